@@ -1,0 +1,52 @@
+# The two commands to know: `make demo` and `make test`. Everything is installed into .venv on first use.
+
+PYTHON ?= python3
+BIN := .venv/bin
+OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-torch-free check format starter example docs clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+setup: .venv/.ready ## install everything into .venv
+
+.venv/.ready: pyproject.toml .ci/setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo '$(OLD)' >&2; exit 1; }
+	@$(PYTHON) .ci/setup.py
+	@touch $@
+
+demo: setup ## watch a model learn, in under three minutes
+	@$(BIN)/posture-daemon demo
+
+test: setup ## run all tests, those without torch on Python 3.10 and 3.12 too
+	$(BIN)/pytest tests
+	$(BIN)/python .ci/torch_free.py
+
+test-torch-free: setup ## run the tests that need no torch on Python 3.10 and 3.12
+	$(BIN)/python .ci/torch_free.py
+
+check: setup ## lint, formatting, types, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## format the code and mend what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+starter: setup ## train the starter model anew on the fake desk
+	$(BIN)/python -m posture_daemon.starter
+
+example: setup ## render the example dataset in data/ anew
+	$(BIN)/python -m posture_daemon.adapters.cameras.fake_desk.sessions data/example
+
+docs: setup ## write docs/settings.md and docs/commands.md from the code
+	@$(BIN)/python -m typer posture_daemon.cli utils docs --name posture-daemon --title Commands --output docs/commands.md
+	$(BIN)/python -c 'from pathlib import Path; from posture_daemon.settings import settings_markdown; Path("docs/settings.md").write_text(settings_markdown(), encoding="utf-8")'
+
+clean: ## remove the environments and every cache, but no data
+	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find posture_daemon tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
