@@ -1,0 +1,260 @@
+"""The words of posture-daemon as frozen values. No I/O, nothing heavier than numpy.
+
+Units and conventions, everywhere: times are seconds since the Unix epoch (UTC, float); images are `uint8`, shape
+`(height, width, 3)`, channel order BGR (OpenCV's), range 0–255; probabilities are `float32` in 0–1 and sum to 1.
+An unknown number is `None`, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN = "unknown"
+"""The posture shown when no class is sure enough. It is never the name of a class."""
+
+Image = NDArray[np.uint8]
+"""`(height, width, 3)`, BGR, 0–255."""
+
+Floats = NDArray[np.float32]
+
+
+class Role(str, Enum):
+    """What a class means to the owner, whatever they call it."""
+
+    GOOD = "good"
+    BAD = "bad"
+    AWAY = "away"
+    NEUTRAL = "neutral"
+
+
+class Split(str, Enum):
+    """What a labelled image is used for; fixed for life by its time block."""
+
+    TRAIN = "train"
+    HOLDOUT = "holdout"
+    TEST = "test"
+
+
+class Reason(str, Enum):
+    """Why a frame was kept for labelling."""
+
+    UNCERTAIN = "uncertain"
+    NO_CLASSES = "no classes yet"
+    AUDIT = "random audit"
+    IMPORTED = "imported"
+
+
+class Strategy(str, Enum):
+    """How a challenger is trained. The last four are those that the article compares; ultralytics itself runs them."""
+
+    REPLAY = "replay"
+    """Ours: the head alone, on cached features of all labels, new and old."""
+    SCRATCH = "scratch"
+    """The whole network from the base model, on all labels."""
+    ALL = "all"
+    """The whole network from the incumbent, on all labels."""
+    NEW = "new"
+    """The whole network from the incumbent, on the new labels alone."""
+    FINETUNE = "finetune"
+    """The head alone (`freeze=10`) from the incumbent, on the new labels alone, at a lower learning rate."""
+
+
+class Outcome(str, Enum):
+    """How a training run ended. Each comes with a reason in words."""
+
+    DEFERRED = "DEFERRED"
+    KEPT = "KEPT"
+    PROMOTED = "PROMOTED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class PostureClass:
+    """One class of the owner, e.g. `good_posture`, and what it means."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture from a camera.
+
+    `captured_at` is the camera's own time, so that a replayed or sped-up camera carries its own clock.
+    """
+
+    image: Image
+    captured_at: float
+    sequence: int
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What the backbone saw in one image: `map` is `float32 (channels, h, w)`, the input of the head."""
+
+    map: Floats
+
+    @property
+    def pooled(self) -> Floats:
+        """`float32 (channels,)`: the map averaged over the picture. What queued frames keep, and what tells frames apart."""
+        return np.asarray(self.map.mean(axis=(1, 2)), dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the champion says of one frame.
+
+    `probabilities` is `float32 (len(classes),)`, calibrated by the version's temperature. A base model has no classes:
+    then `probabilities` is empty, `label` is `unknown` and `confidence` is 0.
+    """
+
+    classes: tuple[str, ...]
+    probabilities: Floats
+    features: Features
+    version_id: int
+    backbone_sha256: str
+    latency_s: float
+
+    @property
+    def label(self) -> str:
+        """The most probable class, or `unknown` when the model has none."""
+        return self.classes[int(np.argmax(self.probabilities))] if self.classes else UNKNOWN
+
+    @property
+    def confidence(self) -> float:
+        """The calibrated probability of `label`, 0–1."""
+        return float(self.probabilities.max()) if self.classes else 0.0
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A backbone and a head under one number, with the lineage of the head.
+
+    `temperature` divides the logits (Guo et al. 2017, arXiv 1706.04599). `classes` is in the order of the head's rows;
+    a *base* has none. Files are found by content: `models/backbones/<sha>/` and `models/heads/<sha>/`.
+    """
+
+    id: int
+    created_at: float
+    parent_id: int | None
+    backbone_sha256: str
+    head_sha256: str
+    classes: tuple[PostureClass, ...]
+    temperature: float
+    source: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_base(self) -> bool:
+        """True while the model knows no posture class."""
+        return not self.classes
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the device reports now. Bytes, °C, per cent; `None` where it does not say."""
+
+    memory_available_bytes: int | None
+    memory_total_bytes: int | None
+    temperatures_celsius: Mapping[str, float]
+    thermal_zones_seen: int
+    cpu_percent: float | None
+    disk_free_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One condition of a decision, in numbers and in words."""
+
+    name: str
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Go or no-go with every condition that was looked at."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True when every condition holds."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    @property
+    def reason(self) -> str:
+        """The failed conditions in words, or all of them when none failed."""
+        shown = [v.text for v in self.verdicts if not v.passed] or [v.text for v in self.verdicts]
+        return "; ".join(shown)
+
+
+class Status(str, Enum):
+    """Where a kept frame stands."""
+
+    QUEUED = "queued"
+    LABELLED = "labelled"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, eq=False)
+class NewFrame:
+    """A frame on its way into the queue: JPEG bytes, and what was known of it when it was kept.
+
+    `pooled` are the backbone's pooled features (`float16 (channels,)`), `backbone_sha256` says whose.
+    """
+
+    jpeg: bytes
+    captured_at: float
+    source: str
+    reason: Reason
+    explanation: str
+    predicted: str | None = None
+    confidence: float | None = None
+    version_id: int | None = None
+    backbone_sha256: str | None = None
+    pooled: NDArray[np.float16] | None = None
+
+
+@dataclass(frozen=True)
+class QueuedFrame:
+    """A frame that waits for the owner, with the reason it was kept. Its picture is read separately."""
+
+    id: int
+    captured_at: float
+    status: Status
+    reason: str
+    explanation: str
+    predicted: str | None
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """A frame, its class and its split. Its picture is read separately."""
+
+    frame_id: int
+    sha256: str
+    class_name: str
+    split: Split
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One attempt to train. `outcome` is `None` while it runs."""
+
+    id: int
+    trigger: str
+    started_at: float
+    finished_at: float | None
+    outcome: Outcome | None
+    reason: str
+    metrics: Mapping[str, Any]
+    incumbent_id: int | None
+    challenger_id: int | None

@@ -1,0 +1,63 @@
+"""The one tree of exceptions that posture-daemon raises on purpose.
+
+PostureError                 anything a user can be told in one sentence
+├── SettingsError            a settings file, variable or option is wrong
+├── DataFolderError          the data folder cannot be used (read-only, locked, newer schema, damaged)
+├── CameraError              a camera cannot be opened, or stopped giving frames
+├── ModelError               a model file is missing, damaged, or not of a kind we can use
+│   └── CheckpointRefused    an imported checkpoint is not a YOLO11 classification model
+├── DownloadError            a download failed or its checksum does not match
+├── DatasetError             a folder of images or labels cannot be read as a dataset
+├── LabelError               an answer about a frame cannot be carried out
+└── TrainingError            a training child process ended without a result
+    └── TrainingCancelled    … because it was told to, for example at shutdown
+
+Expected endings (a training that is deferred, a challenger that is kept out) are values, not exceptions: see `domain.Outcome`.
+The message of each is one complete sentence: what is wrong, where, and what to do. The command line prints it and exits 1.
+"""
+
+from __future__ import annotations
+
+
+class PostureError(Exception):
+    """Base of all errors that are meant for a user; `str(error)` is one sentence."""
+
+
+class SettingsError(PostureError):
+    """A setting is unknown, malformed or out of range."""
+
+
+class DataFolderError(PostureError):
+    """The data folder is missing, unwritable, locked by another daemon, damaged or of a newer schema."""
+
+
+class CameraError(PostureError):
+    """A camera cannot be opened or has stopped delivering frames."""
+
+
+class ModelError(PostureError):
+    """A model file is missing, damaged, or incompatible."""
+
+
+class CheckpointRefused(ModelError):
+    """An imported file is not a YOLO11 classification checkpoint that we can use."""
+
+
+class DownloadError(PostureError):
+    """A download failed, or what arrived does not match its checksum."""
+
+
+class DatasetError(PostureError):
+    """A folder cannot be read as labelled images."""
+
+
+class LabelError(PostureError):
+    """An answer to a queued frame cannot be carried out."""
+
+
+class TrainingError(PostureError):
+    """A training child process ended without a usable result."""
+
+
+class TrainingCancelled(TrainingError):
+    """A training was ended on purpose; it is deferred, not failed."""

@@ -1,0 +1,67 @@
+"""The seams: Protocols at the camera, the neural network, the device's sensors and the training process, and nowhere else.
+
+Each has a real implementation in `adapters/` and is driven by the same contract test as its stand-in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from posture_daemon.domain import Features, Floats, Frame, Image, Resources
+
+
+class Camera(Protocol):
+    """Something that gives pictures. Not thread-safe: one thread opens, reads and closes it."""
+
+    @property
+    def name(self) -> str:
+        """How the user chose it, without passwords, e.g. `fake:desk?seed=7`."""
+
+    def open(self) -> None:
+        """Open or reopen the device. Raises `CameraError` with one sentence when it cannot."""
+
+    def read(self) -> Frame | None:
+        """Block until the next frame, at most a few seconds. `None` at the end of a finite source (file, folder without loop).
+
+        Raises `CameraError` when the source is lost; the caller closes, waits and opens again.
+        """
+
+    def close(self) -> None:
+        """Release the device; safe to call twice and before `open`."""
+
+
+class Backbone(Protocol):
+    """The frozen part of the network: layers 0–9 of a YOLO11 classification model, with its preprocessing."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the file it was loaded from."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square input, pixels."""
+
+    def extract(self, image: Image) -> Features:
+        """Preprocess one BGR image of any size and run layers 0–9."""
+
+    def extract_batch(self, images: Sequence[Image]) -> Floats:
+        """The feature maps of several BGR images of any sizes, `float32 (n, channels, h, w)`."""
+
+
+class ResourceProbe(Protocol):
+    """Reads the device's memory, temperatures and load."""
+
+    def read(self) -> Resources:
+        """Never raises; what cannot be read is `None` or missing."""
+
+
+class Trainer(Protocol):
+    """Trains a challenger head in a process of its own."""
+
+    def train(self, request: Path, timeout_s: float) -> Path:
+        """Run the job described by the JSON file `request`; return the path of its JSON result.
+
+        Raises `TrainingError` with one sentence when the process dies, runs out of memory or time.
+        """

@@ -1,0 +1,166 @@
+"""Read the settings from where people put them, and remember where each came from.
+
+A value is looked for in this order, and the last one found wins: default, TOML file, `POSTURE_*` environment, option.
+All that a user can get wrong ends in a `SettingsError` of one sentence: where, which key, what was given, what is
+allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+
+from posture_daemon.errors import SettingsError
+from posture_daemon.settings.fields import ENV_PREFIX, FIELDS, Settings, absolute, allowed, shown, variable_name
+
+FILE_NAME = "posture-daemon.toml"
+SYSTEM_FILE = Path("/etc") / FILE_NAME
+CONFIG_VARIABLE = "POSTURE_CONFIG"
+DEFAULT = "default"
+
+OPTIONS = {"data_dir": "--data-dir", "camera.address": "--camera"}
+"""The command-line option that overrides a key, where it is not called after the key."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, where each dotted key came from, and the file that was read (`None`: there is none)."""
+
+    settings: Settings
+    sources: dict[str, str]
+    file: Path | None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A value as somebody wrote it, and where."""
+
+    value: Any
+    source: str
+
+
+def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
+    """Read and check all settings.
+
+    `config` is the file of `--config`; `overrides` are options by dotted key, where `None` means not given.
+    """
+    options = _from_options(overrides or {})
+    environment = _from_environment()
+    base = {"data_dir": _default_data_dir()}
+    folder = {**base, **environment, **options}["data_dir"].value
+    file = _find_file(config, absolute(folder))
+    given = {**base, **_from_file(file), **environment, **options}
+    try:
+        settings = Settings(**_nested(given))
+    except ValidationError as error:
+        raise SettingsError(_sentence(error, given)) from None
+    return Loaded(settings, {key: given[key].source if key in given else DEFAULT for key in FIELDS}, file)
+
+
+def _from_options(overrides: Mapping[str, Any]) -> dict[str, _Given]:
+    given = {key: _Given(value, OPTIONS.get(key, f"--{key}")) for key, value in overrides.items() if value is not None}
+    for key, item in given.items():
+        _check_known(key, item.source)
+    return given
+
+
+def _from_environment() -> dict[str, _Given]:
+    for variable in map(str.upper, os.environ):
+        if variable.startswith(ENV_PREFIX) and variable != CONFIG_VARIABLE:
+            _check_known(variable[len(ENV_PREFIX) :].lower().replace("__", "."), variable)
+    values = _flat(EnvSettingsSource(Settings)())
+    return {key: _Given(value, variable_name(key)) for key, value in values.items()}
+
+
+def _from_file(file: Path | None) -> dict[str, _Given]:
+    if file is None:
+        return {}
+    try:
+        values = _flat(TomlConfigSettingsSource(Settings, file)())
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # bad TOML or UTF-8; the parser's own class differs between Python versions
+        raise SettingsError(f"{file}: is not valid TOML: {error}.") from None
+    for key in values:
+        _check_known(key, str(file))
+    if values.get("data_dir") and isinstance(values["data_dir"], str):  # a service has no useful current folder
+        values["data_dir"] = file.parent / os.path.expanduser(values["data_dir"])
+    return {key: _Given(value, str(file)) for key, value in values.items()}
+
+
+def _find_file(config: Path | None, data_dir: Path) -> Path | None:
+    """Return the file to read; one that was named explicitly must exist."""
+    if named := config or os.environ.get(CONFIG_VARIABLE):
+        file = absolute(named)
+        if not file.is_file():
+            raise SettingsError(f"{'--config' if config else CONFIG_VARIABLE}: there is no file {file}.")
+        return file
+    # os.path.isfile, since Path.is_file raises in a folder that this user may not enter
+    return next((file for file in (data_dir / FILE_NAME, SYSTEM_FILE) if os.path.isfile(file)), None)
+
+
+def _default_data_dir() -> _Given:
+    """Without any wish of the user: systemd's folder, a checkout's, else the user's own."""
+    if state := os.environ.get("STATE_DIRECTORY"):  # set by systemd's StateDirectory=; may list several
+        return _Given(state.split(":")[0], "STATE_DIRECTORY")
+    if _is_checkout(Path.cwd()):
+        return _Given(Path.cwd() / "data", DEFAULT)
+    share = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return _Given(Path(share) / "posture-daemon", DEFAULT)
+
+
+def _is_checkout(folder: Path) -> bool:
+    try:
+        text = (folder / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return re.search(r'^name\s*=\s*"posture-daemon"', text, re.MULTILINE) is not None
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"camera": {"fps": 5}}` as `{"camera.fps": 5}`; an unknown empty table stays, so that it is refused."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        key = prefix + name
+        if isinstance(value, dict) and (value or key in Settings.model_fields):
+            flat.update(_flat(value, key + "."))
+        else:
+            flat[key] = value
+    return flat
+
+
+def _nested(given: Mapping[str, _Given]) -> dict[str, Any]:
+    """Undo `_flat`, for known keys, which are at most two deep."""
+    tree: dict[str, Any] = {}
+    for key, item in given.items():
+        section, _, leaf = key.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[leaf] = item.value
+    return tree
+
+
+def _check_known(key: str, source: str) -> None:
+    if key in FIELDS:
+        return
+    if key in Settings.model_fields:
+        raise SettingsError(f"{source}: {key} is a section, not a setting; give its settings one by one.")
+    near = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.4)
+    if not near:
+        raise SettingsError(f"{source}: there is no setting {key}; `posture-daemon config show` lists all of them.")
+    name = variable_name(near[0]) if source.startswith(ENV_PREFIX) else near[0]
+    raise SettingsError(f"{source}: there is no setting {key}; did you mean {name}?")
+
+
+def _sentence(error: ValidationError, given: Mapping[str, _Given]) -> str:
+    """Tell the first thing wrong; the user meets the next one when this is mended."""
+    key = ".".join(str(part) for part in error.errors()[0]["loc"])
+    item = given[key]
+    wrote = f"'{shown(item.value)}'" if isinstance(item.value, str) else shown(item.value)
+    return f"{item.source}: {key} is {wrote}, but must be {allowed(key)}."

@@ -1,0 +1,84 @@
+"""The settings as a person reads them: the rows of `config show`, and `docs/settings.md`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic_core import PydanticUndefined
+
+from posture_daemon.settings.fields import FIELDS, Settings, allowed, shown, variable_name
+from posture_daemon.settings.load import CONFIG_VARIABLE, FILE_NAME, OPTIONS, SYSTEM_FILE, Loaded
+
+INTRODUCTION = f"""\
+# Settings
+
+<!-- Written by `make docs` from posture_daemon/settings/; a test fails when it is not current. -->
+
+Every setting has a default, so no file is needed. The last one of these that gives a value wins:
+
+1. the default in the tables below;
+2. one TOML file: the one named by `--config` or `{CONFIG_VARIABLE}`, else `{FILE_NAME}` in the data folder, else
+   `{SYSTEM_FILE}`;
+3. the environment: `camera.fps` is `{variable_name("camera.fps")}`;
+4. a command-line option, for {" and ".join(f"`{key}` (`{option}`)" for key, option in OPTIONS.items())}.
+
+`posture-daemon config show` prints every value in force and where it came from. A key that does not exist, or a value
+that is not allowed, is refused with the file, the key and what is allowed.
+
+The data folder is `--data-dir`, `{variable_name("data_dir")}` or `data_dir` in the file (relative to that file); else
+systemd's `$STATE_DIRECTORY` (`/var/lib/posture-daemon`), `data/` in a checkout of the project, or
+`~/.local/share/posture-daemon`.
+
+```toml
+[camera]
+address = "/dev/video0"
+fps = 5
+
+[training]
+temperature_limit_celsius = 65
+flip = false  # leaning left and leaning right are two classes
+```
+"""
+
+
+class Row(NamedTuple):
+    """One setting in force."""
+
+    key: str
+    value: str
+    description: str
+    source: str
+
+
+def rows(loaded: Loaded) -> list[Row]:
+    """List every setting in force, with where it came from; passwords in addresses are masked."""
+    return [
+        Row(key, shown(_value(loaded.settings, key)), str(field.description), loaded.sources[key])
+        for key, field in FIELDS.items()
+    ]
+
+
+def settings_markdown() -> str:
+    """Write the whole of `docs/settings.md`."""
+    parts = [INTRODUCTION, _table("data_dir", "The data folder.", ["data_dir"])]
+    for name, section in Settings.model_fields.items():
+        keys = [key for key in FIELDS if key.startswith(f"{name}.")]
+        if keys:
+            parts.append(_table(f"[{name}]", str(getattr(section.annotation, "__doc__", "")), keys))
+    return "\n".join(parts)
+
+
+def _value(settings: Settings, key: str) -> object:
+    value: object = settings
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _table(title: str, sentence: str, keys: list[str]) -> str:
+    lines = [f"## {title}", "", sentence, "", "| setting | default | allowed | meaning |", "|---|---|---|---|"]
+    for key in keys:
+        field = FIELDS[key]
+        default = "see above" if field.default is PydanticUndefined else f"`{shown(field.default)}`"
+        lines.append(f"| `{key.rpartition('.')[2]}` | {default} | {allowed(key)} | {field.description} |")
+    return "\n".join(lines) + "\n"

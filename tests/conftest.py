@@ -1,0 +1,60 @@
+"""Fixtures that several test files use: real data, an imported model, a zoo of checkpoints."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from posture_daemon.adapters.checkpoints import ImportedCheckpoint, import_checkpoint
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ZOO_SCRIPT = REPOSITORY / "tests" / "ultralytics_zoo.py"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real frames and weights beside the repository; tests only read it."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{folder} is missing, but must be present in CI")
+        pytest.skip(f"{folder} is not there: no real frames to measure on")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_weights(shared_data: Path) -> Path:
+    """A real YOLO11n-cls checkpoint: rock, paper, scissors on a backbone from ImageNet."""
+    return shared_data / "weights" / "yolo11n-cls-3class.pt"
+
+
+@pytest.fixture(scope="session")
+def imported_base(shared_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> ImportedCheckpoint:
+    """The real checkpoint in two parts, at 224 pixels. Do not change its files."""
+    return import_checkpoint(shared_weights, tmp_path_factory.mktemp("base"), image_size=224)
+
+
+@pytest.fixture(scope="session")
+def run_ultralytics() -> Callable[..., None]:
+    """Call it with the arguments of one action of `ultralytics_zoo.py`; skips where ultralytics is not installed."""
+    if not all(importlib.util.find_spec(name) for name in ("torch", "ultralytics")):
+        pytest.skip("torch and ultralytics are not installed")
+
+    def run(*arguments: object) -> None:
+        subprocess.run([sys.executable, str(ZOO_SCRIPT), *map(str, arguments)], check=True, timeout=200)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def zoo(run_ultralytics: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small checkpoints that ultralytics wrote, with random weights; see `ultralytics_zoo.py`."""
+    folder = tmp_path_factory.mktemp("zoo")
+    run_ultralytics("make", folder)
+    return folder

@@ -1,0 +1,205 @@
+"""Stand-ins and makers that several test files use: a backbone of colours, a store, frames, predictions, resources."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from posture_daemon.domain import (
+    Features,
+    Floats,
+    Image,
+    ModelVersion,
+    NewFrame,
+    PostureClass,
+    Prediction,
+    Reason,
+    Resources,
+    Role,
+)
+from posture_daemon.head import HIDDEN, Head
+from posture_daemon.pictures import encode_jpeg
+from posture_daemon.store import Store
+
+CHANNELS = 3
+HOLDOUT_EVERY = 5
+GAP_S, LENGTH_S = 300.0, 900.0
+
+COLOURS: Mapping[str, tuple[int, int, int]] = {
+    "good": (40, 200, 40),
+    "bad": (40, 40, 200),
+    "away": (200, 40, 40),
+    "standing": (200, 200, 40),
+}
+"""BGR by class: what the stand-in backbone can tell apart."""
+
+ROLES = {"good": Role.GOOD, "bad": Role.BAD, "away": Role.AWAY}
+
+MEMORY = 8_000_000_000
+
+
+class StandInBackbone:
+    """Implements `ports.Backbone`: the feature map is the picture, shrunk to 4 × 4, with channels in 0–1."""
+
+    image_size = 32
+
+    def __init__(self, name: str = "colours") -> None:
+        self.sha256 = hashlib.sha256(name.encode()).hexdigest()
+        self.seen = 0
+
+    def extract(self, image: Image) -> Features:
+        """Features of one picture."""
+        return Features(self.extract_batch([image])[0])
+
+    def extract_batch(self, images: Sequence[Image]) -> Floats:
+        """Feature maps of several pictures, counted in `seen`."""
+        self.seen += len(images)
+        small = [cv2.resize(image, (4, 4), interpolation=cv2.INTER_AREA) for image in images]
+        maps = np.array(small, np.float32).reshape(-1, 4, 4, CHANNELS).transpose(0, 3, 1, 2) / 255
+        return np.ascontiguousarray(maps)
+
+
+def coloured_frame(class_name: str, seed: int, side: int = 48) -> Image:
+    """A noisy picture in the colour of a class; the same seed gives the same picture."""
+    noise = np.random.default_rng(seed).integers(-40, 41, (side, side, 3))
+    return np.clip(np.array(COLOURS[class_name]) + noise, 0, 255).astype(np.uint8)
+
+
+def coloured_jpeg(class_name: str, seed: int) -> bytes:
+    """The same as JPEG."""
+    return encode_jpeg(coloured_frame(class_name, seed), 640, 90)
+
+
+def new_frame(jpeg: bytes, at: float, **known: Any) -> NewFrame:
+    """A camera frame on its way into the queue."""
+    fields: dict[str, Any] = {"source": "camera", "reason": Reason.UNCERTAIN, "explanation": "unsure", **known}
+    return NewFrame(jpeg=jpeg, captured_at=at, **fields)
+
+
+def add_frame(store: Store, at: float, jpeg: bytes | None = None, **known: Any) -> int:
+    """Queue one frame; its picture is its time unless given."""
+    frame_id = store.queue.add(new_frame(jpeg or f"jpeg {at}".encode(), at, **known), at, GAP_S, LENGTH_S)
+    assert frame_id is not None
+    return frame_id
+
+
+def ensure_classes(store: Store, *names: str) -> None:
+    """Create these classes of the owner."""
+    for name in names:
+        store.labels.ensure_class(PostureClass(name, ROLES.get(name, Role.NEUTRAL)), 0.0)
+
+
+def label(store: Store, frame_id: int, class_name: str | None, now: float = 0.0) -> None:
+    """Answer as the owner would."""
+    store.labels.answer(frame_id, class_name, "owner", now, HOLDOUT_EVERY)
+
+
+def label_block(store: Store, class_name: str, start: float, count: int = 6, backbone: Any = None) -> list[int]:
+    """A time block of `count` labelled frames of one class; with a `backbone` their pooled features are kept too."""
+    ensure_classes(store, class_name)
+    ids = []
+    for number in range(count):
+        at = start + number
+        known: dict[str, Any] = {}
+        jpeg = coloured_jpeg(class_name, int(at))
+        if backbone is not None:
+            pooled = backbone.extract(coloured_frame(class_name, int(at))).pooled.astype(np.float16)
+            known = {"pooled": pooled, "backbone_sha256": backbone.sha256}
+        ids.append(add_frame(store, at, jpeg, **known))
+        label(store, ids[-1], class_name, at)
+    return ids
+
+
+def label_days(store: Store, *class_names: str, blocks: int = 3, count: int = 6, start: float = 0.0) -> None:
+    """Several blocks of each class in turn, an hour apart, as an import adds them: the second of each class is held out."""
+    ensure_classes(store, *class_names)
+    for block, class_name in enumerate(blocks * class_names):
+        times = [start + 3600 * block + number for number in range(count)]
+        frames = [new_frame(coloured_jpeg(class_name, int(at)), at, source="folder") for at in times]
+        store.labels.import_block([(frame, class_name) for frame in frames], None, times[-1], HOLDOUT_EVERY)
+
+
+def random_head(classes: int, channels: int = CHANNELS, seed: int = 0) -> Head:
+    """A head as an imported checkpoint has one: its own convolution and batch norm."""
+    random = np.random.default_rng(seed)
+    return Head(
+        conv_weight=random.normal(0, 0.5, (HIDDEN, channels)),
+        bn_weight=random.uniform(0.5, 1.5, HIDDEN),
+        bn_bias=random.normal(0, 0.1, HIDDEN),
+        bn_mean=random.normal(0, 0.1, HIDDEN),
+        bn_var=random.uniform(0.5, 1.5, HIDDEN),
+        linear_weight=random.normal(0, 0.05, (classes, HIDDEN)),
+        linear_bias=random.normal(0, 0.05, classes),
+    )
+
+
+def version_of(head: Head, backbone_sha256: str, *names: str, **fields: Any) -> ModelVersion:
+    """A version that is not in any store."""
+    values: dict[str, Any] = {
+        "id": 0,
+        "created_at": 0.0,
+        "parent_id": None,
+        "backbone_sha256": backbone_sha256,
+        "head_sha256": hashlib.sha256(head.to_bytes()).hexdigest(),
+        "classes": tuple(PostureClass(name, ROLES.get(name, Role.NEUTRAL)) for name in names),
+        "temperature": 1.0,
+        "source": "test",
+    }
+    return ModelVersion(**{**values, **fields})
+
+
+def add_version(store: Store, head: Head, backbone_sha256: str, *names: str, **fields: Any) -> ModelVersion:
+    """Store a version with its head file; it is nobody's champion yet."""
+    store.models.add_head(head.to_bytes())
+    return store.models.add_version(version_of(head, backbone_sha256, *names, **fields))
+
+
+def add_champion(store: Store, *names: str, backbone: StandInBackbone | None = None) -> ModelVersion:
+    """Store an imported model with these classes, none for a base, and make it champion."""
+    sha256 = (backbone or StandInBackbone()).sha256
+    version = add_version(store, random_head(len(names) or 2), sha256, *names)
+    store.models.promote(version.id, 0.0)
+    return version
+
+
+def make_store(folder: Path) -> Store:
+    """A real store in a folder of its own; its file is copied from one that was migrated once, which saves time."""
+    data = folder / "data"
+    if not data.exists():
+        data.mkdir(parents=True)
+        (data / "posture.db").write_bytes(_migrated_file())
+    return Store(data)
+
+
+@cache
+def _migrated_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.close()
+        return store.database.path.read_bytes()
+
+
+def prediction(probabilities: Mapping[str, float], pooled: Sequence[float] = (1.0, 0.0, 0.0)) -> Prediction:
+    """What a model says: probabilities by class, and features that average to `pooled`."""
+    features = Features(np.tile(np.array(pooled, np.float32)[:, None, None], (1, 2, 2)))
+    return Prediction(tuple(probabilities), np.array(list(probabilities.values()), np.float32), features, 1, "sha", 0.0)
+
+
+def resources(**changed: Any) -> Resources:
+    """A cool device with plenty of memory, except for what is changed."""
+    values: dict[str, Any] = {
+        "memory_available_bytes": MEMORY,
+        "memory_total_bytes": MEMORY,
+        "temperatures_celsius": {"cpu-thermal": 45.0},
+        "thermal_zones_seen": 1,
+        "cpu_percent": None,
+        "disk_free_bytes": None,
+    }
+    return Resources(**{**values, **changed})
