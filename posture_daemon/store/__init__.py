@@ -1,0 +1,36 @@
+"""Everything that must survive a power cut: one SQLite file, and model files found by their content.
+
+`Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `runs`, `history`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from posture_daemon.store.database import Database
+from posture_daemon.store.history import History
+from posture_daemon.store.labels import Labels
+from posture_daemon.store.models import Models
+from posture_daemon.store.queue import Queue
+from posture_daemon.store.runs import Runs
+
+
+class Store:
+    """The data folder, opened. Cheap to build; safe to use from several threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create the folder and bring its schema up to date. Raises `DataFolderError`."""
+        self.folder = folder
+        self.database = Database(folder)
+        self.queue = Queue(self.database)
+        self.labels = Labels(self.database)
+        self.models = Models(self.database, folder / "models")
+        self.runs = Runs(self.database)
+        self.history = History(self.database)
+
+    def close(self) -> None:
+        """Release the connections."""
+        self.database.close()
+
+
+__all__ = ["Store"]

@@ -1,0 +1,164 @@
+"""The SQLite file: connection settings, transactions, schema migrations."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.orm import Session
+
+from posture_daemon.errors import DataFolderError
+from posture_daemon.store.lock import in_turn
+
+FILE_NAME = "posture.db"
+SCHEMA_HEAD = "0001"
+"""The newest revision in `migrations/versions`; a test keeps the two equal, so that start-up need not import Alembic."""
+
+PRAGMAS = (
+    "journal_mode = WAL",  # readers never wait for the writer
+    "synchronous = FULL",  # a commit survives a power cut (NORMAL may lose the last ones)
+    "foreign_keys = ON",
+    "busy_timeout = 10000",  # ms
+    "journal_size_limit = 16777216",  # bytes: shrink the WAL after a burst
+)
+
+
+class Database:
+    """One SQLite file. `read()` and `write()` are the only ways to a transaction."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open `folder/posture.db`, creating folder and file, and migrate. Raises `DataFolderError`."""
+        self.path = folder / FILE_NAME
+        _prepare_folder(folder)
+        with _user_errors(self.path):
+            self._engine = _engine(self.path)
+            self._writer = self._engine.execution_options(begin="IMMEDIATE")
+            try:
+                self._migrate()
+            except BaseException:
+                self.close()
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent view; nothing is committed."""
+        with _user_errors(self.path), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: all of it is on disk when the block ends, or none of it.
+
+        It takes SQLite's write lock at once (BEGIN IMMEDIATE), so that two processes wait for each other instead of failing.
+        """
+        with _user_errors(self.path), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections; the last one folds the WAL back into the file."""
+        self._engine.dispose()
+
+    def _migrate(self) -> None:
+        # Of two processes that switch a new file to WAL together SQLite turns one away at once, whatever its timeout.
+        with in_turn(self.path.with_name("opening.lock")):
+            self._migrate_in_turn()
+
+    def _migrate_in_turn(self) -> None:
+        with self._engine.connect() as connection:
+            revision = _revision(connection)
+        if revision == SCHEMA_HEAD:
+            return
+        with self._writer.begin() as connection:
+            revision = _revision(connection)  # another process may have been faster
+            if revision != SCHEMA_HEAD:
+                _upgrade(connection, revision, self.path)
+
+
+def _prepare_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DataFolderError(
+            f"The data folder {folder} cannot be created ({error.strerror}); choose another with --data-dir."
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK) or _on_read_only_mount(folder):
+        raise DataFolderError(
+            f"The data folder {folder} is read-only for this user; make it writable or choose another with --data-dir."
+        )
+
+
+def _on_read_only_mount(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _engine(path: Path) -> Engine:
+    # isolation_level=None: pysqlite must not begin transactions by itself, `_begin` does (SQLAlchemy's own recipe).
+    engine = create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None, "timeout": 10})
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+
+
+def _revision(connection: Connection) -> str | None:
+    """The schema revision in the file; `None` for a new one."""
+    table = text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
+    if connection.execute(table).first() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection, revision: str | None, path: Path) -> None:
+    """Run Alembic inside the caller's transaction; a failed migration leaves the file as it was."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise DataFolderError(
+            f"The database {path} was written by a newer posture-daemon (schema {revision}, this one knows up to "
+            f"{SCHEMA_HEAD}); nothing was touched, update posture-daemon or choose another --data-dir."
+        )
+    command.upgrade(config, "head")
+
+
+@contextmanager
+def _user_errors(path: Path) -> Iterator[None]:
+    """Say what SQLite's failures mean, in one sentence."""
+    try:
+        yield
+    except OperationalError as error:
+        raise DataFolderError(_explain(str(error.orig), path)) from error
+    except DatabaseError as error:
+        if not isinstance(error.orig, sqlite3.DatabaseError) or isinstance(error.orig, sqlite3.IntegrityError):
+            raise
+        raise DataFolderError(f"The database {path} is damaged ({error.orig}); restore it from a backup.") from error
+
+
+def _explain(cause: str, path: Path) -> str:
+    known = {
+        "readonly": "is read-only; make it and its folder writable",
+        "unable to open": "cannot be opened; check that its folder is writable",
+        "disk is full": "cannot grow because the disk is full; free some space",
+        "locked": "has been busy for more than 10 s; is another program writing to it?",
+    }
+    advice = next((text for word, text in known.items() if word in cause), f"reports '{cause}'")
+    return f"The database {path} {advice}."

@@ -1,0 +1,29 @@
+"""The history of posture: one row a period, not one a frame."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from posture_daemon.store.database import Database
+from posture_daemon.store.schema import PeriodRow
+
+
+class History:
+    """Periods of posture."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, posture: str, started_at: float, ended_at: float) -> None:
+        """Record a period that is over. One that ends before it began, as when a clock is set back, is not recorded."""
+        if ended_at < started_at:
+            return
+        with self._database.write() as session:
+            session.add(PeriodRow(posture=posture, started_at=started_at, ended_at=ended_at))
+
+    def seconds_by_posture(self, since: float) -> dict[str, float]:
+        """Seconds per posture in periods that ended after `since`."""
+        length = func.sum(PeriodRow.ended_at - func.max(PeriodRow.started_at, since))
+        query = select(PeriodRow.posture, length).where(PeriodRow.ended_at > since).group_by(PeriodRow.posture)
+        with self._database.read() as session:
+            return {posture: float(seconds) for posture, seconds in session.execute(query)}

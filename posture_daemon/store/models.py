@@ -1,0 +1,139 @@
+"""Model versions: files found by their content, roles in the database."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from posture_daemon.domain import ModelVersion, PostureClass, Role
+from posture_daemon.errors import ModelError
+from posture_daemon.store.database import Database
+from posture_daemon.store.files import sha256_of, sync_folder, write_durably
+from posture_daemon.store.schema import RoleRow, VersionRow
+
+CHAMPION, PREVIOUS = "champion", "previous"
+
+
+class Models:
+    """Versions, and which of them is champion. The database, not memory, says who is."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+
+    def backbone_folder(self, sha256: str) -> Path:
+        """Where `backbone.onnx` and `backbone.json` of this digest lie."""
+        return self._folder / "backbones" / sha256[:16]
+
+    def head_path(self, sha256: str) -> Path:
+        """Where the head file of this digest lies."""
+        return self._folder / "heads" / f"{sha256[:16]}.safetensors"
+
+    def add_backbone(self, folder: Path, sha256: str) -> None:
+        """Copy `backbone.onnx` and `backbone.json` from `folder`; a backbone that is there already is left alone."""
+        target = self.backbone_folder(sha256)
+        if target.exists():
+            return
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        for name in ("backbone.onnx", "backbone.json"):
+            write_durably(partial / name, (folder / name).read_bytes())
+        partial.rename(target)
+        sync_folder(target.parent)
+
+    def add_head(self, data: bytes) -> str:
+        """Write a head file; returns its digest."""
+        digest = sha256_of(data)
+        write_durably(self.head_path(digest), data)
+        return digest
+
+    def read_head(self, sha256: str) -> bytes:
+        """A head file's bytes, checked against the digest. Raises `ModelError`."""
+        path = self.head_path(sha256)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"The head file {path} cannot be read ({error.strerror}).") from error
+        if sha256_of(data) != sha256:
+            raise ModelError(f"The head file {path} is damaged: its content does not match its digest.")
+        return data
+
+    def add_version(self, version: ModelVersion) -> ModelVersion:
+        """Record a version whose files are in place; returns it with its number (the given `id` is ignored)."""
+        row = VersionRow(
+            created_at=version.created_at,
+            parent_id=version.parent_id,
+            backbone_sha256=version.backbone_sha256,
+            head_sha256=version.head_sha256,
+            classes=[{"name": c.name, "role": c.role.value} for c in version.classes],
+            temperature=version.temperature,
+            source=version.source,
+            metrics=dict(version.metrics),
+        )
+        with self._database.write() as session:
+            session.add(row)
+            session.flush()
+            return _as_version(row)
+
+    def promote(self, version_id: int, now: float) -> None:
+        """Make a version champion and the champion before it `previous`, in one commit. Raises `ModelError`."""
+        with self._database.write() as session:
+            _row(session, version_id)
+            champion = session.get(RoleRow, CHAMPION)
+            if champion is not None and champion.version_id != version_id:
+                session.merge(RoleRow(role=PREVIOUS, version_id=champion.version_id, since=now))
+            session.merge(RoleRow(role=CHAMPION, version_id=version_id, since=now))
+
+    def role(self, role: str) -> ModelVersion | None:
+        """The version in this role."""
+        query = select(VersionRow).join(RoleRow, RoleRow.version_id == VersionRow.id).where(RoleRow.role == role)
+        with self._database.read() as session:
+            row = session.scalar(query)
+            return None if row is None else _as_version(row)
+
+    def champion(self) -> ModelVersion | None:
+        """The version that answers now."""
+        return self.role(CHAMPION)
+
+    def champion_id(self) -> int | None:
+        """Only its number: cheap enough to ask every second."""
+        with self._database.read() as session:
+            return session.scalar(select(RoleRow.version_id).where(RoleRow.role == CHAMPION))
+
+    def previous(self) -> ModelVersion | None:
+        """The version that was champion before."""
+        return self.role(PREVIOUS)
+
+    def get(self, version_id: int) -> ModelVersion:
+        """A version by its number. Raises `ModelError` when there is none."""
+        with self._database.read() as session:
+            return _as_version(_row(session, version_id))
+
+    def all(self) -> list[ModelVersion]:
+        """All versions, newest first."""
+        with self._database.read() as session:
+            return [_as_version(row) for row in session.scalars(select(VersionRow).order_by(VersionRow.id.desc()))]
+
+
+def _row(session: Session, version_id: int) -> VersionRow:
+    row = session.get(VersionRow, version_id)
+    if row is None:
+        raise ModelError(f"There is no model version {version_id}; `posture-daemon models list` shows those there are.")
+    return row
+
+
+def _as_version(row: VersionRow) -> ModelVersion:
+    return ModelVersion(
+        id=row.id,
+        created_at=row.created_at,
+        parent_id=row.parent_id,
+        backbone_sha256=row.backbone_sha256,
+        head_sha256=row.head_sha256,
+        classes=tuple(PostureClass(c["name"], Role(c["role"])) for c in row.classes),
+        temperature=row.temperature,
+        source=row.source,
+        metrics=row.metrics,
+    )

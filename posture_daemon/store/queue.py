@@ -1,0 +1,165 @@
+"""Frames kept for the owner: JPEG beside its row, one commit for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from posture_daemon.domain import NewFrame, QueuedFrame, Status
+from posture_daemon.errors import LabelError
+from posture_daemon.store.database import Database
+from posture_daemon.store.files import sha256_of
+from posture_daemon.store.schema import BlockRow, FrameRow
+
+CAMERA_SOURCE = "camera"
+
+
+class Queue:
+    """The uncategorized queue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, frame: NewFrame, now: float, block_gap_s: float, block_length_s: float) -> int | None:
+        """Keep one camera frame; returns its id, or `None` when the very same picture is already there."""
+        with self._database.write() as session:
+            digest = sha256_of(frame.jpeg)
+            if session.scalar(select(FrameRow.id).where(FrameRow.sha256 == digest)) is not None:
+                return None
+            block = _block_at(session, frame, block_gap_s, block_length_s)
+            row = frame_row(frame, digest, block, now)
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def waiting(self, limit: int | None = None) -> list[QueuedFrame]:
+        """Frames without an answer, oldest first."""
+        query = select(FrameRow).where(FrameRow.status == Status.QUEUED.value)
+        with self._database.read() as session:
+            return [
+                as_queued(row)
+                for row in session.scalars(query.order_by(FrameRow.captured_at, FrameRow.id).limit(limit))
+            ]
+
+    def get(self, frame_id: int) -> QueuedFrame:
+        """One frame, whatever its status. Raises `LabelError` when there is none."""
+        with self._database.read() as session:
+            row = session.get(FrameRow, frame_id)
+            if row is None:
+                raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
+            return as_queued(row)
+
+    def find(self, jpeg: bytes) -> QueuedFrame | None:
+        """The frame of this very picture, whatever its status."""
+        with self._database.read() as session:
+            row = session.scalar(select(FrameRow).where(FrameRow.sha256 == sha256_of(jpeg)))
+            return None if row is None else as_queued(row)
+
+    def jpeg(self, frame_id: int) -> bytes:
+        """The picture as stored. Raises `LabelError` when there is none."""
+        with self._database.read() as session:
+            data = session.scalar(select(FrameRow.jpeg).where(FrameRow.id == frame_id))
+        if data is None:
+            raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
+        return data
+
+    def pooled(self, frame_ids: Iterable[int], backbone_sha256: str) -> dict[int, NDArray[np.float16]]:
+        """Pooled features that were kept with these frames, of those that were seen by this backbone."""
+        wanted = set(frame_ids)
+        with self._database.read() as session:
+            rows = session.execute(_features_of(backbone_sha256)).all()
+        return {id_: np.frombuffer(data, np.float16) for id_, data in rows if id_ in wanted}
+
+    def recent_pooled(self, backbone_sha256: str, limit: int) -> list[NDArray[np.float16]]:
+        """Pooled features of the newest frames of any status, oldest first; to recognise near-duplicates."""
+        query = _features_of(backbone_sha256).order_by(FrameRow.captured_at.desc()).limit(limit)
+        with self._database.read() as session:
+            return [np.frombuffer(data, np.float16) for _, data in session.execute(query)][::-1]
+
+    def counts(self) -> dict[Status, int]:
+        """Frames per status."""
+        query = select(FrameRow.status, func.count()).group_by(FrameRow.status)
+        with self._database.read() as session:
+            found = {status: int(number) for status, number in session.execute(query)}
+        return {status: found.get(status.value, 0) for status in Status}
+
+    def waiting_bytes(self) -> int:
+        """Disk taken by pictures and features without an answer, bytes."""
+        query = select(func.coalesce(func.sum(FrameRow.size_bytes), 0)).where(FrameRow.status == Status.QUEUED.value)
+        with self._database.read() as session:
+            return int(session.scalar(query) or 0)
+
+    def evict(self, most_frames: int, most_bytes: int) -> int:
+        """Delete the surest waiting frames until both limits hold; labelled frames never. Returns how many went."""
+        evicted = 0
+        with self._database.write() as session:
+            frames, size = _waiting_totals(session)
+            for row in _least_useful(session):
+                if frames <= most_frames and size <= most_bytes:
+                    break
+                frames, size, evicted = frames - 1, size - row.size_bytes, evicted + 1
+                session.delete(row)
+        return evicted
+
+
+def frame_row(frame: NewFrame, digest: str, block: BlockRow, now: float) -> FrameRow:
+    """The row of a new frame, not yet labelled."""
+    features = None if frame.pooled is None else frame.pooled.astype(np.float16).tobytes()
+    return FrameRow(
+        sha256=digest,
+        captured_at=frame.captured_at,
+        added_at=now,
+        block_id=block.id,
+        status=Status.QUEUED.value,
+        reason=frame.reason.value,
+        explanation=frame.explanation,
+        predicted=frame.predicted,
+        confidence=frame.confidence,
+        version_id=frame.version_id,
+        backbone_sha256=frame.backbone_sha256,
+        features=features,
+        size_bytes=len(frame.jpeg) + len(features or b""),
+        jpeg=frame.jpeg,
+    )
+
+
+def as_queued(row: FrameRow) -> QueuedFrame:
+    """The row as a value."""
+    return QueuedFrame(
+        row.id, row.captured_at, Status(row.status), row.reason, row.explanation, row.predicted, row.confidence
+    )
+
+
+def _block_at(session: Session, frame: NewFrame, gap_s: float, length_s: float) -> BlockRow:
+    """The open time block of this source, stretched to the frame, or a new one after a gap or when it is long enough."""
+    query = select(BlockRow).where(BlockRow.source == frame.source).order_by(BlockRow.id.desc()).limit(1)
+    block, at = session.scalar(query), frame.captured_at
+    fits = block is not None and block.started_at <= at < block.started_at + length_s and at - block.ended_at < gap_s
+    if block is None or not fits:
+        block = BlockRow(source=frame.source, started_at=at, ended_at=at)
+        session.add(block)
+        session.flush()
+    block.ended_at = max(block.ended_at, at)
+    return block
+
+
+def _features_of(backbone_sha256: str):  # type: ignore[no-untyped-def]  # a Select of two columns: SQLAlchemy's type is unreadable
+    return select(FrameRow.id, FrameRow.features).where(
+        FrameRow.backbone_sha256 == backbone_sha256, FrameRow.features.is_not(None)
+    )
+
+
+def _waiting_totals(session: Session) -> tuple[int, int]:
+    query = select(func.count(), func.coalesce(func.sum(FrameRow.size_bytes), 0))
+    frames, size = session.execute(query.where(FrameRow.status == Status.QUEUED.value)).one()
+    return int(frames), int(size)
+
+
+def _least_useful(session: Session) -> Iterable[FrameRow]:
+    """Waiting frames, the surest first; among equals the oldest. Frames of a model without classes count as unsure."""
+    query = select(FrameRow).where(FrameRow.status == Status.QUEUED.value)
+    return session.scalars(query.order_by(func.coalesce(FrameRow.confidence, 0.0).desc(), FrameRow.captured_at)).all()

@@ -1,0 +1,146 @@
+"""The tables, as SQLAlchemy maps them. Changing one means a new file in `migrations/versions`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Root of the mapped tables."""
+
+    type_annotation_map = {float: Double, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own declaration form
+
+
+class ClassRow(Base):
+    """A posture class of the owner."""
+
+    __tablename__ = "classes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    created_at: Mapped[float]
+
+
+class BlockRow(Base):
+    """A stretch of time. Its frames look alike, so they share one split, given with the first label and never changed."""
+
+    __tablename__ = "blocks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    started_at: Mapped[float]
+    ended_at: Mapped[float]
+    split: Mapped[str | None]
+    split_class_id: Mapped[int | None] = mapped_column(ForeignKey("classes.id"))
+
+
+class FrameRow(Base):
+    """One picture that waits for a label, has one, or was discarded."""
+
+    __tablename__ = "frames"
+    __table_args__ = (
+        UniqueConstraint("sha256"),
+        CheckConstraint("status IN ('queued', 'labelled', 'discarded')", name="frame_status"),
+        Index("frames_by_status", "status", "captured_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    captured_at: Mapped[float]
+    added_at: Mapped[float]
+    block_id: Mapped[int] = mapped_column(ForeignKey("blocks.id"))
+    status: Mapped[str]
+    reason: Mapped[str]
+    explanation: Mapped[str]
+    predicted: Mapped[str | None]
+    confidence: Mapped[float | None]
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
+    backbone_sha256: Mapped[str | None]
+    features: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    size_bytes: Mapped[int]
+    jpeg: Mapped[bytes] = mapped_column(
+        LargeBinary, deferred=True
+    )  # last: SQLite reads the columns before it without it
+
+
+class LabelRow(Base):
+    """What the owner said a frame shows."""
+
+    __tablename__ = "labels"
+
+    frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"), primary_key=True)
+    class_id: Mapped[int] = mapped_column(ForeignKey("classes.id"), index=True)
+    labelled_at: Mapped[float]
+    labelled_by: Mapped[str]
+
+
+class AnswerRow(Base):
+    """Every answer in order, so that it can be undone: the frame's status and class before it."""
+
+    __tablename__ = "answers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"))
+    answered_at: Mapped[float]
+    status_before: Mapped[str]
+    class_id_before: Mapped[int | None] = mapped_column(ForeignKey("classes.id"))
+    undone: Mapped[bool] = mapped_column(default=False)
+
+
+class VersionRow(Base):
+    """A model version: files by content, classes in row order, lineage."""
+
+    __tablename__ = "model_versions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    created_at: Mapped[float]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
+    backbone_sha256: Mapped[str]
+    head_sha256: Mapped[str]
+    classes: Mapped[list[Any]]
+    temperature: Mapped[float]
+    source: Mapped[str]
+    metrics: Mapped[dict[str, Any]]
+
+
+class RoleRow(Base):
+    """Which version is champion, and which was before it."""
+
+    __tablename__ = "model_roles"
+
+    role: Mapped[str] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
+    since: Mapped[float]
+
+
+class RunRow(Base):
+    """One attempt to train, and how it ended; `outcome` is NULL while it runs."""
+
+    __tablename__ = "training_runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trigger: Mapped[str]
+    started_at: Mapped[float]
+    finished_at: Mapped[float | None]
+    outcome: Mapped[str | None]
+    reason: Mapped[str]
+    decision: Mapped[list[Any]]
+    metrics: Mapped[dict[str, Any]]
+    labels_seen: Mapped[int]
+    incumbent_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
+    challenger_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
+
+
+class PeriodRow(Base):
+    """A stretch of time in one posture."""
+
+    __tablename__ = "posture_periods"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    posture: Mapped[str]
+    started_at: Mapped[float]
+    ended_at: Mapped[float]
