@@ -1,0 +1,1 @@
+"""Real and stand-in parts behind the Protocols of `ports.py`."""

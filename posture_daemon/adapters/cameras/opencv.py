@@ -1,0 +1,226 @@
+"""Live cameras through OpenCV: USB (V4L2), CSI (GStreamer on a Jetson) and the network (RTSP, MJPEG over HTTP).
+
+They differ only in `connect`. All share one rule, learnt from FFmpeg: after a failed read the capture is dead even
+though it still says "opened", so it is released at once and the caller opens a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import cv2
+
+from posture_daemon.adapters.cameras.address import without_password
+from posture_daemon.domain import Frame, Image
+from posture_daemon.errors import CameraError
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What to ask of a USB camera: pixels and frames per second. The driver takes the nearest that it can do."""
+
+    width: int = 1280
+    height: int = 720
+    fps: int = 15
+
+
+@dataclass(frozen=True)
+class CsiPicture:
+    """What to ask of a CSI camera: pixels, frames per second, and nvvidconv's flip-method (2 is upside down)."""
+
+    width: int = 640
+    height: int = 360
+    fps: int = 30
+    flip: int = 0
+
+
+def quiet_opencv() -> None:
+    """Keep OpenCV and FFmpeg off stderr, where they could also print a URL with its password.
+
+    FFmpeg looks once, when the process first opens or writes a video, so this runs at import. Whoever sets
+    OPENCV_LOG_LEVEL or OPENCV_FFMPEG_LOGLEVEL gets the noise back.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+    # Seconds that a USB read may block; OpenCV's 10 would hide an unplugged camera for too long.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+quiet_opencv()
+
+
+class OpenCvCamera(ABC):
+    """A `cv2.VideoCapture` as a `Camera`."""
+
+    def __init__(self, name: str, *, clock: Clock = time.time) -> None:
+        """`clock` gives the capture time: seconds since the epoch."""
+        self._name = name
+        self._clock = clock
+        self._capture: cv2.VideoCapture | None = None
+        self._sequence = 0
+
+    @property
+    def name(self) -> str:
+        """The address as typed, without passwords."""
+        return self._name
+
+    @abstractmethod
+    def connect(self) -> cv2.VideoCapture:
+        """Return an opened capture or raise `CameraError` with what the user can do."""
+
+    def open(self) -> None:
+        """Open the device, or reopen it."""
+        self.close()
+        try:
+            self._capture = self.connect()
+        except cv2.error as error:
+            raise CameraError(f"camera {self._name} cannot be opened: OpenCV says {_first_line(error)}.") from None
+
+    def read(self) -> Frame | None:
+        """Block until the next frame; a live camera never returns `None`."""
+        if self._capture is None:
+            raise CameraError(f"camera {self._name} is not open.")
+        try:
+            delivered, image = self._capture.read()
+        except cv2.error:
+            delivered, image = False, None
+        if not delivered or image is None:
+            self.close()
+            raise CameraError(f"camera {self._name} stopped giving frames: is it still plugged in and switched on?")
+        self._sequence += 1
+        return Frame(cast(Image, image), self._clock(), self._sequence)
+
+    def close(self) -> None:
+        """Release the device."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+
+class V4l2Camera(OpenCvCamera):
+    """A USB camera, by its device file."""
+
+    def __init__(self, name: str, device: str, picture: Picture = Picture(), *, clock: Clock = time.time) -> None:
+        """`device` is a path such as `/dev/video0`."""
+        super().__init__(name, clock=clock)
+        self._device = device
+        self._picture = picture
+
+    def connect(self) -> cv2.VideoCapture:
+        """Open the device file and ask for compressed frames."""
+        require_device(self._device)
+        capture = cv2.VideoCapture(self._device, cv2.CAP_V4L2)
+        if not capture.isOpened():
+            raise CameraError(
+                f"camera {self._device} exists but gives no video: another program may be using it, "
+                f"or it is not a capture device; cameras found: {found_devices()}."
+            )
+        for wish, value in v4l2_wishes(self._picture):
+            capture.set(wish, value)
+        return capture
+
+
+class CsiCamera(OpenCvCamera):
+    """A ribbon-cable camera of a Jetson, through NVIDIA's GStreamer source."""
+
+    def __init__(self, name: str, sensor: int, picture: CsiPicture = CsiPicture(), *, clock: Clock = time.time) -> None:
+        """`sensor` counts from 0."""
+        super().__init__(name, clock=clock)
+        self._pipeline = csi_pipeline(sensor, picture)
+
+    def connect(self) -> cv2.VideoCapture:
+        """Start the pipeline."""
+        if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+            raise CameraError(
+                f"camera {self.name} needs an OpenCV with GStreamer and this one ({cv2.__version__}) has none: "
+                "use the python3-opencv of JetPack instead of the opencv-python wheel, or a USB or network camera."
+            )
+        capture = cv2.VideoCapture(self._pipeline, cv2.CAP_GSTREAMER)
+        if not capture.isOpened():
+            raise CameraError(
+                f"camera {self.name} cannot be opened: check the ribbon cable and the sensor number; "
+                "if it worked before, run `sudo systemctl restart nvargus-daemon`."
+            )
+        return capture
+
+
+class NetworkCamera(OpenCvCamera):
+    """An RTSP or MJPEG-over-HTTP camera, through FFmpeg."""
+
+    def __init__(
+        self, name: str, url: str, open_timeout_ms: int = 3000, read_timeout_ms: int = 2000, *, clock: Clock = time.time
+    ) -> None:
+        """`url` may hold a password: it is never shown, `name` is. The time-outs of OpenCV itself are 30 s."""
+        super().__init__(name, clock=clock)
+        self._url = url
+        self._timeouts = {
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: open_timeout_ms,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC: read_timeout_ms,
+        }
+
+    def connect(self) -> cv2.VideoCapture:
+        """Connect and wait for the first bytes of video."""
+        parameters = [number for pair in self._timeouts.items() for number in pair]
+        capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, parameters)
+        if not capture.isOpened():
+            raise CameraError(
+                f"camera {self.name} cannot be opened: it did not answer with video; "
+                "check the address, the user and the password."
+            )
+        return capture
+
+
+def v4l2_wishes(picture: Picture) -> list[tuple[int, float]]:
+    """List the properties to set, in this order.
+
+    The pixel format comes first, because a driver limits size and rate by it, and uncompressed 720p fills USB 2 at
+    about 10 frames per second. One buffer, so that a frame is not old when it is read.
+    """
+    return [
+        (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
+        (cv2.CAP_PROP_FRAME_WIDTH, picture.width),
+        (cv2.CAP_PROP_FRAME_HEIGHT, picture.height),
+        (cv2.CAP_PROP_FPS, picture.fps),
+        (cv2.CAP_PROP_BUFFERSIZE, 1),
+    ]
+
+
+def csi_pipeline(sensor: int, picture: CsiPicture) -> str:
+    """Write the GStreamer pipeline: captured at 1280×720, scaled by the hardware, and only the newest frame kept."""
+    return (
+        f"nvarguscamerasrc sensor-id={sensor}"
+        f" ! video/x-raw(memory:NVMM),width=1280,height=720,format=NV12,framerate={picture.fps}/1"
+        f" ! nvvidconv flip-method={picture.flip}"
+        f" ! video/x-raw,width={picture.width},height={picture.height},format=BGRx"
+        " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
+    )
+
+
+def require_device(device: str) -> None:
+    """Raise `CameraError` unless this process may read and write the device file."""
+    if not Path(device).exists():
+        raise CameraError(f"no camera at {device}: nothing is plugged in there; cameras found: {found_devices()}.")
+    if not os.access(device, os.R_OK | os.W_OK, effective_ids=True):
+        raise CameraError(
+            f"no permission to use camera {device}: join the group `video` with `sudo usermod -aG video $USER`, "
+            "then log in again."
+        )
+
+
+def found_devices(folder: Path = Path("/dev")) -> str:
+    """List the video devices that are plugged in, with their stable names last, or "none"."""
+    stable = sorted((folder / "v4l" / "by-id").glob("*"))
+    return ", ".join(str(path) for path in [*sorted(folder.glob("video[0-9]*")), *stable]) or "none"
+
+
+def _first_line(error: Exception) -> str:
+    return without_password(str(error).strip().splitlines()[0].rstrip("."))

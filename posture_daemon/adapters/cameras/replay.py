@@ -1,0 +1,261 @@
+"""Recordings played as if they were a camera: a folder of images or a video file, in real time.
+
+A `Recording` gives the pictures, a `Pace` keeps the time, `ReplayCamera` joins them. Like a camera, it does not wait
+for a slow consumer: what came meanwhile is lost, unless `skip` is off (evaluations want to see every frame).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, cast
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps
+
+from posture_daemon.adapters.cameras.opencv import quiet_opencv
+from posture_daemon.domain import Frame, Image
+from posture_daemon.errors import CameraError
+
+log = logging.getLogger(__name__)
+
+quiet_opencv()
+DEFAULT_FPS = 10.0
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+class Recording(Protocol):
+    """Pictures in a fixed order, from the first to the last."""
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second at which it was recorded; `None` when unknown or not open."""
+
+    @property
+    def last_path(self) -> Path | None:
+        """The file of the picture that `read` gave last; `None` when pictures have no file of their own."""
+
+    def open(self) -> None:
+        """Go to the first picture, also from the middle or the end. Raises `CameraError` when there is none."""
+
+    def read(self) -> Image | None:
+        """Return the next picture, or `None` at the end."""
+
+    def skip(self, count: int) -> None:
+        """Pass over `count` pictures without decoding them."""
+
+    def close(self) -> None:
+        """Release files; safe to call twice and before `open`."""
+
+
+class Pace:
+    """The timetable of a replay."""
+
+    def __init__(
+        self,
+        fps: float | None = None,
+        *,
+        skip: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`fps` overrules the recording's own rate. With `skip` a late consumer misses pictures, else time waits."""
+        self._fps = fps
+        self._skip = skip
+        self._monotonic, self._sleep = monotonic, sleep
+        self._period_s = 1.0
+        self._due: float | None = None
+
+    def restart(self, recorded_fps: float | None) -> None:
+        """Begin a new timetable: the first picture is due when it is first asked for."""
+        self._period_s = 1.0 / (self._fps or recorded_fps or DEFAULT_FPS)
+        self._due = None
+
+    def wait(self) -> int:
+        """Sleep until the next picture is due; return how many were missed because the consumer came too late."""
+        now = self._monotonic()
+        due = now if self._due is None else self._due
+        if now < due:
+            self._sleep(due - now)
+        missed = int((now - due) / self._period_s) if self._skip and now > due else 0
+        # When nothing may be skipped the timetable shifts instead, so that a late consumer is never sent a burst.
+        start = due if self._skip else max(due, now)
+        self._due = start + (missed + 1) * self._period_s
+        return missed
+
+
+class ReplayCamera:
+    """A `Camera` that plays a `Recording`, once or for ever."""
+
+    def __init__(
+        self,
+        name: str,
+        recording: Recording,
+        *,
+        loop: bool = False,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` gives `captured_at` when a frame is delivered, seconds since the epoch."""
+        self._name = name
+        self._recording = recording
+        self._loop = loop
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._is_open = False
+        self._sequence = 0
+
+    @property
+    def name(self) -> str:
+        """The address as typed."""
+        return self._name
+
+    @property
+    def last_path(self) -> Path | None:
+        """The file of the last image that was read; `None` before the first and for a video."""
+        return self._recording.last_path
+
+    def open(self) -> None:
+        """Go to the first picture."""
+        self._recording.open()
+        self._pace.restart(self._recording.fps)
+        self._is_open = True
+
+    def read(self) -> Frame | None:
+        """Wait until the next picture is due and return it; `None` at the end when not looping."""
+        if not self._is_open:
+            raise CameraError(f"camera {self._name} is not open.")
+        self._recording.skip(self._pace.wait())
+        image = self._recording.read()
+        if image is None and self._loop:
+            self._recording.open()
+            image = self._recording.read()
+        if image is None:
+            return None
+        self._sequence += 1
+        return Frame(image, self._clock(), self._sequence)
+
+    def close(self) -> None:
+        """Release the recording."""
+        self._is_open = False
+        self._recording.close()
+
+
+class ImageFolder:
+    """The images below a folder, in natural order of folder then file: `2.jpg` before `10.jpg`.
+
+    An image that cannot be decoded is left out from then on, with one warning.
+    """
+
+    fps: float | None = None
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is searched at every `open`; hidden files and folders are ignored."""
+        self._folder = folder
+        self._paths: list[Path] = []
+        self._next = 0
+        self._damaged: set[Path] = set()
+        self.last_path: Path | None = None
+
+    def open(self) -> None:
+        """List the images and make sure that one of them can be read."""
+        if not self._folder.is_dir():
+            raise CameraError(f"there is no folder {self._folder} to replay images from.")
+        self._paths = sorted(filter(self._is_wanted, self._folder.rglob("*")), key=self._order)
+        self._next = 0
+        if self.read() is None:
+            raise CameraError(f"folder {self._folder} holds no readable image (jpg, png, bmp, webp or tiff).")
+        self._next, self.last_path = 0, None
+
+    def read(self) -> Image | None:
+        """Decode the next image that can be decoded."""
+        while self._next < len(self._paths):
+            path = self._paths[self._next]
+            self._next += 1
+            image = None if path in self._damaged else self._decode(path)
+            if image is not None:
+                self.last_path = path
+                return image
+        return None
+
+    def skip(self, count: int) -> None:
+        """Pass over `count` images."""
+        self._next += count
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _decode(self, path: Path) -> Image | None:
+        """Read BGR pixels, turned upright by EXIF; `None` for a damaged file.
+
+        With Pillow, because OpenCV before 5.0 gives half a picture for half a file, and prints on stderr.
+        """
+        try:
+            with PillowImage.open(path) as picture:
+                rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error, …
+            log.warning("image %s is left out because it cannot be read: %s", path, error)
+            self._damaged.add(path)
+            return None
+        return np.ascontiguousarray(rgb[..., ::-1])
+
+    def _is_wanted(self, path: Path) -> bool:
+        hidden = any(part.startswith(".") for part in path.relative_to(self._folder).parts)
+        return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
+
+    def _order(self, path: Path) -> tuple[list[list[str | int]], list[str | int]]:
+        """Folder first, then file name; each part natural."""
+        return [natural_key(part) for part in path.parent.relative_to(self._folder).parts], natural_key(path.name)
+
+
+class VideoFile:
+    """A video file, decoded by OpenCV."""
+
+    last_path: Path | None = None
+
+    def __init__(self, path: Path) -> None:
+        """`path` is opened by `open`."""
+        self._path = path
+        self._capture: cv2.VideoCapture | None = None
+        self.fps: float | None = None
+
+    def open(self) -> None:
+        """Open the file; again for every round, because seeking back is unreliable in many formats."""
+        self.close()
+        if not self._path.is_file():
+            raise CameraError(f"there is no video file {self._path}.")
+        capture = cv2.VideoCapture(str(self._path), cv2.CAP_ANY)
+        if not capture.isOpened():
+            raise CameraError(f"{self._path} holds no video that OpenCV can read.")
+        self._capture = capture
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 0.5 <= fps <= 240 else None  # some formats report the tick rate of their clock, e.g. 90000
+
+    def read(self) -> Image | None:
+        """Decode the next frame."""
+        if self._capture is None:
+            return None
+        decoded, image = self._capture.read()
+        return cast(Image, image) if decoded else None
+
+    def skip(self, count: int) -> None:
+        """Pass over `count` frames; the video decoder still has to look at each."""
+        for _ in range(count):
+            if self._capture is None or not self._capture.grab():
+                return
+
+    def close(self) -> None:
+        """Release the file."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+
+def natural_key(text: str) -> list[str | int]:
+    """Make a sorting key that reads numbers as numbers: `2.jpg` before `10.jpg`."""
+    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", text)]

@@ -1,0 +1,29 @@
+"""Pictures as they lie in the database: JPEG, longest side bounded."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from posture_daemon.domain import Image
+from posture_daemon.errors import DatasetError
+
+
+def encode_jpeg(image: Image, longest_side_px: int, quality: int) -> bytes:
+    """Shrink a BGR image so that its longest side is at most `longest_side_px` and encode it (quality 0–100)."""
+    scale = longest_side_px / max(image.shape[:2])
+    if scale < 1:
+        size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise DatasetError(f"A picture of shape {image.shape} could not be encoded as JPEG.")
+    return data.tobytes()
+
+
+def decode(data: bytes) -> Image:
+    """Decode JPEG, PNG or any format that OpenCV knows to BGR. Raises `DatasetError` when it is not a picture."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise DatasetError("The data is not a picture that OpenCV can decode.")
+    return np.asarray(image, dtype=np.uint8)
