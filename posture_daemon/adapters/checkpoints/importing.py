@@ -1,0 +1,91 @@
+"""What the import child does: a checkpoint in, backbone, head and their descriptions out. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from posture_daemon.adapters.checkpoints.graph import build_backbone
+from posture_daemon.adapters.checkpoints.yolo11 import (
+    DEFAULT_IMAGE_SIZE,
+    HEAD_LAYER,
+    LAYERS,
+    STRIDE,
+    Yolo11Checkpoint,
+    read_checkpoint,
+)
+from posture_daemon.adapters.preprocess import PREPROCESSING
+from posture_daemon.head import Head
+from posture_daemon.store.files import sha256_of, write_durably
+
+BACKBONE_FORMAT, HEAD_FORMAT = "posture-daemon backbone 1", "posture-daemon head 1"
+
+
+def write_model(source: Path, out_dir: Path, image_size: int | None) -> dict[str, Any]:
+    """Write `backbone.{onnx,json}` and `head.{safetensors,json}`; return what `ImportedCheckpoint` holds.
+
+    `image_size` is in pixels; `None` means the size that the checkpoint was trained with, or 224.
+    """
+    checkpoint = read_checkpoint(source)
+    size = image_size or _trained_size(checkpoint) or DEFAULT_IMAGE_SIZE
+    backbone = build_backbone(checkpoint.weights, size)
+    head = Head.from_tensors(checkpoint.of_layer(HEAD_LAYER)).to_bytes()
+    write_durably(out_dir / "backbone.onnx", backbone)
+    _write_json(out_dir / "backbone.json", _describe_backbone(checkpoint, size, sha256_of(backbone)))
+    write_durably(out_dir / "head.safetensors", head)
+    about_head = _describe_head(checkpoint, sha256_of(head))
+    _write_json(out_dir / "head.json", about_head)
+    return {
+        "backbone_sha256": sha256_of(backbone),
+        "head_sha256": sha256_of(head),
+        "classes": checkpoint.classes,
+        "image_size": size,
+        "trained_image_size": checkpoint.image_size,
+        "scale": checkpoint.scale,
+        "source": about_head["source"],
+        "source_sha256": about_head["source_sha256"],
+    }
+
+
+def _trained_size(checkpoint: Yolo11Checkpoint) -> int | None:
+    """Return the size of the training, rounded up to the stride as `YOLO.predict` does."""
+    size = checkpoint.image_size
+    return None if size is None else -(-size // STRIDE) * STRIDE
+
+
+def _describe_backbone(checkpoint: Yolo11Checkpoint, size: int, sha256: str) -> dict[str, Any]:
+    """Only what follows from the backbone itself, so that importing twice writes the same."""
+    layers = checkpoint.layers(size)[:HEAD_LAYER]
+    channels, side, _ = layers[-1].output_shape
+    return {
+        "format": BACKBONE_FORMAT,
+        "sha256": sha256,
+        "architecture": f"yolo11{checkpoint.scale}-cls",
+        "scale": checkpoint.scale,
+        "layers": list(LAYERS[:HEAD_LAYER]),
+        "image_size": size,
+        "channels": channels,
+        "feature_size": side,
+        "preprocessing": PREPROCESSING,
+        "parameters": sum(layer.parameters for layer in layers),
+    }
+
+
+def _describe_head(checkpoint: Yolo11Checkpoint, sha256: str) -> dict[str, Any]:
+    return {
+        "format": HEAD_FORMAT,
+        "sha256": sha256,
+        "classes": list(checkpoint.classes),
+        "parameters": checkpoint.layers(STRIDE)[HEAD_LAYER].parameters,
+        "source": checkpoint.path.name,
+        "source_sha256": hashlib.sha256(checkpoint.path.read_bytes()).hexdigest(),
+        "ultralytics_version": checkpoint.ultralytics_version,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_durably(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

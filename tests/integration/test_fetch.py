@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posture_daemon.adapters.checkpoints.fetch import fetch
+from posture_daemon.errors import DownloadError
+
+CONTENT = np.random.default_rng(0).bytes(1_000_000)
+NAME = "yolo11n-cls"
+
+
+@dataclass
+class Release:
+    """A web server that publishes `CONTENT` as yolo11n-cls.pt, and can be told to misbehave."""
+
+    url: str = ""
+    digest: str | None = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+    content: bytes = CONTENT
+    understands_range: bool = True
+    cut_after: int | None = None
+    file_exists: bool = True
+    ranges: list[str | None] = field(default_factory=list)
+
+    @property
+    def api_url(self) -> str:
+        """Address of the release's description."""
+        return f"{self.url}/release"
+
+    def description(self) -> bytes:
+        """GitHub's JSON, as far as it matters."""
+        asset = {"name": f"{NAME}.pt", "size": len(CONTENT), "browser_download_url": f"{self.url}/file"}
+        return json.dumps({"assets": [{"name": "other.pt"}, {**asset, "digest": self.digest}]}).encode()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the `Release` that is attached to the server."""
+
+    def do_GET(self) -> None:
+        """Answer the description or the file."""
+        release: Release = self.server.release  # type: ignore[attr-defined]
+        if self.path == "/release":
+            self._answer(200, release.description())
+        elif not release.file_exists:
+            self.send_error(404)
+        else:
+            self._answer_file(release)
+
+    def _answer_file(self, release: Release) -> None:
+        wanted = self.headers.get("Range")
+        release.ranges.append(wanted)
+        start = int(re.findall(r"\d+", wanted)[0]) if wanted and release.understands_range else 0
+        self._answer(206 if start else 200, release.content[start:], release.cut_after)
+
+    def _answer(self, status: int, body: bytes, cut_after: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:cut_after])
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def release() -> Iterator[Release]:
+    """A server on a free port of this computer."""
+    release = Release()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.release = release  # type: ignore[attr-defined]
+        release.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield release
+        server.shutdown()
+        thread.join()
+
+
+def test_a_download_arrives_whole_under_its_name(release: Release, tmp_path: Path) -> None:
+    """The file is complete, nothing else is left, progress ran up to the full size."""
+    seen: list[tuple[int, int]] = []
+    path = fetch(NAME, tmp_path / "new", release_api_url=release.api_url, progress=lambda *now: seen.append(now))
+    assert path == tmp_path / "new" / "yolo11n-cls.pt"
+    assert path.read_bytes() == CONTENT
+    assert list(path.parent.iterdir()) == [path]
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert seen == sorted(seen)
+
+
+def test_what_is_there_already_is_not_downloaded_again(release: Release, tmp_path: Path) -> None:
+    """A second call only compares the checksum."""
+    fetch(NAME, tmp_path, release_api_url=release.api_url)
+    fetch(NAME, tmp_path, release_api_url=release.api_url)
+    assert release.ranges == [None]
+
+
+def test_a_wrong_checksum_leaves_no_file(release: Release, tmp_path: Path) -> None:
+    """What was sent is thrown away, under its final name and its temporary one."""
+    release.content = bytes(len(CONTENT))
+    with pytest.raises(DownloadError, match="does not match its SHA-256 and was thrown away"):
+        fetch(NAME, tmp_path, release_api_url=release.api_url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cut_connection_is_continued_by_the_next_call(release: Release, tmp_path: Path) -> None:
+    """The second call asks for the rest only."""
+    release.cut_after = 300_000
+    with pytest.raises(DownloadError, match="cut off after 300000 of 1000000 bytes; run the same command again"):
+        fetch(NAME, tmp_path, release_api_url=release.api_url)
+    release.cut_after = None
+    path = fetch(NAME, tmp_path, release_api_url=release.api_url)
+    assert release.ranges == [None, "bytes=300000-"]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_starts_again(release: Release, tmp_path: Path) -> None:
+    """It sends everything, and the part that was there is replaced, not doubled."""
+    release.understands_range = False
+    (tmp_path / f"{NAME}.pt.part").write_bytes(CONTENT[:1000])
+    path = fetch(NAME, tmp_path, release_api_url=release.api_url)
+    assert release.ranges == ["bytes=1000-"]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_complete_part_is_only_checked(release: Release, tmp_path: Path) -> None:
+    """After a crash between download and rename nothing is downloaded again."""
+    (tmp_path / f"{NAME}.pt.part").write_bytes(CONTENT)
+    assert fetch(NAME, tmp_path, release_api_url=release.api_url).read_bytes() == CONTENT
+    assert release.ranges == []
+
+
+def test_a_part_that_is_too_long_is_thrown_away_and_said(
+    release: Release, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It cannot be the beginning of this file."""
+    (tmp_path / f"{NAME}.pt.part").write_bytes(CONTENT + b"x")
+    assert fetch(NAME, tmp_path, release_api_url=release.api_url).read_bytes() == CONTENT
+    assert release.ranges == [None]
+    assert "thrown away" in caplog.text
+
+
+def test_without_a_published_checksum_the_user_must_give_one(release: Release, tmp_path: Path) -> None:
+    """Nothing is downloaded on trust; a digest of the user's own is accepted, in either case of letters."""
+    release.digest = None
+    with pytest.raises(DownloadError, match=r"no checksum for .*--sha256"):
+        fetch(NAME, tmp_path, release_api_url=release.api_url)
+    assert release.ranges == []
+    own = hashlib.sha256(CONTENT).hexdigest().upper()
+    assert fetch(NAME, tmp_path, release_api_url=release.api_url, sha256=own).read_bytes() == CONTENT
+
+
+def test_a_missing_file_is_one_sentence(release: Release, tmp_path: Path) -> None:
+    """404 names the address."""
+    release.file_exists = False
+    with pytest.raises(DownloadError, match=r"/file answered 404 Not Found\."):
+        fetch(NAME, tmp_path, release_api_url=release.api_url)
+
+
+def test_a_release_without_the_model_is_one_sentence(release: Release, tmp_path: Path) -> None:
+    """The description is there, the file is not in it."""
+    with pytest.raises(DownloadError, match=r"has no file yolo11x-cls\.pt"):
+        fetch("yolo11x-cls", tmp_path, release_api_url=release.api_url)
+
+
+def test_a_page_that_is_no_description_is_one_sentence(release: Release, tmp_path: Path) -> None:
+    """A login page of a hotel's network, for example."""
+    with pytest.raises(DownloadError, match="did not answer with the description of a release"):
+        fetch(NAME, tmp_path, release_api_url=f"{release.url}/file")
+
+
+def test_offline_is_one_sentence(tmp_path: Path) -> None:
+    """Nobody listens on port 1."""
+    with pytest.raises(DownloadError, match=r"cannot be reached .*is this device online"):
+        fetch(NAME, tmp_path, release_api_url="http://127.0.0.1:1/release")
+
+
+@pytest.mark.parametrize("name", ["yolov8n-cls", "../../etc/passwd", "yolo11n"])
+def test_only_known_models_are_fetched(tmp_path: Path, name: str) -> None:
+    """The name never becomes a path or an address before it is checked."""
+    with pytest.raises(DownloadError, match="not one of the models"):
+        fetch(name, tmp_path, release_api_url="http://127.0.0.1:1/release")
+
+
+def test_other_addresses_than_web_addresses_are_refused(tmp_path: Path) -> None:
+    """A description could point at a local file."""
+    with pytest.raises(DownloadError, match="not a web address"):
+        fetch(NAME, tmp_path, release_api_url="file:///etc/passwd")
+
+
+def test_an_unwritable_folder_is_one_sentence(release: Release, tmp_path: Path) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "occupied").write_text("")
+    with pytest.raises(DownloadError, match="cannot be written"):
+        fetch(NAME, tmp_path / "occupied", release_api_url=release.api_url)
