@@ -1,0 +1,120 @@
+"""Compare the live path with `YOLO.predict` on real frames: start-up, memory, latency, agreement.
+
+Run `python tests/bench/bench_live.py [--threads 1]` on a quiet machine. Each side runs in a process of its own, and both
+classify the same frames of ../shared/data at 224 pixels: `front` is 224×224 already, `large` is what a 1280×720 camera gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DATA = REPOSITORY.parent / "shared" / "data"
+WEIGHTS = DATA / "weights" / "yolo11n-cls-3class.pt"
+SIZE = 224
+SAMPLES = ("front", "large")
+Classify = Callable[[Any], Any]
+
+
+def main() -> None:
+    """Import the model, run both sides, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--side", choices=["yolo", "ours"], help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.side:
+        measure(options.side, options.folder, options.threads)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        env = environment(options.threads, scratch)
+        command = "import sys, pathlib; from posture_daemon.adapters.checkpoints import import_checkpoint as run; "
+        command += f"run(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), {SIZE})"
+        subprocess.run([sys.executable, "-c", command, str(WEIGHTS), scratch], check=True, env=env)
+        for side in ("yolo", "ours"):
+            arguments = ["--side", side, "--folder", scratch, "--threads", str(options.threads)]
+            subprocess.run([sys.executable, __file__, *arguments], check=True, env=env)
+        report(*(dict(np.load(Path(scratch) / f"{side}.npz")) for side in ("yolo", "ours")), options.threads)
+
+
+def environment(threads: int, scratch: str) -> dict[str, str]:
+    """Limit every library to `threads`, and keep ultralytics offline."""
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    offline = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": scratch, "MPLCONFIGDIR": scratch}
+    return {**os.environ, **limits, **offline, "PYTHONPATH": str(REPOSITORY)}
+
+
+def measure(side: str, folder: Path, threads: int) -> None:
+    """Measure one side: start-up until the first answer, each frame, memory at the end."""
+    started = time.perf_counter()
+    classify = yolo(threads) if side == "yolo" else ours(folder, threads)
+    classify(np.zeros((720, 1280, 3), np.uint8))
+    results: dict[str, Any] = {"start_up_s": time.perf_counter() - started}
+    for sample in SAMPLES:
+        answers, seconds = [], []
+        for image in frames(sample):
+            before = time.perf_counter()
+            answers.append(classify(image))
+            seconds.append(time.perf_counter() - before)
+        results[sample], results[f"{sample}_ms"] = np.array(answers), 1e3 * np.array(seconds)
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+    results["memory_mb"] = int(status["VmRSS"].split()[0]) / 1024
+    np.savez(folder / f"{side}.npz", **results)
+
+
+def frames(sample: str) -> Iterator[Any]:
+    """Read the pictures of one sample, BGR."""
+    import cv2
+
+    for path in sorted((DATA / ("front_webcam" if sample == "front" else "side_webcam")).rglob("*.jpg")):
+        image = cv2.imread(str(path))
+        yield image if sample == "front" else cv2.resize(image, (1280, 720))
+
+
+def yolo(threads: int) -> Classify:
+    """Return a function from a frame to `YOLO.predict`'s probabilities."""
+    import torch
+    from ultralytics import YOLO
+
+    torch.set_num_threads(threads)
+    model = YOLO(WEIGHTS)
+    return lambda image: model.predict(image, imgsz=SIZE, verbose=False)[0].probs.data.numpy()
+
+
+def ours(folder: Path, threads: int) -> Classify:
+    """Return a function from a frame to our probabilities."""
+    from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+    from posture_daemon.head import Head
+
+    backbone = OnnxBackbone(folder / "backbone.onnx", threads=threads)
+    head = Head.from_bytes((folder / "head.safetensors").read_bytes())
+    return lambda image: head.probabilities(backbone.extract(image).map)
+
+
+def report(theirs: dict[str, Any], mine: dict[str, Any], threads: int) -> None:
+    """Print the table."""
+    rows = [("start-up until the first answer, s", "start_up_s"), ("memory at the end, MB (RSS)", "memory_mb")]
+    rows += [(f"one {sample} frame, ms (median)", f"{sample}_ms") for sample in SAMPLES]
+    print(f"{f'yolo11n-cls, {SIZE} px, {threads} thread(s)':40}{'YOLO.predict':>14}{'ours':>10}{'ratio':>8}")  # noqa: T201
+    for title, key in rows:
+        a, b = float(np.median(theirs[key])), float(np.median(mine[key]))
+        print(f"{title:40}{a:14.2f}{b:10.2f}{b / a:8.2f}")  # noqa: T201
+    for sample in SAMPLES:
+        same = (theirs[sample].argmax(1) == mine[sample].argmax(1)).mean()
+        apart = np.abs(theirs[sample] - mine[sample]).max(axis=1)
+        text = f"{sample}: {len(apart)} frames, top-1 agrees on {same:.2%}"
+        print(f"{text}, probabilities differ by {np.median(apart):.1e} (median), {apart.max():.1e} (most)")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
