@@ -1,0 +1,169 @@
+"""The capture loop: read → predict → state → route. It is the last thing to stop and the first to be protected."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from posture_daemon.domain import Frame, NewFrame, Prediction
+from posture_daemon.errors import PostureError
+from posture_daemon.live import LiveClassifier
+from posture_daemon.pictures import encode_jpeg
+from posture_daemon.posture import PostureState, PostureTracker
+from posture_daemon.router import Kept, Router
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.store.queue import CAMERA_SOURCE
+
+log = logging.getLogger(__name__)
+
+MB = 1_000_000
+
+FRAME_WAIT_S = 0.5
+"""Longest wait for a frame; also how soon the loop sees that it must stop."""
+
+
+class FrameSource(Protocol):
+    """Gives the newest frame, never a backlog."""
+
+    def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
+        """The newest frame after this number, or `None` when none came in time."""
+
+
+@dataclass
+class CaptureCounts:
+    """What the loop did since it began.
+
+    `skipped` frames came from the camera while the loop was busy or pacing itself; `longest_gap_s` is the longest time
+    between two answered frames.
+    """
+
+    frames: int = 0
+    skipped: int = 0
+    failed: int = 0
+    queued: int = 0
+    longest_gap_s: float = 0.0
+
+
+class CaptureLoop:
+    """One frame a step. Owned by one thread; others may read `counts`, `last` and `state`."""
+
+    def __init__(
+        self,
+        source: FrameSource,
+        live: LiveClassifier,
+        router: Router,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source, self._live, self._router, self._store = source, live, router, store
+        self._settings = settings
+        self._clock = clock
+        self._tracker = PostureTracker(settings.posture)
+        self._sequence = 0
+        self._answered_at: float | None = None
+        self._remembered: str | None = None
+        self.counts = CaptureCounts()
+        self.last: Prediction | None = None
+        self.last_captured_at: float | None = None
+
+    @property
+    def routed(self) -> dict[str, int]:
+        """What the router did with the frames so far: kept, or why not."""
+        return dict(self._router.counts)
+
+    @property
+    def state(self) -> PostureState | None:
+        """The posture now."""
+        return self._tracker.state
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until `stop` is set, at most `camera.fps` times a second; then close the period of the present posture."""
+        interval = 1 / self._settings.camera.fps
+        due = self._clock()
+        while not stop.wait(max(0.0, due - self._clock())):
+            due = max(due + interval, self._clock() - interval) if self.step() else self._clock()
+        self._finish()
+
+    def step(self) -> bool:
+        """Handle the next frame; False when none came. One bad frame is counted and logged, and ends nothing."""
+        frame = self._source.wait(self._sequence, FRAME_WAIT_S)
+        if frame is None:
+            return False
+        if self._sequence > 0:
+            self.counts.skipped += frame.sequence - self._sequence - 1
+        self._sequence = frame.sequence
+        try:
+            self._handle(frame)
+        except PostureError as error:
+            self._fail(frame, error)
+        except Exception as error:  # cv2.error and onnxruntime's errors share no base class below this one
+            self._fail(frame, error, traceback=True)
+        return True
+
+    def _fail(self, frame: Frame, error: Exception, *, traceback: bool = False) -> None:
+        self.counts.failed += 1
+        log.warning("frame %d could not be handled: %s", frame.sequence, error, exc_info=traceback)
+
+    def _handle(self, frame: Frame) -> None:
+        prediction = self._live.predict(frame.image)
+        self._count()
+        self.last, self.last_captured_at = prediction, frame.captured_at
+        self._track(prediction, frame.captured_at)
+        self._remember_for(prediction.backbone_sha256)
+        kept = self._router.route(prediction, frame.captured_at)
+        if kept is not None:
+            self._keep(frame, prediction, kept)
+
+    def _count(self) -> None:
+        now = self._clock()
+        if self._answered_at is not None:
+            self.counts.longest_gap_s = max(self.counts.longest_gap_s, now - self._answered_at)
+        self._answered_at = now
+        self.counts.frames += 1
+
+    def _track(self, prediction: Prediction, at: float) -> None:
+        before = self._tracker.state
+        after = self._tracker.step(prediction, at)
+        if before is not None and after is not None:
+            self._store.history.add(before.posture, before.since, after.since)
+
+    def _remember_for(self, sha256: str) -> None:
+        """Features of another backbone cannot be compared: begin again with what the store has of the present one."""
+        if sha256 != self._remembered:
+            self._router.remember(self._store.queue.recent_pooled(sha256, limit=512))
+            self._remembered = sha256
+
+    def _keep(self, frame: Frame, prediction: Prediction, kept: Kept) -> None:
+        queue, labels = self._settings.queue, self._settings.labels
+        new = NewFrame(
+            jpeg=encode_jpeg(frame.image, queue.jpeg_longest_side_px, queue.jpeg_quality),
+            captured_at=frame.captured_at,
+            source=CAMERA_SOURCE,
+            reason=kept.reason,
+            explanation=kept.explanation,
+            predicted=prediction.label if prediction.classes else None,
+            confidence=prediction.confidence if prediction.classes else None,
+            version_id=prediction.version_id,
+            backbone_sha256=prediction.backbone_sha256,
+            pooled=prediction.features.pooled.astype(np.float16),
+        )
+        if self._store.queue.add(new, frame.captured_at, labels.block_gap_s, labels.block_length_s) is not None:
+            self.counts.queued += 1
+            self._store.queue.evict(queue.most_frames, int(queue.most_mb * MB))
+
+    def _finish(self) -> None:
+        state = self._tracker.state
+        if state is None or self.last_captured_at is None:
+            return
+        try:
+            self._store.history.add(state.posture, state.since, self.last_captured_at)
+        except PostureError as error:  # a full disk must not turn a clean stop into a crash
+            log.warning("the last period of posture is not recorded: %s", error)

@@ -1,0 +1,20 @@
+"""Folders of pictures: the article's layout and other people's datasets, read into the store and written from it.
+
+Reading order: `layout` (what a folder means) → `images` (one file) → `blocks` (which files belong together in time) →
+`importing`; then `manifest` (what an export remembers) → `exporting`.
+"""
+
+from posture_daemon.datasets.exporting import ExportReport, export_folder
+from posture_daemon.datasets.importing import ImportReport, import_folder
+from posture_daemon.datasets.layout import FolderImage, Layout, natural_key, read_layout
+
+__all__ = [
+    "ExportReport",
+    "FolderImage",
+    "ImportReport",
+    "Layout",
+    "export_folder",
+    "import_folder",
+    "natural_key",
+    "read_layout",
+]

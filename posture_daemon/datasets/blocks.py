@@ -1,0 +1,75 @@
+"""Which pictures belong together in time: neighbours look alike and must share one split.
+
+Pictures that know their time are cut as the camera's are, all classes together: after a pause, and when a block is long
+enough. The others are cut every so many files of a class folder, in natural order, and get times that keep this order and
+these blocks: one second apart, blocks separated by more than the pause, the last one ending at the time of the import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from posture_daemon.datasets.images import capture_time
+from posture_daemon.datasets.layout import FolderImage
+from posture_daemon.domain import Split
+from posture_daemon.settings.fields import LabelSettings
+
+
+@dataclass(frozen=True)
+class TimedImage:
+    """A picture file and its capture time, seconds since the epoch, real or made up."""
+
+    image: FolderImage
+    captured_at: float
+
+
+Block = Sequence[TimedImage]
+"""Never empty; all of one split."""
+
+
+def cut_blocks(images: Iterable[FolderImage], settings: LabelSettings, now: float) -> list[Block]:
+    """Cut pictures into time blocks; within each, and among blocks without times, the order given is kept."""
+    timed: list[TimedImage] = []
+    untimed: list[FolderImage] = []
+    for image in images:
+        time = capture_time(image.path)
+        if time is None:
+            untimed.append(image)
+        else:
+            timed.append(TimedImage(image, time))
+    return _cut_by_time(timed, settings) + _cut_by_count(untimed, settings, now)
+
+
+def _cut_by_time(timed: Iterable[TimedImage], settings: LabelSettings) -> list[Block]:
+    by_split: dict[Split | None, list[TimedImage]] = {}
+    for one in timed:
+        by_split.setdefault(one.image.split, []).append(one)
+    blocks: list[list[TimedImage]] = []
+    for members in by_split.values():
+        members.sort(key=lambda one: one.captured_at)
+        blocks.append(members[:1])
+        for one in members[1:]:
+            pause_s, length_s = (
+                one.captured_at - blocks[-1][-1].captured_at,
+                one.captured_at - blocks[-1][0].captured_at,
+            )
+            if pause_s >= settings.block_gap_s or length_s >= settings.block_length_s:
+                blocks.append([])
+            blocks[-1].append(one)
+    return list(blocks)
+
+
+def _cut_by_count(images: Iterable[FolderImage], settings: LabelSettings, now: float) -> list[Block]:
+    chunks: list[list[FolderImage]] = []
+    for _, group in groupby(images, key=lambda image: (image.split, image.folder)):
+        members = list(group)
+        chunks += [members[at : at + settings.block_files] for at in range(0, len(members), settings.block_files)]
+    pause_s = settings.block_gap_s + 1
+    start = now - sum(len(chunk) - 1 + pause_s for chunk in chunks)
+    blocks: list[Block] = []
+    for chunk in chunks:
+        blocks.append([TimedImage(image, start + second) for second, image in enumerate(chunk)])
+        start += len(chunk) - 1 + pause_s
+    return blocks

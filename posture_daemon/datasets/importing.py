@@ -1,0 +1,189 @@
+"""A folder of pictures → the store. Importing the same folder again changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from posture_daemon.datasets.blocks import Block, cut_blocks
+from posture_daemon.datasets.images import read_as_jpeg
+from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
+from posture_daemon.datasets.manifest import read_manifest
+from posture_daemon.domain import NewFrame, Reason, Status
+from posture_daemon.errors import DatasetError, LabelError
+from posture_daemon.labelling import DISCARDED, UNCATEGORIZED, Labelling, check_class_name
+from posture_daemon.settings.fields import Settings
+from posture_daemon.store import Store
+from posture_daemon.store.files import sha256_of
+from posture_daemon.store.labels import BlockImport
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did, in numbers of pictures; names are relative to the folder.
+
+    `known` were there with this label already, `copies` lay twice in the folder, `ignored` are no pictures of a class.
+    `conflicts` lay in two class folders: the first one counted. `unreadable` are left out, each with the cause.
+    """
+
+    labelled: int
+    queued: int
+    relabelled: int
+    discarded: int
+    known: int
+    copies: int
+    ignored: int
+    new_classes: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        """True when anything in the store is different now."""
+        return bool(self.labelled or self.queued or self.relabelled or self.discarded or self.new_classes)
+
+    def sentences(self) -> list[str]:
+        """Say it in words, the most important first; file by file at the end."""
+        numbers = {
+            "added with a label": self.labelled,
+            "added to the queue": self.queued,
+            "relabelled": self.relabelled,
+            "discarded": self.discarded,
+            "already there": self.known,
+            "copies within the folder": self.copies,
+            "unreadable": len(self.unreadable),
+        }
+        counted = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
+        lines = [f"Pictures: {counted or 'none'}." if self.changed else f"Nothing changed: {counted}."]
+        if self.new_classes:
+            lines.append(f"New classes: {', '.join(self.new_classes)}.")
+        if self.ignored:
+            lines.append(f"Ignored {self.ignored} files that are hidden, no pictures, or in no class folder.")
+        return [*lines, *self.conflicts, *self.unreadable]
+
+
+def import_folder(store: Store, settings: Settings, path: Path, now: float) -> ImportReport:
+    """Read a folder of pictures into the store; see `layout` for what its folders mean.
+
+    A picture that cannot be read is named in the report and never ends the import. Raises `DatasetError`, before anything
+    is written, when the folder is missing, holds no pictures or no class folders, or when a folder cannot name a class.
+    """
+    layout = read_layout(path)
+    left_in = read_manifest(path) or {}
+    classes = _Classes(Labelling(store, settings.labels, lambda: now), layout)
+    run = _Import(store, settings, f"import:{path.resolve().name}", now, classes.names, left_in)
+    in_blocks = [image for image in layout.images if image.folder != DISCARDED]
+    for block in cut_blocks(in_blocks, settings.labels, now):
+        run.add_block(block)
+    run.discard(image for image in layout.images if image.folder == DISCARDED)
+    return run.report(layout.ignored, classes.new)
+
+
+class _Classes:
+    """Which class a folder means: one of this name in any case, or a new one."""
+
+    def __init__(self, labelling: Labelling, layout: Layout) -> None:
+        known = {c.name.casefold(): c.name for c in labelling.classes()}
+        new: dict[str, str] = {}
+        for folder in layout.class_folders:
+            if folder.casefold() not in known.keys() | new.keys():
+                _check_folder_name(folder)
+                new[folder.casefold()] = folder
+        for name in new.values():
+            labelling.add_class(name)
+        self.new = tuple(new.values())
+        self.names = {folder: (known | new)[folder.casefold()] for folder in layout.class_folders}
+
+
+def _check_folder_name(folder: str) -> None:
+    try:
+        check_class_name(folder, ())
+    except LabelError as error:
+        raise DatasetError(f"{str(error).rstrip('.')}; rename the folder '{folder}'.") from error
+
+
+class _Import:
+    """One import while it runs: what was seen, and what was done."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        source: str,
+        now: float,
+        classes: Mapping[str, str],
+        left_in: Mapping[str, str],
+    ) -> None:
+        self._store, self._settings, self._source, self._now = store, settings, source, now
+        self._classes, self._left_in = classes, left_in
+        self._seen: dict[str, FolderImage] = {}
+        self._blocks = BlockImport()
+        self._done: Counter[str] = Counter()
+        self._conflicts: list[str] = []
+        self._unreadable: list[str] = []
+
+    def add_block(self, block: Block) -> None:
+        """Import the pictures of one time block in one transaction."""
+        frames: list[tuple[NewFrame, str | None]] = []
+        for timed in block:
+            jpeg = self._read_once(timed.image)
+            if jpeg is not None:
+                explanation = f"imported as {timed.image.name}"
+                new = NewFrame(jpeg, timed.captured_at, self._source, Reason.IMPORTED, explanation)
+                frames.append((new, self._class_of(timed.image, jpeg)))
+        if frames:
+            labels, every = self._store.labels, self._settings.labels.holdout_every
+            self._blocks += labels.import_block(frames, block[0].image.split, self._now, every)
+
+    def discard(self, images: Iterable[FolderImage]) -> None:
+        """Discard the frames of these pictures; one that the store does not have is not wanted anyway."""
+        for image in images:
+            jpeg = self._read_once(image)
+            frame = None if jpeg is None else self._store.queue.find(jpeg)
+            if frame is not None and frame.status is not Status.DISCARDED and not self._untouched(image):
+                self._store.labels.answer(frame.id, None, "import", self._now, self._settings.labels.holdout_every)
+                self._done["discarded"] += 1
+            elif jpeg is not None:
+                self._done["known" if frame is not None else "ignored"] += 1
+
+    def report(self, ignored: int, new_classes: tuple[str, ...]) -> ImportReport:
+        """Sum up."""
+        return ImportReport(
+            labelled=self._blocks.added,
+            queued=self._blocks.queued,
+            relabelled=self._blocks.relabelled,
+            discarded=self._done["discarded"],
+            known=self._blocks.known + self._done["known"],
+            copies=self._done["copies"],
+            ignored=ignored + self._done["ignored"],
+            new_classes=new_classes,
+            conflicts=tuple(self._conflicts),
+            unreadable=tuple(self._unreadable),
+        )
+
+    def _read_once(self, image: FolderImage) -> bytes | None:
+        """Return a picture's JPEG, or `None` when it cannot be read or was there before in this import."""
+        try:
+            jpeg = read_as_jpeg(image.path, self._settings.queue)
+        except DatasetError as error:
+            self._unreadable.append(str(error))
+            return None
+        first = self._seen.setdefault(sha256_of(jpeg), image)
+        if first is image:
+            return jpeg
+        self._done["copies"] += 1
+        if image.folder != UNCATEGORIZED and first.folder not in (image.folder, UNCATEGORIZED):
+            self._conflicts.append(f"{image.name} is the same picture as {first.name}, which counts.")
+        return None
+
+    def _class_of(self, image: FolderImage, jpeg: bytes) -> str | None:
+        """Return the class that the folder gives; `None` when it gives none, or none that is newer than the store's."""
+        if image.folder == UNCATEGORIZED or (self._untouched(image) and self._store.queue.find(jpeg) is not None):
+            return None
+        return self._classes[image.folder]
+
+    def _untouched(self, image: FolderImage) -> bool:
+        """True when the file lies where the last export left it."""
+        return self._left_in.get(image.path.name) == image.folder

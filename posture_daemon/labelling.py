@@ -1,0 +1,118 @@
+"""Labelling: the next frame, the owner's answer, undo, classes. Every label front end calls only this."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from posture_daemon import pictures
+from posture_daemon.domain import UNKNOWN, Image, PostureClass, QueuedFrame, Role, Status
+from posture_daemon.errors import LabelError
+from posture_daemon.learning.class_roles import guess_role
+from posture_daemon.settings.fields import LabelSettings
+from posture_daemon.store import Store
+
+UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
+RESERVED_NAMES = frozenset({UNKNOWN, UNCATEGORIZED, DISCARDED, "train", "val", "holdout", "test"})
+"""Names that mean something else as a posture or as a folder."""
+
+LONGEST_NAME = 40
+"""Characters."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Numbers of kept frames."""
+
+    queued: int
+    labelled: int
+    discarded: int
+
+
+class Labelling:
+    """One owner's labelling session. It remembers what was skipped; everything else is in the store."""
+
+    def __init__(self, store: Store, settings: LabelSettings, clock: Callable[[], float]) -> None:
+        """`clock` tells the time, seconds since the epoch."""
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._skipped: set[int] = set()
+        self._skips_to_undo: list[int] = []
+
+    def next(self) -> QueuedFrame | None:
+        """Return the oldest waiting frame that was not skipped in this session, or `None`."""
+        # Answers of other front ends may leave skipped frames that no longer wait; then this reads a little too much.
+        waiting = self._store.queue.waiting(limit=len(self._skipped) + 1)
+        return next((frame for frame in waiting if frame.id not in self._skipped), None)
+
+    def picture(self, frame_id: int) -> Image:
+        """Decode a frame's picture. Raises `LabelError` when there is no such frame."""
+        return pictures.decode(self._store.queue.jpeg(frame_id))
+
+    def answer(self, frame_id: int, class_name: str) -> None:
+        """Label a frame, also one that was labelled before. Raises `LabelError` for an unknown frame or class."""
+        self.classes()  # a class that only the champion knows becomes one of the owner's
+        self._record(frame_id, class_name)
+
+    def discard(self, frame_id: int) -> None:
+        """Keep a frame out of training and out of the queue. Raises `LabelError` when there is no such frame."""
+        self._record(frame_id, None)
+
+    def skip(self, frame_id: int) -> None:
+        """Do not offer this frame again in this session; it keeps waiting."""
+        self._skipped.add(frame_id)
+        self._skips_to_undo.append(frame_id)
+
+    def undo(self) -> QueuedFrame | None:
+        """Take back the last skip, answer or discard; return its frame, or `None` when there is nothing to undo.
+
+        Answers are undone across sessions and front ends, skips only in the session that skipped.
+        """
+        frame_id = self._skips_to_undo.pop() if self._skips_to_undo else self._store.labels.undo()
+        if frame_id is None:
+            return None
+        self._skipped.discard(frame_id)
+        return self._store.queue.get(frame_id)
+
+    def classes(self) -> list[PostureClass]:
+        """Return all classes; those that only the champion knows are added to the owner's first."""
+        owned = self._store.labels.classes()
+        names = {posture_class.name for posture_class in owned}
+        champion = self._store.models.champion()
+        missing = [c for c in (champion.classes if champion else ()) if c.name not in names]
+        for posture_class in missing:
+            self._store.labels.ensure_class(posture_class, self._clock())
+        return owned + missing
+
+    def add_class(self, name: str, role: Role | None = None) -> PostureClass:
+        """Create a class; without a role, its name decides. Raises `LabelError` for a bad or taken name."""
+        check_class_name(name, (posture_class.name for posture_class in self.classes()))
+        posture_class = PostureClass(name, role or guess_role(name))
+        self._store.labels.ensure_class(posture_class, self._clock())
+        return posture_class
+
+    def progress(self) -> Progress:
+        """Count the frames that wait, are labelled, were discarded."""
+        counts = self._store.queue.counts()
+        return Progress(counts[Status.QUEUED], counts[Status.LABELLED], counts[Status.DISCARDED])
+
+    def _record(self, frame_id: int, class_name: str | None) -> None:
+        self._store.labels.answer(frame_id, class_name, "owner", self._clock(), self._settings.holdout_every)
+        self._skips_to_undo.clear()  # undo goes back in time: first this answer
+
+
+def check_class_name(name: str, taken: Iterable[str]) -> None:
+    """Raise `LabelError` unless `name` can be a new class, and so also a folder in any file system."""
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise LabelError(f"A class name has 1 to {LONGEST_NAME} characters, not {len(name)}.")
+    if re.fullmatch(r"[\w-][\w.-]*", name) is None:
+        raise LabelError(
+            f"The class name {name!r} may only have letters, digits, '_', '-' and '.', and may not start with a dot."
+        )
+    if name.casefold() in RESERVED_NAMES:
+        raise LabelError(f"'{name}' is reserved and cannot be the name of a class.")
+    twin = next((other for other in taken if other.casefold() == name.casefold()), None)
+    if twin is not None:
+        raise LabelError(f"There is already a class '{twin}'.")

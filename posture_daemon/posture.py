@@ -1,0 +1,38 @@
+"""The posture that is shown: debounced, so that a glance does not count, and `unknown` when the model is unsure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posture_daemon.domain import UNKNOWN, Prediction
+from posture_daemon.settings import PostureSettings
+
+
+@dataclass(frozen=True)
+class PostureState:
+    """`posture` is a class name or `unknown`; `since` is when it began, on the frames' clock."""
+
+    posture: str
+    since: float
+
+
+class PostureTracker:
+    """A new posture counts once it has been seen for `hold_s` without a break, and then counts from its first frame."""
+
+    def __init__(self, settings: PostureSettings) -> None:
+        self._settings = settings
+        self.state: PostureState | None = None
+        self._candidate: PostureState | None = None
+
+    def step(self, prediction: Prediction, at: float) -> PostureState | None:
+        """Take one prediction; returns the new state when it changed, else `None`."""
+        seen = prediction.label if prediction.confidence >= self._settings.unsure_below else UNKNOWN
+        if self.state is not None and seen == self.state.posture:
+            self._candidate = None
+            return None
+        if self._candidate is None or self._candidate.posture != seen or at < self._candidate.since:
+            self._candidate = PostureState(seen, at)
+        if self.state is not None and at - self._candidate.since < self._settings.hold_s:
+            return None
+        self.state, self._candidate = self._candidate, None
+        return self.state

@@ -1,0 +1,290 @@
+"""The capture loop: every frame is answered, unsure ones are kept, and nothing that happens to one frame ends it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posture_daemon.capture import CaptureLoop
+from posture_daemon.domain import Frame, Image, NewFrame, Reason
+from posture_daemon.errors import DataFolderError
+from posture_daemon.learning.inputs import pooled_head
+from posture_daemon.live import LiveClassifier, LiveModel
+from posture_daemon.posture import PostureState
+from posture_daemon.router import Router
+from posture_daemon.settings import CameraSettings, PostureSettings, QueueSettings, Settings
+from posture_daemon.store import Store
+from tests.standins import CHANNELS, COLOURS, StandInBackbone, coloured_frame, make_store, version_of
+
+NAMES = ("good", "bad", "away")
+
+
+class Clock:
+    """Seconds that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+class Source:
+    """Gives these frames one after the other; then nothing, and sets `stop`."""
+
+    def __init__(self, frames: Sequence[Frame], stop: threading.Event | None = None) -> None:
+        self._frames, self._stop = list(frames), stop
+
+    def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
+        """The next frame."""
+        if self._frames:
+            assert self._frames[0].sequence > after_sequence
+            return self._frames.pop(0)
+        if self._stop is not None:
+            self._stop.set()
+        return None
+
+
+class PacedStop(threading.Event):
+    """A stop event on which waiting moves the clock instead of passing time; remembers when it was asked."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.asked_at: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let the clock run."""
+        self._clock.now += timeout or 0.0
+        self.asked_at.append(round(self._clock.now - 100, 3))
+        return self.is_set()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new store."""
+    opened = make_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+def frames(*class_names: str, start: float = 0.0) -> list[Frame]:
+    """A frame a second in the colours of these classes."""
+    return [Frame(coloured_frame(name, n), start + n, n + 1) for n, name in enumerate(class_names)]
+
+
+def live(
+    store: Store, sharpness: float = 40.0, classes: Sequence[str] = NAMES, name: str = "colours"
+) -> LiveClassifier:
+    """A model that tells colours apart, recorded in the store; low sharpness makes it unsure."""
+    colours = np.array([COLOURS[name] for name in classes], np.float32).reshape(-1, CHANNELS) / 255
+    head = pooled_head(CHANNELS, sharpness * (colours - 0.5), np.zeros(len(classes), np.float32))
+    backbone = StandInBackbone(name)
+    store.models.add_head(head.to_bytes())
+    version = store.models.add_version(version_of(head, backbone.sha256, *classes))
+    return LiveClassifier(LiveModel(version, backbone, head))
+
+
+def loop_of(
+    store: Store, source: Any, model: LiveClassifier | None = None, clock: Clock | None = None, **queue: Any
+) -> CaptureLoop:
+    """A loop without audits, with a generous rate and a posture that must hold for three seconds."""
+    settings = Settings(
+        data_dir=store.folder,
+        camera=CameraSettings(fps=10),
+        posture=PostureSettings(hold_s=3.0),
+        queue=QueueSettings(**{"audit_share": 0.0, "most_per_minute": 1000.0, **queue}),
+    )
+    return CaptureLoop(
+        source, model or live(store), Router(settings.queue, Random(0)), store, settings, clock=clock or Clock()
+    )
+
+
+def run_through(loop: CaptureLoop) -> CaptureLoop:
+    """Step until no frame comes."""
+    while loop.step():
+        pass
+    return loop
+
+
+def test_a_sure_frame_is_answered_and_not_kept(store: Store) -> None:
+    """Others read what the loop saw last: prediction, time and posture."""
+    loop = run_through(loop_of(store, Source(frames("bad", start=50.0))))
+    assert loop.last is not None
+    assert (loop.last.label, loop.last_captured_at) == ("bad", 50.0)
+    assert loop.state == PostureState("bad", 50.0)
+    assert (loop.counts.frames, loop.counts.queued) == (1, 0)
+    assert store.queue.waiting() == []
+
+
+def test_an_unsure_frame_is_kept_with_all_that_is_known_of_it(store: Store) -> None:
+    """Picture, reason, prediction, and the features that the backbone computed anyway."""
+    model = live(store, sharpness=0.1)
+    [frame] = frames("good", start=50.0)
+    loop = run_through(loop_of(store, Source([frame]), model))
+    [kept] = store.queue.waiting()
+    assert (kept.captured_at, kept.predicted, kept.reason) == (50.0, "good", Reason.UNCERTAIN.value)
+    assert kept.confidence == pytest.approx(1 / 3, abs=0.05)
+    said = model.predict(frame.image)
+    features = store.queue.pooled([kept.id], model.backbone.sha256)[kept.id]
+    np.testing.assert_array_equal(features, said.features.pooled.astype(np.float16))
+    assert store.queue.jpeg(kept.id)[:2] == b"\xff\xd8"
+    assert loop.counts.queued == 1
+
+
+def test_a_base_keeps_frames_without_a_prediction(store: Store) -> None:
+    """There is nothing that the owner could be told about them."""
+    run_through(loop_of(store, Source(frames("good", "bad")), live(store, classes=())))
+    assert [(kept.predicted, kept.confidence) for kept in store.queue.waiting()] == [(None, None)] * 2
+
+
+def test_the_queue_keeps_its_limit(store: Store) -> None:
+    """After each kept frame the surest ones go, down to the limit of the settings."""
+    loop = run_through(loop_of(store, Source(frames("good", "bad", "away")), live(store, sharpness=0.1), most_frames=2))
+    assert loop.counts.queued == 3
+    assert len(store.queue.waiting()) == 2
+
+
+def test_frames_of_before_a_restart_are_recognised(store: Store) -> None:
+    """The router is told what the store has; another backbone's features are not comparable, so it begins anew."""
+    unsure = live(store, sharpness=0.1)
+    run_through(loop_of(store, Source(frames("good")), unsure))
+    alike = [Frame(coloured_frame("good", seed), seed, seed) for seed in (50, 51)]
+    restarted = run_through(loop_of(store, Source(alike), unsure))
+    assert (restarted.counts.frames, restarted.counts.queued) == (2, 0)
+    [frame] = frames("good", start=7.0)
+    other = run_through(loop_of(store, Source([Frame(frame.image // 2, 7.0, 1)]), live(store, 0.1, name="another")))
+    assert other.counts.queued == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(np.empty((0, 0, 3), np.uint8), id="no pixels, which OpenCV refuses with its own error"),
+        pytest.param(np.zeros((8, 8), np.uint8), id="grey"),
+        pytest.param(None, id="nothing at all"),
+    ],
+)
+def test_a_bad_frame_is_counted_and_ends_nothing(store: Store, bad: Image, caplog: pytest.LogCaptureFixture) -> None:
+    """The frame after it is answered."""
+    good = frames("good", "good", "good")
+    loop = run_through(loop_of(store, Source([good[0], Frame(bad, 1.0, 2), good[2]])))
+    assert (loop.counts.frames, loop.counts.failed) == (2, 1)
+    assert loop.last_captured_at == 2.0
+    assert "frame 2 could not be handled" in caplog.text
+
+
+def test_a_full_disk_does_not_end_the_loop(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames cannot be kept then, but the posture is still followed; when there is room again they are."""
+    loop = loop_of(store, Source(frames("good", "bad", "away")), live(store, sharpness=0.1))
+
+    def full(_new: NewFrame, *_args: float) -> int:
+        raise DataFolderError("The database cannot grow because the disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.queue, "add", full)
+        assert loop.step()
+        assert loop.step()
+    assert (loop.counts.frames, loop.counts.failed, loop.counts.queued) == (2, 2, 0)
+    assert loop.last_captured_at == 1.0
+    assert loop.step()
+    assert (loop.counts.failed, loop.counts.queued) == (2, 1)
+
+
+def test_a_full_disk_does_not_turn_a_clean_stop_into_a_crash(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last period is lost then, with a warning."""
+    stop = threading.Event()
+    loop = loop_of(store, Source(frames("good", "good"), stop))
+
+    def full(*_args: object) -> None:
+        raise DataFolderError("The database cannot grow because the disk is full.")
+
+    monkeypatch.setattr(store.history, "add", full)
+    loop.run(stop)
+    assert "last period of posture is not recorded" in caplog.text
+
+
+def test_frames_that_were_not_looked_at_are_counted(store: Store) -> None:
+    """Numbers of the camera's reader that were passed over; those before the first one do not count."""
+    numbered = [Frame(coloured_frame("good", n), float(n), n) for n in (10, 11, 14, 15)]
+    loop = run_through(loop_of(store, Source(numbered)))
+    assert (loop.counts.frames, loop.counts.skipped) == (4, 2)
+
+
+def test_the_longest_gap_between_two_answers_is_remembered(store: Store) -> None:
+    """In seconds of the loop's own clock; the time before the first answer is none."""
+    clock = Clock()
+    loop = loop_of(store, Source(frames("good", "good", "good")), clock=clock)
+    for pause in (50.0, 0.5, 0.2):
+        clock.now += pause
+        loop.step()
+    assert loop.counts.longest_gap_s == pytest.approx(0.5)
+
+
+def test_history_gets_one_period_a_posture(store: Store) -> None:
+    """A glance is no period; a posture ends where the next begins; the last one ends with the last frame."""
+    stop = threading.Event()
+    seen = ["good"] * 5 + ["away"] * 2 + ["good"] * 3 + ["bad"] * 6
+    loop_of(store, Source(frames(*seen, start=100.0), stop), clock=Clock()).run(PacedOnce(stop))
+    assert store.history.seconds_by_posture(0) == {"good": 10.0, "bad": 5.0}
+
+
+class PacedOnce(threading.Event):
+    """A stop event that never makes anybody wait."""
+
+    def __init__(self, inner: threading.Event) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Only look."""
+        return self._inner.is_set()
+
+
+def test_the_loop_keeps_its_pace_and_catches_up_at_most_one_frame(store: Store) -> None:
+    """Ten frames a second; after a frame that took a second the next comes at once, and then the pace goes on."""
+    clock = Clock()
+    stop = PacedStop(clock)
+
+    class Slow(Source):
+        """The third frame takes a second."""
+
+        def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
+            frame = super().wait(after_sequence, timeout_s)
+            clock.now += 1.0 if frame is not None and frame.sequence == 3 else 0.0
+            return frame
+
+    loop_of(store, Slow(frames(*["good"] * 6), stop), clock=clock).run(stop)
+    assert stop.asked_at[:6] == [0.0, 0.1, 0.2, 1.2, 1.2, 1.3]
+
+
+def test_the_loop_stops_when_it_is_told_to(store: Store) -> None:
+    """A stop that is set while no frames come ends the thread with the present wait, and its connections stay usable."""
+    waiting, release = threading.Event(), threading.Event()
+
+    class Silent:
+        """Waits for the test."""
+
+        def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
+            assert timeout_s <= 1.0
+            waiting.set()
+            release.wait(10)
+
+    stop = threading.Event()
+    thread = threading.Thread(target=loop_of(store, Silent()).run, args=(stop,))
+    thread.start()
+    assert waiting.wait(10)
+    stop.set()
+    release.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert store.history.seconds_by_posture(0) == {}
