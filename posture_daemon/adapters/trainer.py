@@ -1,0 +1,144 @@
+"""Training in a process of its own, so that a crash, a leak or an out-of-memory kill never touches the capture loop.
+
+Parent: `SubprocessTrainer`. Child: `python -m posture_daemon.adapters.trainer REQUEST.json`, which lowers its own priority,
+dies with its parent and writes `result.json` and the head beside the request. Neither imports torch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError
+
+RESULT, HEAD, ERROR = "result.json", "head.safetensors", "error.txt"
+
+OOM_SCORE = 900
+"""Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class SubprocessTrainer:
+    """Implements `ports.Trainer`."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._cancelled = threading.Event()
+
+    def train(self, request: Path, timeout_s: float) -> Path:
+        """Run one training to its end. Raises `TrainingError` with one sentence when it gives no result."""
+        if self._cancelled.is_set():
+            raise TrainingCancelled("The daemon is stopping, so no training was begun.")
+        with (request.parent / "child.log").open("wb") as output:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "posture_daemon.adapters.trainer", str(request)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **_threads(request)},
+            )
+            code = self._wait(self._child, timeout_s)
+        if code == 0:
+            return request.parent / RESULT
+        if self._cancelled.is_set():
+            raise TrainingCancelled("The training was stopped because the daemon is stopping.")
+        raise TrainingError(_explain(code, request.parent))
+
+    def cancel(self) -> None:
+        """End a running training at once, and refuse new ones; safe to call from any thread."""
+        self._cancelled.set()
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+
+    def _wait(self, child: subprocess.Popen[bytes], timeout_s: float) -> int:
+        try:
+            if self._cancelled.is_set():  # cancelled between its start and here
+                child.kill()
+            return child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            raise TrainingError(
+                f"The training was stopped after {timeout_s:.0f} s, the longest that is allowed."
+            ) from None
+
+
+def _explain(code: int, folder: Path) -> str:
+    """Why a child ended without a result, in one sentence."""
+    if (folder / ERROR).exists():
+        return (folder / ERROR).read_text().strip()
+    if code == -signal.SIGKILL:
+        return "The training process was killed (SIGKILL), most likely because memory ran out."
+    lines = (folder / "child.log").read_text(errors="replace").strip().splitlines()
+    return f"The training process ended with code {code}: {lines[-1] if lines else 'it said nothing'}."
+
+
+def _threads(request: Path) -> dict[str, str]:
+    """BLAS reads its thread count when it is loaded, so it must be in the environment of the child."""
+    threads = str(json.loads(request.read_text())["threads"])
+    return {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+
+
+def main(request: Path) -> int:
+    """Entry of the child."""
+    try:
+        _be_modest()
+        _train(request)
+    except (PostureError, MemoryError, OSError) as error:
+        (request.parent / ERROR).write_text(str(error) or "The training process ran out of memory.")
+        return 1
+    return 0
+
+
+def _be_modest() -> None:
+    """Die with the parent, and be the first that the kernel takes when memory runs out."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    except OSError as error:  # a container may forbid it; the training still is right, only less polite
+        sys.stderr.write(f"oom_score_adj stays as it is: {error}\n")
+
+
+def _train(request: Path) -> None:
+    from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+    from posture_daemon.learning.cache import feature_cache
+    from posture_daemon.learning.training import train
+    from posture_daemon.retrain import TrainingJob
+    from posture_daemon.store import Store
+    from posture_daemon.store.files import write_durably
+
+    job = TrainingJob.from_json(request.read_text())
+    os.nice(job.nice)
+    store = Store(Path(job.data_dir))
+    incumbent = store.models.get(job.incumbent_id)
+    backbone = OnnxBackbone(
+        store.models.backbone_folder(incumbent.backbone_sha256) / "backbone.onnx",
+        threads=job.threads,
+        expected_sha256=incumbent.backbone_sha256,
+    )
+    with feature_cache(store.folder) as cache:
+        done = train(store, incumbent, backbone, cache, job.recipe)
+    out = Path(job.out_dir)
+    write_durably(out / HEAD, done.head.to_bytes())
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = {
+        "head": HEAD,
+        "classes": [{"name": c.name, "role": c.role.value} for c in done.classes],
+        "temperature": done.temperature,
+        "challenger": done.evaluation.as_json(),
+        "incumbent": done.incumbent_evaluation.as_json() if done.incumbent_evaluation else None,
+        "report": {**done.report, "peak_memory_bytes": peak_kb * 1024},
+    }
+    write_durably(out / RESULT, json.dumps(result).encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

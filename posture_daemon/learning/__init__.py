@@ -1,0 +1,1 @@
+"""What happens in the training process: views, features, the head, calibration, evaluation."""

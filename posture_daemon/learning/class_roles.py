@@ -1,0 +1,59 @@
+"""Guess from a class's name what it means to its owner. The owner can always say otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from posture_daemon.domain import Role
+
+WORDS = {
+    Role.AWAY: {"na", "away", "absent", "absence", "empty", "none", "nobody", "background", "chair"},
+    Role.BAD: {
+        "bad",
+        "slouch",
+        "lean",
+        "hunch",
+        "slump",
+        "crooked",
+        "incorrect",
+        "poor",
+        "wrong",
+        "forward",
+        "kyphosis",
+    },
+    Role.GOOD: {"good", "upright", "straight", "correct", "proper"},
+    Role.NEUTRAL: {"sit", "stand", "posture", "unknown", "recline", "stretch", "walk"},
+}
+"""Words by role, in the order in which a name is looked up: `bad_sitting_upright` is bad."""
+
+
+def guess_role(name: str) -> Role:
+    """Return the role that the words of a class name suggest, `NEUTRAL` when none does."""
+    stems = _stems(name)
+    for role, words in WORDS.items():
+        if stems & words:
+            return role
+    return Role.NEUTRAL
+
+
+def looks_like_postures(classes: Sequence[str]) -> bool:
+    """True when at least half of the class names, and at least two, speak of a posture or of absence.
+
+    ImageNet's thousand and rock, paper, scissors do not: such a model becomes a base.
+    """
+    known = set().union(*WORDS.values())
+    speaking = sum(1 for name in classes if _stems(name) & known)
+    return speaking >= 2 and 2 * speaking >= len(classes)
+
+
+def _stems(name: str) -> set[str]:
+    """Split `goodPosture`, `good_posture` or `Good-Posture 2` into lower-case words without English endings."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    return {stem for word in words for stem in _without_endings(word.lower())}
+
+
+def _without_endings(word: str) -> set[str]:
+    stem = re.sub(r"(ing|ed|s)$", "", word)
+    undoubled = re.sub(r"([tmp])\1$", r"\1", stem)  # sitt-ing
+    return {word, stem, undoubled}

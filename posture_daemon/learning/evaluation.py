@@ -1,0 +1,75 @@
+"""What a model gets right on labelled images, in the field's own measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posture_daemon.domain import Floats
+
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Counts on one set of images. `confusion[i][j]`: images of class i that were called class j.
+
+    `classes` are those of the labels and of the model together, in one order for rows and columns.
+    `expected_calibration_error` is in 0–1 (Guo et al. 2017, 10 bins); `None` without images.
+    """
+
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    expected_calibration_error: float | None
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return sum(map(sum, self.confusion))
+
+    @property
+    def correct(self) -> int:
+        """Number of images called by their class."""
+        return sum(row[i] for i, row in enumerate(self.confusion))
+
+    @property
+    def top1(self) -> float | None:
+        """Share of images called by their class, 0–1; `None` without images."""
+        return self.correct / self.images if self.images else None
+
+    def per_class(self) -> dict[str, tuple[int, int]]:
+        """Correct and all images of each class that has any; recall is their ratio."""
+        rows = zip(self.classes, self.confusion, strict=True)
+        return {name: (row[i], sum(row)) for i, (name, row) in enumerate(rows) if sum(row)}
+
+    def as_json(self) -> dict[str, Any]:
+        """For the record of a run."""
+        return {**asdict(self), "images": self.images, "correct": self.correct, "top1": self.top1}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Evaluation:
+        """Read what `as_json` wrote."""
+        confusion = tuple(tuple(row) for row in data["confusion"])
+        return cls(tuple(data["classes"]), confusion, data["expected_calibration_error"])
+
+
+def evaluate(probabilities: Floats, model_classes: Sequence[str], truth: Sequence[str]) -> Evaluation:
+    """Compare `probabilities (n, len(model_classes))` with the true class names. A class that the model lacks is missed."""
+    classes = tuple(dict.fromkeys([*model_classes, *truth]))
+    confusion = np.zeros((len(classes), len(classes)), dtype=int)
+    rows = np.array([classes.index(name) for name in truth], dtype=np.intp)
+    called = probabilities.argmax(axis=1) if len(truth) else np.empty(0, np.intp)
+    np.add.at(confusion, (rows, called), 1)
+    error = _calibration_error(probabilities.max(axis=1), called == rows) if len(truth) else None
+    return Evaluation(classes, tuple(tuple(int(n) for n in row) for row in confusion), error)
+
+
+def _calibration_error(confidence: Floats, correct: NDArray[np.bool_]) -> float:
+    """Expected calibration error: |accuracy − confidence| averaged over equal bins of confidence."""
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = [abs(float((correct[bins == b] - confidence[bins == b]).sum())) for b in range(CALIBRATION_BINS)]
+    return sum(gaps) / len(confidence)

@@ -1,0 +1,240 @@
+"""Training in a real child process: its result, and each of the ways in which it can end without one."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+from posture_daemon.adapters.probe import LinuxProbe
+from posture_daemon.adapters.trainer import OOM_SCORE, SubprocessTrainer
+from posture_daemon.domain import ModelVersion, Outcome
+from posture_daemon.errors import TrainingCancelled, TrainingError
+from posture_daemon.head import Head
+from posture_daemon.learning.features import Recipe
+from posture_daemon.retrain import Retrainer, TrainingJob
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.store.files import sha256_of
+from tests.standins import add_champion, add_version, coloured_frame, label_days, make_store, random_head
+
+LONG_S = 60.0
+"""Longer than anything here takes, seconds: reaching it is a failure."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store with a champion whose backbone is not there."""
+    opened = make_store(tmp_path)
+    add_champion(opened)
+    yield opened
+    opened.close()
+
+
+def request_for(store: Store, incumbent_id: int = 1) -> Path:
+    """A request file in a folder of its own, as the retrainer writes it."""
+    folder = store.folder / "training-test"
+    folder.mkdir()
+    job = TrainingJob(str(store.folder), incumbent_id, Recipe(0, 1, True, 2), threads=1, nice=5, out_dir=str(folder))
+    path = folder / "request.json"
+    path.write_text(job.to_json())
+    return path
+
+
+@dataclass
+class Stuck:
+    """A training whose child has come as far as reading the backbone, and waits there for the test."""
+
+    trainer: SubprocessTrainer
+    request: Path
+    answer: Future[Path]
+    writer: int
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        child = self.trainer._child
+        assert child is not None
+        return child.pid
+
+    def child_is_gone(self) -> bool:
+        """Wait until nobody reads the backbone any more."""
+        return all_readers_gone(self.writer)
+
+
+def wait_for_reader(fifo: Path) -> int:
+    """Open a FIFO for writing as soon as somebody reads it."""
+    pause = threading.Event()
+    for _ in range(int(LONG_S / 0.02)):
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        pause.wait(0.02)
+    raise AssertionError("the child never came to its backbone")
+
+
+def all_readers_gone(writer: int) -> bool:
+    """Wait until the other end of the FIFO is closed, which the kernel does when the last reader dies."""
+    poll = select.poll()
+    poll.register(writer, 0)
+    return bool(poll.poll(LONG_S * 1000))
+
+
+def blocking_backbone(store: Store) -> Path:
+    """Put a FIFO where the champion's backbone should be: whoever reads it waits for the test."""
+    champion = store.models.champion()
+    assert champion is not None
+    folder = store.models.backbone_folder(champion.backbone_sha256)
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "backbone.onnx")
+    return folder / "backbone.onnx"
+
+
+@contextmanager
+def stuck_training(store: Store) -> Iterator[Stuck]:
+    """Start a training and hold its child where it reads the backbone."""
+    fifo, request, trainer = blocking_backbone(store), request_for(store), SubprocessTrainer()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(trainer.train, request, LONG_S)
+        writer = wait_for_reader(fifo)
+        try:
+            yield Stuck(trainer, request, answer, writer)
+        finally:
+            os.close(writer)
+            trainer.cancel()
+
+
+def sentence(error: BaseException) -> str:
+    """The message, which must be one line that ends in a full stop."""
+    text = str(error)
+    assert text.endswith(".")
+    assert "\n" not in text
+    return text
+
+
+def test_a_model_that_is_not_there_is_said_in_one_sentence(store: Store) -> None:
+    """The child's own words reach the parent: no traceback, no exit code."""
+    with pytest.raises(TrainingError, match=r"The backbone .*backbone\.onnx cannot be read: No such file") as error:
+        SubprocessTrainer().train(request_for(store), LONG_S)
+    sentence(error.value)
+
+
+def test_a_child_that_breaks_down_is_said_in_one_sentence(store: Store) -> None:
+    """A request that the child cannot understand: its last line is quoted, and its code told."""
+    request = request_for(store)
+    request.write_text(json.dumps({"threads": 1, "purple": True}))
+    with pytest.raises(TrainingError, match="ended with code 1: KeyError: 'recipe'") as error:
+        SubprocessTrainer().train(request, LONG_S)
+    sentence(error.value)
+
+
+def test_a_training_that_takes_too_long_is_killed(store: Store) -> None:
+    """The child, which here would wait for its backbone for ever, is gone when the sentence comes."""
+    blocking_backbone(store)
+    trainer = SubprocessTrainer()
+    with pytest.raises(TrainingError, match="stopped after 1 s, the longest that is allowed") as error:
+        trainer.train(request_for(store), 1.0)
+    sentence(error.value)
+    assert trainer._child is not None
+    assert trainer._child.returncode == -signal.SIGKILL
+
+
+def test_a_cancelled_training_ends_at_once_and_no_other_begins(store: Store) -> None:
+    """The daemon that is stopping does not wait for a training, nor is that a failure of the training."""
+    with stuck_training(store) as stuck:
+        stuck.trainer.cancel()
+        with pytest.raises(TrainingCancelled, match="because the daemon is stopping"):
+            stuck.answer.result(LONG_S)
+        assert stuck.child_is_gone()
+        with pytest.raises(TrainingCancelled, match="no training was begun"):
+            stuck.trainer.train(stuck.request, LONG_S)
+
+
+def test_a_child_that_the_kernel_kills_is_said_in_one_sentence(store: Store) -> None:
+    """SIGKILL from outside is most likely the out-of-memory killer, which was told to take the child first."""
+    with stuck_training(store) as stuck:
+        assert Path(f"/proc/{stuck.pid}/oom_score_adj").read_text() == f"{OOM_SCORE}\n"
+        assert os.getpriority(os.PRIO_PROCESS, stuck.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+        os.kill(stuck.pid, signal.SIGKILL)
+        with pytest.raises(TrainingError, match="most likely because memory ran out") as error:
+            stuck.answer.result(LONG_S)
+        sentence(error.value)
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from posture_daemon.adapters.trainer import SubprocessTrainer
+SubprocessTrainer().train(Path(sys.argv[1]), 600)
+"""
+
+
+def test_the_child_dies_with_its_parent(store: Store) -> None:
+    """Not even SIGKILL to the daemon leaves a training behind that eats the memory of the next one."""
+    fifo, request = blocking_backbone(store), request_for(store)
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(request)]) as parent:
+        writer = wait_for_reader(fifo)
+        try:
+            parent.kill()
+            parent.wait(LONG_S)
+            assert all_readers_gone(writer)
+        finally:
+            os.close(writer)
+
+
+def colour_backbone(store: Store, folder: Path) -> str:
+    """A real ONNX file that shrinks the picture to 4 × 4, in the store; returns its digest."""
+    onnx = pytest.importorskip("onnx")
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("AveragePool", ["images"], ["features"], kernel_shape=[8, 8], strides=[8, 8])],
+        "colours",
+        [helper.make_tensor_value_info("images", floats, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("features", floats, ["n", 3, 4, 4])],
+    )
+    data = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+    (folder / "backbone.onnx").write_bytes(data)
+    (folder / "backbone.json").write_text("{}")
+    store.models.add_backbone(folder, sha256_of(data))
+    return sha256_of(data)
+
+
+def answers(store: Store, version: ModelVersion, class_name: str) -> str:
+    """What a version says of a fresh frame, from its files."""
+    backbone = OnnxBackbone(store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx")
+    head = Head.from_bytes(store.models.read_head(version.head_sha256))
+    chances = head.probabilities(backbone.extract(coloured_frame(class_name, 999)).map, version.temperature)
+    return version.classes[int(chances.argmax())].name
+
+
+def test_a_training_from_the_gate_to_the_new_champion(store: Store, tmp_path: Path) -> None:
+    """Real store, real child, real ONNX Runtime: a base learns three colours, and the next training computes nothing anew."""
+    base = add_version(store, random_head(2), colour_backbone(store, tmp_path))
+    store.models.promote(base.id, 0.0)
+    label_days(store, "good", "bad", "away")
+    settings = Settings(data_dir=store.folder)
+    retrainer = Retrainer(store, SubprocessTrainer(), LinuxProbe(store.folder), settings)
+    run = retrainer.run("test", force=True)
+    assert run.outcome is Outcome.PROMOTED, run.reason
+    assert run.metrics["challenger"]["top1"] == 1.0
+    assert run.metrics["report"]["peak_memory_bytes"] > 10_000_000
+    champion = store.models.champion()
+    assert champion is not None
+    assert [answers(store, champion, name) for name in ("good", "bad", "away")] == ["good", "bad", "away"]
+    again = retrainer.run("test", force=True)
+    assert (again.outcome, again.metrics["report"]["computed_views"]) == (Outcome.KEPT, 0)

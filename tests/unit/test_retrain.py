@@ -1,0 +1,309 @@
+"""One attempt to learn: every ending is a row with its reason, and the champion changes only when it is beaten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posture_daemon.domain import ModelVersion, Outcome, Resources, TrainingRun
+from posture_daemon.errors import ModelError, TrainingCancelled, TrainingError
+from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.inputs import pooled_head
+from posture_daemon.retrain import Retrainer, TrainingJob
+from posture_daemon.settings import Settings, TrainingSettings
+from tests.standins import (
+    CHANNELS,
+    StandInBackbone,
+    add_champion,
+    add_frame,
+    add_version,
+    label,
+    label_days,
+    make_store,
+    random_head,
+    resources,
+)
+
+NOW = 1_000_000.0
+CLASSES = [{"name": "good", "role": "good"}, {"name": "bad", "role": "bad"}]
+
+
+def score(right: int) -> dict[str, Any]:
+    """An evaluation of twenty images of `good`, so many of them right, as it is read from JSON."""
+    return json.loads(json.dumps(Evaluation(("good", "bad"), ((right, 20 - right), (0, 0)), 0.1).as_json()))
+
+
+class StandInTrainer:
+    """Implements `ports.Trainer`: writes a challenger with these right answers of twenty. Keeps the requests.
+
+    `during` is called in the middle of the training.
+    """
+
+    def __init__(self, challenger: int = 15, incumbent: int | None = 10) -> None:
+        self.jobs: list[TrainingJob] = []
+        self.timeouts: list[float] = []
+        self.result: dict[str, Any] = {
+            "head": "head.safetensors",
+            "classes": CLASSES,
+            "temperature": 1.25,
+            "challenger": score(challenger),
+            "incumbent": None if incumbent is None else score(incumbent),
+            "report": {"views": 8},
+        }
+        self.during: Callable[[Path], object] = lambda _folder: None
+
+    def train(self, request: Path, timeout_s: float) -> Path:
+        """Write the result beside the request."""
+        self.jobs.append(TrainingJob.from_json(request.read_text()))
+        self.timeouts.append(timeout_s)
+        bias = np.full(2, len(self.jobs), np.float32)
+        head = pooled_head(CHANNELS, np.zeros((2, CHANNELS), np.float32), bias)
+        (request.parent / "head.safetensors").write_bytes(head.to_bytes())
+        self.during(request.parent)
+        result = request.parent / "result.json"
+        result.write_text(json.dumps(self.result))
+        return result
+
+
+class StandInProbe:
+    """Implements `ports.ResourceProbe` with what the test says."""
+
+    def __init__(self) -> None:
+        self.now = resources()
+
+    def read(self) -> Resources:
+        """What the test says."""
+        return self.now
+
+
+class Bench:
+    """A store with labels and a champion, a stand-in trainer and probe, and a clock that only the test moves."""
+
+    def __init__(self, folder: Path, *classes: str) -> None:
+        self.store = make_store(folder)
+        self.champion = add_champion(self.store, *classes)
+        label_days(self.store, "good", "bad", blocks=2, count=3)
+        self.trainer, self.probe = StandInTrainer(), StandInProbe()
+        self.now = NOW
+        training = TrainingSettings(min_new_labels=10, cooldown_s=60, seed=7, views=3, threads=1, timeout_s=12)
+        self.settings = Settings(data_dir=self.store.folder, training=training)
+        self.retrainer = Retrainer(self.store, self.trainer, self.probe, self.settings, clock=lambda: self.now)
+
+    def run(self, **options: Any) -> TrainingRun:
+        """One attempt."""
+        return self.retrainer.run("test", **options)
+
+    def roles(self) -> tuple[ModelVersion | None, ModelVersion | None]:
+        """Champion and previous."""
+        return self.store.models.champion(), self.store.models.previous()
+
+    def leftovers(self) -> list[str]:
+        """Folders of trainings that are still there."""
+        return [path.name for path in self.store.folder.glob("training-*")]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Everything ready for a training; the champion knows two classes."""
+    one = Bench(tmp_path, "good", "bad")
+    yield one
+    one.store.close()
+
+
+def test_a_better_challenger_is_promoted(bench: Bench) -> None:
+    """It becomes champion with its lineage and files, the old one previous; the run tells both scores."""
+    run = bench.run()
+    champion, previous = bench.roles()
+    assert (run.outcome, run.trigger, run.started_at, run.finished_at) == (Outcome.PROMOTED, "test", NOW, NOW)
+    assert run.reason == "top-1 on the holdout 0.500 (10 of 20) → 0.750 (15 of 20)"
+    assert champion is not None
+    assert previous == bench.champion
+    assert (run.incumbent_id, run.challenger_id) == (bench.champion.id, champion.id)
+    assert (champion.parent_id, champion.backbone_sha256) == (bench.champion.id, bench.champion.backbone_sha256)
+    assert (champion.temperature, champion.source, champion.created_at) == (1.25, "fine-tune", NOW)
+    assert [c.name for c in champion.classes] == ["good", "bad"]
+    assert champion.metrics == {"challenger": score(15), "report": {"views": 8}}
+    assert bench.store.models.read_head(champion.head_sha256)
+    assert run.metrics["challenger"] == score(15)
+    assert run.metrics["temperature"] == 1.25
+    assert bench.leftovers() == []
+
+
+def test_the_training_process_is_told_all_it_needs(bench: Bench) -> None:
+    """The recipe and limits of the settings, the data folder, the incumbent, and a folder beside the database."""
+    bench.run()
+    [job] = bench.trainer.jobs
+    assert job.recipe == Recipe(seed=7, views=3, flip=True, min_images_per_class=2)
+    assert (job.data_dir, job.incumbent_id) == (str(bench.store.folder), bench.champion.id)
+    assert (job.threads, job.nice) == (1, bench.settings.training.nice)
+    assert Path(job.out_dir).parent == bench.store.folder
+    assert bench.trainer.timeouts == [12]
+
+
+@pytest.mark.parametrize("right", [10, 9])
+def test_a_challenger_that_is_no_better_is_kept_out(bench: Bench, right: int) -> None:
+    """It is recorded, so that it can be looked at, but the champion stays, and there is no previous."""
+    bench.trainer.result["challenger"] = score(right)
+    run = bench.run()
+    assert run.outcome is Outcome.KEPT
+    assert run.challenger_id not in (None, bench.champion.id)
+    assert bench.roles() == (bench.champion, None)
+    assert len(bench.store.models.all()) == 2
+
+
+def test_the_first_challenger_of_a_base_has_nobody_to_beat(tmp_path: Path) -> None:
+    """A base has no score; one right answer is enough."""
+    bench = Bench(tmp_path)
+    bench.trainer.result.update(challenger=score(1), incumbent=None)
+    assert bench.run().outcome is Outcome.PROMOTED
+    bench.store.close()
+
+
+def test_a_base_waits_for_its_second_class(tmp_path: Path) -> None:
+    """Many labels of one class open no gate, so they cost no failed run and no cool-down."""
+    bench = Bench(tmp_path)
+    ids = [image.frame_id for image in bench.store.labels.labelled() if image.class_name == "bad"]
+    for frame_id in ids:
+        label(bench.store, frame_id, "good")
+    run = bench.run()
+    assert (run.outcome, run.reason) == (Outcome.DEFERRED, "1 classes with 2 images or more (at least 2)")
+    bench.store.close()
+
+
+def test_a_closed_gate_defers_and_repeats_itself_in_one_line(bench: Bench) -> None:
+    """The trainer is not asked; a second refusal for the same reason only moves the time of the first."""
+    bench.probe.now = resources(memory_available_bytes=None)
+    first = bench.run()
+    bench.now += 60
+    second = bench.run()
+    assert (second.outcome, second.reason) == (Outcome.DEFERRED, "available memory is unknown")
+    assert (second.id, second.started_at, second.finished_at) == (first.id, NOW, NOW + 60)
+    assert bench.trainer.jobs == []
+    assert len(bench.store.runs.recent()) == 1
+    assert bench.roles() == (bench.champion, None)
+
+
+def test_force_skips_the_gate_but_not_the_holdout(bench: Bench) -> None:
+    """A hot device trains when its owner says so, and a worse challenger still stays out."""
+    bench.probe.now = resources(temperatures_celsius={"cpu": 99.0})
+    bench.trainer.result["challenger"] = score(5)
+    assert bench.run().outcome is Outcome.DEFERRED
+    assert bench.run(force=True).outcome is Outcome.KEPT
+    assert len(bench.trainer.jobs) == 1
+
+
+def test_the_cool_down_and_new_labels_are_counted_from_the_last_training(bench: Bench) -> None:
+    """Right after a training both are missing; with labels and time the gate opens again."""
+    bench.run()
+    assert bench.run().reason == "0 new labels (at least 10); last training 0 s ago (at least 60 s)"
+    for number in range(10):
+        label(bench.store, add_frame(bench.store, NOW + number), "good", NOW + 1)
+    assert bench.run().reason == "last training 0 s ago (at least 60 s)"
+    bench.now += 60
+    assert bench.retrainer.decide().passed
+    assert bench.run().outcome is not Outcome.DEFERRED
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (TrainingError("The training process was killed (SIGKILL)."), Outcome.FAILED),
+        (OSError(28, "No space left on device"), Outcome.FAILED),
+        (TrainingCancelled("The daemon is stopping."), Outcome.DEFERRED),
+    ],
+)
+def test_a_training_that_fails_is_an_outcome(bench: Bench, error: Exception, outcome: Outcome) -> None:
+    """With its reason; the champion is untouched, no version is recorded, and the folder is gone."""
+
+    def fail(_folder: Path) -> None:
+        assert len(bench.leftovers()) == 1
+        raise error
+
+    bench.trainer.during = fail
+    run = bench.run()
+    assert (run.outcome, run.reason, run.challenger_id) == (outcome, str(error), None)
+    assert run.finished_at == NOW
+    assert bench.roles() == (bench.champion, None)
+    assert bench.store.models.all() == [bench.champion]
+    assert bench.leftovers() == []
+
+
+def test_labels_of_a_failed_training_are_still_new(bench: Bench) -> None:
+    """Nothing was learned from them, so after the cool-down they are tried again; one attempt per cool-down."""
+
+    def fail(_folder: Path) -> None:
+        raise TrainingError("The training process was killed (SIGKILL).")
+
+    bench.trainer.during = fail
+    bench.run()
+    assert bench.run().reason == "last training 0 s ago (at least 60 s)"
+    bench.now += 60
+    assert bench.run().outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"challenger": {}}, {"classes": [{"name": "good", "role": "purple"}]}, {"head": "missing.safetensors"}]
+)
+def test_a_result_that_makes_no_sense_is_a_failure_too(
+    bench: Bench, nonsense: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run is closed with the reason, and the champion goes on."""
+    bench.trainer.result.update(nonsense)
+    run = bench.run()
+    assert run.outcome is Outcome.FAILED
+    assert run.reason
+    assert bench.roles() == (bench.champion, None)
+    assert bench.leftovers() == []
+
+
+def test_two_trainings_at_once_are_one_too_many(bench: Bench) -> None:
+    """The second is deferred, also when it is forced, and does not touch the first one's folder or row."""
+    inner: list[TrainingRun] = []
+
+    def again(folder: Path) -> None:
+        inner.extend([bench.run(), bench.run(force=True)])
+        assert (folder / "request.json").exists()
+
+    bench.trainer.during = again
+    assert bench.run().outcome is Outcome.PROMOTED
+    assert {run.outcome for run in inner} == {Outcome.DEFERRED}
+    assert {run.reason for run in inner} == {"another training is running on this data folder"}
+    assert len(bench.trainer.jobs) == 1
+
+
+def test_what_a_crash_left_behind_is_cleared_before_the_next_attempt(bench: Bench) -> None:
+    """The open run is closed as failed and its folder deleted, even when the gate then is closed."""
+    bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
+    (bench.store.folder / "training-abc").mkdir()
+    (bench.store.folder / "training-abc" / "request.json").write_text("{}")
+    bench.probe.now = resources(memory_available_bytes=None)
+    assert bench.run().outcome is Outcome.DEFERRED
+    crashed = bench.store.runs.recent()[1]
+    assert (crashed.trigger, crashed.outcome, crashed.finished_at) == ("before the crash", Outcome.FAILED, NOW)
+    assert bench.leftovers() == []
+
+
+def test_a_champion_that_was_changed_during_the_training_is_not_overrun(bench: Bench) -> None:
+    """The owner rolled back or imported meanwhile: the challenger was judged against another model, so it stays out."""
+    other = add_version(bench.store, random_head(2, seed=5), StandInBackbone().sha256, "good", "bad")
+    bench.trainer.during = lambda _folder: bench.store.models.promote(other.id, NOW)
+    run = bench.run()
+    assert run.outcome is Outcome.KEPT
+    assert "another model was made champion" in run.reason
+    assert bench.roles() == (other, bench.champion)
+
+
+def test_without_a_champion_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
+    """The sentence says what to do; no run is recorded."""
+    store = make_store(tmp_path)
+    retrainer = Retrainer(store, StandInTrainer(), StandInProbe(), Settings(data_dir=store.folder), clock=lambda: NOW)
+    with pytest.raises(ModelError, match=r"posture-daemon models import FILE\.pt"):
+        retrainer.run("test")
+    assert store.runs.recent() == []
+    store.close()

@@ -1,0 +1,223 @@
+"""One training from labels to a challenger, on a real store, a real cache and a backbone of colours."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posture_daemon.domain import LabelledImage, ModelVersion, Reason, Role, Split
+from posture_daemon.errors import TrainingError
+from posture_daemon.learning.cache import feature_cache
+from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.training import Challenger, train
+from posture_daemon.store import Store
+from tests.standins import (
+    HOLDOUT_EVERY,
+    StandInBackbone,
+    add_champion,
+    add_frame,
+    add_version,
+    coloured_frame,
+    coloured_jpeg,
+    ensure_classes,
+    label,
+    label_block,
+    label_days,
+    make_store,
+    new_frame,
+)
+
+RECIPE = Recipe(seed=0, views=2, flip=True, min_images_per_class=3)
+DAY = 86_400.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new store."""
+    opened = make_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+def run(
+    store: Store, incumbent: ModelVersion, recipe: Recipe = RECIPE, backbone: StandInBackbone | None = None
+) -> Challenger:
+    """Train with the cache of the data folder."""
+    with feature_cache(store.folder) as cache:
+        return train(store, incumbent, backbone or StandInBackbone(), cache, recipe)
+
+
+def promoted(store: Store, done: Challenger) -> ModelVersion:
+    """Make the challenger a version of its own."""
+    names = [c.name for c in done.classes]
+    return add_version(store, done.head, StandInBackbone().sha256, *names, temperature=done.temperature)
+
+
+def test_a_base_learns_the_owners_classes(store: Store) -> None:
+    """From three blocks of three colours: all of the holdout right, in the store's order of classes, with their roles."""
+    label_days(store, "good", "bad", "away")
+    done = run(store, add_champion(store))
+    assert [(c.name, c.role) for c in done.classes] == [("good", Role.GOOD), ("bad", Role.BAD), ("away", Role.AWAY)]
+    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "away": (6, 6)}
+    assert done.incumbent_evaluation is None
+    assert done.report["train_images"] == {"good": 12, "bad": 12, "away": 12}
+    assert done.report["holdout_images"] == {"good": 6, "bad": 6, "away": 6}
+
+
+def test_the_head_answers_as_it_was_judged(store: Store) -> None:
+    """The challenger's head and temperature, applied to features of fresh frames, give the classes of their colours."""
+    label_days(store, "good", "bad")
+    done = run(store, add_champion(store))
+    for row, name in enumerate(["good", "bad"]):
+        chances = done.head.probabilities(StandInBackbone().extract(coloured_frame(name, 999)).map, done.temperature)
+        assert chances.argmax() == row
+        assert chances.max() > 0.8
+
+
+def test_both_are_judged_on_the_same_holdout(store: Store) -> None:
+    """The incumbent's score is of the same images in the same run; here it was trained before a third class came."""
+    label_days(store, "good", "bad")
+    incumbent = promoted(store, run(store, add_champion(store)))
+    label_days(store, "standing", blocks=2, start=DAY)
+    done = run(store, incumbent)
+    assert done.incumbent_evaluation is not None
+    assert done.incumbent_evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (0, 6)}
+    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (6, 6)}
+
+
+def test_a_new_class_gets_a_new_row_and_the_old_rows_keep_their_places(store: Store) -> None:
+    """Old classes first, in their order, even those without a single image; these keep what they know."""
+    label_days(store, "good", "bad", "away")
+    teacher = promoted(store, run(store, add_champion(store)))
+    fresh = make_store(store.folder / "other owner")
+    incumbent = add_version(
+        fresh, run(store, teacher).head, StandInBackbone().sha256, *[c.name for c in teacher.classes]
+    )
+    label_days(fresh, "standing", "bad")
+    done = run(fresh, incumbent)
+    assert [c.name for c in done.classes] == ["good", "bad", "away", "standing"]
+    for row, name in enumerate(["good", "bad", "away", "standing"]):
+        assert done.head.logits(StandInBackbone().extract(coloured_frame(name, 999)).map).argmax() == row
+    fresh.close()
+
+
+def test_a_class_with_too_few_images_waits(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """It is left out with a warning, its held-out images count as missed; with enough images it takes part."""
+    label_days(store, "good", "bad")
+    label_block(store, "standing", DAY, count=2)
+    label_block(store, "standing", 2 * DAY, count=2)
+    base = add_champion(store)
+    with caplog.at_level(logging.WARNING):
+        done = run(store, base)
+    assert "left out until they have 3 images: standing" in caplog.text
+    assert [c.name for c in done.classes] == ["good", "bad"]
+    assert done.evaluation.per_class()["standing"] == (0, 2)
+    label_block(store, "standing", 3 * DAY, count=1)
+    assert [c.name for c in run(store, base).classes] == ["good", "bad", "standing"]
+
+
+def test_pictures_that_cannot_be_read_are_left_out(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged JPEG, or a label that was taken back and evicted meanwhile, is counted and ends nothing."""
+    label_days(store, "good", "bad")
+    broken = add_frame(store, 10.0, b"not a picture")
+    label(store, broken, "good")
+    gone = LabelledImage(9999, "f" * 64, "good", Split.TRAIN)
+    real = store.labels.labelled()
+    store.labels.labelled = lambda: [*real, gone]  # type: ignore[method-assign]
+    with caplog.at_level(logging.WARNING):
+        done = run(store, add_champion(store))
+    assert done.report["unreadable"] == 2
+    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert f"frame {broken} is left out" in caplog.text
+
+
+def test_test_images_are_neither_learned_nor_judged(store: Store) -> None:
+    """Images of the split `test` are the owner's own, for the day when the holdout has been looked at too often."""
+    label_days(store, "good", "bad")
+    wrong = [
+        new_frame(coloured_jpeg("good", 5000 + n), DAY + n, source="folder", reason=Reason.IMPORTED) for n in range(30)
+    ]
+    store.labels.import_block([(frame, "bad") for frame in wrong], Split.TEST, DAY, HOLDOUT_EVERY)
+    done = run(store, add_champion(store))
+    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert done.evaluation.correct == done.evaluation.images == 12
+
+
+def test_the_second_training_computes_only_what_is_new(store: Store) -> None:
+    """Nothing at all for the same labels; one identity and two views each for new training images."""
+    label_days(store, "good", "bad")
+    base = add_champion(store)
+    first = run(store, base)
+    assert first.report["computed_views"] == 24 * 3 + 12
+    backbone = StandInBackbone()
+    again = run(store, base, backbone=backbone)
+    assert again.report["computed_views"] == backbone.seen == 0
+    assert again.head.to_bytes() == first.head.to_bytes()
+    label_block(store, "good", DAY, count=4)
+    assert run(store, base).report["computed_views"] == 4 * 3
+
+
+def test_a_cache_that_is_deleted_changes_nothing_but_the_time(store: Store) -> None:
+    """The same head, temperature and scores come out of a cold cache."""
+    label_days(store, "good", "bad")
+    base = add_champion(store)
+    first = run(store, base)
+    shutil.rmtree(store.folder / "cache")
+    again = run(store, base)
+    assert again.report["computed_views"] == first.report["computed_views"]
+    assert again.head.to_bytes() == first.head.to_bytes()
+    assert (again.temperature, again.evaluation) == (first.temperature, first.evaluation)
+
+
+def test_another_seed_or_flip_computes_other_views(store: Store) -> None:
+    """What shaped the cached numbers is part of their name."""
+    label_days(store, "good", "bad")
+    base = add_champion(store)
+    run(store, base)
+    for recipe in (Recipe(1, 2, True, 3), Recipe(1, 2, False, 3)):
+        assert run(store, base, recipe).report["computed_views"] == 24 * 3 + 12
+    assert run(store, base, Recipe(1, 3, False, 3)).report["computed_views"] == 24
+
+
+@pytest.mark.parametrize(("name", "computed"), [("colours", 2 * 2 * 6), ("another", 2 * (6 + 2 * 6))])
+def test_features_that_the_live_path_kept_are_the_identity_view(store: Store, name: str, computed: int) -> None:
+    """A queued frame was seen by the backbone already; features of another backbone are no use."""
+    kept_by = StandInBackbone(name)
+    label_block(store, "good", 0.0, backbone=kept_by)
+    label_block(store, "bad", DAY, backbone=kept_by)
+    assert run(store, add_champion(store)).report["computed_views"] == computed
+
+
+def test_kept_features_are_not_mistaken_for_hidden_ones(store: Store) -> None:
+    """An imported posture head reads 1280 hidden features, so pooled ones cannot stand in for them."""
+    for start, name in enumerate(["good", "bad"]):
+        label_block(store, name, start * DAY, backbone=StandInBackbone())
+        label_block(store, name, (start + 2) * DAY, backbone=StandInBackbone())
+    imported = add_champion(store, "good", "bad")
+    done = run(store, imported)
+    assert done.report["computed_views"] == 12 * 3 + 12
+    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6)}
+    before = store.models.read_head(imported.head_sha256)
+    np.testing.assert_array_equal(done.head.conv_weight, type(done.head).from_bytes(before).conv_weight)
+
+
+@pytest.mark.parametrize("names", [[], ["good"]])
+def test_too_few_classes_are_said_in_one_sentence(store: Store, names: list[str]) -> None:
+    """Nothing can be told apart with one class, or none."""
+    ensure_classes(store, "good", "bad")
+    label_days(store, *names)
+    with pytest.raises(TrainingError, match="at least two classes"):
+        run(store, add_champion(store))
+
+
+def test_without_a_holdout_the_challenger_is_trained_but_nothing_is_claimed(store: Store) -> None:
+    """One block per class: all in training; the temperature stays 1 and the score is unknown."""
+    label_block(store, "good", 0.0)
+    label_block(store, "bad", DAY)
+    done = run(store, add_champion(store))
+    assert (done.evaluation.images, done.evaluation.top1, done.temperature) == (0, None, 1.0)
