@@ -1,0 +1,158 @@
+"""Builds real parts from settings: the only importer of `adapters`, besides the adapters themselves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+from posture_daemon.adapters.cameras.address import open_camera
+from posture_daemon.adapters.cameras.newest import NewestFrame, Patience
+from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
+from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
+from posture_daemon.adapters.probe import LinuxProbe
+from posture_daemon.adapters.trainer import SubprocessTrainer
+from posture_daemon.capture import CaptureLoop
+from posture_daemon.daemon import Daemon, Parts
+from posture_daemon.datasets import read_layout
+from posture_daemon.domain import ModelVersion, PostureClass
+from posture_daemon.errors import DatasetError, ModelError
+from posture_daemon.head import Head
+from posture_daemon.learning.class_roles import guess_role, looks_like_postures
+from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.live import LiveClassifier, LiveModel
+from posture_daemon.pictures import decode
+from posture_daemon.ports import Backbone
+from posture_daemon.retrain import Retrainer
+from posture_daemon.router import Router
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+
+log = logging.getLogger(__name__)
+
+STARTER = Path(__file__).parent / "assets" / "starter"
+
+
+def open_store(settings: Settings) -> Store:
+    """The data folder, with the starter model as its first champion when there is none."""
+    store = Store(settings.data_dir)
+    if store.models.champion_id() is None and (STARTER / "head.json").exists():
+        version = install(store, STARTER, "starter model", as_base=False)
+        log.info("model %d, the starter, is the first champion", version.id)
+    return store
+
+
+def import_model(store: Store, file: Path, image_size: int | None = None, as_base: bool | None = None) -> ModelVersion:
+    """Import an ultralytics checkpoint as a version of its own and make it champion.
+
+    `as_base` says whether its classes are postures; `None` guesses by their names. A posture model goes on with the image
+    size (pixels) of its training; a base begins at 224, whatever it was trained for, unless `image_size` says otherwise.
+    """
+    if as_base is None:
+        as_base = not looks_like_postures(inspect_checkpoint(file).classes)
+    if as_base and image_size is None:
+        image_size = DEFAULT_IMAGE_SIZE
+    with tempfile.TemporaryDirectory(dir=store.folder, prefix="import-") as folder:
+        imported = import_checkpoint(file, Path(folder), image_size)
+        return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base)
+
+
+def install(store: Store, folder: Path, source: str, *, as_base: bool) -> ModelVersion:
+    """Record the two-part model in `folder` (`backbone.onnx`, `head.safetensors`, …) and make it champion."""
+    about_head = json.loads((folder / "head.json").read_text())
+    about_backbone = json.loads((folder / "backbone.json").read_text())
+    store.models.add_backbone(folder, about_backbone["sha256"])
+    names = [] if as_base else about_head["classes"]
+    now = time.time()
+    version = store.models.add_version(
+        ModelVersion(
+            id=0,
+            created_at=now,
+            parent_id=None,
+            backbone_sha256=about_backbone["sha256"],
+            head_sha256=store.models.add_head((folder / "head.safetensors").read_bytes()),
+            classes=tuple(PostureClass(name, guess_role(name)) for name in names),
+            temperature=float(about_head.get("temperature", 1.0)),
+            source=source,
+            metrics=about_head.get("metrics", {}),
+        )
+    )
+    store.models.promote(version.id, now)
+    return version
+
+
+def load_model(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> LiveModel:
+    """Read a version from disk, every file checked against its digest; a backbone that is loaded already is used again."""
+    backbone = loaded
+    if backbone is None or backbone.sha256 != version.backbone_sha256:
+        path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
+        backbone = OnnxBackbone(path, threads=1, expected_sha256=version.backbone_sha256)
+    return LiveModel(version, backbone, Head.from_bytes(store.models.read_head(version.head_sha256)))
+
+
+def champion(store: Store) -> ModelVersion:
+    """The champion. Raises `ModelError` when there is none."""
+    version = store.models.champion()
+    if version is None:
+        raise ModelError("There is no model yet; import one first: posture-daemon models import FILE.pt.")
+    return version
+
+
+def build_retrainer(store: Store, settings: Settings, trainer: SubprocessTrainer) -> Retrainer:
+    """A retrainer on the real device."""
+    return Retrainer(store, trainer, LinuxProbe(settings.data_dir), settings)
+
+
+def build_daemon(settings: Settings) -> Daemon:
+    """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used."""
+    camera = settings.camera
+    source = NewestFrame(
+        open_camera(camera.address), Patience(camera.retry_first_s, camera.retry_most_s, camera.stale_s)
+    )
+    source.check()
+    store = open_store(settings)
+    live = LiveClassifier(load_model(store, champion(store)))
+    trainer = SubprocessTrainer()
+    router = Router(settings.queue, Random(settings.training.seed))
+    return Daemon(
+        Parts(
+            settings=settings,
+            store=store,
+            source=source,
+            live=live,
+            loop=CaptureLoop(source, live, router, store, settings),
+            retrainer=build_retrainer(store, settings, trainer),
+            trainer=trainer,
+            probe=LinuxProbe(settings.data_dir),
+            load_model=lambda version: load_model(store, version, live.backbone),
+        )
+    )
+
+
+def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[Evaluation, int]:
+    """A version on class folders of images: the evaluation, and how many files could not be read.
+
+    Raises `DatasetError` when the folder has none that can, and `ModelError` for a base.
+    """
+    if version.is_base:
+        raise ModelError(f"Model {version.id} is a base without classes, so there is nothing to evaluate; train first.")
+    model = load_model(store, version)
+    truth, answers, unreadable = [], [], 0
+    layout = read_layout(folder)
+    for image in (i for i in layout.images if i.folder in layout.class_folders):
+        try:
+            picture = decode(image.path.read_bytes())
+        except (DatasetError, OSError):
+            unreadable += 1
+            continue
+        truth.append(image.folder)
+        answers.append(model.predict(picture).probabilities)
+    if not answers:
+        raise DatasetError(f"None of the {unreadable} images in {folder} can be read.")
+    return evaluate(np.array(answers), [c.name for c in version.classes], truth), unreadable

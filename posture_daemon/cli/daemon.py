@@ -1,0 +1,46 @@
+"""`run` and `status`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from posture_daemon.cli import show
+from posture_daemon.cli.context import console, options
+
+
+def run(
+    context: typer.Context,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            help="Camera: 0, /dev/video0, csi://0, rtsp://…, a file, replay:FOLDER, fake:desk.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Watch the camera, keep unsure frames, learn when it is safe. Ends with SIGTERM or Ctrl-C."""
+    from posture_daemon.bootstrap import build_daemon
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    build_daemon(options(context).settings({"camera.address": camera})).run(stop)
+
+
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+) -> None:
+    """Tell the posture now, the queue, the champion, the last training and why, the next one, camera and resources."""
+    from posture_daemon.bootstrap import open_store
+    from posture_daemon.overview import overview
+
+    settings = options(context).settings()
+    found = overview(open_store(settings), settings)
+    if as_json:
+        console.print_json(data=found)
+    else:
+        show.status(console, found)

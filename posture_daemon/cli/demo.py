@@ -1,0 +1,25 @@
+"""`demo`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import typer
+
+from posture_daemon.cli.context import console, options, say
+
+
+def demo(context: typer.Context) -> None:
+    """Watch a model learn: the real daemon on a fake desk, sped up, with a simulated owner. Takes under three minutes."""
+    from posture_daemon.demo import check, run_demo
+
+    chosen = options(context).data_dir
+    folder = chosen or Path(tempfile.mkdtemp(prefix="posture-demo-"))
+    ending = run_demo(folder, console)
+    say("\n[bold]Where to look next:[/]")
+    say(f"  posture-daemon --data-dir {folder} models list      the two models and their roles")
+    say(f"  posture-daemon --data-dir {folder} status           what the daemon left behind")
+    say(f"  {folder}/daemon.log and posture-daemon.toml         its log and its settings")
+    say("  README.md                                           how to run it on your own camera")
+    check(ending)

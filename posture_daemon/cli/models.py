@@ -1,0 +1,161 @@
+"""`models …`: import, export, inspect, fetch, list, rollback, evaluate."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from posture_daemon.cli import show
+from posture_daemon.cli.context import console, options, say
+from posture_daemon.store.models import CHAMPION, PREVIOUS
+
+app = typer.Typer(help="Import, list, evaluate, roll back and export models.", no_args_is_help=True)
+
+Size = Annotated[int | None, typer.Option(help="Side of the input, pixels; by default that of its training.", min=32)]
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A YOLO11 classification checkpoint (.pt), n to x.")],
+    imgsz: Size = None,
+    classes_are_postures: Annotated[
+        bool | None,
+        typer.Option(
+            "--classes-are-postures/--as-base",
+            help="Keep the checkpoint's classes, or take only its backbone. Guessed from the names by default.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Import a checkpoint and make it champion. Its file is read as data; code in it is never run."""
+    from posture_daemon.bootstrap import import_model, open_store
+
+    as_base = None if classes_are_postures is None else not classes_are_postures
+    version = import_model(open_store(options(context).settings()), file, imgsz, as_base)
+    if version.is_base:
+        say(f"model {version.id} is champion, as a base: its classes are no postures, so every frame is unknown")
+        say("and queued until your labels and the first training give it your classes.")
+    else:
+        say(f"model {version.id} is champion: {', '.join(f'{c.name} ({c.role.value})' for c in version.classes)}")
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Where to write the checkpoint (.pt).")],
+    model: Annotated[int | None, typer.Option(help="Which model; by default the champion.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a model as an ordinary ultralytics checkpoint that gives the same answers."""
+    from posture_daemon.adapters.checkpoints import export_checkpoint
+    from posture_daemon.bootstrap import champion, open_store
+    from posture_daemon.head import Head
+
+    store = open_store(options(context).settings())
+    version = champion(store) if model is None else store.models.get(model)
+    export_checkpoint(
+        store.models.backbone_folder(version.backbone_sha256),
+        Head.from_bytes(store.models.read_head(version.head_sha256)),
+        [c.name for c in version.classes],
+        file,
+        temperature=version.temperature,
+        force=force,
+    )
+    say(f"model {version.id} written to {file}")
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A YOLO11 classification checkpoint (.pt).")], imgsz: Size = None
+) -> None:
+    """Print the layers of a checkpoint, where the backbone ends and the head begins, and parameter counts."""
+    from posture_daemon.adapters.checkpoints import inspect_checkpoint
+
+    found = inspect_checkpoint(file, imgsz)
+    table = Table("layer", "part", "module", "parameters", "output")
+    for layer in found.layers:
+        part = "[green]head[/]" if layer.is_head else "backbone"
+        shape = "×".join(map(str, layer.output_shape))
+        table.add_row(
+            str(layer.index), part, layer.module, f"{layer.parameters:,}", shape, end_section=layer.index == 9
+        )
+    say(f"yolo11{found.scale}-cls, {found.image_size} px, {len(found.classes)} classes: {_few(found.classes)}")
+    console.print(table)
+    say(f"backbone: layers 0–9, {found.backbone_parameters:,} parameters, frozen with freeze=10")
+    say(f"head: layer 10, {found.head_parameters:,} parameters, trained ({found.trainable_share:.0%} of all)")
+
+
+@app.command()
+def fetch(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="yolo11n-cls, yolo11s-cls, yolo11m-cls, yolo11l-cls or yolo11x-cls.")],
+    sha256: Annotated[str | None, typer.Option(help="Checksum, if the release names none.", show_default=False)] = None,
+    release: Annotated[str | None, typer.Option(help="Release description (JSON) to use instead of GitHub's.")] = None,
+) -> None:
+    """Download an ImageNet checkpoint from ultralytics' release; checked, and resumed where it was cut off."""
+    from posture_daemon.adapters.checkpoints.fetch import RELEASE_API_URL, fetch
+
+    folder = options(context).settings().data_dir / "downloads"
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(name, total=None)
+        path = fetch(
+            name,
+            folder,
+            release_api_url=release or RELEASE_API_URL,
+            sha256=sha256,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    say(f"{path} is complete; import it with: posture-daemon models import {path}")
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List all models, newest first, with the roles they hold."""
+    from posture_daemon.bootstrap import open_store
+
+    store = open_store(options(context).settings())
+    holders = {CHAMPION: store.models.champion(), PREVIOUS: store.models.previous()}
+    show.versions(console, store.models.all(), {v.id: role for role, v in reversed(holders.items()) if v is not None})
+
+
+@app.command()
+def rollback(context: typer.Context) -> None:
+    """Make the previous model champion again, after proof that it loads and answers. Frames follow within seconds."""
+    from posture_daemon.bootstrap import champion, load_model, open_store
+    from posture_daemon.errors import ModelError
+    from posture_daemon.live import LiveClassifier
+
+    store = open_store(options(context).settings())
+    now, before = champion(store), store.models.previous()
+    if before is None:
+        raise ModelError("There is no previous model to go back to.")
+    LiveClassifier(load_model(store, before))
+    store.models.promote(before.id, time.time())
+    say(f"model {before.id} is champion again, in place of model {now.id}")
+
+
+@app.command()
+def evaluate(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder with one folder of images per class.")],
+    model: Annotated[int | None, typer.Option(help="Which model; by default the champion.", show_default=False)] = None,
+) -> None:
+    """Print top-1, recall per class and the confusion matrix of the champion on labelled images."""
+    from posture_daemon.bootstrap import champion, evaluate_folder, open_store
+
+    store = open_store(options(context).settings())
+    version = champion(store) if model is None else store.models.get(model)
+    found, unreadable = evaluate_folder(store, version, folder)
+    say(f"model {version.id} on {folder}" + (f", {unreadable} unreadable files left out" if unreadable else ""))
+    show.evaluation(console, found)
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,45 @@
+"""Everything `status` tells, gathered from the database and from what the running daemon says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from posture_daemon.domain import ModelVersion, TrainingRun
+from posture_daemon.settings import Settings
+from posture_daemon.status import read_status
+from posture_daemon.store import Store
+
+
+def overview(store: Store, settings: Settings) -> dict[str, Any]:
+    """Plain values, ready for JSON; times in seconds since the epoch. `daemon` is `None` when none is running."""
+    champion, previous, runs = store.models.champion(), store.models.previous(), store.runs.recent(1)
+    return {
+        "data_dir": str(settings.data_dir),
+        "daemon": read_status(store.folder),
+        "queue": {status.value: number for status, number in store.queue.counts().items()},
+        "labels": {
+            name: {split.value: number for split, number in splits.items()}
+            for name, splits in store.labels.counts().items()
+        },
+        "champion": None if champion is None else _model(champion),
+        "previous": None if previous is None else previous.id,
+        "last_run": None if not runs else _run(runs[0]),
+    }
+
+
+def _model(version: ModelVersion) -> dict[str, Any]:
+    evaluation = version.metrics.get("challenger", {})
+    return {
+        "id": version.id,
+        "source": version.source,
+        "created_at": version.created_at,
+        "classes": [c.name for c in version.classes],
+        "is_base": version.is_base,
+        "holdout_top1": evaluation.get("top1"),
+        "holdout_images": evaluation.get("images"),
+    }
+
+
+def _run(run: TrainingRun) -> dict[str, Any]:
+    return {**asdict(run), "outcome": run.outcome.value if run.outcome else "running", "metrics": dict(run.metrics)}

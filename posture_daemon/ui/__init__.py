@@ -1,0 +1,1 @@
+"""Terminal and, later, web front ends. All of them call only `labelling`."""

@@ -1,0 +1,65 @@
+"""Single keys from a real terminal, which is always left as it was found."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from posture_daemon.errors import LabelError
+
+Keys = Callable[[], str]
+"""Waits for a key: a character, `""` for one that has none (arrows), `END` when there will be no more."""
+
+END = "\x04"
+"""Ctrl-D, and the end of the input."""
+
+
+@contextmanager
+def keyboard() -> Iterator[Keys]:
+    """Read standard input key by key, without echo; Ctrl-C stays an interrupt. Raises `LabelError` without a terminal."""
+    if not sys.stdin.isatty():
+        raise LabelError(
+            "Labelling in the terminal needs a keyboard, but standard input is not a terminal; "
+            "use label --export DIR and --import DIR instead."
+        )
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    # Without a handler SIGTERM would end Python before the terminal is restored.
+    old_handler = signal.signal(signal.SIGTERM, _leave)
+    try:
+        tty.setcbreak(descriptor)
+        yield lambda: read_key(descriptor)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGTERM, old_handler)
+
+
+def read_key(descriptor: int) -> str:
+    """Wait for one key. A letter of several bytes is one key, and so is the escape sequence of an arrow key."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while True:
+        byte = os.read(descriptor, 1)
+        if not byte:
+            return END
+        if byte == b"\x1b" and _more_is_waiting(descriptor):
+            os.read(descriptor, 32)  # the rest of the sequence comes in one piece
+            return ""
+        character = decoder.decode(byte)
+        if character:
+            return character
+
+
+def _more_is_waiting(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], 0.02)[0])  # s; the Escape key alone sends nothing more
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

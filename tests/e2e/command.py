@@ -1,0 +1,58 @@
+"""The real command line in processes of its own, as a person would use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of the tests without any settings of the person who runs them."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("POSTURE_")} | variables
+
+
+def posture_daemon(
+    data_dir: Path, *arguments: object, timeout_s: float = 120, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "posture_daemon", "--data-dir", str(data_dir), *map(str, arguments)],
+        capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL, check=False,
+        env=environment(**variables),
+    )  # fmt: skip
+
+
+@contextmanager
+def running(data_dir: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Run a daemon for the block; whatever happens, nothing of it is left."""
+    command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(data_dir), "run", *map(str, arguments)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def status(data_dir: Path) -> dict[str, Any]:
+    """What `status --json` says, from another process."""
+    found: dict[str, Any] = json.loads(posture_daemon(data_dir, "status", "--json").stdout)
+    return found
+
+
+def wait_until(condition: Callable[[], Any], what: str, limit_s: float = 30.0) -> Any:
+    """Poll until `condition` gives something true, and return it; fail with words after `limit_s`."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not happen within {limit_s:g} s")

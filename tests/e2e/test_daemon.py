@@ -1,0 +1,177 @@
+"""The real daemon on the fake desk: it tells its status, stops, survives being killed, learns and swaps."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from posture_daemon.adapters.cameras.fake_desk import FakeDesk
+from posture_daemon.demo import SimulatedOwner
+from posture_daemon.domain import Outcome, Status
+from posture_daemon.settings import Settings, load_settings
+from posture_daemon.store import Store
+from tests.e2e.command import posture_daemon, running, status, wait_until
+
+SEED = 37
+SETTINGS = f"""\
+[camera]
+address = "fake:desk?seed={SEED}&fps=5&speed=120&start=2026-03-02T16:00"
+fps = 30
+[queue]
+unsure_below = 0.95
+duplicate_cosine = 0.999
+[labels]
+block_length_s = 300
+[training]
+min_new_labels = 40
+views = 1
+cooldown_s = 3
+check_every_s = 1
+memory_reserve_mb = 300
+temperature_limit_celsius = 105
+[promotion]
+max_recall_loss = 1.0
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder with settings for a sped-up desk, and the starter as champion."""
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    (data_dir / "posture-daemon.toml").write_text(SETTINGS)
+    assert posture_daemon(data_dir, "models", "list").returncode == 0
+    return data_dir
+
+
+def settings_of(folder: Path) -> Settings:
+    """The settings that the daemon of this folder runs with."""
+    return load_settings(None, {"data_dir": folder}).settings
+
+
+def frames_answered(folder: Path) -> int:
+    """Frames that the running daemon has answered, 0 before it says so."""
+    daemon = status(folder)["daemon"] or {}
+    return int(daemon.get("frames", {}).get("frames", 0))
+
+
+def wait_for_labels(store: Store, owner: SimulatedOwner, wanted: int, limit_s: float = 60) -> None:
+    """Let the owner answer until there are this many labels."""
+
+    def enough() -> bool:
+        owner.answer_all()
+        return store.labels.total() >= wanted
+
+    wait_until(enough, f"{wanted} labels", limit_s)
+
+
+def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None:
+    """`status` works from another process while it runs and after; SIGTERM ends it with code 0."""
+    with running(folder) as daemon:
+        wait_until(lambda: frames_answered(folder) > 3, "frames")
+        found = status(folder)
+        assert found["daemon"]["camera"]["status"] == "running"
+        assert found["daemon"]["resources"]["memory_available_bytes"] > 0
+        assert found["daemon"]["model"] == found["champion"]["id"]
+        assert found["daemon"]["next_check_at"] is not None
+        began = time.monotonic()
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(10) == 0
+        assert time.monotonic() - began < 5
+    after = status(folder)
+    assert after["daemon"] is None
+    assert Store(folder).history.seconds_by_posture(0)
+
+
+def test_the_running_daemon_imports_neither_torch_nor_ultralytics(folder: Path) -> None:
+    """Everything of `run`, with frames answered and frames queued, in a process whose modules are then listed."""
+    program = f"""
+import sys, threading
+from pathlib import Path
+from posture_daemon.bootstrap import build_daemon
+from posture_daemon.settings import load_settings
+stop = threading.Event()
+threading.Timer(4, stop.set).start()
+build_daemon(load_settings(None, {{"data_dir": Path({str(folder)!r})}}).settings).run(stop)
+print(sorted(set(sys.modules) & {{"torch", "torchvision", "ultralytics"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+    assert Store(folder).queue.counts()[Status.QUEUED] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_killed_at_any_moment_it_comes_back_with_everything(folder: Path, seed: int) -> None:
+    """SIGKILL while frames are kept, labelled and learned from: every acknowledged answer is there, and no process is left."""
+    store = Store(folder)
+    desk = FakeDesk(seed=SEED)
+    with running(folder) as daemon:
+        owner = SimulatedOwner(store, settings_of(folder), desk)
+        wait_for_labels(store, owner, 40 if seed == 3 else 8)
+        if seed == 3:  # in the middle of a training
+            wait_until(lambda: any(run.outcome is None for run in store.runs.recent()), "a training")
+        time.sleep(random.Random(seed).uniform(0, 0.5))
+        children = psutil.Process(daemon.pid).children(recursive=True)
+        labels, champion = store.labels.labelled(), store.models.champion_id()
+        daemon.kill()
+        daemon.wait(5)
+        _, alive = psutil.wait_procs(children, timeout=5)
+        assert not alive
+    assert store.labels.labelled() == labels
+    with sqlite3.connect(folder / "posture.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    with running(folder) as daemon:
+        wait_until(lambda: frames_answered(folder) > 0, "frames after the restart")
+        assert store.models.champion_id() == champion
+        wait_until(lambda: all(run.outcome is not None for run in store.runs.recent()), "the dead run's end", 15)
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(10) == 0
+    assert not list(folder.glob("training-*"))
+
+
+@pytest.mark.slow
+def test_the_loop_closes(folder: Path) -> None:
+    """Frames → queue → labels → training → promotion → swap while frames flow; then a rollback that the daemon follows."""
+    store = Store(folder)
+    owner = SimulatedOwner(store, settings_of(folder), FakeDesk(seed=SEED))
+    with running(folder) as daemon:
+
+        def promoted() -> int | None:
+            owner.answer_all()
+            return next((r.challenger_id for r in store.runs.recent() if r.outcome is Outcome.PROMOTED), None)
+
+        version = wait_until(promoted, "a promotion", 150)
+        wait_until(lambda: status(folder)["daemon"]["model"] >= version, "the swap", 10)
+        frames = status(folder)["daemon"]["frames"]
+        assert frames["skipped"] <= frames["frames"] * 0.05
+        assert frames["failed"] == 0
+        assert frames["longest_gap_s"] < 2
+        assert "standing" in [c.name for c in store.models.get(version).classes] or store.labels.counts()["standing"]
+        daemon.send_signal(signal.SIGSTOP)  # no further training may be promoted in between
+        assert posture_daemon(folder, "models", "rollback").returncode == 0
+        back = store.models.champion_id()
+        daemon.send_signal(signal.SIGCONT)
+        wait_until(lambda: status(folder)["daemon"]["model"] == back, "the rollback", 10)
+
+
+def test_the_end_of_a_recording_ends_the_daemon(folder: Path, tmp_path: Path) -> None:
+    """A finite replay is watched to its end; then the daemon ends by itself, with code 0."""
+    import cv2
+
+    desk = FakeDesk(seed=2)
+    (tmp_path / "frames").mkdir()
+    for i in range(5):
+        cv2.imwrite(str(tmp_path / "frames" / f"{i}.jpg"), desk.render(desk.start + 60 * i))
+    done = posture_daemon(folder, "run", "--camera", f"replay:{tmp_path / 'frames'}?fps=10")
+    assert done.returncode == 0
+    assert "end" in done.stderr

@@ -1,0 +1,84 @@
+"""The whole way on real webcam frames with a real backbone, as the README tells it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posture_daemon.store import Store
+from tests.e2e.command import posture_daemon
+
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
+
+FAST = {"POSTURE_TRAINING__VIEWS": "4", "POSTURE_TRAINING__NICE": "0"}
+
+
+@pytest.fixture(scope="module")
+def taught(shared_data: Path, shared_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose champion learned the first sessions, with four views a picture instead of eight."""
+    folder = tmp_path_factory.mktemp("real")
+    for arguments in (
+        ("models", "import", shared_weights),
+        ("label", "--import", shared_data / "front_webcam/first_sessions"),
+        ("train", "--force"),
+    ):
+        done = posture_daemon(folder, *arguments, timeout_s=280, **FAST)
+        assert done.returncode == 0, done.stderr
+    assert "PROMOTED" in done.stdout
+    return folder
+
+
+def test_another_day_is_recognised(taught: Path, shared_data: Path) -> None:
+    """Top-1 on a later session with another light and other clothes is at least 0.84."""
+    done = posture_daemon(taught, "models", "evaluate", shared_data / "front_webcam/later_session")
+    found = re.search(r"top-1 (0\.\d+) \(\d+ of 197 images\)", done.stdout)
+    assert found is not None, done.stdout
+    assert float(found[1]) >= 0.84
+
+
+def test_importing_again_changes_nothing(taught: Path, shared_data: Path) -> None:
+    """The store knows every picture by its content."""
+    before = Store(taught).labels.labelled()
+    done = posture_daemon(taught, "label", "--import", shared_data / "front_webcam/first_sessions")
+    assert "Nothing changed" in done.stdout
+    assert Store(taught).labels.labelled() == before
+
+
+def test_unsure_frames_of_a_replay_are_queued_with_their_features(taught: Path, shared_data: Path) -> None:
+    """Each queued frame keeps the pooled features of the backbone that saw it."""
+    camera = f"replay:{shared_data / 'front_webcam/later_session'}?fps=15"
+    done = posture_daemon(taught, "run", "--camera", camera, POSTURE_QUEUE__MOST_PER_MINUTE="600")
+    assert done.returncode == 0, done.stderr
+    store = Store(taught)
+    waiting = store.queue.waiting()
+    champion = store.models.champion()
+    assert champion is not None
+    features = store.queue.pooled([frame.id for frame in waiting], champion.backbone_sha256)
+    assert len(waiting) >= 3
+    assert set(features) == {frame.id for frame in waiting}
+    assert all(vector.shape == (256,) and np.isfinite(vector).all() for vector in features.values())
+
+
+@pytest.mark.torch
+def test_the_exported_champion_loads_in_ultralytics(
+    taught: Path, tmp_path: Path, run_ultralytics, shared_data: Path
+) -> None:
+    """`YOLO(path)` of an export gives our calibrated probabilities on real frames."""
+    from posture_daemon.bootstrap import load_model
+    from posture_daemon.pictures import decode
+
+    exported = tmp_path / "mine.pt"
+    assert posture_daemon(taught, "models", "export", exported).returncode == 0
+    files = sorted((shared_data / "front_webcam/later_session/good_posture").glob("*.jpg"))[:20]
+    pictures = [decode(file.read_bytes()) for file in files]
+    np.savez(tmp_path / "pictures.npz", frames=np.array(pictures))
+    run_ultralytics("predict", exported, 224, tmp_path / "pictures.npz", tmp_path / "answers.npz")
+    store = Store(taught)
+    champion = store.models.champion()
+    assert champion is not None
+    model = load_model(store, champion)
+    ours = np.array([model.predict(picture).probabilities for picture in pictures])
+    assert np.abs(np.load(tmp_path / "answers.npz")["frames"] - ours).max() < 2e-3
