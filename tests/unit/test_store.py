@@ -156,7 +156,8 @@ def test_processes_that_create_the_file_at_the_same_moment_all_get_it(tmp_path: 
     command = [sys.executable, "-c", OPEN, str(tmp_path)]
     openers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for opener in openers:
-        assert opener.stdout is not None and opener.stdout.readline() == "ready\n"
+        assert opener.stdout is not None
+        assert opener.stdout.readline() == "ready\n"
     for opener in openers:
         opener.communicate("go\n", timeout=60)
     assert [opener.returncode for opener in openers] == [0, 0, 0, 0]
