@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,26 +142,35 @@ def test_a_migration_that_fails_leaves_the_file_without_a_schema(
 
 
 OPEN = """
-import sys
+import sys, time
 from pathlib import Path
 from posture_daemon.store.database import Database
 import alembic.command
 print("ready", flush=True)
-sys.stdin.readline()
-Database(Path(sys.argv[1])).close()
+start = float(sys.stdin.readline())
+for number in range(20):
+    while time.monotonic() < start + number / 10:  # spin: all at the same microsecond
+        pass
+    Database(Path(sys.argv[1], str(number))).close()
 """
 
 
 def test_processes_that_create_the_file_at_the_same_moment_all_get_it(tmp_path: Path) -> None:
-    """Four of them open a new folder together: SQLite alone turns some away while another switches the file to WAL."""
+    """Two of them open twenty new folders together: SQLite alone turns some away while the other switches to WAL."""
     command = [sys.executable, "-c", OPEN, str(tmp_path)]
-    openers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    openers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for opener in openers:
         assert opener.stdout is not None
         assert opener.stdout.readline() == "ready\n"
+    start = time.monotonic() + 0.1
     for opener in openers:
-        opener.communicate("go\n", timeout=60)
-    assert [opener.returncode for opener in openers] == [0, 0, 0, 0]
+        assert opener.stdin is not None
+        opener.stdin.write(f"{start}\n")
+        opener.stdin.close()
+    assert [opener.wait(60) for opener in openers] == [0, 0]
+    for opener in openers:
+        assert opener.stdout is not None
+        opener.stdout.close()
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
