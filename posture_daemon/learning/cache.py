@@ -35,7 +35,7 @@ class FeatureCache:
     def __init__(self, path: Path) -> None:
         """Open or create the file; a damaged one is replaced."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with in_turn(path.with_suffix(".lock")):  # two that create one file together: SQLite turns one away at once
+        with in_turn(path.parent):  # two that create one file together: SQLite turns one away at once
             self._connection = _open_or_replace(path)
 
     def get(self, space: str, picture: str) -> dict[int, Half]:

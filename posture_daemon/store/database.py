@@ -66,7 +66,7 @@ class Database:
 
     def _migrate(self) -> None:
         # Of two processes that switch a new file to WAL together SQLite turns one away at once, whatever its timeout.
-        with in_turn(self.path.with_name("opening.lock")):
+        with in_turn(self.path.parent):
             self._migrate_in_turn()
 
     def _migrate_in_turn(self) -> None:

@@ -28,9 +28,9 @@ def exclusive(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def in_turn(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` for the block, after waiting until no other process does."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def in_turn(folder: Path) -> Iterator[None]:
+    """Hold a folder for the block, after waiting until no other process does. Leaves no file behind."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
