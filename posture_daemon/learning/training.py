@@ -59,7 +59,7 @@ def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: Feat
     if not training.images or len(names) < 2:
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
     prepared = time.monotonic()
-    layer = _fit(training, inputs, [c.name for c in incumbent.classes], names)
+    layer = _fit(training, _prior(store, incumbent, inputs, names), names)
     fitted = time.monotonic()
     logits = holdout.identity @ layer.weight.T + layer.bias
     temperature = _temperature(logits, holdout.truth, names)
@@ -74,12 +74,29 @@ def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: Feat
     )
 
 
-def _fit(training: Vectors, inputs: Inputs, old_names: Sequence[str], names: Sequence[str]) -> Linear:
-    """The linear layer, from all views of all training images, beginning at the incumbent's."""
-    views = training.vectors.shape[1]
-    targets = np.repeat([names.index(name) for name in training.truth], views)
-    flat = training.vectors.reshape(-1, inputs.width)
-    return fit(flat, targets, len(training.images), inputs.start(old_names, names))
+def _fit(training: Vectors, prior: Linear, names: Sequence[str]) -> Linear:
+    """The linear layer, from all views of all training images."""
+    targets = np.array([names.index(name) for name in training.truth], np.intp)
+    return fit(training.vectors, targets, prior)
+
+
+def _prior(store: Store, incumbent: ModelVersion, inputs: Inputs, names: Sequence[str]) -> Linear:
+    """What was known before the owner's first label: the layer of the oldest ancestor that reads the same inputs.
+
+    Not the incumbent's: it was fitted to these very labels, so each training would loosen the penalty of the one before.
+    From the ancestor the result depends on the labels alone, not on how often they were trained on.
+    """
+    oldest = incumbent
+    while (
+        oldest.parent_id is not None
+        and (parent := store.models.get(oldest.parent_id)).backbone_sha256 == oldest.backbone_sha256
+    ):
+        oldest = parent
+    head = Head.from_bytes(store.models.read_head(oldest.head_sha256))
+    origin = Inputs.of(head, is_base=oldest.is_base)
+    if origin.key != inputs.key:  # a strategy in between has moved the convolution
+        oldest, origin = incumbent, inputs
+    return origin.start([c.name for c in oldest.classes], names)
 
 
 def _temperature(logits: Floats, truth: Sequence[str], names: Sequence[str]) -> float:

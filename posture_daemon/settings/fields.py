@@ -129,7 +129,7 @@ class TrainingSettings(Section):
         le=105,
         description="Degrees Celsius of the hottest thermal zone from which training waits.",
     )
-    views: int = Field(default=8, ge=0, le=64, description="Augmented views made of each image.")
+    views: int = Field(default=4, ge=0, le=64, description="Augmented views made of each image.")
     flip: bool = Field(
         default=True,
         description="Mirror images in training; turn it off if left and right are different classes (true or false).",
