@@ -55,78 +55,98 @@ class Linear:
         return np.asarray(vectors @ self.weight.T + self.bias, dtype=np.float32)
 
 
-def fit(views: Floats, targets: NDArray[np.intp], prior: Linear, *, prior_images: float = PRIOR_IMAGES) -> Linear:
-    """Fit the layer to the `views (images, views, width)` of images whose class numbers are `targets (images,)`.
-
-    Classes weigh alike, except that no image counts more than five times the average.
-    """
-    images, views_each, width = views.shape
-    mean = views.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-    centred = (views - mean).reshape(-1, width)
-    scale = np.float32(np.sqrt(np.square(centred).sum() / len(centred)) or 1.0)
-    centred /= scale  # total variance 1, so that the penalties mean the same in every space
-    within = _within(centred.reshape(views.shape))
-    penalty = INVARIANCE * within + (RIDGE + prior_images / images / width) * np.eye(width)
-    between = _scatter(centred.reshape(views.shape).mean(axis=1))
-    problem = _Problem(
-        vectors=centred,
-        targets=np.repeat(targets, views_each),
-        weights=np.repeat(_weights(targets, len(prior.bias)) / views_each, views_each).astype(np.float32),
-        prior=Linear(prior.weight * scale, prior.logits(mean)),
-        penalty=penalty,
-        factor=cholesky(penalty + (within + between) / 4, lower=True),
-        bias_pull=prior_images / images,
-    )
-    found = problem.solve()
-    weight = prior.weight + found.weight / scale
-    return Linear(weight.astype(np.float32), np.asarray(prior.logits(mean) + found.bias - weight @ mean, np.float32))
-
-
 @dataclass(frozen=True, eq=False)
-class _Step:
+class Step:
     """From the prior, in `float64`: `weight (classes, width)`, `bias (classes,)`."""
 
     weight: Doubles
     bias: Doubles
 
 
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """The objective in the step away from the prior, whose weights are measured as `factor.T @ step`."""
+def fit(views: Floats, targets: NDArray[np.intp], prior: Linear, *, prior_images: float = PRIOR_IMAGES) -> Linear:
+    """Fit the layer to the `views (images, views, width)` of images whose class numbers are `targets (images,)`.
 
-    vectors: Floats  # (n, width), centred
-    targets: NDArray[np.intp]  # (n,)
-    weights: Floats  # (n,), summing to 1
-    prior: Linear
+    Classes weigh alike, except that no image counts more than five times the average.
+    """
+    space = Space.of(views, prior_images)
+    return space.layer(space.solve(space.scaled(views), targets, prior), prior)
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Coordinates in which the fit is quick, and the penalties in them; all made from one set of views."""
+
+    mean: Floats  # (width,)
+    scale: np.float32  # total variance 1, so that the penalties mean the same for every backbone
     penalty: Doubles  # (width, width)
-    factor: Doubles  # (width, width), lower triangle
+    factor: Doubles  # (width, width), lower triangle: L Lᵀ bounds the Hessian
     bias_pull: float
 
-    def solve(self) -> _Step:
-        """The best step."""
-        start = np.zeros(self.prior.weight.size + self.prior.bias.size)
-        result = minimize(self, start, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS})
-        return self._step(result.x)
+    @classmethod
+    def of(cls, views: Floats, prior_images: float = PRIOR_IMAGES) -> Space:
+        """Made for `views (images, views, width)`."""
+        images, _, width = views.shape
+        mean = views.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        centred = views - mean
+        scale = np.float32(np.sqrt(np.square(centred).sum() / (centred.size / width)) or 1.0)
+        centred /= scale
+        within = _within(centred)
+        penalty = INVARIANCE * within + (RIDGE + prior_images / images / width) * np.eye(width)
+        hessian = penalty + (within + _scatter(centred.mean(axis=1))) / 4
+        return cls(mean, scale, penalty, cholesky(hessian, lower=True), prior_images / images)
+
+    def scaled(self, views: Floats) -> Floats:
+        """The same vectors in these coordinates."""
+        return np.asarray((views - self.mean) / self.scale, dtype=np.float32)
+
+    def solve(self, scaled: Floats, targets: NDArray[np.intp], prior: Linear, start: Doubles | None = None) -> Doubles:
+        """The best step away from the prior, as a flat vector; `start` is another such, near it."""
+        _, views_each, width = scaled.shape
+        problem = _Problem(
+            space=self,
+            vectors=scaled.reshape(-1, width),
+            targets=np.repeat(targets, views_each),
+            weights=np.repeat(_weights(targets, len(prior.bias)) / views_each, views_each).astype(np.float32),
+            prior=Linear(prior.weight * self.scale, prior.logits(self.mean)),
+        )
+        first = np.zeros(len(prior.bias) * (width + 1)) if start is None else start
+        return np.asarray(minimize(problem, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS}).x)
+
+    def layer(self, flat: Doubles, prior: Linear) -> Linear:
+        """The layer at the end of a step, in the features' own units."""
+        step = self.step(flat, len(prior.bias))
+        moved = step.weight / self.scale
+        bias = prior.bias + step.bias - moved @ self.mean
+        return Linear((prior.weight + moved).astype(np.float32), bias.astype(np.float32))
+
+    def step(self, flat: Doubles, classes: int) -> Step:
+        """From the coordinates in which the Hessian is about the identity, `u = Lᵀ w`."""
+        measured = flat.reshape(classes, -1)
+        return Step(solve_triangular(self.factor, measured[:, :-1].T, lower=True, trans=1).T, measured[:, -1])
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """The objective and its gradient in the coordinates of `space`."""
+
+    space: Space
+    vectors: Floats  # (n, width), scaled
+    targets: NDArray[np.intp]  # (n,)
+    weights: Floats  # (n,), summing to 1
+    prior: Linear  # for scaled vectors
 
     def __call__(self, flat: Doubles) -> tuple[float, Doubles]:
-        """Value and gradient."""
-        step = self._step(flat)
+        """Value and gradient at a step."""
+        space, step = self.space, self.space.step(flat, len(self.prior.bias))
         loss, slope = self._cross_entropy(step)
-        pulled = step.weight @ self.penalty
-        gradient = slope.T.astype(np.float64) @ self.vectors + pulled
-        flat_gradient = np.column_stack(
-            [
-                solve_triangular(self.factor, gradient.T, lower=True).T,
-                slope.sum(axis=0) + self.bias_pull * step.bias,
-            ]
-        ).ravel()
-        return loss + float((step.weight * pulled).sum() + self.bias_pull * (step.bias**2).sum()) / 2, flat_gradient
+        pulled = step.weight @ space.penalty
+        gradient = slope.T @ self.vectors + pulled
+        measured = solve_triangular(space.factor, gradient.T, lower=True).T
+        bias_gradient = slope.sum(axis=0) + space.bias_pull * step.bias
+        pull = float((step.weight * pulled).sum() + space.bias_pull * (step.bias**2).sum()) / 2
+        return loss + pull, np.column_stack([measured, bias_gradient]).ravel()
 
-    def _step(self, flat: Doubles) -> _Step:
-        measured = flat.reshape(len(self.prior.bias), -1)
-        return _Step(solve_triangular(self.factor, measured[:, :-1].T, lower=True, trans=1).T, measured[:, -1])
-
-    def _cross_entropy(self, step: _Step) -> tuple[float, Floats]:
+    def _cross_entropy(self, step: Step) -> tuple[float, Floats]:
         """Of all views, and its gradient in their logits."""
         layer = Linear(
             (self.prior.weight + step.weight).astype(np.float32), (self.prior.bias + step.bias).astype(np.float32)
