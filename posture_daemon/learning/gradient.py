@@ -178,10 +178,11 @@ class AdamW:
 
 
 def _blend(old: Floats | None, new: Floats, momentum: float) -> Floats:
-    share = np.float32(1 - momentum) * new
-    return share if old is None else np.float32(momentum) * old + share
+    blend = new * np.float32(1 - momentum)
+    return blend if old is None else blend + old * np.float32(momentum)
 
 
 def _sigmoid(x: Floats) -> Floats:
     """Written with tanh because exp(-x) overflows for very negative x."""
-    return np.asarray(np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * x)), dtype=np.float32)
+    result: Floats = (np.tanh(x * np.float32(0.5)) + np.float32(1)) * np.float32(0.5)
+    return result
