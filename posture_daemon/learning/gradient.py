@@ -178,8 +178,8 @@ class AdamW:
 
 
 def _blend(old: Floats | None, new: Floats, momentum: float) -> Floats:
-    blend = new * np.float32(1 - momentum)
-    return blend if old is None else blend + old * np.float32(momentum)
+    share = np.float32(1 - momentum) * new
+    return share if old is None else np.asarray(np.float32(momentum) * old + share)
 
 
 def _sigmoid(x: Floats) -> Floats:
