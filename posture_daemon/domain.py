@@ -237,12 +237,13 @@ class QueuedFrame:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A frame, its class and its split. Its picture is read separately."""
+    """A frame, its class, its split and its time block. Its picture is read separately."""
 
     frame_id: int
     sha256: str
     class_name: str
     split: Split
+    block_id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,9 @@ from posture_daemon.domain import (
 )
 from posture_daemon.errors import ModelError, PostureError, TrainingCancelled
 from posture_daemon.gate import TrainingFacts, decide
-from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.features import Recipe
 from posture_daemon.ports import ResourceProbe, Trainer
-from posture_daemon.promotion import Score, judge
+from posture_daemon.promotion import Answers, judge
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
@@ -137,23 +136,17 @@ class Retrainer:
         result = self._train(incumbent, folder, strategy)
         version = self._register(result, incumbent, folder)
         verdict = self._judge(result, incumbent)
+        if verdict.passed and not self._store.models.promote(version.id, self._clock(), expected=incumbent.id):
+            verdict = _overtaken()
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
-        if outcome is Outcome.PROMOTED:
-            self._store.models.promote(version.id, self._clock())
         return self._store.runs.finish(
             run_id, outcome, verdict.reason, self._clock(), {k: result[k] for k in result if k != "head"}, version.id
         )
 
     def _judge(self, result: dict[str, Any], incumbent: ModelVersion) -> Decision:
-        if self._store.models.champion_id() != incumbent.id:
-            text = "another model was made champion during the training, and the challenger was not judged against it"
-            return Decision((Verdict("same champion", False, text),))
-        before = result["incumbent"]
-        return judge(
-            Score(Evaluation.from_json(result["challenger"]).per_class()),
-            None if before is None else Score(Evaluation.from_json(before).per_class()),
-            self._settings.promotion,
-        )
+        """What the holdout says. The champion may change meanwhile; `promote` looks again."""
+        knows, knew = [c["name"] for c in result["classes"]], [c.name for c in incumbent.classes]
+        return judge(Answers.from_json(result["answers"]), knows, knew, self._settings.promotion)
 
     def _train(self, incumbent: ModelVersion, folder: Path, strategy: Strategy) -> dict[str, Any]:
         training = self._settings.training
@@ -190,3 +183,8 @@ class Retrainer:
 
 def _busy() -> Decision:
     return Decision((Verdict("alone", False, "another training is running on this data folder"),))
+
+
+def _overtaken() -> Decision:
+    text = "another model was made champion during the training, and the challenger was not judged against it"
+    return Decision((Verdict("same champion", False, text),))

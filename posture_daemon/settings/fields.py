@@ -141,8 +141,15 @@ class TrainingSettings(Section):
 
 
 class PromotionSettings(Section):
-    """What a challenger must keep in order to replace the champion."""
+    """What a challenger must show, and keep, in order to replace the champion."""
 
+    min_probability: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=0.999,
+        description="Probability (0.5 to 1) that the challenger truly is better, from the holdout images on which it and the "
+        "champion differ; at 0.8, two fixed and none broken are enough (87.5 %), one is not (75 %).",
+    )
     max_recall_loss: float = Field(
         default=0.05, ge=0, le=1, description="Recall (0 to 1) that any one class may lose to a better model."
     )

@@ -120,14 +120,15 @@ class Labels:
     def labelled(self) -> list[LabelledImage]:
         """All labelled images in the order of their capture."""
         query = (
-            select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split)
+            select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split, BlockRow.id)
             .join(LabelRow, LabelRow.frame_id == FrameRow.id)
             .join(ClassRow, ClassRow.id == LabelRow.class_id)
             .join(BlockRow, BlockRow.id == FrameRow.block_id)
             .order_by(FrameRow.captured_at, FrameRow.id)
         )
         with self._database.read() as session:
-            return [LabelledImage(id_, sha, name, Split(split)) for id_, sha, name, split in session.execute(query)]
+            rows = session.execute(query)
+            return [LabelledImage(id_, sha, name, Split(split), block) for id_, sha, name, split, block in rows]
 
     def counts(self) -> dict[str, dict[Split, int]]:
         """Labelled images per class and split; classes without any are there with zeros."""

@@ -78,14 +78,21 @@ class Models:
             session.flush()
             return _as_version(row)
 
-    def promote(self, version_id: int, now: float) -> None:
-        """Make a version champion and the champion before it `previous`, in one commit. Raises `ModelError`."""
+    def promote(self, version_id: int, now: float, expected: int | None = None) -> bool:
+        """Make a version champion and the champion before it `previous`, in one commit. Raises `ModelError`.
+
+        With `expected`, only while that one is champion: a champion that changed meanwhile is never overrun. Returns
+        whether the version is champion now.
+        """
         with self._database.write() as session:
             _row(session, version_id)
             champion = session.get(RoleRow, CHAMPION)
+            if expected is not None and (champion is None or champion.version_id != expected):
+                return False
             if champion is not None and champion.version_id != version_id:
                 session.merge(RoleRow(role=PREVIOUS, version_id=champion.version_id, since=now))
             session.merge(RoleRow(role=CHAMPION, version_id=version_id, since=now))
+            return True
 
     def role(self, role: str) -> ModelVersion | None:
         """The version in this role."""

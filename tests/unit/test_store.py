@@ -640,6 +640,15 @@ def test_a_version_that_is_not_there_cannot_be_promoted(store: Store) -> None:
     assert store.models.champion() == champion
 
 
+def test_a_champion_that_changed_meanwhile_is_not_overrun(store: Store) -> None:
+    """Promoting in place of one that is no longer champion changes nothing and says so."""
+    first = add_champion(store, "good", "bad")
+    second, third = (add_version(store, random_head(2, seed=n), "sha", "good", "bad") for n in (1, 2))
+    assert store.models.promote(second.id, 1.0, expected=first.id)
+    assert not store.models.promote(third.id, 2.0, expected=first.id)
+    assert (store.models.champion(), store.models.previous()) == (second, first)
+
+
 def test_a_damaged_or_missing_head_is_refused(store: Store) -> None:
     """A head is found by its content, so a changed byte shows."""
     data = random_head(2).to_bytes()
