@@ -137,7 +137,8 @@ class ModelVersion:
     """A backbone and a head under one number, with the lineage of the head.
 
     `temperature` divides the logits (Guo et al. 2017, arXiv 1706.04599). `classes` is in the order of the head's rows;
-    a *base* has none. Files are found by content: `models/backbones/<sha>/` and `models/heads/<sha>/`.
+    a *base* has none. Files are found by content: `models/backbones/<sha>/` and `models/heads/<sha>/`. `metrics` is how good it
+    was when it was made, `lineage` how it was made (see `learning/lineage.py`); both are empty for what nobody wrote down.
     """
 
     id: int
@@ -149,6 +150,7 @@ class ModelVersion:
     temperature: float
     source: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_base(self) -> bool:

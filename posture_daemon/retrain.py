@@ -26,6 +26,7 @@ from posture_daemon.domain import (
 from posture_daemon.errors import ModelError, PostureError, TrainingCancelled
 from posture_daemon.gate import TrainingFacts, decide
 from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.lineage import lineage
 from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.promotion import Answers, judge
 from posture_daemon.settings import Settings
@@ -134,7 +135,9 @@ class Retrainer:
 
     def _train_and_judge(self, run_id: int, incumbent: ModelVersion, folder: Path, strategy: Strategy) -> TrainingRun:
         result = self._train(incumbent, folder, strategy)
-        version = self._register(result, incumbent, folder)
+        made_of = lineage(strategy, self._settings, result["report"])
+        result["report"].pop("label_ids", None)  # of the version, not of every row that mentions it
+        version = self._register(result, incumbent, folder, made_of)
         verdict = self._judge(result, incumbent)
         if verdict.passed and not self._store.models.promote(version.id, self._clock(), expected=incumbent.id):
             verdict = _overtaken()
@@ -159,7 +162,9 @@ class Retrainer:
         result: dict[str, Any] = json.loads(self._trainer.train(request, training.timeout_s).read_text())
         return result
 
-    def _register(self, result: dict[str, Any], incumbent: ModelVersion, folder: Path) -> ModelVersion:
+    def _register(
+        self, result: dict[str, Any], incumbent: ModelVersion, folder: Path, made_of: dict[str, Any]
+    ) -> ModelVersion:
         """Files first, then the row: a crash in between leaves at worst a file that nobody points to."""
         backbone_sha256 = incumbent.backbone_sha256
         if "backbone" in result:  # a strategy that moves the backbone has made a new one, in this folder
@@ -176,7 +181,8 @@ class Retrainer:
                 classes=tuple(PostureClass(c["name"], Role(c["role"])) for c in result["classes"]),
                 temperature=result["temperature"],
                 source="fine-tune",
-                metrics={"challenger": result["challenger"], "report": result["report"]},
+                metrics={name: result[name] for name in ("challenger", "test", "report") if result.get(name)},
+                lineage=made_of,
             )
         )
 

@@ -72,6 +72,7 @@ class Models:
             temperature=version.temperature,
             source=version.source,
             metrics=dict(version.metrics),
+            lineage=dict(version.lineage),
         )
         with self._database.write() as session:
             session.add(row)
@@ -143,4 +144,5 @@ def _as_version(row: VersionRow) -> ModelVersion:
         temperature=row.temperature,
         source=row.source,
         metrics=row.metrics,
+        lineage=row.lineage,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posture_daemon.domain import ModelVersion, Outcome, Resources, TrainingRun
+from posture_daemon.domain import ModelVersion, Outcome, Resources, Strategy, TrainingRun
 from posture_daemon.errors import ModelError, TrainingCancelled, TrainingError
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.features import Recipe
@@ -65,7 +65,7 @@ class StandInTrainer:
             "challenger": score(challenger),
             "incumbent": None if incumbent is None else score(incumbent),
             "answers": answers(challenger, incumbent),
-            "report": {"views": 8},
+            "report": {"views": 8, "label_ids": [1, 2, 7], "labels_sha256": "abc", "seconds": {"fit": 0.5}},
         }
         self.during: Callable[[Path], object] = lambda _folder: None
 
@@ -141,7 +141,8 @@ def test_a_better_challenger_is_promoted(bench: Bench) -> None:
     assert (champion.parent_id, champion.backbone_sha256) == (bench.champion.id, bench.champion.backbone_sha256)
     assert (champion.temperature, champion.source, champion.created_at) == (1.25, "fine-tune", NOW)
     assert [c.name for c in champion.classes] == ["good", "bad"]
-    assert champion.metrics == {"challenger": score(15), "report": {"views": 8}}
+    assert champion.metrics["challenger"] == score(15)
+    assert champion.metrics["report"]["views"] == 8
     assert bench.store.models.read_head(champion.head_sha256)
     assert run.metrics["challenger"] == score(15)
     assert run.metrics["temperature"] == 1.25
@@ -157,6 +158,22 @@ def test_the_training_process_is_told_all_it_needs(bench: Bench) -> None:
     assert (job.threads, job.nice) == (1, bench.settings.training.nice)
     assert Path(job.out_dir).parent == bench.store.folder
     assert bench.trainer.timeouts == [12]
+
+
+def test_a_version_knows_how_it_was_made(bench: Bench) -> None:
+    """Strategy, seed, the settings in force, the labels it learned from and their hash, seconds, memory, software."""
+    bench.run(strategy=Strategy.FINETUNE)
+    champion = bench.store.models.champion()
+    assert champion is not None
+    made = champion.lineage
+    assert (made["strategy"], made["seed"]) == ("finetune", 7)
+    assert made["labels"] == {"frame_ids": [1, 2, 7], "sha256": "abc"}
+    assert made["settings"]["training"]["views"] == 3
+    assert made["settings"]["promotion"]["min_probability"] == bench.settings.promotion.min_probability
+    assert (made["seconds"], made["peak_memory_bytes"]) == ({"fit": 0.5}, None)
+    assert made["software"]["numpy"] == np.__version__
+    assert "ultralytics" in made["software"]
+    assert "label_ids" not in bench.store.runs.recent()[0].metrics["report"]
 
 
 @pytest.mark.parametrize("right", [10, 9])

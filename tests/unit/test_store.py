@@ -13,9 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
 from posture_daemon.domain import (
     Decision,
@@ -139,6 +142,40 @@ def test_a_migration_that_fails_leaves_the_file_without_a_schema(
     assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     connection.close()
     Store(tmp_path / "data").close()
+
+
+def test_a_database_of_the_first_schema_is_upgraded_with_its_rows(tmp_path: Path) -> None:
+    """What an older program wrote is all there; its versions have an empty lineage; new rows can be added."""
+    first_schema(tmp_path / "posture.db")
+    query_file = sqlite3.connect(tmp_path / "posture.db")
+    with query_file:
+        query_file.execute(
+            "INSERT INTO model_versions VALUES (4, 1.5, NULL, 'backbone', 'head', "
+            """'[{"name": "good", "role": "good"}]', 1.25, 'fine-tune', '{"challenger": {"top1": 0.5}}')"""
+        )
+        query_file.execute("INSERT INTO model_roles VALUES ('champion', 4, 2.5)")
+        query_file.execute("INSERT INTO training_runs VALUES (1, 'x', 1, 2, 'KEPT', 'no', '[]', '{}', 3, 4, NULL)")
+    query_file.close()
+    store = Store(tmp_path)
+    champion = store.models.champion()
+    assert champion is not None
+    assert (champion.id, champion.temperature, champion.lineage) == (4, 1.25, {})
+    assert champion.metrics == {"challenger": {"top1": 0.5}}
+    assert [run.reason for run in store.runs.recent()] == ["no"]
+    assert add_version(store, random_head(2), "sha", "good", "bad", lineage={"seed": 3}).lineage == {"seed": 3}
+    assert query(store, "SELECT version_num FROM alembic_version") == [(database.SCHEMA_HEAD,)]
+    store.close()
+
+
+def first_schema(path: Path) -> None:
+    """Write an empty database as the first release made it, with its own migration."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
 
 
 OPEN = """
