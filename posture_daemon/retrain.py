@@ -153,9 +153,14 @@ class Retrainer:
 
     def _train(self, incumbent: ModelVersion, folder: Path, strategy: Strategy) -> dict[str, Any]:
         training = self._settings.training
-        recipe = Recipe(training.seed, training.views, training.flip, training.min_images_per_class)
         job = TrainingJob(
-            str(self._store.folder), incumbent.id, recipe, training.threads, training.nice, str(folder), strategy
+            str(self._store.folder),
+            incumbent.id,
+            recipe(self._settings),
+            training.threads,
+            training.nice,
+            str(folder),
+            strategy,
         )
         request = folder / "request.json"
         request.write_text(job.to_json())
@@ -185,6 +190,12 @@ class Retrainer:
                 lineage=made_of,
             )
         )
+
+
+def recipe(settings: Settings) -> Recipe:
+    """The settings that shape a training; they also name the place of its features in the cache."""
+    training = settings.training
+    return Recipe(training.seed, training.views, training.flip, training.min_images_per_class)
 
 
 def _busy() -> Decision:

@@ -76,6 +76,12 @@ class Runs:
         with self._database.read() as session:
             return [_as_run(row) for row in session.scalars(select(RunRow).order_by(RunRow.id.desc()).limit(limit))]
 
+    def of_challenger(self, version_id: int) -> TrainingRun | None:
+        """The run that made this version; `None` for one that was imported."""
+        with self._database.read() as session:
+            row = session.scalar(select(RunRow).where(RunRow.challenger_id == version_id).order_by(RunRow.id).limit(1))
+            return None if row is None else _as_run(row)
+
     def last_started(self, *outcomes: Outcome) -> float | None:
         """Start of the newest run that ended in one of these; labels given later were new to it."""
         ended = RunRow.outcome.in_([outcome.value for outcome in outcomes])
