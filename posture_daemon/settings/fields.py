@@ -93,7 +93,7 @@ class QueueSettings(Section):
 
 
 class LabelSettings(Section):
-    """How labelled images are cut into time blocks and split into training and holdout."""
+    """How labelled images are cut into time blocks and split into training, holdout and test."""
 
     block_gap_s: float = Field(
         default=300.0, ge=1, le=86_400, description="Pause between two frames that begins a new time block, in seconds."
@@ -102,6 +102,12 @@ class LabelSettings(Section):
     block_files: int = Field(default=20, ge=1, le=10_000, description="Files per block where no capture time is known.")
     holdout_every: int = Field(
         default=5, ge=2, le=20, description="One block of a class in this many is held out from training."
+    )
+    test_every: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="One block of a class in this many is kept for tests that decide nothing; 0 keeps none.",
     )
 
 

@@ -471,6 +471,20 @@ def test_the_first_label_decides_for_the_whole_block(store: Store) -> None:
     assert [found[frame] for frame in (*mixed, alone)] == [Split.HOLDOUT, Split.HOLDOUT, Split.TRAIN]
 
 
+def test_every_nth_block_can_be_kept_for_tests(store: Store) -> None:
+    """From the third block of a class on, where it is not held out; labels of the owner and imports follow the same rule."""
+    found = [split_for_new_block(n, 5, test_every=3) for n in range(8)]
+    train, holdout, test = Split.TRAIN, Split.HOLDOUT, Split.TEST
+    assert found == [train, holdout, test, train, train, test, holdout, train]
+    ensure_classes(store, "good")
+    for hour in range(3):
+        store.labels.answer(add_frame(store, hour * HOUR), "good", "owner", 0.0, 5, test_every=3)
+    assert list(splits(store).values()) == [train, holdout, test]
+    for hour in (24, 25, 26):
+        store.labels.import_block([(new_frame(b"%d" % hour, hour * HOUR), "good")], None, 0.0, 5, test_every=3)
+    assert list(splits(store).values())[3:] == [train, train, test]
+
+
 def test_the_split_of_a_block_never_changes(store: Store) -> None:
     """Not by relabelling, discarding or undoing its frames, nor by answering the first one anew."""
     ensure_classes(store, "good", "bad")
