@@ -35,6 +35,7 @@ from posture_daemon.retrain import Retrainer, recipe
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.watch import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,15 @@ def build_retrainer(store: Store, settings: Settings, trainer: SubprocessTrainer
     return Retrainer(store, trainer, LinuxProbe(settings.data_dir), settings)
 
 
+def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> Watcher:
+    """A watcher that uses the live backbone where it fits."""
+
+    def open_(version: ModelVersion) -> Backbone:
+        return open_backbone(store, version, live.backbone)
+
+    return Watcher(store, lambda version, images: say(store, version, images, open_, recipe(settings)), settings)
+
+
 def build_daemon(settings: Settings) -> Daemon:
     """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used."""
     camera = settings.camera
@@ -145,6 +155,7 @@ def build_daemon(settings: Settings) -> Daemon:
             live=live,
             loop=CaptureLoop(source, live, router, store, settings),
             retrainer=build_retrainer(store, settings, trainer),
+            watcher=build_watcher(store, settings, live),
             trainer=trainer,
             probe=LinuxProbe(settings.data_dir),
             load_model=lambda version: load_model(store, version, live.backbone),

@@ -72,6 +72,17 @@ class Outcome(str, Enum):
     KEPT = "KEPT"
     PROMOTED = "PROMOTED"
     FAILED = "FAILED"
+    ROLLED_BACK = "ROLLED_BACK"
+    """No training: the watch found a champion worse than the one before it. `challenger` is then the one that came back."""
+
+
+class WatchEnding(str, Enum):
+    """How the watch over a new champion ended."""
+
+    KEPT = "kept"
+    ROLLED_BACK = "rolled back"
+    OVERTAKEN = "overtaken"
+    """Another version became champion first."""
 
 
 @dataclass(frozen=True)
@@ -261,3 +272,19 @@ class TrainingRun:
     metrics: Mapping[str, Any]
     incumbent_id: int | None
     challenger_id: int | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A champion that a training promoted, and the one it replaced, while labels tell which is better.
+
+    `ending` is `None` while it lasts; `reason` is what it has seen so far, in words.
+    """
+
+    id: int
+    version_id: int
+    previous_id: int
+    began_at: float
+    ended_at: float | None
+    ending: WatchEnding | None
+    reason: str

@@ -93,9 +93,9 @@ def _better(answers: Answers, knows: Sequence[str], settings: PromotionSettings)
             "better", False, f"{text}, a tie, which goes to the champion; {_advice(answers, knows, settings)}"
         )
     if sure >= settings.min_probability:
-        return Verdict("better", True, f"{text}, {_percent(sure)} sure that it is better")
-    limit = _percent(settings.min_probability)
-    text += f", only {_percent(sure)} sure that it is better (at least {limit}); {_advice(answers, knows, settings)}"
+        return Verdict("better", True, f"{text}, {percent(sure)} sure that it is better")
+    limit = percent(settings.min_probability)
+    text += f", only {percent(sure)} sure that it is better (at least {limit}); {_advice(answers, knows, settings)}"
     return Verdict("better", False, text)
 
 
@@ -168,5 +168,6 @@ def _share(answers: Answers, called: Sequence[str]) -> str:
     return f"{right / len(answers.truth):.3f} ({right} of {len(answers.truth)})"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A probability in words, never rounded up to certainty."""
     return "more than 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"

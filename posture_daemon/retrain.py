@@ -139,12 +139,17 @@ class Retrainer:
         result["report"].pop("label_ids", None)  # of the version, not of every row that mentions it
         version = self._register(result, incumbent, folder, made_of)
         verdict = self._judge(result, incumbent)
-        if verdict.passed and not self._store.models.promote(version.id, self._clock(), expected=incumbent.id):
+        if verdict.passed and not self._promote(version, incumbent):
             verdict = _overtaken()
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
         return self._store.runs.finish(
             run_id, outcome, verdict.reason, self._clock(), {k: result[k] for k in result if k != "head"}, version.id
         )
+
+    def _promote(self, version: ModelVersion, incumbent: ModelVersion) -> bool:
+        """Nothing is watched against a base: it has no answers that could be better."""
+        watched = self._settings.watch.enabled and not incumbent.is_base
+        return self._store.models.promote(version.id, self._clock(), expected=incumbent.id, watched=watched)
 
     def _judge(self, result: dict[str, Any], incumbent: ModelVersion) -> Decision:
         """What the holdout says. The champion may change meanwhile; `promote` looks again."""

@@ -139,7 +139,7 @@ def show_(
     version = champion(store) if model is None else store.models.get(model)
     holders = {CHAMPION: store.models.champion_id(), PREVIOUS: getattr(store.models.previous(), "id", None)}
     role = next((role for role, holder in holders.items() if holder == version.id), None)
-    show_model.model(console, version, role, store.runs.of_challenger(version.id))
+    show_model.model(console, version, role, store.runs.of_challenger(version.id), store.watches.of(version.id))
 
 
 @app.command()

@@ -9,19 +9,26 @@ from rich.console import Console
 from rich.table import Table
 
 from posture_daemon.cli.show import clock, share
-from posture_daemon.domain import ModelVersion, TrainingRun
+from posture_daemon.domain import ModelVersion, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.reexamine import Difference, Said
 
 MB = 1_000_000
 
 
-def model(console: Console, version: ModelVersion, role: str | None, run: TrainingRun | None) -> None:
-    """Where a version comes from and how good it was; `run` is the training that made it."""
+def model(
+    console: Console, version: ModelVersion, role: str | None, run: TrainingRun | None, watch: Watch | None
+) -> None:
+    """Where a version comes from and how good it was; `run` is the training that made it, `watch` the newest over it."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in (*_identity(version, role), *_merit(version.metrics), *_making(version.lineage), *_ending(run)):
+    for name, text in (
+        *_identity(version, role),
+        *_merit(version.metrics),
+        *_making(version.lineage),
+        *_ending(run, watch),
+    ):
         table.add_row(name, text)
     console.print(table)
 
@@ -70,9 +77,14 @@ def _making(lineage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "software", ", ".join(f"{name} {number}" for name, number in lineage["software"].items())
 
 
-def _ending(run: TrainingRun | None) -> Iterator[tuple[str, str]]:
+def _ending(run: TrainingRun | None, watch: Watch | None) -> Iterator[tuple[str, str]]:
     if run is not None and run.outcome is not None:
         yield "training", f"run {run.id}, {run.outcome.value}: {run.reason}"
+    if watch is not None:
+        yield (
+            "watch",
+            f"{watch.ending.value if watch.ending else 'goes on'}: {watch.reason or 'no labels since the swap'}",
+        )
 
 
 def difference(console: Console, first: ModelVersion, second: ModelVersion, found: Difference) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from posture_daemon.domain import LabelledImage, ModelVersion
@@ -76,7 +76,7 @@ def say(
     }
 
 
-def differ(images: Sequence[LabelledImage], before: dict[int, Said], after: dict[int, Said]) -> Difference:
+def differ(images: Sequence[LabelledImage], before: Mapping[int, Said], after: Mapping[int, Said]) -> Difference:
     """Compare answers to the images that both could read."""
     both = [image for image in images if image.frame_id in before and image.frame_id in after]
     pairs = [Changed(i.frame_id, i.class_name, before[i.frame_id], after[i.frame_id]) for i in both]

@@ -153,8 +153,8 @@ class PromotionSettings(Section):
         default=0.8,
         ge=0.5,
         le=0.999,
-        description="Probability (0.5 to 1) that the challenger truly is better, from the holdout images on which it and the "
-        "champion differ; at 0.8, two fixed and none broken are enough (87.5 %), one is not (75 %).",
+        description="Probability (0.5 to 0.999) that the challenger truly is better, from the holdout images that it and the "
+        "champion call differently; at 0.8, two fixed and none broken are enough (87.5 %), one is not (75 %).",
     )
     max_recall_loss: float = Field(
         default=0.05, ge=0, le=1, description="Recall (0 to 1) that any one class may lose to a better model."
@@ -164,6 +164,23 @@ class PromotionSettings(Section):
         ge=1,
         le=100_000,
         description="Holdout images from which the recall of a class can veto a promotion.",
+    )
+
+
+class WatchSettings(Section):
+    """How long a new champion is watched, and when it has to give way to the one before it."""
+
+    enabled: bool = Field(
+        default=True, description="Roll a new champion back when your labels show that it is worse (true or false)."
+    )
+    hours: float = Field(default=72.0, ge=0.01, le=8760, description="Longest watch over a new champion, in hours.")
+    labels: int = Field(default=50, ge=1, le=100_000, description="Labels after which the watch is over.")
+    min_probability: float = Field(
+        default=0.98,
+        ge=0.5,
+        le=0.999,
+        description="Probability (0.5 to 0.999) that the champion before was better, from which it comes back; at 0.98, five "
+        "frames that only it is right about are enough, if there are none the other way round.",
     )
 
 
@@ -181,6 +198,7 @@ class Settings(BaseSettings):
     labels: LabelSettings = LabelSettings()
     training: TrainingSettings = TrainingSettings()
     promotion: PromotionSettings = PromotionSettings()
+    watch: WatchSettings = WatchSettings()
 
     @field_validator("data_dir", mode="before")
     @classmethod

@@ -120,13 +120,14 @@ class Labels:
                     _record(session, row, label, class_id, "import", now, (holdout_every, test_every))
         return BlockImport(**done)
 
-    def labelled(self) -> list[LabelledImage]:
-        """All labelled images in the order of their capture."""
+    def labelled(self, since: float = float("-inf")) -> list[LabelledImage]:
+        """All images that were labelled after `since`, in the order of their capture."""
         query = (
             select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split, BlockRow.id)
             .join(LabelRow, LabelRow.frame_id == FrameRow.id)
             .join(ClassRow, ClassRow.id == LabelRow.class_id)
             .join(BlockRow, BlockRow.id == FrameRow.block_id)
+            .where(LabelRow.labelled_at > since)
             .order_by(FrameRow.captured_at, FrameRow.id)
         )
         with self._database.read() as session:
