@@ -48,4 +48,6 @@ def _watch(watch: Watch | None) -> dict[str, Any] | None:
 
 
 def _run(run: TrainingRun) -> dict[str, Any]:
-    return {**asdict(run), "outcome": run.outcome.value if run.outcome else "running", "metrics": dict(run.metrics)}
+    """Without the answers to each holdout image, which would bury the rest; `models diff` shows them."""
+    metrics = {name: value for name, value in run.metrics.items() if name != "answers"}
+    return {**asdict(run), "outcome": run.outcome.value if run.outcome else "running", "metrics": metrics}

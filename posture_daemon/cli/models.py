@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from posture_daemon.cli import show, show_model
+from posture_daemon.cli import show
 from posture_daemon.cli.context import console, options, say
 from posture_daemon.store.models import CHAMPION, PREVIOUS
 
@@ -134,6 +134,7 @@ def show_(
 ) -> None:
     """Tell how a model was made: parent, strategy, settings, seed, labels, how good it is, time, memory, software."""
     from posture_daemon.bootstrap import champion, open_store
+    from posture_daemon.cli import show_model
 
     store = open_store(options(context).settings())
     version = champion(store) if model is None else store.models.get(model)
@@ -150,6 +151,7 @@ def diff(
 ) -> None:
     """Show which images of the present holdout two models call differently, and what each calls them."""
     from posture_daemon.bootstrap import difference, open_store
+    from posture_daemon.cli import show_model
 
     settings = options(context).settings()
     store = open_store(settings)

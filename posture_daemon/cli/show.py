@@ -116,3 +116,11 @@ def training_run(console: Console, run: TrainingRun) -> None:
         seconds, peak = report["seconds"], report["peak_memory_bytes"] / 2**20
         console.print(f"trained on {trained}; holdout {sum(report['holdout_images'].values())} images")
         console.print(f"features {seconds['features']:.1f} s, fit {seconds['fit']:.1f} s, peak memory {peak:.0f} MB")
+    if run.metrics.get("test"):
+        console.print(f"test (decides nothing): {_tested(run.metrics['test'])}")
+
+
+def _tested(test: dict[str, Any]) -> str:
+    """Top-1 of both models on the images that are kept for tests."""
+    before, after = test["incumbent"], test["challenger"]
+    return f"top-1 {share(None if before is None else before['top1'])} → {share(after['top1'])} of {after['images']} images"

@@ -335,6 +335,19 @@ def test_a_champion_that_was_changed_during_the_training_is_not_overrun(bench: B
     assert bench.roles() == (other, bench.champion)
 
 
+def test_a_promotion_opens_a_watch_but_not_over_a_base(bench: Bench, tmp_path: Path) -> None:
+    """A base has no answers that could be better."""
+    run = bench.run()
+    watch = bench.store.watches.current()
+    assert watch is not None
+    assert (watch.version_id, watch.previous_id, watch.began_at) == (run.challenger_id, bench.champion.id, NOW)
+    base = Bench(tmp_path / "base")
+    base.trainer.result.update(incumbent=None, answers=answers(15, None))
+    assert base.run().outcome is Outcome.PROMOTED
+    assert base.store.watches.latest() is None
+    base.store.close()
+
+
 def test_without_a_champion_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
     """The sentence says what to do; no run is recorded."""
     store = make_store(tmp_path)

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from posture_daemon.confidence import ConfidenceTally
 from posture_daemon.domain import LabelledImage, ModelVersion, Outcome, Split, TrainingRun, WatchEnding
-from posture_daemon.learning.reexamine import Said
+from posture_daemon.learning.inputs import pooled_head
+from posture_daemon.learning.reexamine import Said, say
 from posture_daemon.overview import overview
+from posture_daemon.retrain import recipe
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.watch import LEAST_FRAMES, Conclusion, Evidence, Watcher, collapse, conclude
-from tests.standins import add_champion, add_version, label_block, make_store, prediction, random_head
+from tests.standins import (
+    CHANNELS,
+    StandInBackbone,
+    add_champion,
+    add_version,
+    label_block,
+    make_store,
+    prediction,
+    random_head,
+)
 
 SWAP = 1_000_000.0
 HOUR = 3600.0
@@ -216,3 +228,25 @@ def test_unsure_frames_alone_are_told_and_change_nothing(owner: Owner) -> None:
     assert noted is not None
     assert noted.reason.endswith("; it is unsure of 100% of the frames, the one before was of 0%")
     assert owner.roles() == (owner.new.id, owner.old.id)
+
+
+def test_a_worse_head_is_found_out_by_its_answers(tmp_path: Path) -> None:
+    """Real heads on real features: the new one confuses its classes, and the features kept with the frames are enough."""
+    store, backbone = make_store(tmp_path), StandInBackbone()
+    weight = np.array([[0, 9, 0], [0, 0, 9]], np.float32)
+    head = pooled_head(CHANNELS, weight, np.zeros(2, np.float32))
+    old = add_version(store, head, backbone.sha256, "good", "bad")
+    new = add_version(store, head, backbone.sha256, "bad", "good")
+    store.models.promote(old.id, 0.0)
+    store.models.promote(new.id, SWAP, watched=True)
+    label_block(store, "good", SWAP + 60, 4, backbone)
+    label_block(store, "bad", SWAP + HOUR, 4, backbone)
+    settings = Settings(data_dir=store.folder)
+    seen = backbone.seen
+    ask = lambda version, images: say(store, version, images, lambda _: backbone, recipe(settings))  # noqa: E731
+    run = Watcher(store, ask, settings, clock=lambda: SWAP + 2 * HOUR).check()
+    assert run is not None
+    assert "only the new model is right on 0 and only the one before on 8" in run.reason
+    assert store.models.champion() == old
+    assert backbone.seen == seen
+    store.close()
