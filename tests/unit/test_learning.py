@@ -16,7 +16,7 @@ from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.head import HIDDEN, softmax
 from posture_daemon.learning.cache import FeatureCache, feature_cache
-from posture_daemon.learning.calibration import HIGHEST, LOWEST, fit_temperature
+from posture_daemon.learning.calibration import HIGHEST, LOWEST, calibration, fit_temperature
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.inputs import Inputs, pooled_head
 from posture_daemon.learning.linear import Linear, fit
@@ -172,6 +172,35 @@ def test_without_images_or_with_one_class_there_is_nothing_to_calibrate() -> Non
     """The temperature is 1 then."""
     assert fit_temperature(np.empty((0, 3), np.float32), np.empty(0, np.intp)) == 1.0
     assert fit_temperature(np.ones((4, 1), np.float32), np.zeros(4, np.intp)) == 1.0
+
+
+def test_the_calibration_error_falls_where_confidences_exaggerate() -> None:
+    """Logits three times too large: the error at temperature 1 is large, at the temperature of the other blocks small."""
+    logits, targets = answers(3.0)
+    truth = [("a", "b", "c")[target] for target in targets]
+    found = calibration(logits, truth, ["a", "b", "c"], [i // 50 for i in range(len(truth))])
+    assert found["before"] is not None
+    assert found["after"] is not None
+    assert found["images"] == len(truth)
+    assert found["after"] < 0.5 * found["before"]
+
+
+def test_the_calibration_error_after_is_not_measured_on_the_images_it_was_fitted_to() -> None:
+    """Two blocks that contradict each other: each looks fine at its own temperature, but not at that of the other."""
+    logits = np.tile(np.array([[4.0, 0.0]], np.float32), (40, 1))
+    truth = ["a"] * 20 + ["b"] * 20
+    found = calibration(logits, truth, ["a", "b"], [1] * 20 + [2] * 20)
+    assert found["after"] is not None
+    own = softmax(logits, fit_temperature(logits, np.repeat([0, 1], 20))).max()
+    assert own < 0.65
+    assert found["after"] > 0.45
+
+
+def test_one_block_cannot_be_halved() -> None:
+    """Nothing is said of `after` then, nor of anything without images."""
+    logits = np.zeros((4, 2), np.float32)
+    assert calibration(logits, ["a"] * 4, ["a", "b"], [7] * 4) == {"before": 0.5, "after": None, "images": 4}
+    assert calibration(logits[:0], [], ["a", "b"], []) == {"before": None, "after": None, "images": 0}
 
 
 # ── evaluation ────────────────────────────────────────────────────────────────────────────────────────────────────────
