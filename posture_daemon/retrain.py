@@ -157,7 +157,7 @@ class Retrainer:
 
     def _train(self, incumbent: ModelVersion, folder: Path, strategy: Strategy) -> dict[str, Any]:
         training = self._settings.training
-        recipe = Recipe(training.seed, training.views, training.flip, training.min_images_per_class)
+        recipe = Recipe.of(training)
         job = TrainingJob(
             str(self._store.folder), incumbent.id, recipe, training.threads, training.nice, str(folder), strategy
         )

@@ -108,8 +108,8 @@ def _be_modest() -> None:
 
 
 def _train(request: Path) -> None:
-    from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-    from posture_daemon.learning.cache import feature_cache
+    from posture_daemon.adapters.backbone_on_demand import BackboneOnDemand
+    from posture_daemon.learning.cache import FeatureCache
     from posture_daemon.learning.training import train
     from posture_daemon.retrain import TrainingJob
     from posture_daemon.store import Store
@@ -119,13 +119,10 @@ def _train(request: Path) -> None:
     os.nice(job.nice)
     store = Store(Path(job.data_dir))
     incumbent = store.models.get(job.incumbent_id)
-    backbone = OnnxBackbone(
-        store.models.backbone_folder(incumbent.backbone_sha256) / "backbone.onnx",
-        threads=job.threads,
-        expected_sha256=incumbent.backbone_sha256,
-    )
-    with feature_cache(store.folder) as cache:
-        done = train(store, incumbent, backbone, cache, job.recipe)
+    folder = store.models.backbone_folder(incumbent.backbone_sha256)
+    backbone = BackboneOnDemand(folder / "backbone.onnx", incumbent.backbone_sha256)
+    cache = FeatureCache(store.folder, job.recipe.cache_mb, job.recipe.cache_bits)
+    done = train(store, incumbent, backbone, cache, job.recipe)
     out = Path(job.out_dir)
     write_durably(out / HEAD, done.head.to_bytes())
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
