@@ -6,11 +6,13 @@ import json
 import logging
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import numpy as np
 
+from posture_daemon.adapters.backbone_on_demand import backbone_of
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
 from posture_daemon.adapters.cameras.address import open_camera
 from posture_daemon.adapters.cameras.newest import NewestFrame, Patience
@@ -26,6 +28,7 @@ from posture_daemon.errors import DatasetError, ModelError
 from posture_daemon.head import Head
 from posture_daemon.learning.class_roles import guess_role, looks_like_postures
 from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.learning.prepare import Preparer
 from posture_daemon.live import LiveClassifier, LiveModel
 from posture_daemon.pictures import decode
 from posture_daemon.ports import Backbone
@@ -109,6 +112,12 @@ def build_retrainer(store: Store, settings: Settings, trainer: SubprocessTrainer
     return Retrainer(store, trainer, LinuxProbe(settings.data_dir), settings)
 
 
+def build_preparer(store: Store, settings: Settings) -> Preparer:
+    """A preparer on the real device, with a child of its own."""
+    probe = LinuxProbe(settings.data_dir)
+    return Preparer(store, SubprocessTrainer(), probe, settings, partial(backbone_of, store))
+
+
 def build_daemon(settings: Settings) -> Daemon:
     """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used."""
     camera = settings.camera
@@ -129,6 +138,7 @@ def build_daemon(settings: Settings) -> Daemon:
             loop=CaptureLoop(source, live, router, store, settings),
             retrainer=build_retrainer(store, settings, trainer),
             trainer=trainer,
+            preparer=build_preparer(store, settings),
             probe=LinuxProbe(settings.data_dir),
             load_model=lambda version: load_model(store, version, live.backbone),
         )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posture_daemon.domain import Features, Floats, Image
+from posture_daemon.domain import Features, Floats, Image, ModelVersion
+from posture_daemon.store import Store
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.backbone_onnx import OnnxBackbone
@@ -44,3 +45,9 @@ class BackboneOnDemand:
             if self._opened is None:
                 self._opened = OnnxBackbone(self._path, threads=1, expected_sha256=self.sha256)
             return self._opened
+
+
+def backbone_of(store: Store, version: ModelVersion) -> BackboneOnDemand:
+    """The backbone of a version, from the files of the store."""
+    path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
+    return BackboneOnDemand(path, version.backbone_sha256)
