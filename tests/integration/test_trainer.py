@@ -37,9 +37,10 @@ LONG_S = 60.0
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A store with a champion whose backbone is not there."""
+    """A store with labels, and a champion whose backbone is not there."""
     opened = make_store(tmp_path)
     add_champion(opened)
+    label_days(opened, "good", "bad", "away")
     yield opened
     opened.close()
 
@@ -138,7 +139,7 @@ def test_a_child_that_breaks_down_is_said_in_one_sentence(store: Store) -> None:
     """A request that the child cannot understand: its last line is quoted, and its code told."""
     request = request_for(store)
     request.write_text(json.dumps({"threads": 1, "purple": True}))
-    with pytest.raises(TrainingError, match="ended with code 1: KeyError: 'recipe'") as error:
+    with pytest.raises(TrainingError, match="ended with code 1: KeyError: 'nice'") as error:
         SubprocessTrainer().train(request, LONG_S)
     sentence(error.value)
 
@@ -197,6 +198,17 @@ def test_the_child_dies_with_its_parent(store: Store) -> None:
             os.close(writer)
 
 
+def test_a_child_whose_parent_is_already_gone_does_nothing(store: Store) -> None:
+    """The parent may die before the child has asked the kernel to be told: then the child's parent is another process."""
+    request = request_for(store)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(LONG_S)
+    command = [sys.executable, "-m", "posture_daemon.adapters.trainer", str(request), str(gone.pid)]
+    child = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=LONG_S, check=False)
+    assert (child.returncode, child.stderr) == (1, "the process that asked for this training is gone\n")
+    assert [path.name for path in request.parent.iterdir()] == ["request.json"]
+
+
 def colour_backbone(store: Store, folder: Path) -> str:
     """A real ONNX file that shrinks the picture to 4 × 4, in the store; returns its digest."""
     onnx = pytest.importorskip("onnx")
@@ -226,7 +238,6 @@ def test_a_training_from_the_gate_to_the_new_champion(store: Store, tmp_path: Pa
     """Real store, real child, real ONNX Runtime: a base learns three colours, and the next training computes nothing anew."""
     base = add_version(store, random_head(2), colour_backbone(store, tmp_path))
     store.models.promote(base.id, 0.0)
-    label_days(store, "good", "bad", "away")
     settings = Settings(data_dir=store.folder)
     retrainer = Retrainer(store, SubprocessTrainer(), LinuxProbe(store.folder), settings)
     run = retrainer.run("test", force=True)

@@ -10,10 +10,10 @@ import pytest
 
 from posture_daemon.confidence import ConfidenceTally
 from posture_daemon.domain import LabelledImage, ModelVersion, Outcome, Split, TrainingRun, WatchEnding
+from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.inputs import pooled_head
 from posture_daemon.learning.reexamine import Said, say
 from posture_daemon.overview import overview
-from posture_daemon.retrain import recipe
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.watch import LEAST_FRAMES, Conclusion, Evidence, Watcher, collapse, conclude
 from tests.standins import (
@@ -243,7 +243,7 @@ def test_a_worse_head_is_found_out_by_its_answers(tmp_path: Path) -> None:
     label_block(store, "bad", SWAP + HOUR, 4, backbone)
     settings = Settings(data_dir=store.folder)
     seen = backbone.seen
-    ask = lambda version, images: say(store, version, images, lambda _: backbone, recipe(settings))  # noqa: E731
+    ask = lambda version, images: say(store, version, images, lambda _: backbone, Recipe.of(settings.training))  # noqa: E731
     run = Watcher(store, ask, settings, clock=lambda: SWAP + 2 * HOUR).check()
     assert run is not None
     assert "only the new model is right on 0 and only the one before on 8" in run.reason
