@@ -170,7 +170,7 @@ def test_a_better_champion_is_kept_when_the_labels_are_in(owner: Owner) -> None:
 
 def test_only_fresh_frames_count(owner: Owner) -> None:
     """Not what was labelled before the swap, what the champion learned from and was answered again, or is kept for tests."""
-    block = label_block(owner.store, "bad", SWAP + 60, 6)
+    block = label_block(owner.store, "bad", SWAP + HOUR, 6)
     for frame_id in (1, 2):
         owner.store.labels.answer(frame_id, "bad", "owner", SWAP + 1, 5)
     with owner.store.database.write() as session:
