@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.standins import (
     add_champion,
     add_frame,
     add_version,
+    colour_backbone,
     label,
     label_block,
     label_days,
@@ -34,9 +34,6 @@ from tests.standins import (
     random_head,
     resources,
 )
-
-pytest.importorskip("onnx")
-from tests.integration.test_trainer import colour_backbone  # noqa: E402 - a real ONNX file, written with onnx
 
 ALL_VIEWS = 3 * 12 * 3 + 3 * 6
 """Three classes with 12 training images of an identity and two views each, and 6 of the holdout."""
@@ -209,7 +206,7 @@ def test_a_child_that_fails_says_why_once(store: Store) -> None:
     """Here the backbone is gone; the daemon logs the sentence, and does not start a child each minute."""
     shutil.rmtree(store.models.backbone_folder(champion(store).backbone_sha256))
     preparer, trainer = preparer_of(store)
-    with pytest.raises(TrainingError, match="backbone.onnx cannot be read"):
+    with pytest.raises(TrainingError, match=r"backbone\.onnx cannot be read"):
         preparer.run()
     assert not preparer.run()
     assert trainer.children == 1
@@ -237,8 +234,8 @@ def test_features_that_the_live_path_kept_are_not_missing(tmp_path: Path) -> Non
     store.close()
 
 
-def test_the_child_takes_its_niceness_from_the_job(store: Store) -> None:
-    """The request is the same JSON before and after."""
-    job = job_of(store, nice=7, training_taken_at=None)
+@pytest.mark.parametrize("taken_at", [None, 1_790_000_000_123_456_789])
+def test_a_job_survives_json(store: Store, taken_at: int | None) -> None:
+    """To the nanosecond, for another time of the lock would end the slice at once."""
+    job = job_of(store, training_taken_at=taken_at)
     assert PreparationJob.from_json(job.to_json()) == job
-    assert os.getpriority(os.PRIO_PROCESS, 0) <= 19
