@@ -24,11 +24,15 @@ from posture_daemon.settings import Settings
 from posture_daemon.status import LOCK_NAME, write_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive, owner_of
+from posture_daemon.watch import Watcher
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 """How often the daemon looks for a new champion and tells its status."""
+
+WATCH_S = 60.0
+"""How often the new champion is looked after, and how sure it was is written down."""
 
 STOP_S = 2.0
 """How long the capture thread and the camera may each take to stop; together below systemd's and our promise of 5 s."""
@@ -65,6 +69,7 @@ class Parts:
     live: LiveClassifier
     loop: CaptureLoop
     retrainer: Retrainer
+    watcher: Watcher
     trainer: Cancellable
     preparer: Preparer
     probe: ResourceProbe
@@ -120,6 +125,7 @@ class Daemon:
         if training.prepare_s > 0:  # between two looks of the other, so that a look at its lock never meets it
             first = datetime.now(timezone.utc) + timedelta(seconds=every / 2)
             self._scheduler.add_job(self._prepare, "interval", seconds=every, id="prepare", next_run_time=first)
+        self._scheduler.add_job(self._watch, "interval", seconds=WATCH_S, id="watch")
         self._scheduler.start()
 
     def _stop(self, capture: threading.Thread) -> None:
@@ -152,6 +158,13 @@ class Daemon:
             self._parts.preparer.run()
         except (PostureError, OSError) as error:
             log.error("no views were prepared ahead: %s", error)
+
+    def _watch(self) -> None:
+        try:
+            self._parts.store.confidences.add(self._parts.loop.confidences.take())
+            self._parts.watcher.check()
+        except (PostureError, OSError) as error:
+            log.error("the new champion could not be looked after: %s", error)
 
     def _tick(self, stop: threading.Event) -> None:
         if self._parts.source.state.status == "ended":

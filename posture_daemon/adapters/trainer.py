@@ -134,6 +134,8 @@ def _train(request: Path) -> None:
         "temperature": done.temperature,
         "challenger": done.evaluation.as_json(),
         "incumbent": done.incumbent_evaluation.as_json() if done.incumbent_evaluation else None,
+        "answers": done.answers.as_json(),
+        "test": done.test,
         "report": {**done.report, "peak_memory_bytes": peak_kb * 1024},
     }
     write_durably(out / RESULT, json.dumps(result).encode())
