@@ -46,7 +46,7 @@ class Recipe:
     views: int
     flip: bool
     min_images_per_class: int
-    threads: int = 1
+    threads: int = 2
     cache_mb: float = 500.0
     cache_bits: int = 16
 

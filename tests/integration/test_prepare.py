@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.standins import (
     add_champion,
     add_frame,
     add_version,
+    colour_backbone,
     label,
     label_block,
     label_days,
@@ -237,8 +237,8 @@ def test_features_that_the_live_path_kept_are_not_missing(tmp_path: Path) -> Non
     store.close()
 
 
-def test_the_child_takes_its_niceness_from_the_job(store: Store) -> None:
-    """The request is the same JSON before and after."""
-    job = job_of(store, nice=7, training_taken_at=None)
+@pytest.mark.parametrize("taken_at", [None, 1_790_000_000_123_456_789])
+def test_a_job_survives_json(store: Store, taken_at: int | None) -> None:
+    """To the nanosecond, for another time of the lock would end the slice at once."""
+    job = job_of(store, training_taken_at=taken_at)
     assert PreparationJob.from_json(job.to_json()) == job
-    assert os.getpriority(os.PRIO_PROCESS, 0) <= 19

@@ -28,8 +28,15 @@ from posture_daemon.learning.features import Recipe
 from posture_daemon.retrain import Retrainer, TrainingJob
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.store.files import sha256_of
-from tests.standins import add_champion, add_version, coloured_frame, label_days, make_store, random_head
+from tests.standins import (
+    add_champion,
+    add_version,
+    colour_backbone,
+    coloured_frame,
+    label_days,
+    make_store,
+    random_head,
+)
 
 LONG_S = 60.0
 """Longer than anything here takes, seconds: reaching it is a failure."""
@@ -207,23 +214,6 @@ def test_a_child_whose_parent_is_already_gone_does_nothing(store: Store) -> None
     child = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=LONG_S, check=False)
     assert (child.returncode, child.stderr) == (1, "the process that asked for this training is gone\n")
     assert [path.name for path in request.parent.iterdir()] == ["request.json"]
-
-
-def colour_backbone(store: Store, folder: Path) -> str:
-    """A real ONNX file that shrinks the picture to 4 × 4, in the store; returns its digest."""
-    onnx = pytest.importorskip("onnx")
-    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        [helper.make_node("AveragePool", ["images"], ["features"], kernel_shape=[8, 8], strides=[8, 8])],
-        "colours",
-        [helper.make_tensor_value_info("images", floats, ["n", 3, 32, 32])],
-        [helper.make_tensor_value_info("features", floats, ["n", 3, 4, 4])],
-    )
-    data = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
-    (folder / "backbone.onnx").write_bytes(data)
-    (folder / "backbone.json").write_text("{}")
-    store.models.add_backbone(folder, sha256_of(data))
-    return sha256_of(data)
 
 
 def answers(store: Store, version: ModelVersion, class_name: str) -> str:
