@@ -36,7 +36,6 @@ from tests.standins import (
 )
 
 pytest.importorskip("onnx")
-from tests.integration.test_trainer import colour_backbone
 
 ALL_VIEWS = 3 * 12 * 3 + 3 * 6
 """Three classes with 12 training images of an identity and two views each, and 6 of the holdout."""
