@@ -115,6 +115,7 @@ class CaptureLoop:
     def _handle(self, frame: Frame) -> None:
         prediction = self._live.predict(frame.image)
         self._count()
+        self._follow_renaming(prediction)
         self.last, self.last_captured_at = prediction, frame.captured_at
         self._track(prediction, frame.captured_at)
         self._remember_for(prediction.backbone_sha256)
@@ -128,6 +129,13 @@ class CaptureLoop:
             self.counts.longest_gap_s = max(self.counts.longest_gap_s, now - self._answered_at)
         self._answered_at = now
         self.counts.frames += 1
+
+    def _follow_renaming(self, prediction: Prediction) -> None:
+        """The same version with other names: the owner renamed a class, and its period goes on under the new name."""
+        if self.last is not None and self.last.version_id == prediction.version_id:
+            for old, new in zip(self.last.classes, prediction.classes, strict=True):
+                if old != new:
+                    self._tracker.rename(old, new)
 
     def _track(self, prediction: Prediction, at: float) -> None:
         before = self._tracker.state

@@ -108,4 +108,6 @@ def training_run(console: Console, run: TrainingRun) -> None:
         trained = ", ".join(f"{name} {n}" for name, n in report["train_images"].items())
         seconds, peak = report["seconds"], report["peak_memory_bytes"] / 2**20
         console.print(f"trained on {trained}; holdout {sum(report['holdout_images'].values())} images")
+        for warning in report.get("warnings", ()):
+            console.print(f"[yellow]warning[/]: {warning}", soft_wrap=True)
         console.print(f"features {seconds['features']:.1f} s, fit {seconds['fit']:.1f} s, peak memory {peak:.0f} MB")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.domain import LabelledImage, NewFrame, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError
+from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Database
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.queue import frame_row
@@ -42,16 +43,20 @@ class Labels:
         self._database = database
 
     def classes(self) -> list[PostureClass]:
-        """All classes in the order of their creation."""
+        """All classes in the order of their creation, without retired ones."""
+        query = select(ClassRow).where(ClassRow.retired_at.is_(None)).order_by(ClassRow.id)
         with self._database.read() as session:
-            return [PostureClass(r.name, Role(r.role)) for r in session.scalars(select(ClassRow).order_by(ClassRow.id))]
+            return [PostureClass(r.name, Role(r.role)) for r in session.scalars(query)]
 
     def ensure_class(self, posture_class: PostureClass, now: float) -> bool:
-        """Create the class unless there is one of this name; True when it is new."""
+        """Create the class unless there is one of this name; True when it is new. A retired one comes back, with this role."""
         with self._database.write() as session:
-            if _class_row(session, posture_class.name) is not None:
+            row = session.scalar(select(ClassRow).where(ClassRow.name == posture_class.name))
+            if row is not None and row.retired_at is None:
                 return False
-            session.add(ClassRow(name=posture_class.name, role=posture_class.role.value, created_at=now))
+            row = row or ClassRow(name=posture_class.name, created_at=now)
+            row.role, row.retired_at = posture_class.role.value, None
+            session.add(row)
             return True
 
     def answer(self, frame_id: int, class_name: str | None, by: str, now: float, holdout_every: int) -> None:
@@ -100,7 +105,9 @@ class Labels:
         with self._database.write() as session:
             there = _labels_by_digest(session, wanted)
             added = _add_missing(session, wanted, there, split, now)
-            class_ids = {name: _class_id(session, name) for name in {name for _, name in frames if name is not None}}
+            class_ids = {
+                name: live_class(session, name).id for name in {name for _, name in frames if name is not None}
+            }
             for digest, (_, name) in wanted.items():
                 row, label = there[digest]
                 class_id = None if name is None else class_ids[name]
@@ -157,7 +164,7 @@ def split_for_new_block(blocks_of_class: int, holdout_every: int) -> Split:
 
 
 def _answer(session: Session, frame: FrameRow, class_name: str | None, by: str, now: float, holdout_every: int) -> None:
-    class_id = None if class_name is None else _class_id(session, class_name)
+    class_id = None if class_name is None else live_class(session, class_name).id
     _record(session, frame, session.get(LabelRow, frame.id), class_id, by, now, holdout_every)
 
 
@@ -247,14 +254,3 @@ def _import_block_row(session: Session, frames: Sequence[NewFrame], split: Split
     session.add(block)
     session.flush()
     return block
-
-
-def _class_row(session: Session, name: str) -> ClassRow | None:
-    return session.scalar(select(ClassRow).where(ClassRow.name == name))
-
-
-def _class_id(session: Session, name: str) -> int:
-    row = _class_row(session, name)
-    if row is None:
-        raise LabelError(f"There is no class '{name}'; create it first.")
-    return row.id

@@ -12,7 +12,7 @@ from posture_daemon.domain import ModelVersion, PostureClass, Role
 from posture_daemon.errors import ModelError
 from posture_daemon.store.database import Database
 from posture_daemon.store.files import sha256_of, sync_folder, write_durably
-from posture_daemon.store.schema import RoleRow, VersionRow
+from posture_daemon.store.schema import ClassRow, RoleRow, VersionRow
 
 CHAMPION, PREVIOUS = "champion", "previous"
 
@@ -81,7 +81,7 @@ class Models:
     def promote(self, version_id: int, now: float) -> None:
         """Make a version champion and the champion before it `previous`, in one commit. Raises `ModelError`."""
         with self._database.write() as session:
-            _row(session, version_id)
+            _refuse_retired_classes(session, _row(session, version_id))
             champion = session.get(RoleRow, CHAMPION)
             if champion is not None and champion.version_id != version_id:
                 session.merge(RoleRow(role=PREVIOUS, version_id=champion.version_id, since=now))
@@ -123,6 +123,17 @@ def _row(session: Session, version_id: int) -> VersionRow:
     if row is None:
         raise ModelError(f"There is no model version {version_id}; `posture-daemon models list` shows those there are.")
     return row
+
+
+def _refuse_retired_classes(session: Session, row: VersionRow) -> None:
+    """A class that the owner deleted must not come back because an old model knows it."""
+    retired = set(session.scalars(select(ClassRow.name).where(ClassRow.retired_at.is_not(None))))
+    known = [c["name"] for c in row.classes if c["name"] in retired]
+    if known:
+        raise ModelError(
+            f"Model {row.id} knows the class '{known[0]}', which was deleted or merged; it cannot be champion unless you "
+            f"bring the class back with posture-daemon classes add {known[0]}."
+        )
 
 
 def _as_version(row: VersionRow) -> ModelVersion:
