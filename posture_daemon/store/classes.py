@@ -65,7 +65,8 @@ class Classes:
         seconds = select(func.sum(PeriodRow.ended_at - PeriodRow.started_at)).where(PeriodRow.posture == name)
         with self._database.read() as session:
             counted = {Split(split): int(number) for split, number in session.execute(images)}
-            return ClassUse(counted, int(session.scalar(guessed) or 0), float(session.scalar(seconds) or 0.0))
+            images_of = {split: counted[split] for split in Split if split in counted}
+            return ClassUse(images_of, int(session.scalar(guessed) or 0), float(session.scalar(seconds) or 0.0))
 
     def rename(self, old: str, new: str) -> None:
         """Give a class another name everywhere, in models of any age too. Raises `LabelError`, and then nothing changed."""
