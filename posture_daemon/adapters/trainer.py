@@ -7,10 +7,12 @@ dies with its parent and writes `result.json` and the head beside the request. N
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -19,6 +21,9 @@ from pathlib import Path
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError
 
 RESULT, HEAD, ERROR = "result.json", "head.safetensors", "error.txt"
+
+DISK_FULL = errno.ENOSPC
+"""Exit code of a child that had no room left."""
 
 OOM_SCORE = 900
 """Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
@@ -73,6 +78,8 @@ class SubprocessTrainer:
 
 def _explain(code: int, folder: Path) -> str:
     """Why a child ended without a result, in one sentence."""
+    if code == DISK_FULL:
+        return "The training stopped because the disk is full; free some space."
     if (folder / ERROR).exists():
         return (folder / ERROR).read_text().strip()
     if code == -signal.SIGKILL:
@@ -92,10 +99,17 @@ def main(request: Path) -> int:
     try:
         _be_modest()
         _train(request)
-    except (PostureError, MemoryError, OSError) as error:
-        (request.parent / ERROR).write_text(str(error) or "The training process ran out of memory.")
-        return 1
+    except (PostureError, MemoryError, OSError, sqlite3.Error) as error:
+        return _report(error, request.parent)
     return 0
+
+
+def _report(error: BaseException, folder: Path) -> int:
+    """Leave the reason for the parent; a full disk has no room for it, so then the exit code says it."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+        return DISK_FULL
+    (folder / ERROR).write_text(str(error) or "The training process ran out of memory.")
+    return 1
 
 
 def _be_modest() -> None:

@@ -102,7 +102,7 @@ def training_run(console: Console, run: TrainingRun) -> None:
     colour = {"PROMOTED": "green", "KEPT": "yellow", "DEFERRED": "yellow"}.get(
         run.outcome.value if run.outcome else "", "red"
     )
-    console.print(f"[bold {colour}]{run.outcome.value if run.outcome else 'running'}[/]: {run.reason}")
+    console.print(f"[bold {colour}]{run.outcome.value if run.outcome else 'running'}[/]: {run.reason}", soft_wrap=True)
     report = run.metrics.get("report")
     if report:
         trained = ", ".join(f"{name} {n}" for name, n in report["train_images"].items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ PRAGMAS = (
     "busy_timeout = 10000",  # ms
     "journal_size_limit = 16777216",  # bytes: shrink the WAL after a burst
 )
+
+
+LEAST_FREE_BYTES = 1_000_000
+"""Less than this and an unexplained failure to write is a full disk."""
 
 
 class Database:
@@ -160,5 +165,7 @@ def _explain(cause: str, path: Path) -> str:
         "disk is full": "cannot grow because the disk is full; free some space",
         "locked": "has been busy for more than 10 s; is another program writing to it?",
     }
+    if cause == "disk I/O error" and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+        cause = "disk is full"  # no room for the shared memory of the WAL
     advice = next((text for word, text in known.items() if word in cause), f"reports '{cause}'")
     return f"The database {path} {advice}."

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from posture_daemon.errors import DataFolderError
+
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[bool]:
@@ -20,8 +22,7 @@ def exclusive(path: Path) -> Iterator[bool]:
         if not _try_lock(descriptor):
             yield False
             return
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        _sign(descriptor, path)
         yield True
     finally:
         os.close(descriptor)
@@ -56,6 +57,14 @@ def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise DataFolderError(f"The file {path} cannot be written ({error.strerror}); free some space.") from error
 
 
 def owner_of(path: Path) -> int | None:
