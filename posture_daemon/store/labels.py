@@ -141,6 +141,18 @@ class Labels:
         counted = Counter((image.class_name, image.split) for image in self.labelled())
         return {c.name: {split: counted[c.name, split] for split in Split} for c in self.classes()}
 
+    def block_counts(self) -> dict[tuple[str, Split], int]:
+        """Time blocks that hold labelled images of a class, by class and split; none where there are none."""
+        query = (
+            select(ClassRow.name, BlockRow.split, func.count(BlockRow.id.distinct()))
+            .join(LabelRow, LabelRow.class_id == ClassRow.id)
+            .join(FrameRow, FrameRow.id == LabelRow.frame_id)
+            .join(BlockRow, BlockRow.id == FrameRow.block_id)
+            .group_by(ClassRow.name, BlockRow.split)
+        )
+        with self._database.read() as session:
+            return {(name, Split(split)): int(number) for name, split, number in session.execute(query)}
+
     def total(self) -> int:
         """Number of labels."""
         return self._count()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -87,3 +88,15 @@ def test_a_class_that_comes_in_mid_life_is_learned_beside_the_old_ones(tmp_path:
     assert champion.classes[3].role.value == "good"
     recall = champion.metrics["challenger"]["confusion"][3]
     assert recall[3] / sum(recall) >= 0.4  # the champion of before: 0
+
+
+def test_the_stats_of_the_labels_are_printed_for_people_and_programs(tmp_path: Path) -> None:
+    """A table with images and blocks, the warnings, and what would help; with `--json` the same as one value."""
+    assert posture_daemon(tmp_path, "label", "--import", EXAMPLE).returncode == 0
+    shown = posture_daemon(tmp_path, "dataset", "stats")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "16 (1)" in shown.stdout
+    assert "warning: 'standing' comes from a single time block" in shown.stdout
+    found = json.loads(posture_daemon(tmp_path, "dataset", "stats", "--json").stdout)
+    assert {c["name"]: c["images"]["train"] for c in found["classes"]}["standing"] == 16
+    assert found["advice"].startswith("Most useful next")
