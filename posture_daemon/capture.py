@@ -16,7 +16,7 @@ from posture_daemon.errors import PostureError
 from posture_daemon.live import LiveClassifier
 from posture_daemon.pictures import encode_jpeg
 from posture_daemon.posture import PostureState, PostureTracker
-from posture_daemon.router import Kept, Router
+from posture_daemon.router import REMEMBERED, Kept, Router
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.queue import CAMERA_SOURCE
@@ -146,7 +146,7 @@ class CaptureLoop:
     def _remember_for(self, sha256: str) -> None:
         """Features of another backbone cannot be compared: begin again with what the store has of the present one."""
         if sha256 != self._remembered:
-            self._router.remember(self._store.queue.recent_pooled(sha256, limit=512))
+            self._router.remember(self._store.queue.recent_pooled(sha256, limit=REMEMBERED))
             self._remembered = sha256
 
     def _keep(self, frame: Frame, prediction: Prediction, kept: Kept) -> None:
@@ -163,7 +163,9 @@ class CaptureLoop:
             backbone_sha256=prediction.backbone_sha256,
             pooled=prediction.features.pooled.astype(np.float16),
         )
-        if self._store.queue.add(new, frame.captured_at, labels.block_gap_s, labels.block_length_s) is not None:
+        frame_id = self._store.queue.add(new, frame.captured_at, labels.block_gap_s, labels.block_length_s)
+        self._router.stored(prediction)  # only now: a frame that a full disk refused may come again
+        if frame_id is not None:
             self.counts.queued += 1
             self._store.queue.evict(queue.most_frames, int(queue.most_mb * MB))
 

@@ -316,3 +316,20 @@ def test_a_class_that_is_renamed_keeps_its_period(store: Store) -> None:
     assert loop.state == PostureState("slouch", 0.0)
     run_through(loop)
     assert store.history.seconds_by_posture(0.0) == {"slouch": 5.0}
+
+
+def test_a_frame_that_could_not_be_stored_is_kept_when_it_comes_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full for one frame; the next, which looks just like it, is no near-duplicate of a frame that is lost."""
+    loop = loop_of(store, Source(frames("good", "good")), live(store, sharpness=0.1), unsure_below=1.0)
+
+    def full(*_: object) -> None:
+        raise DataFolderError("The database cannot grow because the disk is full; free some space.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.queue, "add", full)
+        loop.step()
+    assert (loop.counts.failed, len(store.queue.waiting())) == (1, 0)
+    loop.step()
+    assert len(store.queue.waiting()) == 1

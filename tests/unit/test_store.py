@@ -123,6 +123,38 @@ def test_a_newer_schema_is_refused_and_nothing_is_touched(tmp_path: Path) -> Non
     assert [path.name for path in store.folder.iterdir()] == ["posture.db"]
 
 
+def test_a_newer_schema_is_refused_before_any_setting_touches_the_file(tmp_path: Path) -> None:
+    """A file that is not in WAL mode stays so, with the mode that it has."""
+    store = make_store(tmp_path)
+    query(store, "UPDATE alembic_version SET version_num = '9999'")
+    store.close()
+    query(store, "PRAGMA journal_mode = DELETE")
+    store.database.path.chmod(0o640)
+    before = store.database.path.read_bytes()
+    with pytest.raises(DataFolderError, match="newer"):
+        Store(store.folder)
+    assert store.database.path.read_bytes() == before
+    assert query(store, "PRAGMA journal_mode") == [("delete",)]
+    assert store.database.path.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the umask, and also a file that was open to others before; its side files too."""
+    before = os.umask(0)
+    try:
+        store = Store(tmp_path / "data")
+        store.close()
+        store.database.path.chmod(0o644)
+        store = Store(tmp_path / "data")
+        add_frame(store, 1.0)
+        files = list(store.folder.glob("posture.db*"))
+    finally:
+        os.umask(before)
+    assert len(files) == 3
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    store.close()
+
+
 def test_a_migration_that_fails_leaves_the_file_without_a_schema(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
