@@ -59,30 +59,35 @@ class Labels:
             session.add(row)
             return True
 
-    def answer(self, frame_id: int, class_name: str | None, by: str, now: float, holdout_every: int) -> None:
-        """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist."""
+    def answer(
+        self, frame_id: int, class_name: str | None, by: str, now: float, holdout_every: int, batch: int | None = None
+    ) -> None:
+        """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist.
+
+        Answers with the same `batch` (see `new_batch`) are undone together.
+        """
         with self._database.write() as session:
             frame = session.get(FrameRow, frame_id)
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
-            _answer(session, frame, class_name, by, now, holdout_every)
+            class_id = None if class_name is None else live_class(session, class_name).id
+            _record(session, frame, session.get(LabelRow, frame_id), class_id, _Given(by, now, batch), holdout_every)
+
+    def new_batch(self) -> int:
+        """A number for answers that are given in one step and undone in one step, such as an import."""
+        with self._database.read() as session:
+            return int(session.scalar(select(func.max(AnswerRow.batch))) or 0) + 1
 
     def undo(self) -> int | None:
-        """Take the last answer back; returns its frame, or `None` when there is nothing to undo."""
-        query = select(AnswerRow).where(AnswerRow.undone.is_(False)).order_by(AnswerRow.id.desc()).limit(1)
+        """Take the last answer, or the whole batch that it belongs to, back; nothing that was answered is deleted.
+
+        Returns the frame, of a batch the first one; `None` when there is nothing to undo.
+        """
         with self._database.write() as session:
-            answer = session.scalar(query)
-            if answer is None:
-                return None
-            answer.undone = True
-            frame = session.get_one(FrameRow, answer.frame_id)
-            frame.status = answer.status_before
-            label = session.get(LabelRow, frame.id)
-            if label is not None and answer.class_id_before is None:
-                session.delete(label)
-            elif answer.class_id_before is not None:
-                _set_label(session, frame, label, answer.class_id_before, "owner", answer.answered_at)
-            return frame.id
+            answers = _last_step(session)
+            for answer in answers:
+                _take_back(session, answer)
+            return answers[-1].frame_id if answers else None
 
     def import_block(
         self,
@@ -90,6 +95,7 @@ class Labels:
         split: Split | None,
         now: float,
         holdout_every: int,
+        batch: int | None = None,
     ) -> BlockImport:
         """Add frames that share one time block, each with its class, or `None` to wait in the queue.
 
@@ -121,7 +127,7 @@ class Labels:
                 if split is not None:
                     _prefer_split(session, row, split)
                 if class_id is not None:
-                    _record(session, row, label, class_id, "import", now, holdout_every)
+                    _record(session, row, label, class_id, _Given("import", now, batch), holdout_every)
         return BlockImport(**done)
 
     def labelled(self) -> list[LabelledImage]:
@@ -175,9 +181,33 @@ def split_for_new_block(blocks_of_class: int, holdout_every: int) -> Split:
     return Split.HOLDOUT if blocks_of_class % holdout_every == 1 else Split.TRAIN
 
 
-def _answer(session: Session, frame: FrameRow, class_name: str | None, by: str, now: float, holdout_every: int) -> None:
-    class_id = None if class_name is None else live_class(session, class_name).id
-    _record(session, frame, session.get(LabelRow, frame.id), class_id, by, now, holdout_every)
+@dataclass(frozen=True)
+class _Given:
+    """Who gave an answer, when, and in one step with which others."""
+
+    by: str
+    now: float
+    batch: int | None
+
+
+def _last_step(session: Session) -> list[AnswerRow]:
+    """The answers that the next undo takes back, newest first."""
+    query = select(AnswerRow).where(AnswerRow.undone.is_(False)).order_by(AnswerRow.id.desc())
+    last = session.scalar(query.limit(1))
+    if last is None or last.batch is None:
+        return [] if last is None else [last]
+    return list(session.scalars(query.where(AnswerRow.batch == last.batch)))
+
+
+def _take_back(session: Session, answer: AnswerRow) -> None:
+    answer.undone = True
+    frame = session.get_one(FrameRow, answer.frame_id)
+    frame.status = answer.status_before
+    label = session.get(LabelRow, frame.id)
+    if label is not None and answer.class_id_before is None:
+        session.delete(label)
+    elif answer.class_id_before is not None:
+        _set_label(session, frame, label, answer.class_id_before, _Given("owner", answer.answered_at, None))
 
 
 def _record(
@@ -185,26 +215,33 @@ def _record(
     frame: FrameRow,
     label: LabelRow | None,
     class_id: int | None,
-    by: str,
-    now: float,
+    given: _Given,
     holdout_every: int,
 ) -> None:
     """Remember an answer so that it can be undone, and carry it out. `label` is the one that the frame has now."""
     before = None if label is None else label.class_id
-    session.add(AnswerRow(frame_id=frame.id, answered_at=now, status_before=frame.status, class_id_before=before))
+    session.add(
+        AnswerRow(
+            frame_id=frame.id,
+            answered_at=given.now,
+            status_before=frame.status,
+            class_id_before=before,
+            batch=given.batch,
+        )
+    )
     if class_id is None:
         frame.status = Status.DISCARDED.value
         if label is not None:
             session.delete(label)
         return
     frame.status = Status.LABELLED.value
-    _set_label(session, frame, label, class_id, by, now)
+    _set_label(session, frame, label, class_id, given)
     _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, holdout_every)
 
 
-def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, by: str, now: float) -> None:
+def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, given: _Given) -> None:
     label = label or LabelRow(frame_id=frame.id)
-    label.class_id, label.labelled_by, label.labelled_at = class_id, by, now
+    label.class_id, label.labelled_by, label.labelled_at = class_id, given.by, given.now
     session.add(label)
 
 

@@ -515,6 +515,26 @@ def test_undo_takes_the_last_answer_of_any_frame(store: Store) -> None:
     assert store.labels.total() == 0
 
 
+def test_a_batch_is_undone_in_one_step(store: Store) -> None:
+    """Labels, relabellings and discards of one import go back together; the answers before and after are steps of their own."""
+    ensure_classes(store, "good", "bad")
+    relabelled, discarded = add_frame(store, 1.0, b"a"), add_frame(store, 2.0, b"b")
+    label(store, relabelled, "good")
+    batch = store.labels.new_batch()
+    frames = [(new_frame(picture, 3.0, source="folder"), "bad") for picture in (b"a", b"c", b"d")]
+    store.labels.import_block([*frames], None, 3.0, HOLDOUT_EVERY, batch)
+    store.labels.answer(discarded, None, "import", 3.0, HOLDOUT_EVERY, batch)
+    label(store, discarded, "good")
+    assert store.labels.new_batch() == batch + 1
+    assert store.labels.undo() == discarded
+    assert state_of(store, discarded) == (Status.DISCARDED, None)
+    assert store.labels.undo() == relabelled
+    assert state_of(store, relabelled) == (Status.LABELLED, "good")
+    assert store.queue.counts() == {Status.QUEUED: 3, Status.LABELLED: 1, Status.DISCARDED: 0}
+    assert store.labels.undo() == relabelled
+    assert store.labels.undo() is None
+
+
 def test_classes_keep_the_order_of_their_creation(store: Store) -> None:
     """And their first role: a class is created once."""
     ensure_classes(store, "good", "bad", "away")
