@@ -13,9 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
 from posture_daemon.domain import (
     Decision,
@@ -108,6 +111,27 @@ def test_migrations_build_exactly_the_tables_of_the_models(store: Store) -> None
     with store.database.read() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_an_older_file_is_brought_up_to_date_with_all_its_rows(tmp_path: Path) -> None:
+    """From the first schema: classes, answers and runs are as they were, and the new columns are empty."""
+    path = tmp_path / "posture.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO classes VALUES (1, 'good', 'good', 5.0)")
+        connection.exec_driver_sql(
+            "INSERT INTO training_runs VALUES (1, 'hand', 1.0, 2.0, 'KEPT', 'no better', '[]', '{}', 7, NULL, NULL)"
+        )
+    engine.dispose()
+    store = Store(tmp_path)
+    assert store.labels.classes() == [PostureClass("good", Role.GOOD)]
+    assert [(run.trigger, run.reason) for run in store.runs.recent()] == [("hand", "no better")]
+    assert query(store, "SELECT retired_at FROM classes") == [(None,)]
+    store.close()
 
 
 def test_a_newer_schema_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
