@@ -172,13 +172,14 @@ class Labels:
             return int(session.scalar(select(func.count()).select_from(LabelRow).where(*conditions)) or 0)
 
 
-def split_for_new_block(blocks_of_class: int, holdout_every: int) -> Split:
-    """Split of the next block whose first label is of a class that has `blocks_of_class` blocks already.
+def split_for_new_block(blocks: int, held_out: int, holdout_every: int) -> Split:
+    """Split of a new block whose first label is of a class that has `blocks` blocks already, `held_out` of them held out.
 
-    The second block of a class and then every `holdout_every`-th is held out: a class is in training from its first block
-    and has a holdout from its second, so that a new class can soon be judged.
+    The second block of a class and then every `holdout_every`-th is held out, unless blocks that began with another class
+    have given it its share: so each class is in training from its first block and can be judged from its second.
     """
-    return Split.HOLDOUT if blocks_of_class % holdout_every == 1 else Split.TRAIN
+    wanted = (blocks + holdout_every - 1) // holdout_every
+    return Split.HOLDOUT if held_out < wanted else Split.TRAIN
 
 
 @dataclass(frozen=True)
@@ -249,8 +250,13 @@ def _give_split(session: Session, block: BlockRow, class_id: int, holdout_every:
     """Once for the life of the block; the class of its first label decides, so that every class gets its share."""
     if block.split is not None:
         return
-    query = select(func.count()).select_from(BlockRow).where(BlockRow.split_class_id == class_id)
-    block.split = split_for_new_block(int(session.scalar(query) or 0), holdout_every).value
+    holding = select(FrameRow.block_id).join(LabelRow, LabelRow.frame_id == FrameRow.id)
+    of_class = BlockRow.id.in_(holding.where(LabelRow.class_id == class_id)) | (BlockRow.split_class_id == class_id)
+    counted = session.execute(select(BlockRow.split, func.count()).where(of_class).group_by(BlockRow.split))
+    blocks = {split: int(number) for split, number in counted}
+    held_out = blocks.get(Split.HOLDOUT.value, 0)
+    used = held_out + blocks.get(Split.TRAIN.value, 0)
+    block.split = split_for_new_block(used, held_out, holdout_every).value
     block.split_class_id = class_id
 
 

@@ -466,7 +466,13 @@ def test_the_second_block_of_a_class_and_then_every_fifth_is_held_out(store: Sto
         label_block(store, "good", number * HOUR, count=1)
     held_out = [n for n, split in enumerate(splits(store).values()) if split is Split.HOLDOUT]
     assert held_out == [1, 6, 11]
-    assert [split_for_new_block(n, 5) for n in range(3)] == [Split.TRAIN, Split.HOLDOUT, Split.TRAIN]
+    assert [split_for_new_block(*n, 5) for n in ((0, 0), (1, 0), (1, 1), (2, 1), (6, 1))] == [
+        Split.TRAIN,
+        Split.HOLDOUT,
+        Split.TRAIN,
+        Split.TRAIN,
+        Split.HOLDOUT,
+    ]
 
 
 def test_each_class_counts_its_own_blocks(store: Store) -> None:
@@ -488,6 +494,20 @@ def test_the_first_label_decides_for_the_whole_block(store: Store) -> None:
     [alone] = label_block(store, "bad", 2 * HOUR, count=1)
     found = splits(store)
     assert [found[frame] for frame in (*mixed, alone)] == [Split.HOLDOUT, Split.HOLDOUT, Split.TRAIN]
+
+
+@pytest.mark.parametrize(("shared", "expected"), [(0, Split.HOLDOUT), (HOUR, Split.TRAIN)])
+def test_a_class_gets_its_share_also_from_blocks_that_began_with_another(
+    store: Store, shared: float, expected: Split
+) -> None:
+    """`bad` came late into a block of `good`: into training, so its next block is held out; into the holdout, so it trains."""
+    ensure_classes(store, "good", "bad")
+    for start in (0, HOUR):
+        label_block(store, "good", start, count=1)
+        if start == shared:
+            label(store, add_frame(store, start + 10), "bad")
+    [alone] = label_block(store, "bad", 2 * HOUR, count=1)
+    assert splits(store)[alone] is expected
 
 
 def test_the_split_of_a_block_never_changes(store: Store) -> None:
