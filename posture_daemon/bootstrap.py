@@ -38,6 +38,7 @@ from posture_daemon.retrain import Retrainer
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.store.lock import in_turn
 from posture_daemon.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,10 @@ def open_store(settings: Settings) -> Store:
     """The data folder, with the starter model as its first champion when there is none."""
     store = Store(settings.data_dir)
     if store.models.champion_id() is None and (STARTER / "head.json").exists():
-        version = install(store, STARTER, "starter model", as_base=False)
-        log.info("model %d, the starter, is the first champion", version.id)
+        with in_turn(store.folder):  # another command may open the new folder at this moment
+            if store.models.champion_id() is None:
+                version = install(store, STARTER, "starter model", as_base=False)
+                log.info("model %d, the starter, is the first champion", version.id)
     return store
 
 

@@ -17,7 +17,7 @@ from posture_daemon.errors import PostureError
 from posture_daemon.live import LiveClassifier
 from posture_daemon.pictures import encode_jpeg
 from posture_daemon.posture import PostureState, PostureTracker
-from posture_daemon.router import Kept, Router
+from posture_daemon.router import REMEMBERED, Kept, Router
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.queue import CAMERA_SOURCE
@@ -118,6 +118,7 @@ class CaptureLoop:
         prediction = self._live.predict(frame.image)
         self._count()
         self.confidences.add(prediction)
+        self._follow_renaming(prediction)
         self.last, self.last_captured_at = prediction, frame.captured_at
         self._track(prediction, frame.captured_at)
         self._remember_for(prediction.backbone_sha256)
@@ -132,6 +133,13 @@ class CaptureLoop:
         self._answered_at = now
         self.counts.frames += 1
 
+    def _follow_renaming(self, prediction: Prediction) -> None:
+        """The same version with other names: the owner renamed a class, and its period goes on under the new name."""
+        if self.last is not None and self.last.version_id == prediction.version_id:
+            for old, new in zip(self.last.classes, prediction.classes, strict=True):
+                if old != new:
+                    self._tracker.rename(old, new)
+
     def _track(self, prediction: Prediction, at: float) -> None:
         before = self._tracker.state
         after = self._tracker.step(prediction, at)
@@ -141,7 +149,7 @@ class CaptureLoop:
     def _remember_for(self, sha256: str) -> None:
         """Features of another backbone cannot be compared: begin again with what the store has of the present one."""
         if sha256 != self._remembered:
-            self._router.remember(self._store.queue.recent_pooled(sha256, limit=512))
+            self._router.remember(self._store.queue.recent_pooled(sha256, limit=REMEMBERED))
             self._remembered = sha256
 
     def _keep(self, frame: Frame, prediction: Prediction, kept: Kept) -> None:
@@ -158,7 +166,9 @@ class CaptureLoop:
             backbone_sha256=prediction.backbone_sha256,
             pooled=prediction.features.pooled.astype(np.float16),
         )
-        if self._store.queue.add(new, frame.captured_at, labels.block_gap_s, labels.block_length_s) is not None:
+        frame_id = self._store.queue.add(new, frame.captured_at, labels.block_gap_s, labels.block_length_s)
+        self._router.stored(prediction)  # only now: a frame that a full disk refused may come again
+        if frame_id is not None:
             self.counts.queued += 1
             self._store.queue.evict(queue.most_frames, int(queue.most_mb * MB))
 

@@ -179,13 +179,14 @@ class Daemon:
     def _follow_champion(self) -> None:
         """The database says who is champion: load, warm up and swap when it is another one than the one that answers.
 
-        This is how a training here, `train --force` or `models rollback` in another process all reach the frames. A
-        version that cannot be loaded is reported once, and the old one goes on answering.
+        This is how a training here, `train --force`, `models rollback` or `classes rename` in another process all reach
+        the frames. A version that cannot be loaded is reported once, and the old one goes on answering.
         """
-        champion_id = self._parts.store.models.champion_id()
-        if champion_id in (None, self._parts.live.version.id, self._refused_version):
+        version, live = self._parts.store.models.champion(), self._parts.live.version
+        if version is None or version.id == self._refused_version:
             return
-        version = self._parts.store.models.get(int(champion_id or 0))
+        if version.id == live.id and version.classes == live.classes:
+            return
         try:
             self._parts.live.swap(self._parts.load_model(version))
         except PostureError as error:

@@ -66,7 +66,7 @@ class Labelling:
         self._skips_to_undo.append(frame_id)
 
     def undo(self) -> QueuedFrame | None:
-        """Take back the last skip, answer or discard; return its frame, or `None` when there is nothing to undo.
+        """Take back the last skip, answer, discard or whole import; return its frame, or `None` when there is nothing to undo.
 
         Answers are undone across sessions and front ends, skips only in the session that skipped.
         """

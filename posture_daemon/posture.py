@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posture_daemon.domain import UNKNOWN, Prediction
 from posture_daemon.settings import PostureSettings
@@ -23,6 +23,13 @@ class PostureTracker:
         self._settings = settings
         self.state: PostureState | None = None
         self._candidate: PostureState | None = None
+
+    def rename(self, old: str, new: str) -> None:
+        """Go on under another name."""
+        if self.state is not None and self.state.posture == old:
+            self.state = replace(self.state, posture=new)
+        if self._candidate is not None and self._candidate.posture == old:
+            self._candidate = replace(self._candidate, posture=new)
 
     def step(self, prediction: Prediction, at: float) -> PostureState | None:
         """Take one prediction; returns the new state when it changed, else `None`."""

@@ -117,9 +117,11 @@ class Retrainer:
     def _attempt(self, trigger: str, decision: Decision, incumbent: ModelVersion, strategy: Strategy) -> TrainingRun:
         run_id = self._store.runs.begin(trigger, decision, incumbent.id, self._clock())
         log.info("training run %d started (%s): %s", run_id, trigger, decision.reason)
-        folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=self._store.folder))
         try:
-            run = self._train_and_judge(run_id, incumbent, folder, strategy)
+            with tempfile.TemporaryDirectory(
+                prefix=FOLDER_PREFIX, dir=self._store.folder, ignore_cleanup_errors=True
+            ) as folder:
+                run = self._train_and_judge(run_id, incumbent, Path(folder), strategy)
         except TrainingCancelled as error:
             run = self._store.runs.finish(run_id, Outcome.DEFERRED, str(error), self._clock())
         except (PostureError, OSError) as error:
@@ -128,8 +130,6 @@ class Retrainer:
             log.exception("training run %d failed unexpectedly", run_id)
             reason = f"The training failed unexpectedly ({type(error).__name__}: {error}); see the log."
             run = self._store.runs.finish(run_id, Outcome.FAILED, reason, self._clock())
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         log.info("training run %d ended: %s, %s", run_id, run.outcome.value if run.outcome else "", run.reason)
         return run
 

@@ -41,7 +41,7 @@ class Router:
         self._recent.extend(_unit(one) for one in pooled)
 
     def route(self, prediction: Prediction, at: float) -> Kept | None:
-        """Decide about one frame; a frame that is kept counts as kept from here on."""
+        """Decide about one frame. One to keep counts against the rate; once it is stored, tell `stored`."""
         kept = self._reason(prediction)
         if kept is None:
             self.counts["sure"] += 1
@@ -49,14 +49,16 @@ class Router:
         if not self._within_rate(at):
             self.counts["over the rate"] += 1
             return None
-        features = _unit(prediction.features.pooled)
-        if self._is_duplicate(features):
+        if self._is_duplicate(_unit(prediction.features.pooled)):
             self.counts["near-duplicate"] += 1
             return None
-        self._recent.append(features)
         self._kept_at.append(at)
-        self.counts["kept"] += 1
         return kept
+
+    def stored(self, prediction: Prediction) -> None:
+        """The frame lies in the queue: what looks like it is a near-duplicate from here on."""
+        self._recent.append(_unit(prediction.features.pooled))
+        self.counts["kept"] += 1
 
     def _reason(self, prediction: Prediction) -> Kept | None:
         if not prediction.classes:

@@ -8,10 +8,12 @@ views ahead (`learning/prepare.py`) when the request says so.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,6 +22,9 @@ from pathlib import Path
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError
 
 RESULT, HEAD, ERROR = "result.json", "head.safetensors", "error.txt"
+
+DISK_FULL = errno.ENOSPC
+"""Exit code of a child that had no room left."""
 
 OOM_SCORE = 900
 """Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
@@ -74,6 +79,8 @@ class SubprocessTrainer:
 
 def _explain(code: int, folder: Path) -> str:
     """Why a child ended without a result, in one sentence."""
+    if code == DISK_FULL:
+        return "The training stopped because the disk is full; free some space."
     if (folder / ERROR).exists():
         return (folder / ERROR).read_text().strip()
     if code == -signal.SIGKILL:
@@ -95,10 +102,17 @@ def main(request: Path, parent: int) -> int:
         data = json.loads(request.read_text())
         os.nice(data["nice"])
         (_prepare if data.get("task") == "prepare" else _train)(request)
-    except (PostureError, MemoryError, OSError) as error:
-        (request.parent / ERROR).write_text(str(error) or "The training process ran out of memory.")
-        return 1
+    except (PostureError, MemoryError, OSError, sqlite3.Error) as error:
+        return _report(error, request.parent)
     return 0
+
+
+def _report(error: BaseException, folder: Path) -> int:
+    """Leave the reason for the parent; a full disk has no room for it, so then the exit code says it."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+        return DISK_FULL
+    (folder / ERROR).write_text(str(error) or "The training process ran out of memory.")
+    return 1
 
 
 def _be_modest(parent: int) -> None:

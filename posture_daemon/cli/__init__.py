@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from posture_daemon.cli import config, daemon, demo, label, models, train
+from posture_daemon.cli import classes, config, daemon, dataset, demo, label, models, train
 from posture_daemon.cli.context import start
 from posture_daemon.errors import PostureError
 
@@ -28,6 +28,8 @@ app.command("status")(daemon.status)
 app.command("label")(label.label)
 app.command("train")(train.train)
 app.add_typer(models.app, name="models")
+app.add_typer(classes.app, name="classes")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(config.app, name="config")
 app.command("demo")(demo.demo)
 

@@ -109,12 +109,14 @@ def training_run(console: Console, run: TrainingRun) -> None:
     colour = {"PROMOTED": "green", "KEPT": "yellow", "DEFERRED": "yellow"}.get(
         run.outcome.value if run.outcome else "", "red"
     )
-    console.print(f"[bold {colour}]{run.outcome.value if run.outcome else 'running'}[/]: {run.reason}")
+    console.print(f"[bold {colour}]{run.outcome.value if run.outcome else 'running'}[/]: {run.reason}", soft_wrap=True)
     report = run.metrics.get("report")
     if report:
         trained = ", ".join(f"{name} {n}" for name, n in report["train_images"].items())
         seconds, peak = report["seconds"], report["peak_memory_bytes"] / 2**20
         console.print(f"trained on {trained}; holdout {sum(report['holdout_images'].values())} images")
+        for warning in report.get("warnings", ()):
+            console.print(f"[yellow]warning[/]: {warning}", soft_wrap=True)
         console.print(f"features {seconds['features']:.1f} s, fit {seconds['fit']:.1f} s, peak memory {peak:.0f} MB")
     if run.metrics.get("test"):
         console.print(f"test (decides nothing): {_tested(run.metrics['test'])}")

@@ -17,6 +17,12 @@ from posture_daemon.domain import Image
 from posture_daemon.errors import DatasetError
 from posture_daemon.settings.fields import QueueSettings
 
+SMALLEST_PX = 16
+"""Shortest side of a picture that can show somebody."""
+
+SHRINKABLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
+"""Pillow's modes whose pixels can be averaged."""
+
 
 def read_as_jpeg(path: Path, settings: QueueSettings) -> bytes:
     """Return the JPEG to keep: the file's own bytes when they will do, else re-encoded upright, in colour and small enough.
@@ -30,6 +36,8 @@ def read_as_jpeg(path: Path, settings: QueueSettings) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # large pictures and odd metadata are no news to the owner
             with PillowImage.open(io.BytesIO(data)) as picture:
+                if min(picture.size) < SMALLEST_PX:
+                    raise ValueError(f"{picture.width}×{picture.height} pixels show nothing")
                 if _can_be_kept(picture, longest_px):
                     picture.load()  # decodes all of it, so that a cut-off file is noticed
                     return data
@@ -64,6 +72,8 @@ def _can_be_kept(picture: PillowImage.Image, longest_px: int) -> bool:
 
 def _upright_bgr(picture: PillowImage.Image, longest_px: int) -> Image:
     picture.draft("RGB", (longest_px, longest_px))  # a large JPEG is decoded at 1/2, 1/4 or 1/8, never below this size
+    if picture.mode in SHRINKABLE:
+        picture.thumbnail((longest_px, longest_px))  # before the copies below: of 50 megapixels each would take 200 MB
     upright = ImageOps.exif_transpose(picture)
     if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow's own conversion would clip to white
         grey = (np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)

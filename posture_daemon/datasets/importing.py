@@ -118,6 +118,7 @@ class _Import:
     ) -> None:
         self._store, self._settings, self._source, self._now = store, settings, source, now
         self._classes, self._left_in = classes, left_in
+        self._batch = store.labels.new_batch()
         self._seen: dict[str, FolderImage] = {}
         self._blocks = BlockImport()
         self._done: Counter[str] = Counter()
@@ -134,8 +135,9 @@ class _Import:
                 new = NewFrame(jpeg, timed.captured_at, self._source, Reason.IMPORTED, explanation)
                 frames.append((new, self._class_of(timed.image, jpeg)))
         if frames:
-            every = self._settings.labels.holdout_every, self._settings.labels.test_every
-            self._blocks += self._store.labels.import_block(frames, block[0].image.split, self._now, *every)
+            labels, split = self._settings.labels, block[0].image.split
+            every = labels.holdout_every, labels.test_every
+            self._blocks += self._store.labels.import_block(frames, split, self._now, *every, batch=self._batch)
 
     def discard(self, images: Iterable[FolderImage]) -> None:
         """Discard the frames of these pictures; one that the store does not have is not wanted anyway."""
@@ -143,7 +145,8 @@ class _Import:
             jpeg = self._read_once(image)
             frame = None if jpeg is None else self._store.queue.find(jpeg)
             if frame is not None and frame.status is not Status.DISCARDED and not self._untouched(image):
-                self._store.labels.answer(frame.id, None, "import", self._now, self._settings.labels.holdout_every)
+                every = self._settings.labels.holdout_every
+                self._store.labels.answer(frame.id, None, "import", self._now, every, self._batch)
                 self._done["discarded"] += 1
             elif jpeg is not None:
                 self._done["known" if frame is not None else "ignored"] += 1

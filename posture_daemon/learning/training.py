@@ -5,7 +5,6 @@ Runs in a process of its own (see `adapters/trainer.py`); knows the store, a bac
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Split
+from posture_daemon.domain import ModelVersion, PostureClass, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
@@ -28,8 +27,6 @@ from posture_daemon.ports import Backbone
 from posture_daemon.promotion import Answers
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +52,12 @@ def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: Feat
     old_head = Head.from_bytes(store.models.read_head(incumbent.head_sha256))
     inputs = Inputs.of(old_head, is_base=incumbent.is_base)
     images = store.labels.labelled()
-    classes = _classes(store, incumbent, images, recipe.min_images_per_class)
-    names = [c.name for c in classes]
     source = FeatureSource(store, backbone, cache, inputs, recipe)
-    training = source.load([i for i in images if i.split is Split.TRAIN and i.class_name in names], recipe.views)
+    training = source.load([i for i in images if i.split is Split.TRAIN], recipe.views)
     holdout = source.load([i for i in images if i.split is Split.HOLDOUT], views=0)
     test = source.load([i for i in images if i.split is Split.TEST], views=0)
+    classes = _classes(store, incumbent, training)
+    names = [c.name for c in classes]
     if not training.images or len(names) < 2:
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
     prepared = time.monotonic()
@@ -116,6 +113,7 @@ def _report(training: Vectors, holdout: Vectors, source: FeatureSource, recipe: 
     learned = ",".join(f"{image.frame_id}:{image.class_name}" for image in training.images)
     return {
         "label_ids": [image.frame_id for image in training.images],
+        "warnings": _warnings(training, holdout, recipe.min_images_per_class),
         "train_images": dict(Counter(training.truth)),
         "holdout_images": dict(Counter(holdout.truth)),
         "views": recipe.views,
@@ -126,17 +124,28 @@ def _report(training: Vectors, holdout: Vectors, source: FeatureSource, recipe: 
     }
 
 
-def _classes(
-    store: Store, incumbent: ModelVersion, images: Sequence[LabelledImage], least: int
-) -> tuple[PostureClass, ...]:
-    """The incumbent's classes in their order, then new ones that have enough training images."""
-    counted = Counter(image.class_name for image in images if image.split is Split.TRAIN)
-    known = {c.name for c in incumbent.classes}
-    grown = [c for c in store.labels.classes() if c.name not in known and counted[c.name] >= least]
-    too_few = [c.name for c in store.labels.classes() if c.name not in known and 0 < counted[c.name] < least]
-    if too_few:
-        log.warning("left out until they have %d images: %s", least, ", ".join(too_few))
-    return (*incumbent.classes, *grown)
+def _classes(store: Store, incumbent: ModelVersion, training: Vectors) -> tuple[PostureClass, ...]:
+    """The incumbent's classes in their order, then new ones that have a training image: a single one is a beginning."""
+    known, learned = {c.name for c in incumbent.classes}, set(training.truth)
+    return (*incumbent.classes, *(c for c in store.labels.classes() if c.name in learned - known))
+
+
+def _warnings(training: Vectors, holdout: Vectors, least: int) -> list[str]:
+    """What the owner should know of classes that are short of images; none of it stops the others."""
+    learned, judged = Counter(training.truth), Counter(holdout.truth)
+    few = [(name, count) for name, count in learned.items() if count < least]
+    return [
+        *(
+            f"'{name}' has few training images ({count}, below {least}): its answers will be unsure"
+            for name, count in few
+        ),
+        *(f"'{name}' has held-out images only, so it cannot be learned yet" for name in judged if name not in learned),
+        *(
+            f"'{name}' has no held-out images, so nothing shows how well it does"
+            for name in learned
+            if name not in judged
+        ),
+    ]
 
 
 def _incumbent(incumbent: ModelVersion, inputs: Inputs) -> Candidate | None:

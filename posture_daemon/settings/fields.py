@@ -118,7 +118,11 @@ class TrainingSettings(Section):
         default=20, ge=1, le=100_000, description="Labels since the last training from which the next one may begin."
     )
     min_images_per_class: int = Field(
-        default=2, ge=1, le=10_000, description="Training images from which a class takes part."
+        default=2,
+        ge=1,
+        le=10_000,
+        description="Training images below which a class is learned with a warning; a first training waits for two "
+        "classes that have them.",
     )
     cooldown_s: float = Field(
         default=3600.0, ge=0, le=604_800, description="Shortest pause between two training runs, in seconds."

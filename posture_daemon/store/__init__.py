@@ -1,12 +1,14 @@
 """Everything that must survive a power cut: one SQLite file, and model files found by their content.
 
-`Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `runs`, `watches`, `confidences`, `history`.
+`Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `classes`, `runs`, `watches`, `confidences`,
+`history`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from posture_daemon.store.classes import Classes
 from posture_daemon.store.confidences import Confidences
 from posture_daemon.store.database import Database
 from posture_daemon.store.history import History
@@ -27,6 +29,7 @@ class Store:
         self.queue = Queue(self.database)
         self.labels = Labels(self.database)
         self.models = Models(self.database, folder / "models")
+        self.classes = Classes(self.database, self.models)
         self.runs = Runs(self.database)
         self.watches = Watches(self.database)
         self.confidences = Confidences(self.database)

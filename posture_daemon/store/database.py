@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from posture_daemon.errors import DataFolderError
 from posture_daemon.store.lock import in_turn
 
 FILE_NAME = "posture.db"
-SCHEMA_HEAD = "0002"
+SCHEMA_HEAD = "0003"
 """The newest revision in `migrations/versions`; a test keeps the two equal, so that start-up need not import Alembic."""
 
 PRAGMAS = (
@@ -29,6 +30,10 @@ PRAGMAS = (
 )
 
 
+LEAST_FREE_BYTES = 1_000_000
+"""Less than this and an unexplained failure to write is a full disk."""
+
+
 class Database:
     """One SQLite file. `read()` and `write()` are the only ways to a transaction."""
 
@@ -37,6 +42,8 @@ class Database:
         self.path = folder / FILE_NAME
         _prepare_folder(folder)
         with _user_errors(self.path):
+            _refuse_newer_schema(self.path)
+            _make_private(self.path)
             self._engine = _engine(self.path)
             self._writer = self._engine.execution_options(begin="IMMEDIATE")
             try:
@@ -77,7 +84,7 @@ class Database:
         with self._writer.begin() as connection:
             revision = _revision(connection)  # another process may have been faster
             if revision != SCHEMA_HEAD:
-                _upgrade(connection, revision, self.path)
+                _upgrade(connection)
 
 
 def _prepare_folder(folder: Path) -> None:
@@ -95,6 +102,30 @@ def _prepare_folder(folder: Path) -> None:
 
 def _on_read_only_mount(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _refuse_newer_schema(path: Path) -> None:
+    """Before any setting of ours touches the file. Revisions are numbers with leading zeros."""
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(path, timeout=10)) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
+            return
+        [revision] = connection.execute("SELECT version_num FROM alembic_version").fetchone() or [""]
+    if revision > SCHEMA_HEAD:
+        raise DataFolderError(
+            f"The database {path} was written by a newer posture-daemon (schema {revision}, this one knows up to "
+            f"{SCHEMA_HEAD}); nothing was touched, update posture-daemon or choose another --data-dir."
+        )
+
+
+def _make_private(path: Path) -> None:
+    """Pictures of somebody at home are for nobody else. SQLite gives its two side files the mode of the main file."""
+    if path.is_dir():  # SQLite's own refusal says what is wrong
+        return
+    path.touch(mode=0o600)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
 
 
 def _engine(path: Path) -> Engine:
@@ -122,21 +153,14 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection, revision: str | None, path: Path) -> None:
+def _upgrade(connection: Connection) -> None:
     """Run Alembic inside the caller's transaction; a failed migration leaves the file as it was."""
     from alembic import command
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise DataFolderError(
-            f"The database {path} was written by a newer posture-daemon (schema {revision}, this one knows up to "
-            f"{SCHEMA_HEAD}); nothing was touched, update posture-daemon or choose another --data-dir."
-        )
     command.upgrade(config, "head")
 
 
@@ -145,12 +169,13 @@ def _user_errors(path: Path) -> Iterator[None]:
     """Say what SQLite's failures mean, in one sentence."""
     try:
         yield
-    except OperationalError as error:
-        raise DataFolderError(_explain(str(error.orig), path)) from error
-    except DatabaseError as error:
-        if not isinstance(error.orig, sqlite3.DatabaseError) or isinstance(error.orig, sqlite3.IntegrityError):
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise DataFolderError(_explain(str(getattr(error, "orig", error)), path)) from error
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        cause = getattr(error, "orig", error)
+        if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.IntegrityError):
             raise
-        raise DataFolderError(f"The database {path} is damaged ({error.orig}); restore it from a backup.") from error
+        raise DataFolderError(f"The database {path} is damaged ({cause}); restore it from a backup.") from error
 
 
 def _explain(cause: str, path: Path) -> str:
@@ -160,5 +185,7 @@ def _explain(cause: str, path: Path) -> str:
         "disk is full": "cannot grow because the disk is full; free some space",
         "locked": "has been busy for more than 10 s; is another program writing to it?",
     }
+    if cause == "disk I/O error" and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+        cause = "disk is full"  # no room for the shared memory of the WAL
     advice = next((text for word, text in known.items() if word in cause), f"reports '{cause}'")
     return f"The database {path} {advice}."

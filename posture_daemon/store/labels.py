@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.domain import LabelledImage, NewFrame, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError
+from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Database
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.queue import frame_row
@@ -42,44 +43,59 @@ class Labels:
         self._database = database
 
     def classes(self) -> list[PostureClass]:
-        """All classes in the order of their creation."""
+        """All classes in the order of their creation, without retired ones."""
+        query = select(ClassRow).where(ClassRow.retired_at.is_(None)).order_by(ClassRow.id)
         with self._database.read() as session:
-            return [PostureClass(r.name, Role(r.role)) for r in session.scalars(select(ClassRow).order_by(ClassRow.id))]
+            return [PostureClass(r.name, Role(r.role)) for r in session.scalars(query)]
 
     def ensure_class(self, posture_class: PostureClass, now: float) -> bool:
-        """Create the class unless there is one of this name; True when it is new."""
+        """Create the class unless there is one of this name; True when it is new. A retired one comes back, with this role."""
         with self._database.write() as session:
-            if _class_row(session, posture_class.name) is not None:
+            row = session.scalar(select(ClassRow).where(ClassRow.name == posture_class.name))
+            if row is not None and row.retired_at is None:
                 return False
-            session.add(ClassRow(name=posture_class.name, role=posture_class.role.value, created_at=now))
+            row = row or ClassRow(name=posture_class.name, created_at=now)
+            row.role, row.retired_at = posture_class.role.value, None
+            session.add(row)
             return True
 
     def answer(
-        self, frame_id: int, class_name: str | None, by: str, now: float, holdout_every: int, test_every: int = 0
+        self,
+        frame_id: int,
+        class_name: str | None,
+        by: str,
+        now: float,
+        holdout_every: int,
+        test_every: int = 0,
+        batch: int | None = None,
     ) -> None:
-        """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist."""
+        """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist.
+
+        Answers with the same `batch` (see `new_batch`) are undone together.
+        """
         with self._database.write() as session:
             frame = session.get(FrameRow, frame_id)
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
-            _answer(session, frame, class_name, by, now, (holdout_every, test_every))
+            class_id = None if class_name is None else live_class(session, class_name).id
+            given = _Given(by, now, batch)
+            _record(session, frame, session.get(LabelRow, frame_id), class_id, given, (holdout_every, test_every))
+
+    def new_batch(self) -> int:
+        """A number for answers that are given in one step and undone in one step, such as an import."""
+        with self._database.read() as session:
+            return int(session.scalar(select(func.max(AnswerRow.batch))) or 0) + 1
 
     def undo(self) -> int | None:
-        """Take the last answer back; returns its frame, or `None` when there is nothing to undo."""
-        query = select(AnswerRow).where(AnswerRow.undone.is_(False)).order_by(AnswerRow.id.desc()).limit(1)
+        """Take the last answer, or the whole batch that it belongs to, back; nothing that was answered is deleted.
+
+        Returns the frame, of a batch the first one; `None` when there is nothing to undo.
+        """
         with self._database.write() as session:
-            answer = session.scalar(query)
-            if answer is None:
-                return None
-            answer.undone = True
-            frame = session.get_one(FrameRow, answer.frame_id)
-            frame.status = answer.status_before
-            label = session.get(LabelRow, frame.id)
-            if label is not None and answer.class_id_before is None:
-                session.delete(label)
-            elif answer.class_id_before is not None:
-                _set_label(session, frame, label, answer.class_id_before, "owner", answer.answered_at)
-            return frame.id
+            answers = _last_step(session)
+            for answer in answers:
+                _take_back(session, answer)
+            return answers[-1].frame_id if answers else None
 
     def import_block(
         self,
@@ -88,6 +104,7 @@ class Labels:
         now: float,
         holdout_every: int,
         test_every: int = 0,
+        batch: int | None = None,
     ) -> BlockImport:
         """Add frames that share one time block, each with its class, or `None` to wait in the queue.
 
@@ -103,7 +120,9 @@ class Labels:
         with self._database.write() as session:
             there = _labels_by_digest(session, wanted)
             added = _add_missing(session, wanted, there, split, now)
-            class_ids = {name: _class_id(session, name) for name in {name for _, name in frames if name is not None}}
+            class_ids = {
+                name: live_class(session, name).id for name in {name for _, name in frames if name is not None}
+            }
             for digest, (_, name) in wanted.items():
                 row, label = there[digest]
                 class_id = None if name is None else class_ids[name]
@@ -117,7 +136,8 @@ class Labels:
                 if split is not None:
                     _prefer_split(session, row, split)
                 if class_id is not None:
-                    _record(session, row, label, class_id, "import", now, (holdout_every, test_every))
+                    given = _Given("import", now, batch)
+                    _record(session, row, label, class_id, given, (holdout_every, test_every))
         return BlockImport(**done)
 
     def labelled(self, since: float = float("-inf")) -> list[LabelledImage]:
@@ -139,6 +159,18 @@ class Labels:
         counted = Counter((image.class_name, image.split) for image in self.labelled())
         return {c.name: {split: counted[c.name, split] for split in Split} for c in self.classes()}
 
+    def block_counts(self) -> dict[tuple[str, Split], int]:
+        """Time blocks that hold labelled images of a class, by class and split; none where there are none."""
+        query = (
+            select(ClassRow.name, BlockRow.split, func.count(BlockRow.id.distinct()))
+            .join(LabelRow, LabelRow.class_id == ClassRow.id)
+            .join(FrameRow, FrameRow.id == LabelRow.frame_id)
+            .join(BlockRow, BlockRow.id == FrameRow.block_id)
+            .group_by(ClassRow.name, BlockRow.split)
+        )
+        with self._database.read() as session:
+            return {(name, Split(split)): int(number) for name, split, number in session.execute(query)}
+
     def total(self) -> int:
         """Number of labels."""
         return self._count()
@@ -152,25 +184,49 @@ class Labels:
             return int(session.scalar(select(func.count()).select_from(LabelRow).where(*conditions)) or 0)
 
 
-def split_for_new_block(blocks_of_class: int, holdout_every: int, test_every: int = 0) -> Split:
-    """Split of the next block whose first label is of a class that has `blocks_of_class` blocks already.
+def split_for_new_block(blocks: Mapping[Split, int], holdout_every: int, test_every: int = 0) -> Split:
+    """Split of a new block whose first label is of a class that has so many `blocks` already.
 
-    The second block of a class and then every `holdout_every`-th is held out: a class is in training from its first block
-    and has a holdout from its second, so that a new class can soon be judged. Of the others, the third and then every
-    `test_every`-th is kept for testing, which decides nothing; 0 keeps none.
+    The second block of a class and then every `holdout_every`-th is held out, unless blocks that began with another class
+    have given it its share: so each class is in training from its first block and can be judged from its second. Of the
+    others, the third and then every `test_every`-th is kept for testing, which decides nothing; 0 keeps none.
     """
-    if blocks_of_class % holdout_every == 1:
+    held_out, tested = blocks.get(Split.HOLDOUT, 0), blocks.get(Split.TEST, 0)
+    used = held_out + blocks.get(Split.TRAIN, 0)
+    if held_out < (used + holdout_every - 1) // holdout_every:
         return Split.HOLDOUT
-    if test_every and blocks_of_class >= 2 and (blocks_of_class - 2) % test_every == 0:
+    if test_every and used >= 2 and tested <= (used - 2) // test_every:
         return Split.TEST
     return Split.TRAIN
 
 
-def _answer(
-    session: Session, frame: FrameRow, class_name: str | None, by: str, now: float, every: tuple[int, int]
-) -> None:
-    class_id = None if class_name is None else _class_id(session, class_name)
-    _record(session, frame, session.get(LabelRow, frame.id), class_id, by, now, every)
+@dataclass(frozen=True)
+class _Given:
+    """Who gave an answer, when, and in one step with which others."""
+
+    by: str
+    now: float
+    batch: int | None
+
+
+def _last_step(session: Session) -> list[AnswerRow]:
+    """The answers that the next undo takes back, newest first."""
+    query = select(AnswerRow).where(AnswerRow.undone.is_(False)).order_by(AnswerRow.id.desc())
+    last = session.scalar(query.limit(1))
+    if last is None or last.batch is None:
+        return [] if last is None else [last]
+    return list(session.scalars(query.where(AnswerRow.batch == last.batch)))
+
+
+def _take_back(session: Session, answer: AnswerRow) -> None:
+    answer.undone = True
+    frame = session.get_one(FrameRow, answer.frame_id)
+    frame.status = answer.status_before
+    label = session.get(LabelRow, frame.id)
+    if label is not None and answer.class_id_before is None:
+        session.delete(label)
+    elif answer.class_id_before is not None:
+        _set_label(session, frame, label, answer.class_id_before, _Given("owner", answer.answered_at, None))
 
 
 def _record(
@@ -178,26 +234,33 @@ def _record(
     frame: FrameRow,
     label: LabelRow | None,
     class_id: int | None,
-    by: str,
-    now: float,
+    given: _Given,
     every: tuple[int, int],
 ) -> None:
     """Remember an answer so that it can be undone, and carry it out. `label` is the one that the frame has now."""
     before = None if label is None else label.class_id
-    session.add(AnswerRow(frame_id=frame.id, answered_at=now, status_before=frame.status, class_id_before=before))
+    session.add(
+        AnswerRow(
+            frame_id=frame.id,
+            answered_at=given.now,
+            status_before=frame.status,
+            class_id_before=before,
+            batch=given.batch,
+        )
+    )
     if class_id is None:
         frame.status = Status.DISCARDED.value
         if label is not None:
             session.delete(label)
         return
     frame.status = Status.LABELLED.value
-    _set_label(session, frame, label, class_id, by, now)
+    _set_label(session, frame, label, class_id, given)
     _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, every)
 
 
-def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, by: str, now: float) -> None:
+def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, given: _Given) -> None:
     label = label or LabelRow(frame_id=frame.id)
-    label.class_id, label.labelled_by, label.labelled_at = class_id, by, now
+    label.class_id, label.labelled_by, label.labelled_at = class_id, given.by, given.now
     session.add(label)
 
 
@@ -208,8 +271,11 @@ def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[i
     """
     if block.split is not None:
         return
-    query = select(func.count()).select_from(BlockRow).where(BlockRow.split_class_id == class_id)
-    block.split = split_for_new_block(int(session.scalar(query) or 0), *every).value
+    holding = select(FrameRow.block_id).join(LabelRow, LabelRow.frame_id == FrameRow.id)
+    of_class = BlockRow.id.in_(holding.where(LabelRow.class_id == class_id)) | (BlockRow.split_class_id == class_id)
+    counted = session.execute(select(BlockRow.split, func.count()).where(of_class).group_by(BlockRow.split))
+    blocks = {Split(split): int(number) for split, number in counted if split is not None}
+    block.split = split_for_new_block(blocks, *every).value
     block.split_class_id = class_id
 
 
@@ -262,14 +328,3 @@ def _import_block_row(session: Session, frames: Sequence[NewFrame], split: Split
     session.add(block)
     session.flush()
     return block
-
-
-def _class_row(session: Session, name: str) -> ClassRow | None:
-    return session.scalar(select(ClassRow).where(ClassRow.name == name))
-
-
-def _class_id(session: Session, name: str) -> int:
-    row = _class_row(session, name)
-    if row is None:
-        raise LabelError(f"There is no class '{name}'; create it first.")
-    return row.id

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from posture_daemon.errors import DataFolderError
+
 TRAINING_LOCK = "training.lock"
 """Held in the data folder by the one process that trains."""
 
@@ -23,8 +25,7 @@ def exclusive(path: Path) -> Iterator[bool]:
         if not _try_lock(descriptor):
             yield False
             return
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        _sign(descriptor, path)
         yield True
     finally:
         os.close(descriptor)
@@ -67,6 +68,14 @@ def taken_at(path: Path) -> int | None:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return None
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise DataFolderError(f"The file {path} cannot be written ({error.strerror}); free some space.") from error
 
 
 def owner_of(path: Path) -> int | None:

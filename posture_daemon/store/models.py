@@ -12,7 +12,7 @@ from posture_daemon.domain import ModelVersion, PostureClass, Role, WatchEnding
 from posture_daemon.errors import ModelError
 from posture_daemon.store.database import Database
 from posture_daemon.store.files import sha256_of, sync_folder, write_durably
-from posture_daemon.store.schema import RoleRow, VersionRow, WatchRow
+from posture_daemon.store.schema import ClassRow, RoleRow, VersionRow, WatchRow
 
 CHAMPION, PREVIOUS = "champion", "previous"
 
@@ -86,7 +86,7 @@ class Models:
         opens a watch that may go back to the champion before. Returns whether the version is champion now.
         """
         with self._database.write() as session:
-            _row(session, version_id)
+            _refuse_retired_classes(session, _row(session, version_id))
             before = champion_id_in(session)
             if expected is not None and before != expected:
                 return False
@@ -150,6 +150,17 @@ def _row(session: Session, version_id: int) -> VersionRow:
     if row is None:
         raise ModelError(f"There is no model version {version_id}; `posture-daemon models list` shows those there are.")
     return row
+
+
+def _refuse_retired_classes(session: Session, row: VersionRow) -> None:
+    """A class that the owner deleted must not come back because an old model knows it."""
+    retired = set(session.scalars(select(ClassRow.name).where(ClassRow.retired_at.is_not(None))))
+    known = [c["name"] for c in row.classes if c["name"] in retired]
+    if known:
+        raise ModelError(
+            f"Model {row.id} knows the class '{known[0]}', which was deleted or merged; it cannot be champion unless you "
+            f"bring the class back with posture-daemon classes add {known[0]}."
+        )
 
 
 def _as_version(row: VersionRow) -> ModelVersion:

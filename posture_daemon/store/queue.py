@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import CursorResult, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from posture_daemon.domain import NewFrame, QueuedFrame, Status
@@ -101,15 +102,9 @@ class Queue:
 
     def evict(self, most_frames: int, most_bytes: int) -> int:
         """Delete the surest waiting frames until both limits hold; labelled frames never. Returns how many went."""
-        evicted = 0
         with self._database.write() as session:
-            frames, size = _waiting_totals(session)
-            for row in _least_useful(session):
-                if frames <= most_frames and size <= most_bytes:
-                    break
-                frames, size, evicted = frames - 1, size - row.size_bytes, evicted + 1
-                session.delete(row)
-        return evicted
+            result = session.execute(delete(FrameRow).where(FrameRow.id.in_(_beyond(most_frames, most_bytes))))
+            return int(cast("CursorResult[Any]", result).rowcount)
 
 
 def frame_row(frame: NewFrame, digest: str, block: BlockRow, now: float) -> FrameRow:
@@ -159,13 +154,13 @@ def _features_of(backbone_sha256: str):  # type: ignore[no-untyped-def]  # a Sel
     )
 
 
-def _waiting_totals(session: Session) -> tuple[int, int]:
-    query = select(func.count(), func.coalesce(func.sum(FrameRow.size_bytes), 0))
-    frames, size = session.execute(query.where(FrameRow.status == Status.QUEUED.value)).one()
-    return int(frames), int(size)
+def _beyond(most_frames: int, most_bytes: int) -> Select[tuple[int]]:
+    """Waiting frames that do not fit, where the unsure come first and among equals the newest.
 
-
-def _least_useful(session: Session) -> Iterable[FrameRow]:
-    """Waiting frames, the surest first; among equals the oldest. Frames of a model without classes count as unsure."""
-    query = select(FrameRow).where(FrameRow.status == Status.QUEUED.value)
-    return session.scalars(query.order_by(func.coalesce(FrameRow.confidence, 0.0).desc(), FrameRow.captured_at)).all()
+    Frames of a model without classes count as unsure. The picture itself is never read: SQLite counts and adds up.
+    """
+    useful_first = (func.coalesce(FrameRow.confidence, 0.0), FrameRow.captured_at.desc(), FrameRow.id.desc())
+    number = func.row_number().over(order_by=useful_first).label("number")
+    size = func.sum(FrameRow.size_bytes).over(order_by=useful_first, rows=(None, 0)).label("size")
+    waiting = select(FrameRow.id, number, size).where(FrameRow.status == Status.QUEUED.value).subquery()
+    return select(waiting.c.id).where((waiting.c.number > most_frames) | (waiting.c.size > most_bytes))

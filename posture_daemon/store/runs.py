@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from posture_daemon.domain import Decision, Outcome, TrainingRun
 from posture_daemon.store.database import Database
-from posture_daemon.store.schema import LabelRow, RunRow
+from posture_daemon.store.schema import RunRow
 
 
 class Runs:
@@ -27,7 +27,6 @@ class Runs:
                 reason="",
                 decision=_as_json(decision),
                 metrics={},
-                labels_seen=int(session.scalar(select(func.count()).select_from(LabelRow)) or 0),
                 incumbent_id=incumbent_id,
             )
             session.add(row)
@@ -56,7 +55,7 @@ class Runs:
             last = session.scalar(select(RunRow).order_by(RunRow.id.desc()).limit(1))
             failed = {v.name for v in decision.verdicts if not v.passed}
             if last is None or last.outcome != Outcome.DEFERRED.value or _failed_names(last) != failed:
-                last = RunRow(trigger=trigger, started_at=now, metrics={}, labels_seen=0, incumbent_id=incumbent_id)
+                last = RunRow(trigger=trigger, started_at=now, metrics={}, incumbent_id=incumbent_id)
                 session.add(last)
             last.outcome, last.reason, last.finished_at = Outcome.DEFERRED.value, decision.reason, now
             last.decision = _as_json(decision)

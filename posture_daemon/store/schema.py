@@ -15,7 +15,7 @@ class Base(DeclarativeBase):
 
 
 class ClassRow(Base):
-    """A posture class of the owner."""
+    """A posture class of the owner. A retired one was deleted or merged away; old models may still have an output for it."""
 
     __tablename__ = "classes"
 
@@ -23,6 +23,7 @@ class ClassRow(Base):
     name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str]
     created_at: Mapped[float]
+    retired_at: Mapped[float | None]
 
 
 class BlockRow(Base):
@@ -79,7 +80,10 @@ class LabelRow(Base):
 
 
 class AnswerRow(Base):
-    """Every answer in order, so that it can be undone: the frame's status and class before it."""
+    """Every answer in order, so that it can be undone: the frame's status and class before it.
+
+    Answers of one `batch` were given in one step, such as the import of a folder, and are undone in one step.
+    """
 
     __tablename__ = "answers"
 
@@ -89,6 +93,7 @@ class AnswerRow(Base):
     status_before: Mapped[str]
     class_id_before: Mapped[int | None] = mapped_column(ForeignKey("classes.id"))
     undone: Mapped[bool] = mapped_column(default=False)
+    batch: Mapped[int | None]
 
 
 class VersionRow(Base):
@@ -131,7 +136,6 @@ class RunRow(Base):
     reason: Mapped[str]
     decision: Mapped[list[Any]]
     metrics: Mapped[dict[str, Any]]
-    labels_seen: Mapped[int]
     incumbent_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
     challenger_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
 

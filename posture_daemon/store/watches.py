@@ -80,7 +80,6 @@ def _record(session: Session, watch: Watch, reason: str, now: float) -> RunRow:
         reason=reason,
         decision=[],
         metrics={},
-        labels_seen=0,
         incumbent_id=watch.version_id,
         challenger_id=watch.previous_id,
     )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
+from posture_daemon.pictures import decode
 from posture_daemon.store import Store
 from tests.e2e.command import posture_daemon, running, status, wait_until
+
+EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +157,84 @@ def test_a_second_daemon_is_refused_and_the_first_goes_on(data_dir: Path) -> Non
         assert done.returncode == 1
         assert f"process {first.pid}" in done.stderr.splitlines()[-1]
         assert first.poll() is None
+
+
+def test_pictures_of_every_kind_are_used_or_named_and_the_rest_is_imported(tmp_path: Path) -> None:
+    """Corrupt, empty and 1×1 files get a line each; 16 bits, CMYK and 50 megapixels are converted and shrunk."""
+    folder = tmp_path / "pictures" / "good_posture"
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    (folder / "corrupt.jpg").write_bytes(cv2.imencode(".jpg", noise)[1].tobytes()[:-500])
+    (folder / "empty.png").write_bytes(b"")
+    cv2.imwrite(str(folder / "dot.png"), noise[:1, :1])
+    cv2.imwrite(str(folder / "deep.png"), noise.astype(np.uint16) << 8)
+    PillowImage.fromarray(noise).convert("CMYK").save(folder / "print.jpg")
+    PillowImage.new("RGB", (8660, 5774), (10, 120, 250)).save(folder / "huge.png", compress_level=1)
+    done = posture_daemon(tmp_path / "data", "label", "--import", folder.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "3 added with a label, 3 unreadable" in lines[0]
+    for name in ("corrupt.jpg", "empty.png", "dot.png"):
+        assert len([line for line in lines if name in line]) == 1, lines
+    store = Store(tmp_path / "data")
+    stored = [decode(store.queue.jpeg(image.frame_id)) for image in store.labels.labelled()]
+    assert sorted(image.shape for image in stored) == [(60, 80, 3), (60, 80, 3), (427, 640, 3)]
+
+
+def test_training_without_any_label_fails_in_one_sentence(tmp_path: Path) -> None:
+    """Through the gate there is nothing to do yet; forced, there is nothing to learn from. The champion stays."""
+    waits = posture_daemon(tmp_path, "train")
+    assert waits.returncode == 0
+    assert waits.stdout.startswith("DEFERRED: 0 new labels (at least 20)")
+    forced = posture_daemon(tmp_path, "train", "--force")
+    assert forced.returncode == 1
+    assert forced.stdout == "FAILED: There are too few labelled images to train on: at least two classes are needed.\n"
+    assert Store(tmp_path).models.champion_id() == 1
+
+
+def test_a_class_with_one_image_and_a_holdout_of_one_class_are_told(tmp_path: Path) -> None:
+    """Both are learned from as far as they go, and the command says what is weak about them."""
+    for split, name, count in (("train", "good_posture", 3), ("train", "standing", 1), ("val", "good_posture", 2)):
+        folder = tmp_path / "pictures" / split / name
+        folder.mkdir(parents=True)
+        for i in range(count):
+            noise = np.random.default_rng([i, len(split), len(name)]).integers(0, 255, (60, 80, 3), np.uint8)
+            cv2.imwrite(str(folder / f"{i}.png"), noise)
+    data = tmp_path / "data"
+    assert posture_daemon(data, "label", "--import", tmp_path / "pictures").returncode == 0
+    done = posture_daemon(data, "train", "--force", POSTURE_TRAINING__VIEWS="0")
+    assert done.returncode == 0, done.stderr
+    assert "'standing' has few training images (1, below 2)" in done.stdout
+    assert "'standing' has no held-out images" in done.stdout
+    assert Store(data).labels.total() == 6
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB; skips where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root may mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("left_kb", [20, 200])
+def test_a_disk_that_fills_up_while_training_costs_only_this_training(small_disk: Path, left_kb: int) -> None:
+    """Before the run is recorded or in the middle of it: one sentence, exit 1, the champion and every label untouched."""
+    data = small_disk / "data"
+    assert posture_daemon(data, "label", "--import", EXAMPLE).returncode == 0
+    rest = small_disk / "the rest"
+    with rest.open("wb") as file:
+        file.write(b"\0" * (shutil.disk_usage(small_disk).free - 1000 * left_kb))
+    done = posture_daemon(data, "train", "--force")
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert said.count("\n") == 1
+    assert "the disk is full; free some space" in said
+    rest.unlink()
+    store = Store(data)
+    assert (store.models.champion_id(), len(store.models.all()), store.labels.total()) == (1, 1, 64)
+    assert list(data.glob("training-*")) == []

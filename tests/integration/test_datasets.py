@@ -104,6 +104,24 @@ def test_class_folders_become_labels_and_a_second_import_changes_nothing(tmp_pat
     assert store.labels.total() == 3
 
 
+def test_one_undo_takes_a_whole_import_back(tmp_path: Path, store: Store, settings: Settings, load) -> None:
+    """All blocks of it: the pictures wait in the queue, and the answer before the import is the next to be undone."""
+    labelling = Labelling(store, settings.labels, lambda: NOW)
+    labelling.add_class("good")
+    before = keep(store, 99)
+    labelling.answer(before, "good")
+    jpegs(tmp_path / "d" / "good", 25)
+    jpegs(tmp_path / "d" / "bad", 3, first_seed=50)
+    load(tmp_path / "d")
+    assert len(labels(store)) == 29
+    assert labelling.undo() is not None
+    assert labels(store) == ["good"]
+    assert store.queue.counts()[Status.QUEUED] == 28
+    frame = labelling.undo()
+    assert frame is not None
+    assert frame.id == before
+
+
 def test_uncategorized_pictures_enter_the_queue(tmp_path: Path, store: Store, load) -> None:
     """The article's layout: what lies in `uncategorized/` waits, with the reason that it was imported."""
     jpegs(tmp_path / "d" / "uncategorized", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from posture_daemon.capture import CaptureLoop
 from posture_daemon.domain import Frame, Image, NewFrame, Reason
 from posture_daemon.errors import DataFolderError
+from posture_daemon.head import Head
 from posture_daemon.learning.inputs import pooled_head
 from posture_daemon.live import LiveClassifier, LiveModel
 from posture_daemon.posture import PostureState
@@ -80,12 +82,17 @@ def frames(*class_names: str, start: float = 0.0) -> list[Frame]:
     return [Frame(coloured_frame(name, n), start + n, n + 1) for n, name in enumerate(class_names)]
 
 
+def colour_head(classes: Sequence[str], sharpness: float = 40.0) -> Head:
+    """A head that tells the colours of these classes apart."""
+    colours = np.array([COLOURS[name] for name in classes], np.float32).reshape(-1, CHANNELS) / 255
+    return pooled_head(CHANNELS, sharpness * (colours - 0.5), np.zeros(len(classes), np.float32))
+
+
 def live(
     store: Store, sharpness: float = 40.0, classes: Sequence[str] = NAMES, name: str = "colours"
 ) -> LiveClassifier:
     """A model that tells colours apart, recorded in the store; low sharpness makes it unsure."""
-    colours = np.array([COLOURS[name] for name in classes], np.float32).reshape(-1, CHANNELS) / 255
-    head = pooled_head(CHANNELS, sharpness * (colours - 0.5), np.zeros(len(classes), np.float32))
+    head = colour_head(classes, sharpness)
     backbone = StandInBackbone(name)
     store.models.add_head(head.to_bytes())
     version = store.models.add_version(version_of(head, backbone.sha256, *classes))
@@ -288,3 +295,41 @@ def test_the_loop_stops_when_it_is_told_to(store: Store) -> None:
     thread.join(10)
     assert not thread.is_alive()
     assert store.history.seconds_by_posture(0) == {}
+
+
+def test_a_class_that_is_renamed_keeps_its_period(store: Store) -> None:
+    """The posture goes on under the new name from its first frame, and the history has it once, under that name."""
+    model = live(store)
+    source = Source(frames("bad", "bad", "bad", "bad", "bad", "good", "good", "good", "good"))
+    loop = loop_of(store, source, model)
+    for _ in range(4):
+        loop.step()
+    assert loop.state == PostureState("bad", 0.0)
+    renamed = dataclasses.replace(
+        model.version,
+        classes=tuple(
+            dataclasses.replace(c, name="slouch" if c.name == "bad" else c.name) for c in model.version.classes
+        ),
+    )
+    model.swap(LiveModel(renamed, model.backbone, colour_head(NAMES)))
+    loop.step()
+    assert loop.state == PostureState("slouch", 0.0)
+    run_through(loop)
+    assert store.history.seconds_by_posture(0.0) == {"slouch": 5.0}
+
+
+def test_a_frame_that_could_not_be_stored_is_kept_when_it_comes_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full for one frame; the next, which looks just like it, is no near-duplicate of a frame that is lost."""
+    loop = loop_of(store, Source(frames("good", "good")), live(store, sharpness=0.1), unsure_below=1.0)
+
+    def full(*_: object) -> None:
+        raise DataFolderError("The database cannot grow because the disk is full; free some space.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.queue, "add", full)
+        loop.step()
+    assert (loop.counts.failed, len(store.queue.waiting())) == (1, 0)
+    loop.step()
+    assert len(store.queue.waiting()) == 1

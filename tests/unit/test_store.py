@@ -113,6 +113,27 @@ def test_migrations_build_exactly_the_tables_of_the_models(store: Store) -> None
         assert compare_metadata(context, Base.metadata) == []
 
 
+def test_an_older_file_is_brought_up_to_date_with_all_its_rows(tmp_path: Path) -> None:
+    """From the first schema: classes, answers and runs are as they were, and the new columns are empty."""
+    path = tmp_path / "posture.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO classes VALUES (1, 'good', 'good', 5.0)")
+        connection.exec_driver_sql(
+            "INSERT INTO training_runs VALUES (1, 'hand', 1.0, 2.0, 'KEPT', 'no better', '[]', '{}', 7, NULL, NULL)"
+        )
+    engine.dispose()
+    store = Store(tmp_path)
+    assert store.labels.classes() == [PostureClass("good", Role.GOOD)]
+    assert [(run.trigger, run.reason) for run in store.runs.recent()] == [("hand", "no better")]
+    assert query(store, "SELECT retired_at FROM classes") == [(None,)]
+    store.close()
+
+
 def test_a_newer_schema_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
     """After a downgrade of the program the file is left as it is, to the byte, and the sentence says what to do."""
     store = make_store(tmp_path)
@@ -124,6 +145,38 @@ def test_a_newer_schema_is_refused_and_nothing_is_touched(tmp_path: Path) -> Non
     assert "\n" not in str(error.value)
     assert store.database.path.read_bytes() == before
     assert [path.name for path in store.folder.iterdir()] == ["posture.db"]
+
+
+def test_a_newer_schema_is_refused_before_any_setting_touches_the_file(tmp_path: Path) -> None:
+    """A file that is not in WAL mode stays so, with the mode that it has."""
+    store = make_store(tmp_path)
+    query(store, "UPDATE alembic_version SET version_num = '9999'")
+    store.close()
+    query(store, "PRAGMA journal_mode = DELETE")
+    store.database.path.chmod(0o640)
+    before = store.database.path.read_bytes()
+    with pytest.raises(DataFolderError, match="newer"):
+        Store(store.folder)
+    assert store.database.path.read_bytes() == before
+    assert query(store, "PRAGMA journal_mode") == [("delete",)]
+    assert store.database.path.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the umask, and also a file that was open to others before; its side files too."""
+    before = os.umask(0)
+    try:
+        store = Store(tmp_path / "data")
+        store.close()
+        store.database.path.chmod(0o644)
+        store = Store(tmp_path / "data")
+        add_frame(store, 1.0)
+        files = list(store.folder.glob("posture.db*"))
+    finally:
+        os.umask(before)
+    assert len(files) == 3
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    store.close()
 
 
 def test_a_migration_that_fails_leaves_the_file_without_a_schema(
@@ -447,7 +500,14 @@ def test_the_second_block_of_a_class_and_then_every_fifth_is_held_out(store: Sto
         label_block(store, "good", number * HOUR, count=1)
     held_out = [n for n, split in enumerate(splits(store).values()) if split is Split.HOLDOUT]
     assert held_out == [1, 6, 11]
-    assert [split_for_new_block(n, 5) for n in range(3)] == [Split.TRAIN, Split.HOLDOUT, Split.TRAIN]
+    before = [(0, 0), (1, 0), (0, 1), (1, 1), (5, 1)]  # blocks of the class in training, held out
+    assert [split_for_new_block({Split.TRAIN: n, Split.HOLDOUT: m}, 5) for n, m in before] == [
+        Split.TRAIN,
+        Split.HOLDOUT,
+        Split.TRAIN,
+        Split.TRAIN,
+        Split.HOLDOUT,
+    ]
 
 
 def test_each_class_counts_its_own_blocks(store: Store) -> None:
@@ -473,16 +533,28 @@ def test_the_first_label_decides_for_the_whole_block(store: Store) -> None:
 
 def test_every_nth_block_can_be_kept_for_tests(store: Store) -> None:
     """From the third block of a class on, where it is not held out; labels of the owner and imports follow the same rule."""
-    found = [split_for_new_block(n, 5, test_every=3) for n in range(8)]
     train, holdout, test = Split.TRAIN, Split.HOLDOUT, Split.TEST
-    assert found == [train, holdout, test, train, train, test, holdout, train]
     ensure_classes(store, "good")
-    for hour in range(3):
+    for hour in range(5):
         store.labels.answer(add_frame(store, hour * HOUR), "good", "owner", 0.0, 5, test_every=3)
-    assert list(splits(store).values()) == [train, holdout, test]
-    for hour in (24, 25, 26):
+    assert list(splits(store).values()) == [train, holdout, test, train, train]
+    for hour in range(24, 28):
         store.labels.import_block([(new_frame(b"%d" % hour, hour * HOUR), "good")], None, 0.0, 5, test_every=3)
-    assert list(splits(store).values())[3:] == [train, train, test]
+    assert list(splits(store).values())[5:] == [train, test, train, holdout]
+
+
+@pytest.mark.parametrize(("shared", "expected"), [(0, Split.HOLDOUT), (HOUR, Split.TRAIN)])
+def test_a_class_gets_its_share_also_from_blocks_that_began_with_another(
+    store: Store, shared: float, expected: Split
+) -> None:
+    """`bad` came late into a block of `good`: into training, so its next block is held out; into the holdout, so it trains."""
+    ensure_classes(store, "good", "bad")
+    for start in (0, HOUR):
+        label_block(store, "good", start, count=1)
+        if start == shared:
+            label(store, add_frame(store, start + 10), "bad")
+    [alone] = label_block(store, "bad", 2 * HOUR, count=1)
+    assert splits(store)[alone] is expected
 
 
 def test_the_split_of_a_block_never_changes(store: Store) -> None:
@@ -532,6 +604,26 @@ def test_undo_takes_the_last_answer_of_any_frame(store: Store) -> None:
     label(store, first, None)
     assert [store.labels.undo(), store.labels.undo(), store.labels.undo()] == [first, second, None]
     assert store.labels.total() == 0
+
+
+def test_a_batch_is_undone_in_one_step(store: Store) -> None:
+    """Labels, relabellings and discards of one import go back together; the answers before and after are steps of their own."""
+    ensure_classes(store, "good", "bad")
+    relabelled, discarded = add_frame(store, 1.0, b"a"), add_frame(store, 2.0, b"b")
+    label(store, relabelled, "good")
+    batch = store.labels.new_batch()
+    frames = [(new_frame(picture, 3.0, source="folder"), "bad") for picture in (b"a", b"c", b"d")]
+    store.labels.import_block([*frames], None, 3.0, HOLDOUT_EVERY, batch=batch)
+    store.labels.answer(discarded, None, "import", 3.0, HOLDOUT_EVERY, batch=batch)
+    label(store, discarded, "good")
+    assert store.labels.new_batch() == batch + 1
+    assert store.labels.undo() == discarded
+    assert state_of(store, discarded) == (Status.DISCARDED, None)
+    assert store.labels.undo() == relabelled
+    assert state_of(store, relabelled) == (Status.LABELLED, "good")
+    assert store.queue.counts() == {Status.QUEUED: 3, Status.LABELLED: 1, Status.DISCARDED: 0}
+    assert store.labels.undo() == relabelled
+    assert store.labels.undo() is None
 
 
 def test_classes_keep_the_order_of_their_creation(store: Store) -> None:

@@ -155,19 +155,30 @@ def test_training_again_on_the_same_labels_gives_the_same_head(store: Store) -> 
     assert again.head.to_bytes() == first.head.to_bytes()
 
 
-def test_a_class_with_too_few_images_waits(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """It is left out with a warning, its held-out images count as missed; with enough images it takes part."""
+def test_a_class_with_one_image_is_learned_with_a_warning(store: Store) -> None:
+    """It takes part and is told apart; the others learn as if it were not there."""
     label_days(store, "good", "bad")
-    label_block(store, "standing", DAY, count=2)
-    label_block(store, "standing", 2 * DAY, count=2)
-    base = add_champion(store)
-    with caplog.at_level(logging.WARNING):
-        done = run(store, base)
-    assert "left out until they have 3 images: standing" in caplog.text
+    label_block(store, "standing", DAY, count=1)
+    done = run(store, add_champion(store))
+    assert [c.name for c in done.classes] == ["good", "bad", "standing"]
+    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6)}
+    assert done.head.logits(StandInBackbone().extract(coloured_frame("standing", 999)).map).argmax() == 2
+    assert done.report["warnings"] == [
+        "'standing' has few training images (1, below 3): its answers will be unsure",
+        "'standing' has no held-out images, so nothing shows how well it does",
+    ]
+
+
+def test_a_class_with_held_out_images_only_waits_for_its_first_training_image(store: Store) -> None:
+    """There is nothing to learn it from; its held-out images count as missed, and the record says why."""
+    label_days(store, "good", "bad")
+    frame = new_frame(coloured_jpeg("standing", 1), DAY, source="folder", reason=Reason.IMPORTED)
+    ensure_classes(store, "standing")
+    store.labels.import_block([(frame, "standing")], Split.HOLDOUT, DAY, HOLDOUT_EVERY)
+    done = run(store, add_champion(store))
     assert [c.name for c in done.classes] == ["good", "bad"]
-    assert done.evaluation.per_class()["standing"] == (0, 2)
-    label_block(store, "standing", 3 * DAY, count=1)
-    assert [c.name for c in run(store, base).classes] == ["good", "bad", "standing"]
+    assert done.evaluation.per_class()["standing"] == (0, 1)
+    assert done.report["warnings"] == ["'standing' has held-out images only, so it cannot be learned yet"]
 
 
 def test_pictures_that_cannot_be_read_are_left_out(store: Store, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,6 @@ for a slow consumer: what came meanwhile is lost, unless `skip` is off (evaluati
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from posture_daemon.adapters.cameras.opencv import quiet_opencv
+from posture_daemon.datasets import natural_key
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
 
@@ -254,8 +254,3 @@ class VideoFile:
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
-
-
-def natural_key(text: str) -> list[str | int]:
-    """Make a sorting key that reads numbers as numbers: `2.jpg` before `10.jpg`."""
-    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", text)]

@@ -1,0 +1,207 @@
+"""Classes come and go: renamed, merged, retired, each in one transaction over labels, queue, history and models.
+
+A class that is gone stays as a *retired* row, because old models still have an output for it: the row keeps its name from
+being given to another posture, and keeps such a model from becoming champion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from posture_daemon.domain import ModelVersion, PostureClass, Role, Split, Status
+from posture_daemon.errors import LabelError
+from posture_daemon.head import Head
+from posture_daemon.store.database import Database
+from posture_daemon.store.models import Models
+from posture_daemon.store.schema import (
+    AnswerRow,
+    BlockRow,
+    ClassRow,
+    FrameRow,
+    LabelRow,
+    PeriodRow,
+    RoleRow,
+    RunRow,
+    VersionRow,
+)
+
+
+@dataclass(frozen=True)
+class ClassUse:
+    """What hangs on a class: its labelled images per split, waiting frames guessed to be it, seconds in the history."""
+
+    images: Mapping[Split, int]
+    guessed: int
+    history_s: float
+
+    @property
+    def labels(self) -> int:
+        """Labelled images of all splits."""
+        return sum(self.images.values())
+
+
+class Classes:
+    """Changes of the owner's classes."""
+
+    def __init__(self, database: Database, models: Models) -> None:
+        self._database, self._models = database, models
+
+    def use_of(self, name: str) -> ClassUse:
+        """Count what a change of this class would touch."""
+        images = (
+            select(BlockRow.split, func.count())
+            .join(FrameRow, FrameRow.block_id == BlockRow.id)
+            .join(LabelRow, LabelRow.frame_id == FrameRow.id)
+            .join(ClassRow, ClassRow.id == LabelRow.class_id)
+            .where(ClassRow.name == name)
+            .group_by(BlockRow.split)
+        )
+        guessed = select(func.count()).where(FrameRow.predicted == name, FrameRow.status == Status.QUEUED.value)
+        seconds = select(func.sum(PeriodRow.ended_at - PeriodRow.started_at)).where(PeriodRow.posture == name)
+        with self._database.read() as session:
+            counted = {Split(split): int(number) for split, number in session.execute(images)}
+            images_of = {split: counted[split] for split in Split if split in counted}
+            return ClassUse(images_of, int(session.scalar(guessed) or 0), float(session.scalar(seconds) or 0.0))
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a class another name everywhere, in models of any age too. Raises `LabelError`, and then nothing changed."""
+        with self._database.write() as session:
+            row = live_class(session, old)
+            _refuse_name_in_use(session, old, new)
+            row.name = new
+            for version in session.scalars(select(VersionRow)):
+                version.classes = _renamed(version.classes, "classes", old, new)
+                version.metrics = _renamed(version.metrics, "", old, new)
+            for run in session.scalars(select(RunRow)):
+                run.metrics = _renamed(run.metrics, "", old, new)
+            session.execute(update(FrameRow).where(FrameRow.predicted == old).values(predicted=new))
+            session.execute(update(PeriodRow).where(PeriodRow.posture == old).values(posture=new))
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Say what a class means, in models of any age too. Raises `LabelError` when there is no such class."""
+        with self._database.write() as session:
+            live_class(session, name).role = role.value
+            for version in session.scalars(select(VersionRow)):
+                version.classes = [{**c, "role": role.value} if c["name"] == name else c for c in version.classes]
+
+    def merge(self, name: str, into: str, now: float) -> None:
+        """Make all of one class part of another, and retire it.
+
+        Its labels count as given `now`: they say something new. Champion and previous give way to versions that no longer
+        answer with it. Raises `LabelError` when one of the two is no class.
+        """
+        derived = self._derive(name, into, now)
+        with self._database.write() as session:
+            row, target = live_class(session, name), live_class(session, into)
+            moved = {"class_id": target.id, "labelled_at": now, "labelled_by": "merge"}
+            session.execute(update(LabelRow).where(LabelRow.class_id == row.id).values(moved))
+            before = update(AnswerRow).where(AnswerRow.class_id_before == row.id)
+            session.execute(before.values(class_id_before=target.id))
+            split = update(BlockRow).where(BlockRow.split_class_id == row.id)
+            session.execute(split.values(split_class_id=target.id))
+            session.execute(update(FrameRow).where(FrameRow.predicted == name).values(predicted=into))
+            session.execute(update(PeriodRow).where(PeriodRow.posture == name).values(posture=into))
+            _retire(session, row, derived, now)
+
+    def retire(self, name: str, images_become: Status, now: float) -> None:
+        """Delete a class. Its images become `QUEUED` or `DISCARDED`, also where an undo would give them the class back.
+
+        Its hours in the history stay. Champion and previous give way to versions that no longer answer with it. Raises
+        `LabelError` when there is no such class.
+        """
+        derived = self._derive(name, None, now)
+        with self._database.write() as session:
+            row = live_class(session, name)
+            labelled = select(LabelRow.frame_id).where(LabelRow.class_id == row.id)
+            session.execute(update(FrameRow).where(FrameRow.id.in_(labelled)).values(status=images_become.value))
+            session.execute(delete(LabelRow).where(LabelRow.class_id == row.id))
+            before = update(AnswerRow).where(AnswerRow.class_id_before == row.id)
+            session.execute(before.values(class_id_before=None, status_before=images_become.value))
+            guessed = update(FrameRow).where(FrameRow.predicted == name)
+            session.execute(guessed.values(predicted=None, confidence=None))  # a guess that can no longer be accepted
+            _retire(session, row, derived, now)
+
+    def _derive(self, name: str, into: str | None, now: float) -> dict[int, int]:
+        """Record a version without the class for each role whose holder has it: number of the old one → of the new."""
+        holders = [version for version in (self._models.champion(), self._models.previous()) if version is not None]
+        return {v.id: self._derived(v, name, into, now).id for v in holders if name in {c.name for c in v.classes}}
+
+    def _derived(self, version: ModelVersion, name: str, into: str | None, now: float) -> ModelVersion:
+        names = [c.name for c in version.classes]
+        said = f"'{name}' deleted" if into is None else f"'{name}' merged into '{into}'"
+        source = f"model {version.id}, {said}"
+        child = replace(version, parent_id=version.id, created_at=now, source=source, metrics={}, lineage={})
+        if into is not None and into not in names:  # what it called by the one name it calls by the other: exact
+            role = self._role_of(into)
+            classes = tuple(PostureClass(into, role) if c.name == name else c for c in version.classes)
+            return self._models.add_version(replace(child, classes=classes))
+        kept = tuple(c for c in version.classes if c.name != name)
+        if len(kept) < 2:  # it would call everything by the one name it has left
+            return self._models.add_version(replace(child, classes=()))
+        head = Head.from_bytes(self._models.read_head(version.head_sha256)).grown(names, [c.name for c in kept])
+        return self._models.add_version(
+            replace(child, classes=kept, head_sha256=self._models.add_head(head.to_bytes()))
+        )  # fmt: skip
+
+    def _role_of(self, name: str) -> Role:
+        with self._database.read() as session:
+            return Role(live_class(session, name).role)
+
+
+def live_class(session: Session, name: str) -> ClassRow:
+    """The class of this name that is not retired. Raises `LabelError` when there is none."""
+    row = session.scalar(select(ClassRow).where(ClassRow.name == name, ClassRow.retired_at.is_(None)))
+    if row is None:
+        raise LabelError(f"There is no class '{name}'; `posture-daemon classes list` shows those there are.")
+    return row
+
+
+def _refuse_name_in_use(session: Session, old: str, new: str) -> None:
+    taken = session.scalar(select(ClassRow).where(ClassRow.name == new))
+    if taken is not None and taken.retired_at is None:
+        raise LabelError(f"There is already a class '{new}'; to make the two one: classes merge {old} {new}.")
+    if taken is not None:
+        raise LabelError(
+            f"'{new}' is a class that you deleted, and older models still know it; choose another name, or bring it back "
+            f"with posture-daemon classes add {new}."
+        )
+    for version in session.scalars(select(VersionRow)):
+        if {old, new} <= {c["name"] for c in version.classes}:
+            raise LabelError(f"Model {version.id} knows '{old}' and '{new}' as two classes; choose another name.")
+
+
+def _retire(session: Session, row: ClassRow, derived: Mapping[int, int], now: float) -> None:
+    """Mark the class as gone and put the derived versions in their parents' places."""
+    row.retired_at = now
+    for role in session.scalars(select(RoleRow)):
+        if role.version_id in derived:
+            role.version_id, role.since = derived[role.version_id], now
+        elif row.name in {c["name"] for c in session.get_one(VersionRow, role.version_id).classes}:
+            raise LabelError("Another model was made champion at the same moment; nothing was changed, try again.")
+
+
+NAME_LISTS = frozenset({"classes", "truth", "challenger", "incumbent"})
+"""Keys of the metrics under which lists hold class names, or values that have one."""
+COUNTS = frozenset({"train_images", "holdout_images"})
+"""Keys of the metrics under which class names are keys."""
+
+
+def _renamed(data: Any, key: str, old: str, new: str) -> Any:
+    """A copy of JSON from a version or a run with a class renamed where it stands for the class; words stay as they were."""
+    if isinstance(data, dict):
+        as_key = {new if k == old and key in COUNTS else k: v for k, v in data.items()}
+        return {k: _renamed(v, k, old, new) for k, v in as_key.items()}
+    if isinstance(data, list) and key in NAME_LISTS:
+        return [_renamed_entry(entry, old, new) for entry in data]
+    return data
+
+
+def _renamed_entry(entry: Any, old: str, new: str) -> Any:
+    if isinstance(entry, dict) and entry.get("name") == old:
+        return {**entry, "name": new}
+    return new if entry == old else entry

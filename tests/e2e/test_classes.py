@@ -1,0 +1,102 @@
+"""`classes …` as a person uses it: beside a running daemon, refused without a person to ask, and a class that comes later."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from posture_daemon.store import Store
+from tests.e2e.command import posture_daemon, running, status, wait_until
+
+EXAMPLE = Path(__file__).parents[2] / "data" / "example"
+NEW_NAMES = {"good_posture": "upright", "bad_posture": "slouching", "na": "nobody"}
+
+
+def seen(data: Path) -> str | None:
+    """What the running daemon sees now."""
+    daemon = status(data)["daemon"] or {}
+    return (daemon.get("sees") or {}).get("label")
+
+
+def test_a_running_daemon_answers_with_the_new_names(tmp_path: Path) -> None:
+    """Within seconds, without a restart and without another model; none of the old names comes back."""
+    assert posture_daemon(tmp_path, "classes", "list").returncode == 0
+    with running(tmp_path, "--camera", "fake:desk?seed=1"):
+        wait_until(lambda: seen(tmp_path) in NEW_NAMES, "an answer with an old name")
+        for old, new in NEW_NAMES.items():
+            assert posture_daemon(tmp_path, "classes", "rename", old, new).returncode == 0
+        wait_until(lambda: seen(tmp_path) in NEW_NAMES.values(), "an answer with a new name", 10)
+        listed = posture_daemon(tmp_path, "classes", "list").stdout
+        assert all(new in listed for new in NEW_NAMES.values())
+        assert "good_posture" not in listed
+        assert status(tmp_path)["champion"]["id"] == 1
+
+
+@pytest.mark.parametrize("command", [("delete", "na"), ("merge", "na", "bad_posture")])
+def test_without_a_person_to_ask_nothing_is_deleted(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """One sentence that names `--yes`; with it, the account is printed and the class is gone."""
+    refused = posture_daemon(tmp_path, "classes", *command)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.count("\n") == 1
+    assert "--yes" in refused.stderr
+    assert "na" in status(tmp_path)["champion"]["classes"]
+    done = posture_daemon(tmp_path, "classes", *command, "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "only answers with bad_posture, good_posture" in done.stdout
+    assert "na" not in status(tmp_path)["champion"]["classes"]
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        (("rename", "nobody", "x"), "no class 'nobody'"),
+        (("rename", "na", "unknown"), "reserved"),
+        (("add", "a/b"), "letters"),
+        (("merge", "na", "na"), "itself"),
+    ],
+)
+def test_names_that_will_not_do_are_refused_in_one_sentence(
+    tmp_path: Path, command: tuple[str, ...], word: str
+) -> None:
+    """Nothing is changed."""
+    done = posture_daemon(tmp_path, "classes", *command, *(["--yes"] if command[0] == "merge" else []))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert word in done.stderr
+    assert status(tmp_path)["champion"]["classes"] == ["bad_posture", "good_posture", "na"]
+
+
+def test_a_class_that_comes_in_mid_life_is_learned_beside_the_old_ones(tmp_path: Path) -> None:
+    """The champion of three classes gets labels of a fourth: the head grows by a row, in the champion's order."""
+    pictures, data = tmp_path / "pictures", tmp_path / "data"
+    for name in ("good_posture", "bad_posture", "na", "standing"):
+        files = sorted((EXAMPLE / name).iterdir())
+        for split, chosen in (("train", files[:8]), ("val", files[8:])):
+            (pictures / split / name).mkdir(parents=True)
+            for file in chosen:
+                shutil.copy(file, pictures / split / name)
+    assert posture_daemon(data, "classes", "add", "standing", "--role", "good").returncode == 0
+    assert posture_daemon(data, "label", "--import", pictures).returncode == 0
+    done = posture_daemon(data, "train", "--force", POSTURE_TRAINING__VIEWS="1")
+    assert done.stdout.startswith("PROMOTED"), done.stdout + done.stderr
+    champion = Store(data).models.champion()
+    assert champion is not None
+    assert [c.name for c in champion.classes] == ["bad_posture", "good_posture", "na", "standing"]
+    assert champion.classes[3].role.value == "good"
+    recall = champion.metrics["challenger"]["confusion"][3]
+    assert recall[3] / sum(recall) >= 0.4  # the champion of before: 0
+
+
+def test_the_stats_of_the_labels_are_printed_for_people_and_programs(tmp_path: Path) -> None:
+    """A table with images and blocks, the warnings, and what would help; with `--json` the same as one value."""
+    assert posture_daemon(tmp_path, "label", "--import", EXAMPLE).returncode == 0
+    shown = posture_daemon(tmp_path, "dataset", "stats")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "16 (1)" in shown.stdout
+    assert "warning: 'standing' comes from a single time block" in shown.stdout
+    found = json.loads(posture_daemon(tmp_path, "dataset", "stats", "--json").stdout)
+    assert {c["name"]: c["images"]["train"] for c in found["classes"]}["standing"] == 16
+    assert found["advice"].startswith("Most useful next")
