@@ -51,7 +51,7 @@ def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: Feat
     old_head = Head.from_bytes(store.models.read_head(incumbent.head_sha256))
     inputs = Inputs.of(old_head, is_base=incumbent.is_base)
     images = store.labels.labelled()
-    classes = _classes(store, incumbent, images, recipe.min_images_per_class)
+    classes = classes_to_learn(store, incumbent, images, recipe.min_images_per_class)
     names = [c.name for c in classes]
     source = FeatureSource(store, backbone, cache, inputs, recipe)
     training = source.load([i for i in images if i.split is Split.TRAIN and i.class_name in names], recipe.views)
@@ -62,16 +62,30 @@ def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: Feat
     layer = _fit(training, inputs, [c.name for c in incumbent.classes], names)
     fitted = time.monotonic()
     logits = holdout.identity @ layer.weight.T + layer.bias
-    temperature = _temperature(logits, holdout.truth, names)
     seconds = {"features": round(prepared - began, 3), "fit": round(fitted - prepared, 3)}
-    return Challenger(
-        head=inputs.head_with(layer),
-        classes=classes,
-        temperature=temperature,
-        evaluation=evaluate(softmax(logits, temperature), names, holdout.truth),
-        incumbent_evaluation=_judge_incumbent(incumbent, inputs, holdout),
-        report={**_report(training, holdout, source, recipe), "seconds": seconds},
+    return calibrated(
+        inputs.head_with(layer),
+        classes,
+        logits,
+        holdout.truth,
+        _judge_incumbent(incumbent, inputs, holdout),
+        {**_report(training, holdout, source, recipe), "seconds": seconds},
     )
+
+
+def calibrated(
+    head: Head,
+    classes: tuple[PostureClass, ...],
+    logits: Floats,
+    truth: Sequence[str],
+    incumbent_evaluation: Evaluation | None,
+    report: dict[str, Any],
+) -> Challenger:
+    """Every strategy ends here: fit the temperature to the `logits (n, classes)` on the holdout, and judge the head there."""
+    names = [c.name for c in classes]
+    temperature = _temperature(logits, truth, names)
+    evaluation = evaluate(softmax(logits, temperature), names, truth)
+    return Challenger(head, classes, temperature, evaluation, incumbent_evaluation, report)
 
 
 def _fit(training: Vectors, inputs: Inputs, old_names: Sequence[str], names: Sequence[str]) -> Linear:
@@ -102,7 +116,7 @@ def _report(training: Vectors, holdout: Vectors, source: FeatureSource, recipe: 
     }
 
 
-def _classes(
+def classes_to_learn(
     store: Store, incumbent: ModelVersion, images: Sequence[LabelledImage], least: int
 ) -> tuple[PostureClass, ...]:
     """The incumbent's classes in their order, then new ones that have enough training images."""

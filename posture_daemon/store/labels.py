@@ -117,8 +117,8 @@ class Labels:
                     _record(session, row, label, class_id, "import", now, holdout_every)
         return BlockImport(**done)
 
-    def labelled(self) -> list[LabelledImage]:
-        """All labelled images in the order of their capture."""
+    def labelled(self, after: float | None = None) -> list[LabelledImage]:
+        """All labelled images in the order of their capture, or only those whose label was given `after` this time."""
         query = (
             select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split)
             .join(LabelRow, LabelRow.frame_id == FrameRow.id)
@@ -126,6 +126,8 @@ class Labels:
             .join(BlockRow, BlockRow.id == FrameRow.block_id)
             .order_by(FrameRow.captured_at, FrameRow.id)
         )
+        if after is not None:
+            query = query.where(LabelRow.labelled_at > after)
         with self._database.read() as session:
             return [LabelledImage(id_, sha, name, Split(split)) for id_, sha, name, split in session.execute(query)]
 

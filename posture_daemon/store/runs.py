@@ -82,6 +82,11 @@ class Runs:
         with self._database.read() as session:
             return session.scalar(select(func.max(RunRow.started_at)).where(ended))
 
+    def started_training(self, version_id: int) -> float | None:
+        """Start of the run that made this version; `None` for an imported one, to which every label is new."""
+        with self._database.read() as session:
+            return session.scalar(select(func.max(RunRow.started_at)).where(RunRow.challenger_id == version_id))
+
 
 def _as_json(decision: Decision) -> list[Any]:
     return [{"name": v.name, "passed": v.passed, "text": v.text} for v in decision.verdicts]
