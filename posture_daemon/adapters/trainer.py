@@ -56,7 +56,7 @@ class SubprocessTrainer:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **_threads(request)},
+                env={**os.environ, **_threads(request), "TMPDIR": str(request.parent)},
             )
             code = self._wait(self._child, timeout_s, ProgressLog(request.parent / "child.log"))
         if code == 0:

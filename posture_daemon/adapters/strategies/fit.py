@@ -53,8 +53,8 @@ class Fitted:
     """What came of it. Accuracies are on `val`, 0–1; `curve` is top-1 after each epoch, empty without `validate`.
 
     `top1` and `top5` belong to ultralytics' own choice, `best` (weights of the best epoch on `val`); `last` are the weights
-    after the last epoch. `best_epoch` is the first of the best in the curve and counts from 1. `seconds` include the start of the process; `peak_memory_bytes` is its
-    largest resident size.
+    after the last epoch. `best_epoch` is the first of the best in the curve, counted from 1. `seconds` include the start of
+    the process; `peak_memory_bytes` is its largest resident size.
     """
 
     top1: float
