@@ -15,11 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posture_daemon.adapters.strategies.progress import ProgressLog
+from posture_daemon.adapters.strategies.progress import ProgressLog, to_log
 from posture_daemon.domain import ModelVersion, Strategy
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError
 
@@ -40,9 +40,10 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class SubprocessTrainer:
-    """Implements `ports.Trainer`."""
+    """Implements `ports.Trainer`. `say` is given each line of progress; by default the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None] = to_log) -> None:
+        self._say = say
         self._child: subprocess.Popen[bytes] | None = None
         self._cancelled = threading.Event()
 
@@ -58,7 +59,7 @@ class SubprocessTrainer:
                 stderr=output,
                 env={**os.environ, **_threads(request), "TMPDIR": str(request.parent)},
             )
-            code = self._wait(self._child, timeout_s, ProgressLog(request.parent / "child.log"))
+            code = self._wait(self._child, timeout_s, ProgressLog(request.parent / "child.log", self._say))
         if code == 0:
             return request.parent / RESULT
         if self._cancelled.is_set():

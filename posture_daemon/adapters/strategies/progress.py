@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -11,18 +12,23 @@ MARK = "progress: "
 """Lines of the child's output that begin with this are for the log."""
 
 
-class ProgressLog:
-    """Follows the file that a child writes its output to."""
+def to_log(line: str) -> None:
+    """Where progress goes unless somebody watches."""
+    log.info("%s", line)
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._read = path, 0
+
+class ProgressLog:
+    """Follows the file that a child writes its output to; `say` is given each line of progress."""
+
+    def __init__(self, path: Path, say: Callable[[str], None] = to_log) -> None:
+        self._path, self._say, self._read = path, say, 0
 
     def relay(self) -> None:
-        """Log the lines of progress that were completed since the last call."""
+        """Tell the lines of progress that were completed since the last call."""
         with self._path.open("rb") as file:
             file.seek(self._read)
             whole = file.read().rpartition(b"\n")[0]
         for line in whole.decode(errors="replace").splitlines():
             if line.startswith(MARK):
-                log.info("%s", line.removeprefix(MARK))
+                self._say(line.removeprefix(MARK))
         self._read += len(whole)
