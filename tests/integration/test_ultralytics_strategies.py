@@ -61,13 +61,19 @@ def label_session(
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of somebody who labelled, trained (model 2, the same as the starter), and labelled a new class."""
+    """The data folder of somebody who labelled, trained, and labelled a new class.
+
+    The training gave model 2: the starter with its classes in another order, which is not that of the alphabet.
+    """
     folder = tmp_path_factory.mktemp("labelled")
     store = open_store(Settings(data_dir=folder))
     starter = store.models.get(1)
     label_session(store, 9.0, OLD, at=100.0)
     run_id = store.runs.begin("test", Decision(()), 1, LEARNED_AT)
-    child = store.models.add_version(ModelVersion(**{**vars(starter), "parent_id": 1, "source": "fine-tune"}))
+    head = Head.from_bytes(store.models.read_head(starter.head_sha256)).grown([c.name for c in starter.classes], OLD)
+    classes = tuple(next(c for c in starter.classes if c.name == name) for name in OLD)
+    files = {"head_sha256": store.models.add_head(head.to_bytes()), "classes": classes}
+    child = store.models.add_version(ModelVersion(**{**vars(starter), **files, "parent_id": 1, "source": "fine-tune"}))
     store.models.promote(child.id, LEARNED_AT)
     store.runs.finish(run_id, Outcome.PROMOTED, "better", LEARNED_AT + 1, {}, child.id)
     label_session(store, 14.0, NEW, at=200.0)

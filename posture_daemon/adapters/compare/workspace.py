@@ -17,6 +17,7 @@ from pathlib import Path
 from posture_daemon.datasets import Layout, import_folder, read_layout
 from posture_daemon.domain import Decision, LabelledImage, ModelVersion, Outcome, Split
 from posture_daemon.errors import DatasetError, ModelError
+from posture_daemon.labelling import DISCARDED, UNCATEGORIZED
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 
@@ -114,13 +115,17 @@ def _gaps(dataset: Path, layout: Layout, images: Sequence[LabelledImage]) -> lis
     """Class folders without pictures, and classes that validation cannot judge."""
     train = next((path for path in dataset.iterdir() if path.name.casefold() == "train" and path.is_dir()), dataset)
     folders = {path.name for path in train.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    empty = folders - {*layout.class_folders, UNCATEGORIZED, DISCARDED}
     judged = {image.class_name for image in images if image.split is Split.HOLDOUT}
     trained = set(_training_images(images))
     return [
-        *(f"The class folder train/{name} holds no pictures and is left out." for name in sorted(folders - {*layout.class_folders, "uncategorized", "discarded"})),
+        *(f"The class folder train/{name} holds no pictures and is left out." for name in sorted(empty)),
         *(f"The class {name} has no pictures in val/, so its recall is unknown." for name in sorted(trained - judged)),
-        *(f"The class {name} is in val/ but not in train/, so all of it is missed." for name in sorted(judged - trained)),
-    ]  # fmt: skip
+        *(
+            f"The class {name} is in val/ but not in train/, so it is always missed."
+            for name in sorted(judged - trained)
+        ),
+    ]
 
 
 def _copy_version(source: Store, target: Store, version: ModelVersion) -> ModelVersion:
