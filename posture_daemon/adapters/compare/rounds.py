@@ -119,8 +119,9 @@ class Rounds:
         request.write_text(job.to_json())
         trainer = SubprocessTrainer(lambda line: self.say(f"{strategy.value}: {line}"))
         result: dict[str, Any] = json.loads(trainer.train(request, training.timeout_s).read_text())
-        for scratch in ("dataset", "ultralytics", "start.pt"):
+        for scratch in ("dataset", "ultralytics"):
             shutil.rmtree(folder / scratch, ignore_errors=True)
+        (folder / "start.pt").unlink(missing_ok=True)
         return result
 
 
