@@ -56,25 +56,21 @@ def confusion_chart(evaluation: Evaluation) -> str:
         return _uri(figure)
 
 
-def bar_chart(
-    title: str, values: Sequence[tuple[str, float, str]], *, log: bool = False, most: float | None = None
-) -> str:
-    """One horizontal bar per strategy: `(name, value, text beside the bar)`."""
+def bar_chart(title: str, values: Sequence[tuple[str, float, str]], most: float | None = None) -> str:
+    """One horizontal bar per strategy: `(name, value, text beside the bar)`; the axis ends at `most`, or where it must."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.6, 0.6 + 0.34 * len(values)), layout="constrained")
         axes = figure.subplots()
         names = [name for name, _, _ in values]
         colours = [ACCENT if name == OURS else PLAIN for name in names]
-        bars = axes.barh(names, [value for _, value, _ in values], color=colours, height=0.62, log=log)
+        bars = axes.barh(names, [value for _, value, _ in values], color=colours, height=0.62)
         axes.bar_label(bars, [text for _, _, text in values], padding=4)
         axes.invert_yaxis()
         axes.set_title(title, loc="left", fontweight="bold", fontsize=10)
         axes.spines[:].set_visible(False)
-        axes.tick_params(length=0, which="both")
-        axes.set_xticks([], minor=True)
+        axes.tick_params(length=0)
         axes.set_xticks([])
-        low, high = axes.get_xlim()
-        axes.set_xlim(low, most or (high * 12 if log else high * 1.3))  # room for the text
+        axes.set_xlim(0, most or 1.3 * max(value for _, value, _ in values) or 1)  # room for the text
         return _uri(figure)
 
 

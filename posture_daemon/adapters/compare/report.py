@@ -99,8 +99,8 @@ def _bars(trained: Sequence[Result], splits: Sequence[str]) -> list[str]:
         (r.name, (r.peak_memory_bytes or 0) / 1e6, f"{(r.peak_memory_bytes or 0) / 1e6:,.0f} MB") for r in trained
     ]
     return [
-        bar_chart(f"Top-1 on {name}", top1, most=1.25),
-        bar_chart("Seconds (logarithmic)", seconds, log=True),
+        bar_chart(f"Top-1 on {name}", top1, 1.25),
+        bar_chart("Time", seconds),
         bar_chart("Peak memory", memory),
     ]
 
