@@ -93,6 +93,13 @@ def test_a_report_inside_the_dataset_is_refused(models: Store, settings: Setting
     assert not (dataset / "report").exists()
 
 
+def test_a_report_that_cannot_be_written_is_refused(models: Store, settings: Settings, tmp_path: Path) -> None:
+    """Here because a file has its name."""
+    (tmp_path / "out").write_text("")
+    with pytest.raises(DatasetError, match=r"out cannot be written \(Not a directory\)\."):
+        compare(models, settings, tmp_path / "out", Strategy.REPLAY)
+
+
 def test_too_few_labels_in_the_store_are_refused(models: Store, settings: Settings, tmp_path: Path) -> None:
     """Without a dataset the labels count."""
     with pytest.raises(DatasetError, match="too few labels to compare on"):

@@ -41,10 +41,10 @@ def run_comparison(
 
     `say` is told of progress, a line at a time. Raises `DatasetError` when the pictures do not allow a comparison.
     """
-    _refuse_inside(wanted)
+    _check_out(wanted)
     work = wanted.out / WORK
-    workspace = _workspace(wanted, models, base, settings, work)
     try:
+        workspace = _workspace(wanted, models, base, settings, work)
         for note in workspace.notes:
             say(note)
         results = []
@@ -52,16 +52,21 @@ def run_comparison(
         for result in rounds.run(wanted.strategies):
             say(_line(result))
             results.append(result)
-        return write_report(wanted.out, _facts(workspace, base, rounds), results)
-    finally:
+        page = write_report(wanted.out, _facts(workspace, base, rounds), results)
         workspace.store.close()
+        return page
+    finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _refuse_inside(wanted: Comparison) -> None:
-    """The next comparison would take the pictures of this one for classes."""
+def _check_out(wanted: Comparison) -> None:
+    """The folder can be written, and is not within the dataset: the next comparison would take its pictures for classes."""
     if wanted.dataset is not None and wanted.out.resolve().is_relative_to(wanted.dataset.resolve()):
         raise DatasetError(f"The report's folder {wanted.out} lies inside the dataset; give --out another place.")
+    try:
+        (wanted.out / WORK).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"The report's folder {wanted.out} cannot be written ({error.strerror}).") from error
 
 
 def _workspace(wanted: Comparison, models: Store, base: ModelVersion, settings: Settings, work: Path) -> Workspace:
