@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -21,18 +22,20 @@ from posture_daemon.adapters.trainer import SubprocessTrainer
 from posture_daemon.capture import CaptureLoop
 from posture_daemon.daemon import Daemon, Parts
 from posture_daemon.datasets import read_layout
-from posture_daemon.domain import ModelVersion, PostureClass
+from posture_daemon.domain import ModelVersion, PostureClass, Split
 from posture_daemon.errors import DatasetError, ModelError
 from posture_daemon.head import Head
 from posture_daemon.learning.class_roles import guess_role, looks_like_postures
 from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.learning.reexamine import Difference, differ, say
 from posture_daemon.live import LiveClassifier, LiveModel
 from posture_daemon.pictures import decode
 from posture_daemon.ports import Backbone
-from posture_daemon.retrain import Retrainer
+from posture_daemon.retrain import Retrainer, recipe
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.watch import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +92,26 @@ def install(store: Store, folder: Path, source: str, *, as_base: bool) -> ModelV
 
 def load_model(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> LiveModel:
     """Read a version from disk, every file checked against its digest; a backbone that is loaded already is used again."""
-    backbone = loaded
-    if backbone is None or backbone.sha256 != version.backbone_sha256:
-        path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
-        backbone = OnnxBackbone(path, threads=1, expected_sha256=version.backbone_sha256)
+    backbone = open_backbone(store, version, loaded)
     return LiveModel(version, backbone, Head.from_bytes(store.models.read_head(version.head_sha256)))
+
+
+def open_backbone(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> Backbone:
+    """A version's backbone from disk, checked against its digest; one that is loaded already is used again."""
+    if loaded is not None and loaded.sha256 == version.backbone_sha256:
+        return loaded
+    path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
+    return OnnxBackbone(path, threads=1, expected_sha256=version.backbone_sha256)
+
+
+def difference(store: Store, settings: Settings, first: ModelVersion, second: ModelVersion) -> Difference:
+    """Which images of the present holdout two versions call differently. Raises `ModelError`, `DatasetError`."""
+    images = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
+    if not images:
+        raise DatasetError("There are no holdout images yet, so the models cannot be compared; label more frames.")
+    before = say(store, first, images, partial(open_backbone, store), recipe(settings))
+    after = say(store, second, images, partial(open_backbone, store), recipe(settings))
+    return differ(images, before, after)
 
 
 def champion(store: Store) -> ModelVersion:
@@ -107,6 +125,15 @@ def champion(store: Store) -> ModelVersion:
 def build_retrainer(store: Store, settings: Settings, trainer: SubprocessTrainer) -> Retrainer:
     """A retrainer on the real device."""
     return Retrainer(store, trainer, LinuxProbe(settings.data_dir), settings)
+
+
+def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> Watcher:
+    """A watcher that uses the live backbone where it fits."""
+
+    def open_(version: ModelVersion) -> Backbone:
+        return open_backbone(store, version, live.backbone)
+
+    return Watcher(store, lambda version, images: say(store, version, images, open_, recipe(settings)), settings)
 
 
 def build_daemon(settings: Settings) -> Daemon:
@@ -128,6 +155,7 @@ def build_daemon(settings: Settings) -> Daemon:
             live=live,
             loop=CaptureLoop(source, live, router, store, settings),
             retrainer=build_retrainer(store, settings, trainer),
+            watcher=build_watcher(store, settings, live),
             trainer=trainer,
             probe=LinuxProbe(settings.data_dir),
             load_model=lambda version: load_model(store, version, live.backbone),

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from posture_daemon.confidence import ConfidenceTally
 from posture_daemon.domain import Frame, NewFrame, Prediction
 from posture_daemon.errors import PostureError
 from posture_daemon.live import LiveClassifier
@@ -71,6 +72,7 @@ class CaptureLoop:
         self._answered_at: float | None = None
         self._remembered: str | None = None
         self.counts = CaptureCounts()
+        self.confidences = ConfidenceTally()
         self.last: Prediction | None = None
         self.last_captured_at: float | None = None
 
@@ -115,6 +117,7 @@ class CaptureLoop:
     def _handle(self, frame: Frame) -> None:
         prediction = self._live.predict(frame.image)
         self._count()
+        self.confidences.add(prediction)
         self.last, self.last_captured_at = prediction, frame.captured_at
         self._track(prediction, frame.captured_at)
         self._remember_for(prediction.backbone_sha256)

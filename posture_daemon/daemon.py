@@ -22,11 +22,15 @@ from posture_daemon.settings import Settings
 from posture_daemon.status import LOCK_NAME, write_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive, owner_of
+from posture_daemon.watch import Watcher
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 """How often the daemon looks for a new champion and tells its status."""
+
+WATCH_S = 60.0
+"""How often the new champion is looked after, and how sure it was is written down."""
 
 STOP_S = 2.0
 """How long the capture thread and the camera may each take to stop; together below systemd's and our promise of 5 s."""
@@ -63,6 +67,7 @@ class Parts:
     live: LiveClassifier
     loop: CaptureLoop
     retrainer: Retrainer
+    watcher: Watcher
     trainer: Cancellable
     probe: ResourceProbe
     load_model: Callable[[ModelVersion], LiveModel]
@@ -113,6 +118,7 @@ class Daemon:
         self._scheduler.add_job(self._tick, "interval", (stop,), seconds=TICK_S, id="tick")
         every = self._parts.settings.training.check_every_s
         self._scheduler.add_job(self._learn, "interval", seconds=every, id="learn")
+        self._scheduler.add_job(self._watch, "interval", seconds=WATCH_S, id="watch")
         self._scheduler.start()
 
     def _stop(self, capture: threading.Thread) -> None:
@@ -138,6 +144,13 @@ class Daemon:
             self._parts.retrainer.run("schedule")
         except PostureError as error:
             log.error("no training: %s", error)
+
+    def _watch(self) -> None:
+        try:
+            self._parts.store.confidences.add(self._parts.loop.confidences.take())
+            self._parts.watcher.check()
+        except (PostureError, OSError) as error:
+            log.error("the new champion could not be looked after: %s", error)
 
     def _tick(self, stop: threading.Event) -> None:
         if self._parts.source.state.status == "ended":

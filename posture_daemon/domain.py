@@ -72,6 +72,17 @@ class Outcome(str, Enum):
     KEPT = "KEPT"
     PROMOTED = "PROMOTED"
     FAILED = "FAILED"
+    ROLLED_BACK = "ROLLED_BACK"
+    """No training: the watch found a champion worse than the one before it. `challenger` is then the one that came back."""
+
+
+class WatchEnding(str, Enum):
+    """How the watch over a new champion ended."""
+
+    KEPT = "kept"
+    ROLLED_BACK = "rolled back"
+    OVERTAKEN = "overtaken"
+    """Another version became champion first."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +148,8 @@ class ModelVersion:
     """A backbone and a head under one number, with the lineage of the head.
 
     `temperature` divides the logits (Guo et al. 2017, arXiv 1706.04599). `classes` is in the order of the head's rows;
-    a *base* has none. Files are found by content: `models/backbones/<sha>/` and `models/heads/<sha>/`.
+    a *base* has none. Files are found by content: `models/backbones/<sha>/` and `models/heads/<sha>/`. `metrics` is how good it
+    was when it was made, `lineage` how it was made (see `learning/lineage.py`); both are empty for what nobody wrote down.
     """
 
     id: int
@@ -149,6 +161,7 @@ class ModelVersion:
     temperature: float
     source: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_base(self) -> bool:
@@ -237,12 +250,13 @@ class QueuedFrame:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A frame, its class and its split. Its picture is read separately."""
+    """A frame, its class, its split and its time block. Its picture is read separately."""
 
     frame_id: int
     sha256: str
     class_name: str
     split: Split
+    block_id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -258,3 +272,19 @@ class TrainingRun:
     metrics: Mapping[str, Any]
     incumbent_id: int | None
     challenger_id: int | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A champion that a training promoted, and the one it replaced, while labels tell which is better.
+
+    `ending` is `None` while it lasts; `reason` is what it has seen so far, in words.
+    """
+
+    id: int
+    version_id: int
+    previous_id: int
+    began_at: float
+    ended_at: float | None
+    ending: WatchEnding | None
+    reason: str

@@ -99,7 +99,8 @@ class Labelling:
         return Progress(counts[Status.QUEUED], counts[Status.LABELLED], counts[Status.DISCARDED])
 
     def _record(self, frame_id: int, class_name: str | None) -> None:
-        self._store.labels.answer(frame_id, class_name, "owner", self._clock(), self._settings.holdout_every)
+        every = self._settings.holdout_every, self._settings.test_every
+        self._store.labels.answer(frame_id, class_name, "owner", self._clock(), *every)
         self._skips_to_undo.clear()  # undo goes back in time: first this answer
 
 

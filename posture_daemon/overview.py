@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from posture_daemon.domain import ModelVersion, TrainingRun
+from posture_daemon.domain import ModelVersion, TrainingRun, Watch
 from posture_daemon.settings import Settings
 from posture_daemon.status import read_status
 from posture_daemon.store import Store
@@ -24,6 +24,7 @@ def overview(store: Store, settings: Settings) -> dict[str, Any]:
         },
         "champion": None if champion is None else _model(champion),
         "previous": None if previous is None else previous.id,
+        "watch": _watch(store.watches.latest()),
         "last_run": None if not runs else _run(runs[0]),
     }
 
@@ -41,5 +42,12 @@ def _model(version: ModelVersion) -> dict[str, Any]:
     }
 
 
+def _watch(watch: Watch | None) -> dict[str, Any] | None:
+    """The newest watch; `ending` is `None` while it lasts."""
+    return None if watch is None else {**asdict(watch), "ending": watch.ending.value if watch.ending else None}
+
+
 def _run(run: TrainingRun) -> dict[str, Any]:
-    return {**asdict(run), "outcome": run.outcome.value if run.outcome else "running", "metrics": dict(run.metrics)}
+    """Without the answers to each holdout image, which would bury the rest; `models diff` shows them."""
+    metrics = {name: value for name, value in run.metrics.items() if name != "answers"}
+    return {**asdict(run), "outcome": run.outcome.value if run.outcome else "running", "metrics": metrics}

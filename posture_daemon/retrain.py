@@ -25,11 +25,11 @@ from posture_daemon.domain import (
 )
 from posture_daemon.errors import ModelError, PostureError, TrainingCancelled
 from posture_daemon.gate import TrainingFacts, decide
-from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.lineage import lineage
 from posture_daemon.learning.strategies import FitPlan
 from posture_daemon.ports import ResourceProbe, Trainer
-from posture_daemon.promotion import Score, judge
+from posture_daemon.promotion import Answers, judge
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
@@ -138,33 +138,33 @@ class Retrainer:
 
     def _train_and_judge(self, run_id: int, incumbent: ModelVersion, folder: Path, strategy: Strategy) -> TrainingRun:
         result = self._train(incumbent, folder, strategy)
-        version = self._register(result, incumbent, folder)
+        made_of = lineage(strategy, self._settings, result["report"])
+        result["report"].pop("label_ids", None)  # of the version, not of every row that mentions it
+        version = self._register(result, incumbent, folder, made_of)
         verdict = self._judge(result, incumbent)
+        if verdict.passed and not self._promote(version, incumbent):
+            verdict = _overtaken()
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
-        if outcome is Outcome.PROMOTED:
-            self._store.models.promote(version.id, self._clock())
         return self._store.runs.finish(
             run_id, outcome, verdict.reason, self._clock(), {k: result[k] for k in result if k != "head"}, version.id
         )
 
+    def _promote(self, version: ModelVersion, incumbent: ModelVersion) -> bool:
+        """Nothing is watched against a base: it has no answers that could be better."""
+        watched = self._settings.watch.enabled and not incumbent.is_base
+        return self._store.models.promote(version.id, self._clock(), expected=incumbent.id, watched=watched)
+
     def _judge(self, result: dict[str, Any], incumbent: ModelVersion) -> Decision:
-        if self._store.models.champion_id() != incumbent.id:
-            text = "another model was made champion during the training, and the challenger was not judged against it"
-            return Decision((Verdict("same champion", False, text),))
-        before = result["incumbent"]
-        return judge(
-            Score(Evaluation.from_json(result["challenger"]).per_class()),
-            None if before is None else Score(Evaluation.from_json(before).per_class()),
-            self._settings.promotion,
-        )
+        """What the holdout says. The champion may change meanwhile; `promote` looks again."""
+        knows, knew = [c["name"] for c in result["classes"]], [c.name for c in incumbent.classes]
+        return judge(Answers.from_json(result["answers"]), knows, knew, self._settings.promotion)
 
     def _train(self, incumbent: ModelVersion, folder: Path, strategy: Strategy) -> dict[str, Any]:
         training = self._settings.training
-        recipe = Recipe(training.seed, training.views, training.flip, training.min_images_per_class)
         job = TrainingJob(
             str(self._store.folder),
             incumbent.id,
-            recipe,
+            recipe(self._settings),
             training.threads,
             training.nice,
             str(folder),
@@ -176,7 +176,9 @@ class Retrainer:
         result: dict[str, Any] = json.loads(self._trainer.train(request, training.timeout_s).read_text())
         return result
 
-    def _register(self, result: dict[str, Any], incumbent: ModelVersion, folder: Path) -> ModelVersion:
+    def _register(
+        self, result: dict[str, Any], incumbent: ModelVersion, folder: Path, made_of: dict[str, Any]
+    ) -> ModelVersion:
         """Files first, then the row: a crash in between leaves at worst a file that nobody points to."""
         backbone_sha256 = incumbent.backbone_sha256
         if "backbone" in result:  # a strategy that moves the backbone has made a new one, in this folder
@@ -193,10 +195,22 @@ class Retrainer:
                 classes=tuple(PostureClass(c["name"], Role(c["role"])) for c in result["classes"]),
                 temperature=result["temperature"],
                 source="fine-tune",
-                metrics={"challenger": result["challenger"], "report": result["report"]},
+                metrics={name: result[name] for name in ("challenger", "test", "report") if result.get(name)},
+                lineage=made_of,
             )
         )
 
 
+def recipe(settings: Settings) -> Recipe:
+    """The settings that shape a training; they also name the place of its features in the cache."""
+    training = settings.training
+    return Recipe(training.seed, training.views, training.flip, training.min_images_per_class)
+
+
 def _busy() -> Decision:
     return Decision((Verdict("alone", False, "another training is running on this data folder"),))
+
+
+def _overtaken() -> Decision:
+    text = "another model was made champion during the training, and the challenger was not judged against it"
+    return Decision((Verdict("same champion", False, text),))

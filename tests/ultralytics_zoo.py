@@ -1,15 +1,19 @@
 """Run by tests in a process of its own, because it imports torch and ultralytics.
 
 `make FOLDER` writes small checkpoints with random weights and what ultralytics' own layers answer (`*.npz`);
-`predict MODEL SIZE IMAGES.npz OUT.npz` writes what `YOLO.predict` answers for batches of BGR images.
+`predict MODEL SIZE IMAGES.npz OUT.npz` writes what `YOLO.predict` answers for batches of BGR images;
+`train MODEL DATASET OUT.npz SETTINGS` trains one epoch with `freeze=10` and writes every batch, its loss and the head after it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     scratch = tempfile.mkdtemp()
@@ -19,6 +23,7 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 from ultralytics import YOLO
+from ultralytics.models.yolo.classify import ClassificationTrainer
 from ultralytics.nn.tasks import BaseModel
 
 SIZE = 64
@@ -92,8 +97,65 @@ def predict(model: Path, size: int, images: Path, out: Path) -> None:
     np.savez(out, **answers, names=np.array(list(yolo.names.values())))
 
 
+def train(model: Path, dataset: Path, out: Path, settings: dict[str, Any]) -> None:
+    """Let ultralytics' own trainer run one epoch, without augmentation; look, but touch nothing.
+
+    Writes `images uint8 (steps, n, size, size, 3)` (BGR), `targets (steps, n)`, `losses (steps,)`, and under its name each
+    tensor of the head, `(steps + 1, …)`: before the first step and after every one.
+    """
+    torch.set_num_threads(1)
+    BaseModel.info = lambda *_, **__: None  # as in `make`
+    seen: dict[str, list[Any]] = {"images": [], "targets": [], "losses": []}
+
+    class Trainer(ClassificationTrainer):
+        def preprocess_batch(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            batch = super().preprocess_batch(batch)
+            pixels = (batch["img"] * 255).round().to(torch.uint8)
+            seen["images"].append(pixels.permute(0, 2, 3, 1).flip(3).numpy())
+            seen["targets"].append(batch["cls"].numpy())
+            return batch
+
+    def keep_head(trainer: ClassificationTrainer) -> None:
+        for name, tensor in trainer.model.model[10].state_dict().items():
+            seen.setdefault(name, []).append(tensor.clone().numpy())
+
+    def keep_step(trainer: ClassificationTrainer) -> None:
+        seen["losses"].append(trainer.loss.item())
+        keep_head(trainer)
+
+    _run_one_epoch(YOLO(model), Trainer, {"on_train_start": keep_head, "on_train_batch_end": keep_step}, {
+        "data": str(dataset), "project": str(out.parent), "name": out.stem, "freeze": 10, **settings,
+    })  # fmt: skip
+    np.savez(out, **{name: np.array(values) for name, values in seen.items()})
+
+
+def _run_one_epoch(
+    yolo: YOLO,
+    trainer: type[ClassificationTrainer],
+    callbacks: dict[str, Callable[..., None]],
+    settings: dict[str, Any],
+) -> None:
+    """Train with nothing random but the order of the pictures; validation and files as ultralytics likes them."""
+    for event, callback in callbacks.items():
+        yolo.add_callback(event, callback)
+    plain = {
+        "fliplr": 0.0,
+        "scale": 0.0,
+        "hsv_h": 0.0,
+        "hsv_s": 0.0,
+        "hsv_v": 0.0,
+        "erasing": 0.0,
+        "auto_augment": None,
+    }
+    quiet = {"amp": False, "workers": 0, "device": "cpu", "plots": False, "verbose": False, "deterministic": False}
+    yolo.train(trainer=trainer, epochs=1, warmup_epochs=0, **plain, **quiet, **settings)
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "make":
-        make(Path(sys.argv[2]))
+    action, *arguments = sys.argv[1:]
+    if action == "make":
+        make(Path(arguments[0]))
+    elif action == "predict":
+        predict(Path(arguments[0]), int(arguments[1]), Path(arguments[2]), Path(arguments[3]))
     else:
-        predict(Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))
+        train(Path(arguments[0]), Path(arguments[1]), Path(arguments[2]), json.loads(arguments[3]))

@@ -143,6 +143,8 @@ def _train(request: Path) -> None:
         "temperature": done.temperature,
         "challenger": done.evaluation.as_json(),
         "incumbent": done.incumbent_evaluation.as_json() if done.incumbent_evaluation else None,
+        "answers": done.answers.as_json(),
+        "test": done.test,
         "report": {"peak_memory_bytes": peak_kb * 1024, **done.report},
         **({"backbone": backbone} if backbone else {}),
     }

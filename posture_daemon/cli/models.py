@@ -1,4 +1,4 @@
-"""`models …`: import, export, inspect, fetch, list, rollback, evaluate."""
+"""`models …`: import, export, inspect, fetch, list, show, diff, rollback, evaluate."""
 
 from __future__ import annotations
 
@@ -123,6 +123,40 @@ def list_(context: typer.Context) -> None:
     store = open_store(options(context).settings())
     holders = {CHAMPION: store.models.champion(), PREVIOUS: store.models.previous()}
     show.versions(console, store.models.all(), {v.id: role for role, v in reversed(holders.items()) if v is not None})
+
+
+@app.command("show")
+def show_(
+    context: typer.Context,
+    model: Annotated[
+        int | None, typer.Argument(help="Which model; by default the champion.", show_default=False)
+    ] = None,
+) -> None:
+    """Tell how a model was made: parent, strategy, settings, seed, labels, how good it is, time, memory, software."""
+    from posture_daemon.bootstrap import champion, open_store
+    from posture_daemon.cli import show_model
+
+    store = open_store(options(context).settings())
+    version = champion(store) if model is None else store.models.get(model)
+    holders = {CHAMPION: store.models.champion_id(), PREVIOUS: getattr(store.models.previous(), "id", None)}
+    role = next((role for role, holder in holders.items() if holder == version.id), None)
+    show_model.model(console, version, role, store.runs.of_challenger(version.id), store.watches.of(version.id))
+
+
+@app.command()
+def diff(
+    context: typer.Context,
+    first: Annotated[int, typer.Argument(help="A model, by its number.")],
+    second: Annotated[int, typer.Argument(help="Another one.")],
+) -> None:
+    """Show which images of the present holdout two models call differently, and what each calls them."""
+    from posture_daemon.bootstrap import difference, open_store
+    from posture_daemon.cli import show_model
+
+    settings = options(context).settings()
+    store = open_store(settings)
+    one, other = store.models.get(first), store.models.get(second)
+    show_model.difference(console, one, other, difference(store, settings, one, other))
 
 
 @app.command()

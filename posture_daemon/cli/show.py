@@ -66,6 +66,7 @@ def _store_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
             "last training",
             "none yet" if run is None else f"{clock(run['started_at'])} {run['outcome']}: {run['reason']}",
         ),
+        *([] if found["watch"] is None else [("watch", _watch(found["watch"]))]),
         ("data", found["data_dir"]),
     ]
 
@@ -74,6 +75,12 @@ def _champion(champion: dict[str, Any]) -> str:
     classes = ", ".join(champion["classes"]) or "no classes yet: every frame is unknown until the first training"
     top1 = "" if champion["holdout_top1"] is None else f", {champion['holdout_top1']:.3f} top-1 on the holdout"
     return f"model {champion['id']} ({champion['source']}): {classes}{top1}"
+
+
+def _watch(watch: dict[str, Any]) -> str:
+    how = "watched" if watch["ending"] is None else watch["ending"]
+    seen = f": {watch['reason']}" if watch["reason"] else ""
+    return f"model {watch['version_id']}, champion since {clock(watch['began_at'])}, {how}{seen}"
 
 
 def versions(console: Console, found: list[ModelVersion], roles: dict[int, str]) -> None:
@@ -109,3 +116,11 @@ def training_run(console: Console, run: TrainingRun) -> None:
         seconds, peak = report["seconds"], report["peak_memory_bytes"] / 2**20
         console.print(f"trained on {trained}; holdout {sum(report['holdout_images'].values())} images")
         console.print(f"features {seconds['features']:.1f} s, fit {seconds['fit']:.1f} s, peak memory {peak:.0f} MB")
+    if run.metrics.get("test"):
+        console.print(f"test (decides nothing): {_tested(run.metrics['test'])}")
+
+
+def _tested(test: dict[str, Any]) -> str:
+    """Top-1 of both models on the images that are kept for tests."""
+    before, after = test["incumbent"], test["challenger"]
+    return f"top-1 {share(None if before is None else before['top1'])} → {share(after['top1'])} of {after['images']} images"

@@ -134,8 +134,8 @@ class _Import:
                 new = NewFrame(jpeg, timed.captured_at, self._source, Reason.IMPORTED, explanation)
                 frames.append((new, self._class_of(timed.image, jpeg)))
         if frames:
-            labels, every = self._store.labels, self._settings.labels.holdout_every
-            self._blocks += labels.import_block(frames, block[0].image.split, self._now, every)
+            every = self._settings.labels.holdout_every, self._settings.labels.test_every
+            self._blocks += self._store.labels.import_block(frames, block[0].image.split, self._now, *every)
 
     def discard(self, images: Iterable[FolderImage]) -> None:
         """Discard the frames of these pictures; one that the store does not have is not wanted anyway."""

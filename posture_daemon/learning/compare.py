@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from posture_daemon.domain import Floats, LabelledImage, Split
-from posture_daemon.head import Head, softmax
-from posture_daemon.learning.evaluation import Evaluation, evaluate
-from posture_daemon.learning.strategies import answers
+from posture_daemon.head import Head
+from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.learning.strategies import candidate, vectors_of
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
@@ -76,12 +76,11 @@ def score(
     store: Store, split: Split, head: Head, backbone: Backbone, names: Sequence[str], temperature: float
 ) -> Scores | None:
     """Judge a model on one split of the store; `None` when it has no readable images."""
-    images = [image for image in store.labels.labelled() if image.split is split]
-    judged, (logits,) = answers(store, images, [(head, backbone)])
-    if not judged:
+    (vectors,) = vectors_of(store, split, [(head, backbone)])
+    if not vectors.images:
         return None
-    truth = [image.class_name for image in judged]
-    return Scores(evaluate(softmax(logits, temperature), names, truth), _top5(logits, names, truth))
+    model = candidate(head, names, temperature)
+    return Scores(model.evaluate(vectors), _top5(model.logits(vectors), names, vectors.truth))
 
 
 def _top5(logits: Floats, names: Sequence[str], truth: Sequence[str]) -> float:

@@ -51,13 +51,24 @@ class Vectors:
 class FeatureSource:
     """Vectors of labelled images: from the cache, else from the features that the live path kept, else from the picture."""
 
-    def __init__(self, store: Store, backbone: Backbone, cache: FeatureCache, inputs: Inputs, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        store: Store,
+        backbone: Backbone,
+        cache: FeatureCache,
+        inputs: Inputs,
+        recipe: Recipe,
+        *,
+        tidy: bool = True,
+    ) -> None:
+        """`tidy` forgets what is cached for any other backbone, head convolution, seed or kind of views."""
         self._store, self._backbone, self._cache = store, backbone, cache
         self._inputs, self._recipe = inputs, recipe
         self._space = f"{backbone.sha256[:16]}/{inputs.key}/v{VIEWS_VERSION}/{recipe.seed}/{int(recipe.flip)}"
         self.computed = 0
         self.unreadable = 0
-        cache.keep_only([self._space])
+        if tidy:
+            cache.keep_only([self._space])
 
     def load(self, images: Sequence[LabelledImage], views: int) -> Vectors:
         """Vectors of all readable images with this many augmented views each."""

@@ -9,18 +9,22 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from posture_daemon.domain import Floats, LabelledImage, ModelVersion, PostureClass, Split, Strategy
 from posture_daemon.errors import DatasetError, LabelError, TrainingError
-from posture_daemon.head import Head, softmax
-from posture_daemon.learning.evaluation import Evaluation, evaluate
-from posture_daemon.learning.training import Challenger, calibrated
+from posture_daemon.head import HIDDEN, Head
+from posture_daemon.learning.calibration import fit_to
+from posture_daemon.learning.candidate import Candidate, calibration_report
+from posture_daemon.learning.features import Vectors
+from posture_daemon.learning.linear import Linear
+from posture_daemon.learning.training import Challenger
 from posture_daemon.pictures import decode
 from posture_daemon.ports import Backbone
+from posture_daemon.promotion import Answers
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 
@@ -58,11 +62,11 @@ class Course:
 def course_of(strategy: Strategy, store: Store, incumbent: ModelVersion, plan: FitPlan) -> Course:
     """Say what this strategy means now. Raises `TrainingError` when it has nothing to learn from."""
     only_new = strategy in (Strategy.NEW, Strategy.FINETUNE)
-    learned_at = store.runs.started_training(incumbent.id) if only_new else None
-    images = [image for image in store.labels.labelled(after=learned_at) if image.split is Split.TRAIN]
+    since = learned_at(store, incumbent) if only_new else float("-inf")
+    images = [image for image in store.labels.labelled(since) if image.split is Split.TRAIN]
     if not images:
-        since = "" if learned_at is None else f" given since the training that model {incumbent.id} came from"
-        raise TrainingError(f"There are no labels for training{since}, so the strategy {strategy.value} cannot learn.")
+        which = f" given since the training that model {incumbent.id} came from" if since > 0 else ""
+        raise TrainingError(f"There are no labels for training{which}, so the strategy {strategy.value} cannot learn.")
     frozen = strategy is Strategy.FINETUNE
     return Course(
         start=root_of(store, incumbent) if strategy is Strategy.SCRATCH else incumbent,
@@ -79,6 +83,12 @@ def root_of(store: Store, version: ModelVersion) -> ModelVersion:
     return version
 
 
+def learned_at(store: Store, version: ModelVersion) -> float:
+    """When the run that made this version began: labels given later are new to it. To an imported one all of them are."""
+    made = store.runs.of_challenger(version.id)
+    return float("-inf") if made is None else made.started_at
+
+
 def judge_fitted(
     store: Store,
     fitted: tuple[Head, tuple[PostureClass, ...], Backbone],
@@ -88,25 +98,42 @@ def judge_fitted(
     """Calibrate a head that ultralytics fitted, and judge it and the incumbent on the same holdout, each on its backbone."""
     head, classes, backbone = fitted
     version, old_backbone = incumbent
-    holdout = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
     old_head = Head.from_bytes(store.models.read_head(version.head_sha256))
-    judged, (logits, old_logits) = answers(store, holdout, [(head, backbone), (old_head, old_backbone)])
-    truth = [image.class_name for image in judged]
-    return calibrated(
-        head, classes, logits, truth, _evaluate_version(version, old_logits, truth), {**report, **_counted(truth)}
+    models = [(head, backbone), (old_head, old_backbone)]
+    new, old = vectors_of(store, Split.HOLDOUT, models)
+    raw = candidate(head, [c.name for c in classes], 1.0)
+    after = replace(raw, temperature=fit_to(raw.logits(new), new.truth, raw.names))
+    before = None if version.is_base else candidate(old_head, [c.name for c in version.classes], version.temperature)
+    called = None if before is None else before.called(old)
+    return Challenger(
+        head=head,
+        classes=classes,
+        temperature=after.temperature,
+        evaluation=after.evaluate(new),
+        incumbent_evaluation=None if before is None else before.evaluate(old),
+        answers=Answers(tuple(i.frame_id for i in new.images), tuple(new.truth), after.called(new), called),
+        test=_on_test(store, models, after, before),
+        report={
+            **report,
+            "holdout_images": dict(Counter(new.truth)),
+            "calibration": calibration_report(new, after),
+        },
     )
 
 
-def answers(
-    store: Store, images: Sequence[LabelledImage], models: Sequence[tuple[Head, Backbone]]
-) -> tuple[list[LabelledImage], list[Floats]]:
-    """Logits `float32 (n, classes)` of each model on the n images that can be read, and these images.
+def candidate(head: Head, names: Sequence[str], temperature: float) -> Candidate:
+    """A whole head, to be examined on the hidden features of its own convolution."""
+    return Candidate(Linear(head.linear_weight, head.linear_bias), names, temperature)
+
+
+def vectors_of(store: Store, split: Split, models: Sequence[tuple[Head, Backbone]]) -> list[Vectors]:
+    """Hidden features of the readable images of a split, for each model; the same images for all.
 
     Uncached: a backbone that has just been trained has no features yet, and the next training may never need them.
     """
     readable: list[LabelledImage] = []
     rows: list[list[Floats]] = [[] for _ in models]
-    for image in images:
+    for image in (image for image in store.labels.labelled() if image.split is split):
         try:
             picture = decode(store.queue.jpeg(image.frame_id))
         except (DatasetError, LabelError) as error:
@@ -114,9 +141,8 @@ def answers(
             continue
         readable.append(image)
         for of_model, (head, backbone) in zip(rows, models, strict=True):
-            of_model.append(head.logits(backbone.extract(picture).map))
-    widths = [head.class_count for head, _ in models]
-    return readable, [np.array(r, np.float32).reshape(len(r), w) for r, w in zip(rows, widths, strict=True)]
+            of_model.append(head.hidden(backbone.extract(picture).map))
+    return [Vectors(readable, np.array(r, np.float32).reshape(len(r), 1, HIDDEN)) for r in rows]
 
 
 def labels_digest(images: Sequence[LabelledImage]) -> str:
@@ -124,12 +150,12 @@ def labels_digest(images: Sequence[LabelledImage]) -> str:
     return sha256_of(",".join(f"{image.frame_id}:{image.class_name}" for image in images).encode())
 
 
-def _evaluate_version(version: ModelVersion, logits: Floats, truth: Sequence[str]) -> Evaluation | None:
-    """`None` for a base, which has no answers to judge."""
-    if version.is_base:
+def _on_test(
+    store: Store, models: Sequence[tuple[Head, Backbone]], after: Candidate, before: Candidate | None
+) -> dict[str, Any] | None:
+    """Both on the test images, which decide nothing; `None` when there are none."""
+    new, old = vectors_of(store, Split.TEST, models)
+    if not new.images:
         return None
-    return evaluate(softmax(logits, version.temperature), [c.name for c in version.classes], truth)
-
-
-def _counted(truth: Sequence[str]) -> dict[str, Any]:
-    return {"holdout_images": dict(Counter(truth))}
+    incumbent = None if before is None else before.evaluate(old).as_json()
+    return {"challenger": after.evaluate(new).as_json(), "incumbent": incumbent}

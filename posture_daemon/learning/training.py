@@ -9,21 +9,23 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from posture_daemon.domain import Floats, LabelledImage, ModelVersion, PostureClass, Split
+from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Split
 from posture_daemon.errors import TrainingError
-from posture_daemon.head import Head, softmax
+from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
-from posture_daemon.learning.calibration import fit_temperature
-from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.learning.calibration import fit_to
+from posture_daemon.learning.candidate import Candidate, answers, calibration_report, report_on_test
+from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.features import FeatureSource, Recipe, Vectors
 from posture_daemon.learning.inputs import Inputs
 from posture_daemon.learning.linear import Linear, fit
 from posture_daemon.ports import Backbone
+from posture_daemon.promotion import Answers
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 
@@ -39,6 +41,8 @@ class Challenger:
     temperature: float
     evaluation: Evaluation
     incumbent_evaluation: Evaluation | None
+    answers: Answers
+    test: dict[str, Any] | None
     report: dict[str, Any]
 
 
@@ -56,56 +60,62 @@ def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: Feat
     source = FeatureSource(store, backbone, cache, inputs, recipe)
     training = source.load([i for i in images if i.split is Split.TRAIN and i.class_name in names], recipe.views)
     holdout = source.load([i for i in images if i.split is Split.HOLDOUT], views=0)
+    test = source.load([i for i in images if i.split is Split.TEST], views=0)
     if not training.images or len(names) < 2:
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
     prepared = time.monotonic()
-    layer = _fit(training, inputs, [c.name for c in incumbent.classes], names)
+    layer = _fit(training, _prior(store, incumbent, inputs, names), names)
     fitted = time.monotonic()
-    logits = holdout.identity @ layer.weight.T + layer.bias
+    uncalibrated = Candidate(layer, names, 1.0)
+    after = replace(uncalibrated, temperature=fit_to(uncalibrated.logits(holdout), holdout.truth, names))
+    before = _incumbent(incumbent, inputs)
     seconds = {"features": round(prepared - began, 3), "fit": round(fitted - prepared, 3)}
-    return calibrated(
-        inputs.head_with(layer),
-        classes,
-        logits,
-        holdout.truth,
-        _judge_incumbent(incumbent, inputs, holdout),
-        {**_report(training, holdout, source, recipe), "seconds": seconds},
+    return Challenger(
+        head=inputs.head_with(layer),
+        classes=classes,
+        temperature=after.temperature,
+        evaluation=after.evaluate(holdout),
+        incumbent_evaluation=None if before is None else before.evaluate(holdout),
+        answers=answers(holdout, after, before),
+        test=report_on_test(test, after, before),
+        report={
+            **_report(training, holdout, source, recipe),
+            "calibration": calibration_report(holdout, after),
+            "seconds": seconds,
+        },
     )
 
 
-def calibrated(
-    head: Head,
-    classes: tuple[PostureClass, ...],
-    logits: Floats,
-    truth: Sequence[str],
-    incumbent_evaluation: Evaluation | None,
-    report: dict[str, Any],
-) -> Challenger:
-    """Every strategy ends here: fit the temperature to the `logits (n, classes)` on the holdout, and judge the head there."""
-    names = [c.name for c in classes]
-    temperature = _temperature(logits, truth, names)
-    evaluation = evaluate(softmax(logits, temperature), names, truth)
-    return Challenger(head, classes, temperature, evaluation, incumbent_evaluation, report)
+def _fit(training: Vectors, prior: Linear, names: Sequence[str]) -> Linear:
+    """The linear layer, from all views of all training images."""
+    targets = np.array([names.index(name) for name in training.truth], np.intp)
+    return fit(training.vectors, targets, prior)
 
 
-def _fit(training: Vectors, inputs: Inputs, old_names: Sequence[str], names: Sequence[str]) -> Linear:
-    """The linear layer, from all views of all training images, beginning at the incumbent's."""
-    views = training.vectors.shape[1]
-    targets = np.repeat([names.index(name) for name in training.truth], views)
-    flat = training.vectors.reshape(-1, inputs.width)
-    return fit(flat, targets, len(training.images), inputs.start(old_names, names))
+def _prior(store: Store, incumbent: ModelVersion, inputs: Inputs, names: Sequence[str]) -> Linear:
+    """What was known before the owner's first label: the layer of the oldest ancestor that reads the same inputs.
 
-
-def _temperature(logits: Floats, truth: Sequence[str], names: Sequence[str]) -> float:
-    """Fitted on the holdout images whose class the challenger knows."""
-    known = [i for i, name in enumerate(truth) if name in names]
-    return fit_temperature(logits[known], np.array([names.index(truth[i]) for i in known], np.intp))
+    Not the incumbent's: it was fitted to these very labels, so each training would loosen the penalty of the one before.
+    From the ancestor the result depends on the labels alone, not on how often they were trained on.
+    """
+    oldest = incumbent
+    while (
+        oldest.parent_id is not None
+        and (parent := store.models.get(oldest.parent_id)).backbone_sha256 == oldest.backbone_sha256
+    ):
+        oldest = parent
+    head = Head.from_bytes(store.models.read_head(oldest.head_sha256))
+    origin = Inputs.of(head, is_base=oldest.is_base)
+    if origin.key != inputs.key:  # a strategy in between has moved the convolution
+        oldest, origin = incumbent, inputs
+    return origin.start([c.name for c in oldest.classes], names)
 
 
 def _report(training: Vectors, holdout: Vectors, source: FeatureSource, recipe: Recipe) -> dict[str, Any]:
     """What the record of the run keeps of where the head came from."""
     learned = ",".join(f"{image.frame_id}:{image.class_name}" for image in training.images)
     return {
+        "label_ids": [image.frame_id for image in training.images],
         "train_images": dict(Counter(training.truth)),
         "holdout_images": dict(Counter(holdout.truth)),
         "views": recipe.views,
@@ -129,11 +139,7 @@ def classes_to_learn(
     return (*incumbent.classes, *grown)
 
 
-def _judge_incumbent(incumbent: ModelVersion, inputs: Inputs, holdout: Vectors) -> Evaluation | None:
-    """The incumbent on the same holdout; `None` for a base, which has no answers to judge."""
-    if incumbent.is_base:
-        return None
+def _incumbent(incumbent: ModelVersion, inputs: Inputs) -> Candidate | None:
+    """The incumbent, to be examined on the same images; `None` for a base, which has no answers to judge."""
     names = [c.name for c in incumbent.classes]
-    layer = inputs.start(names, names)
-    logits = holdout.identity @ layer.weight.T + layer.bias
-    return evaluate(softmax(logits, incumbent.temperature), names, holdout.truth)
+    return None if incumbent.is_base else Candidate(inputs.start(names, names), names, incumbent.temperature)

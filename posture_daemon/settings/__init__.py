@@ -9,6 +9,7 @@ from posture_daemon.settings.fields import (
     QueueSettings,
     Settings,
     TrainingSettings,
+    WatchSettings,
 )
 from posture_daemon.settings.load import Loaded, load_settings
 from posture_daemon.settings.report import Row, rows, settings_markdown
@@ -24,6 +25,7 @@ __all__ = [
     "Row",
     "Settings",
     "TrainingSettings",
+    "WatchSettings",
     "load_settings",
     "rows",
     "settings_markdown",

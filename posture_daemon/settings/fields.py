@@ -93,7 +93,7 @@ class QueueSettings(Section):
 
 
 class LabelSettings(Section):
-    """How labelled images are cut into time blocks and split into training and holdout."""
+    """How labelled images are cut into time blocks and split into training, holdout and test."""
 
     block_gap_s: float = Field(
         default=300.0, ge=1, le=86_400, description="Pause between two frames that begins a new time block, in seconds."
@@ -102,6 +102,12 @@ class LabelSettings(Section):
     block_files: int = Field(default=20, ge=1, le=10_000, description="Files per block where no capture time is known.")
     holdout_every: int = Field(
         default=5, ge=2, le=20, description="One block of a class in this many is held out from training."
+    )
+    test_every: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="One block of a class in this many is kept for tests that decide nothing; 0 keeps none.",
     )
 
 
@@ -129,7 +135,7 @@ class TrainingSettings(Section):
         le=105,
         description="Degrees Celsius of the hottest thermal zone from which training waits.",
     )
-    views: int = Field(default=8, ge=0, le=64, description="Augmented views made of each image.")
+    views: int = Field(default=4, ge=0, le=64, description="Augmented views made of each image.")
     flip: bool = Field(
         default=True,
         description="Mirror images in training; turn it off if left and right are different classes (true or false).",
@@ -154,8 +160,15 @@ class StrategySettings(Section):
 
 
 class PromotionSettings(Section):
-    """What a challenger must keep in order to replace the champion."""
+    """What a challenger must show, and keep, in order to replace the champion."""
 
+    min_probability: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=0.999,
+        description="Probability (0.5 to 0.999) that the challenger truly is better, from the holdout images that it and the "
+        "champion call differently; at 0.8, two fixed and none broken are enough (87.5 %), one is not (75 %).",
+    )
     max_recall_loss: float = Field(
         default=0.05, ge=0, le=1, description="Recall (0 to 1) that any one class may lose to a better model."
     )
@@ -164,6 +177,23 @@ class PromotionSettings(Section):
         ge=1,
         le=100_000,
         description="Holdout images from which the recall of a class can veto a promotion.",
+    )
+
+
+class WatchSettings(Section):
+    """How long a new champion is watched, and when it has to give way to the one before it."""
+
+    enabled: bool = Field(
+        default=True, description="Roll a new champion back when your labels show that it is worse (true or false)."
+    )
+    hours: float = Field(default=72.0, ge=0.01, le=8760, description="Longest watch over a new champion, in hours.")
+    labels: int = Field(default=50, ge=1, le=100_000, description="Labels after which the watch is over.")
+    min_probability: float = Field(
+        default=0.98,
+        ge=0.5,
+        le=0.999,
+        description="Probability (0.5 to 0.999) that the champion before was better, from which it comes back; at 0.98, five "
+        "frames that only it is right about are enough, if there are none the other way round.",
     )
 
 
@@ -182,6 +212,7 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     strategies: StrategySettings = StrategySettings()
     promotion: PromotionSettings = PromotionSettings()
+    watch: WatchSettings = WatchSettings()
 
     @field_validator("data_dir", mode="before")
     @classmethod

@@ -1,18 +1,20 @@
 """Everything that must survive a power cut: one SQLite file, and model files found by their content.
 
-`Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `runs`, `history`.
+`Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `runs`, `watches`, `confidences`, `history`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from posture_daemon.store.confidences import Confidences
 from posture_daemon.store.database import Database
 from posture_daemon.store.history import History
 from posture_daemon.store.labels import Labels
 from posture_daemon.store.models import Models
 from posture_daemon.store.queue import Queue
 from posture_daemon.store.runs import Runs
+from posture_daemon.store.watches import Watches
 
 
 class Store:
@@ -26,6 +28,8 @@ class Store:
         self.labels = Labels(self.database)
         self.models = Models(self.database, folder / "models")
         self.runs = Runs(self.database)
+        self.watches = Watches(self.database)
+        self.confidences = Confidences(self.database)
         self.history = History(self.database)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from posture_daemon.errors import DataFolderError
 from posture_daemon.store.lock import in_turn
 
 FILE_NAME = "posture.db"
-SCHEMA_HEAD = "0001"
+SCHEMA_HEAD = "0002"
 """The newest revision in `migrations/versions`; a test keeps the two equal, so that start-up need not import Alembic."""
 
 PRAGMAS = (

@@ -54,13 +54,15 @@ class Labels:
             session.add(ClassRow(name=posture_class.name, role=posture_class.role.value, created_at=now))
             return True
 
-    def answer(self, frame_id: int, class_name: str | None, by: str, now: float, holdout_every: int) -> None:
+    def answer(
+        self, frame_id: int, class_name: str | None, by: str, now: float, holdout_every: int, test_every: int = 0
+    ) -> None:
         """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist."""
         with self._database.write() as session:
             frame = session.get(FrameRow, frame_id)
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
-            _answer(session, frame, class_name, by, now, holdout_every)
+            _answer(session, frame, class_name, by, now, (holdout_every, test_every))
 
     def undo(self) -> int | None:
         """Take the last answer back; returns its frame, or `None` when there is nothing to undo."""
@@ -85,6 +87,7 @@ class Labels:
         split: Split | None,
         now: float,
         holdout_every: int,
+        test_every: int = 0,
     ) -> BlockImport:
         """Add frames that share one time block, each with its class, or `None` to wait in the queue.
 
@@ -114,22 +117,22 @@ class Labels:
                 if split is not None:
                     _prefer_split(session, row, split)
                 if class_id is not None:
-                    _record(session, row, label, class_id, "import", now, holdout_every)
+                    _record(session, row, label, class_id, "import", now, (holdout_every, test_every))
         return BlockImport(**done)
 
-    def labelled(self, after: float | None = None) -> list[LabelledImage]:
-        """All labelled images in the order of their capture, or only those whose label was given `after` this time."""
+    def labelled(self, since: float = float("-inf")) -> list[LabelledImage]:
+        """All images that were labelled after `since`, in the order of their capture."""
         query = (
-            select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split)
+            select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split, BlockRow.id)
             .join(LabelRow, LabelRow.frame_id == FrameRow.id)
             .join(ClassRow, ClassRow.id == LabelRow.class_id)
             .join(BlockRow, BlockRow.id == FrameRow.block_id)
+            .where(LabelRow.labelled_at > since)
             .order_by(FrameRow.captured_at, FrameRow.id)
         )
-        if after is not None:
-            query = query.where(LabelRow.labelled_at > after)
         with self._database.read() as session:
-            return [LabelledImage(id_, sha, name, Split(split)) for id_, sha, name, split in session.execute(query)]
+            rows = session.execute(query)
+            return [LabelledImage(id_, sha, name, Split(split), block) for id_, sha, name, split, block in rows]
 
     def counts(self) -> dict[str, dict[Split, int]]:
         """Labelled images per class and split; classes without any are there with zeros."""
@@ -149,18 +152,25 @@ class Labels:
             return int(session.scalar(select(func.count()).select_from(LabelRow).where(*conditions)) or 0)
 
 
-def split_for_new_block(blocks_of_class: int, holdout_every: int) -> Split:
+def split_for_new_block(blocks_of_class: int, holdout_every: int, test_every: int = 0) -> Split:
     """Split of the next block whose first label is of a class that has `blocks_of_class` blocks already.
 
     The second block of a class and then every `holdout_every`-th is held out: a class is in training from its first block
-    and has a holdout from its second, so that a new class can soon be judged.
+    and has a holdout from its second, so that a new class can soon be judged. Of the others, the third and then every
+    `test_every`-th is kept for testing, which decides nothing; 0 keeps none.
     """
-    return Split.HOLDOUT if blocks_of_class % holdout_every == 1 else Split.TRAIN
+    if blocks_of_class % holdout_every == 1:
+        return Split.HOLDOUT
+    if test_every and blocks_of_class >= 2 and (blocks_of_class - 2) % test_every == 0:
+        return Split.TEST
+    return Split.TRAIN
 
 
-def _answer(session: Session, frame: FrameRow, class_name: str | None, by: str, now: float, holdout_every: int) -> None:
+def _answer(
+    session: Session, frame: FrameRow, class_name: str | None, by: str, now: float, every: tuple[int, int]
+) -> None:
     class_id = None if class_name is None else _class_id(session, class_name)
-    _record(session, frame, session.get(LabelRow, frame.id), class_id, by, now, holdout_every)
+    _record(session, frame, session.get(LabelRow, frame.id), class_id, by, now, every)
 
 
 def _record(
@@ -170,7 +180,7 @@ def _record(
     class_id: int | None,
     by: str,
     now: float,
-    holdout_every: int,
+    every: tuple[int, int],
 ) -> None:
     """Remember an answer so that it can be undone, and carry it out. `label` is the one that the frame has now."""
     before = None if label is None else label.class_id
@@ -182,7 +192,7 @@ def _record(
         return
     frame.status = Status.LABELLED.value
     _set_label(session, frame, label, class_id, by, now)
-    _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, holdout_every)
+    _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, every)
 
 
 def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, by: str, now: float) -> None:
@@ -191,12 +201,15 @@ def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_
     session.add(label)
 
 
-def _give_split(session: Session, block: BlockRow, class_id: int, holdout_every: int) -> None:
-    """Once for the life of the block; the class of its first label decides, so that every class gets its share."""
+def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[int, int]) -> None:
+    """Once for the life of the block; the class of its first label decides, so that every class gets its share.
+
+    `every` is `holdout_every` and `test_every`.
+    """
     if block.split is not None:
         return
     query = select(func.count()).select_from(BlockRow).where(BlockRow.split_class_id == class_id)
-    block.split = split_for_new_block(int(session.scalar(query) or 0), holdout_every).value
+    block.split = split_for_new_block(int(session.scalar(query) or 0), *every).value
     block.split_class_id = class_id
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from posture_daemon.domain import ModelVersion, PostureClass, Role
+from posture_daemon.domain import ModelVersion, PostureClass, Role, WatchEnding
 from posture_daemon.errors import ModelError
 from posture_daemon.store.database import Database
 from posture_daemon.store.files import sha256_of, sync_folder, write_durably
-from posture_daemon.store.schema import RoleRow, VersionRow
+from posture_daemon.store.schema import RoleRow, VersionRow, WatchRow
 
 CHAMPION, PREVIOUS = "champion", "previous"
 
@@ -72,20 +72,28 @@ class Models:
             temperature=version.temperature,
             source=version.source,
             metrics=dict(version.metrics),
+            lineage=dict(version.lineage),
         )
         with self._database.write() as session:
             session.add(row)
             session.flush()
             return _as_version(row)
 
-    def promote(self, version_id: int, now: float) -> None:
-        """Make a version champion and the champion before it `previous`, in one commit. Raises `ModelError`."""
+    def promote(self, version_id: int, now: float, expected: int | None = None, *, watched: bool = False) -> bool:
+        """Make a version champion and the champion before it `previous`, in one commit. Raises `ModelError`.
+
+        With `expected`, only while that one is champion: a champion that changed meanwhile is never overrun. `watched`
+        opens a watch that may go back to the champion before. Returns whether the version is champion now.
+        """
         with self._database.write() as session:
             _row(session, version_id)
-            champion = session.get(RoleRow, CHAMPION)
-            if champion is not None and champion.version_id != version_id:
-                session.merge(RoleRow(role=PREVIOUS, version_id=champion.version_id, since=now))
-            session.merge(RoleRow(role=CHAMPION, version_id=version_id, since=now))
+            before = champion_id_in(session)
+            if expected is not None and before != expected:
+                return False
+            set_champion(session, version_id, now)
+            if watched and before is not None and before != version_id:
+                session.add(WatchRow(version_id=version_id, previous_id=before, began_at=now, reason=""))
+            return True
 
     def role(self, role: str) -> ModelVersion | None:
         """The version in this role."""
@@ -101,7 +109,7 @@ class Models:
     def champion_id(self) -> int | None:
         """Only its number: cheap enough to ask every second."""
         with self._database.read() as session:
-            return session.scalar(select(RoleRow.version_id).where(RoleRow.role == CHAMPION))
+            return champion_id_in(session)
 
     def previous(self) -> ModelVersion | None:
         """The version that was champion before."""
@@ -116,6 +124,25 @@ class Models:
         """All versions, newest first."""
         with self._database.read() as session:
             return [_as_version(row) for row in session.scalars(select(VersionRow).order_by(VersionRow.id.desc()))]
+
+
+def champion_id_in(session: Session) -> int | None:
+    """The champion's number, inside a transaction of the caller."""
+    return session.scalar(select(RoleRow.version_id).where(RoleRow.role == CHAMPION))
+
+
+def set_champion(session: Session, version_id: int, now: float) -> None:
+    """Give the roles, inside a transaction of the caller. A watch over another champion has lost its subject and ends."""
+    before = champion_id_in(session)
+    if before is not None and before != version_id:
+        session.merge(RoleRow(role=PREVIOUS, version_id=before, since=now))
+        ended = {
+            "ending": WatchEnding.OVERTAKEN.value,
+            "ended_at": now,
+            "reason": f"model {version_id} became champion",
+        }
+        session.execute(update(WatchRow).where(WatchRow.ending.is_(None)).values(**ended))
+    session.merge(RoleRow(role=CHAMPION, version_id=version_id, since=now))
 
 
 def _row(session: Session, version_id: int) -> VersionRow:
@@ -136,4 +163,5 @@ def _as_version(row: VersionRow) -> ModelVersion:
         temperature=row.temperature,
         source=row.source,
         metrics=row.metrics,
+        lineage=row.lineage,
     )

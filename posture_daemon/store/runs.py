@@ -48,7 +48,7 @@ class Runs:
             row = session.get_one(RunRow, run_id)
             row.outcome, row.reason, row.finished_at = outcome.value, reason, now
             row.metrics, row.challenger_id = dict(metrics or {}), challenger_id
-            return _as_run(row)
+            return as_run(row)
 
     def defer(self, trigger: str, decision: Decision, incumbent_id: int | None, now: float) -> TrainingRun:
         """Record a refusal. The same refusal again only moves the time of the last one: a closed gate is not news."""
@@ -61,7 +61,7 @@ class Runs:
             last.outcome, last.reason, last.finished_at = Outcome.DEFERRED.value, decision.reason, now
             last.decision = _as_json(decision)
             session.flush()
-            return _as_run(last)
+            return as_run(last)
 
     def close_interrupted(self, now: float) -> int:
         """Mark runs that a crash left open as failed; returns how many."""
@@ -74,18 +74,22 @@ class Runs:
     def recent(self, limit: int = 20) -> list[TrainingRun]:
         """The newest runs, newest first."""
         with self._database.read() as session:
-            return [_as_run(row) for row in session.scalars(select(RunRow).order_by(RunRow.id.desc()).limit(limit))]
+            return [as_run(row) for row in session.scalars(select(RunRow).order_by(RunRow.id.desc()).limit(limit))]
+
+    def of_challenger(self, version_id: int) -> TrainingRun | None:
+        """The run that made this version; `None` for one that was imported."""
+        made = RunRow.outcome.is_distinct_from(Outcome.ROLLED_BACK.value)
+        with self._database.read() as session:
+            row = session.scalar(
+                select(RunRow).where(RunRow.challenger_id == version_id, made).order_by(RunRow.id).limit(1)
+            )
+            return None if row is None else as_run(row)
 
     def last_started(self, *outcomes: Outcome) -> float | None:
         """Start of the newest run that ended in one of these; labels given later were new to it."""
         ended = RunRow.outcome.in_([outcome.value for outcome in outcomes])
         with self._database.read() as session:
             return session.scalar(select(func.max(RunRow.started_at)).where(ended))
-
-    def started_training(self, version_id: int) -> float | None:
-        """Start of the run that made this version; `None` for an imported one, to which every label is new."""
-        with self._database.read() as session:
-            return session.scalar(select(func.max(RunRow.started_at)).where(RunRow.challenger_id == version_id))
 
 
 def _as_json(decision: Decision) -> list[Any]:
@@ -96,7 +100,8 @@ def _failed_names(row: RunRow) -> set[str]:
     return {verdict["name"] for verdict in row.decision if not verdict["passed"]}
 
 
-def _as_run(row: RunRow) -> TrainingRun:
+def as_run(row: RunRow) -> TrainingRun:
+    """The row as a value."""
     return TrainingRun(
         id=row.id,
         trigger=row.trigger,

@@ -105,6 +105,7 @@ class VersionRow(Base):
     temperature: Mapped[float]
     source: Mapped[str]
     metrics: Mapped[dict[str, Any]]
+    lineage: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class RoleRow(Base):
@@ -133,6 +134,30 @@ class RunRow(Base):
     labels_seen: Mapped[int]
     incumbent_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
     challenger_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
+
+
+class WatchRow(Base):
+    """The watch over a champion that a training promoted; `ending` is NULL while it lasts."""
+
+    __tablename__ = "watches"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
+    previous_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
+    began_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    ending: Mapped[str | None]
+    reason: Mapped[str]
+
+
+class ConfidenceRow(Base):
+    """Live frames of a version by confidence: bucket 0 is below 0.1, bucket 9 from 0.9."""
+
+    __tablename__ = "confidence_tallies"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"), primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True)
+    frames: Mapped[int]
 
 
 class PeriodRow(Base):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posture_daemon.domain import ModelVersion, Outcome, Resources, TrainingRun
+from posture_daemon.domain import ModelVersion, Outcome, Resources, Strategy, TrainingRun
 from posture_daemon.errors import ModelError, TrainingCancelled, TrainingError
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.features import Recipe
@@ -35,8 +35,18 @@ CLASSES = [{"name": "good", "role": "good"}, {"name": "bad", "role": "bad"}]
 
 
 def score(right: int) -> dict[str, Any]:
-    """An evaluation of twenty images of `good`, so many of them right, as it is read from JSON."""
-    return json.loads(json.dumps(Evaluation(("good", "bad"), ((right, 20 - right), (0, 0)), 0.1).as_json()))
+    """An evaluation of twenty images, so many of them right, as it is read from JSON."""
+    wrong_good, wrong_bad = 10 - min(right, 10), 10 - max(right - 10, 0)
+    confusion = ((10 - wrong_good, wrong_good), (wrong_bad, 10 - wrong_bad))
+    return json.loads(json.dumps(Evaluation(("good", "bad"), confusion, 0.1).as_json()))
+
+
+def answers(challenger: int, incumbent: int | None) -> dict[str, Any]:
+    """Answers to ten images of `good`, then ten of `bad`: the first so many are right."""
+    truth = ["good"] * 10 + ["bad"] * 10
+    wrong = ["bad"] * 10 + ["good"] * 10
+    called = [None if n is None else truth[:n] + wrong[n:] for n in (challenger, incumbent)]
+    return {"frame_ids": list(range(20)), "truth": truth, "challenger": called[0], "incumbent": called[1]}
 
 
 class StandInTrainer:
@@ -54,7 +64,8 @@ class StandInTrainer:
             "temperature": 1.25,
             "challenger": score(challenger),
             "incumbent": None if incumbent is None else score(incumbent),
-            "report": {"views": 8},
+            "answers": answers(challenger, incumbent),
+            "report": {"views": 8, "label_ids": [1, 2, 7], "labels_sha256": "abc", "seconds": {"fit": 0.5}},
         }
         self.during: Callable[[Path], object] = lambda _folder: None
 
@@ -121,14 +132,17 @@ def test_a_better_challenger_is_promoted(bench: Bench) -> None:
     run = bench.run()
     champion, previous = bench.roles()
     assert (run.outcome, run.trigger, run.started_at, run.finished_at) == (Outcome.PROMOTED, "test", NOW, NOW)
-    assert run.reason == "top-1 on the holdout 0.500 (10 of 20) → 0.750 (15 of 20)"
+    assert run.reason == (
+        "top-1 on the holdout 0.500 (10 of 20) → 0.750 (15 of 20): fixed 5, broke 0 of 20, 98.4 % sure that it is better"
+    )
     assert champion is not None
     assert previous == bench.champion
     assert (run.incumbent_id, run.challenger_id) == (bench.champion.id, champion.id)
     assert (champion.parent_id, champion.backbone_sha256) == (bench.champion.id, bench.champion.backbone_sha256)
     assert (champion.temperature, champion.source, champion.created_at) == (1.25, "fine-tune", NOW)
     assert [c.name for c in champion.classes] == ["good", "bad"]
-    assert champion.metrics == {"challenger": score(15), "report": {"views": 8}}
+    assert champion.metrics["challenger"] == score(15)
+    assert champion.metrics["report"]["views"] == 8
     assert bench.store.models.read_head(champion.head_sha256)
     assert run.metrics["challenger"] == score(15)
     assert run.metrics["temperature"] == 1.25
@@ -146,10 +160,26 @@ def test_the_training_process_is_told_all_it_needs(bench: Bench) -> None:
     assert bench.trainer.timeouts == [12]
 
 
+def test_a_version_knows_how_it_was_made(bench: Bench) -> None:
+    """Strategy, seed, the settings in force, the labels it learned from and their hash, seconds, memory, software."""
+    bench.run(strategy=Strategy.FINETUNE)
+    champion = bench.store.models.champion()
+    assert champion is not None
+    made = champion.lineage
+    assert (made["strategy"], made["seed"]) == ("finetune", 7)
+    assert made["labels"] == {"frame_ids": [1, 2, 7], "sha256": "abc"}
+    assert made["settings"]["training"]["views"] == 3
+    assert made["settings"]["promotion"]["min_probability"] == bench.settings.promotion.min_probability
+    assert (made["seconds"], made["peak_memory_bytes"]) == ({"fit": 0.5}, None)
+    assert made["software"]["numpy"] == np.__version__
+    assert "ultralytics" in made["software"]
+    assert "label_ids" not in bench.store.runs.recent()[0].metrics["report"]
+
+
 @pytest.mark.parametrize("right", [10, 9])
 def test_a_challenger_that_is_no_better_is_kept_out(bench: Bench, right: int) -> None:
     """It is recorded, so that it can be looked at, but the champion stays, and there is no previous."""
-    bench.trainer.result["challenger"] = score(right)
+    bench.trainer.result.update(challenger=score(right), answers=answers(right, 10))
     run = bench.run()
     assert run.outcome is Outcome.KEPT
     assert run.challenger_id not in (None, bench.champion.id)
@@ -160,7 +190,7 @@ def test_a_challenger_that_is_no_better_is_kept_out(bench: Bench, right: int) ->
 def test_the_first_challenger_of_a_base_has_nobody_to_beat(tmp_path: Path) -> None:
     """A base has no score; one right answer is enough."""
     bench = Bench(tmp_path)
-    bench.trainer.result.update(challenger=score(1), incumbent=None)
+    bench.trainer.result.update(challenger=score(1), incumbent=None, answers=answers(1, None))
     assert bench.run().outcome is Outcome.PROMOTED
     bench.store.close()
 
@@ -192,7 +222,7 @@ def test_a_closed_gate_defers_and_repeats_itself_in_one_line(bench: Bench) -> No
 def test_force_skips_the_gate_but_not_the_holdout(bench: Bench) -> None:
     """A hot device trains when its owner says so, and a worse challenger still stays out."""
     bench.probe.now = resources(temperatures_celsius={"cpu": 99.0})
-    bench.trainer.result["challenger"] = score(5)
+    bench.trainer.result["answers"] = answers(5, 10)
     assert bench.run().outcome is Outcome.DEFERRED
     assert bench.run(force=True).outcome is Outcome.KEPT
     assert len(bench.trainer.jobs) == 1
@@ -248,7 +278,13 @@ def test_labels_of_a_failed_training_are_still_new(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense", [{"challenger": {}}, {"classes": [{"name": "good", "role": "purple"}]}, {"head": "missing.safetensors"}]
+    "nonsense",
+    [
+        {"answers": {}},
+        {"answers": {**answers(15, 10), "truth": []}},
+        {"classes": [{"name": "good", "role": "purple"}]},
+        {"head": "missing.safetensors"},
+    ],
 )
 def test_a_result_that_makes_no_sense_is_a_failure_too(
     bench: Bench, nonsense: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -297,6 +333,19 @@ def test_a_champion_that_was_changed_during_the_training_is_not_overrun(bench: B
     assert run.outcome is Outcome.KEPT
     assert "another model was made champion" in run.reason
     assert bench.roles() == (other, bench.champion)
+
+
+def test_a_promotion_opens_a_watch_but_not_over_a_base(bench: Bench, tmp_path: Path) -> None:
+    """A base has no answers that could be better."""
+    run = bench.run()
+    watch = bench.store.watches.current()
+    assert watch is not None
+    assert (watch.version_id, watch.previous_id, watch.began_at) == (run.challenger_id, bench.champion.id, NOW)
+    base = Bench(tmp_path / "base")
+    base.trainer.result.update(incumbent=None, answers=answers(15, None))
+    assert base.run().outcome is Outcome.PROMOTED
+    assert base.store.watches.latest() is None
+    base.store.close()
 
 
 def test_without_a_champion_there_is_nothing_to_learn_from(tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
 from posture_daemon.domain import (
     Decision,
@@ -139,6 +142,40 @@ def test_a_migration_that_fails_leaves_the_file_without_a_schema(
     assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     connection.close()
     Store(tmp_path / "data").close()
+
+
+def test_a_database_of_the_first_schema_is_upgraded_with_its_rows(tmp_path: Path) -> None:
+    """What an older program wrote is all there; its versions have an empty lineage; new rows can be added."""
+    first_schema(tmp_path / "posture.db")
+    query_file = sqlite3.connect(tmp_path / "posture.db")
+    with query_file:
+        query_file.execute(
+            "INSERT INTO model_versions VALUES (4, 1.5, NULL, 'backbone', 'head', "
+            """'[{"name": "good", "role": "good"}]', 1.25, 'fine-tune', '{"challenger": {"top1": 0.5}}')"""
+        )
+        query_file.execute("INSERT INTO model_roles VALUES ('champion', 4, 2.5)")
+        query_file.execute("INSERT INTO training_runs VALUES (1, 'x', 1, 2, 'KEPT', 'no', '[]', '{}', 3, 4, NULL)")
+    query_file.close()
+    store = Store(tmp_path)
+    champion = store.models.champion()
+    assert champion is not None
+    assert (champion.id, champion.temperature, champion.lineage) == (4, 1.25, {})
+    assert champion.metrics == {"challenger": {"top1": 0.5}}
+    assert [run.reason for run in store.runs.recent()] == ["no"]
+    assert add_version(store, random_head(2), "sha", "good", "bad", lineage={"seed": 3}).lineage == {"seed": 3}
+    assert query(store, "SELECT version_num FROM alembic_version") == [(database.SCHEMA_HEAD,)]
+    store.close()
+
+
+def first_schema(path: Path) -> None:
+    """Write an empty database as the first release made it, with its own migration."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
 
 
 OPEN = """
@@ -434,6 +471,20 @@ def test_the_first_label_decides_for_the_whole_block(store: Store) -> None:
     assert [found[frame] for frame in (*mixed, alone)] == [Split.HOLDOUT, Split.HOLDOUT, Split.TRAIN]
 
 
+def test_every_nth_block_can_be_kept_for_tests(store: Store) -> None:
+    """From the third block of a class on, where it is not held out; labels of the owner and imports follow the same rule."""
+    found = [split_for_new_block(n, 5, test_every=3) for n in range(8)]
+    train, holdout, test = Split.TRAIN, Split.HOLDOUT, Split.TEST
+    assert found == [train, holdout, test, train, train, test, holdout, train]
+    ensure_classes(store, "good")
+    for hour in range(3):
+        store.labels.answer(add_frame(store, hour * HOUR), "good", "owner", 0.0, 5, test_every=3)
+    assert list(splits(store).values()) == [train, holdout, test]
+    for hour in (24, 25, 26):
+        store.labels.import_block([(new_frame(b"%d" % hour, hour * HOUR), "good")], None, 0.0, 5, test_every=3)
+    assert list(splits(store).values())[3:] == [train, train, test]
+
+
 def test_the_split_of_a_block_never_changes(store: Store) -> None:
     """Not by relabelling, discarding or undoing its frames, nor by answering the first one anew."""
     ensure_classes(store, "good", "bad")
@@ -638,6 +689,15 @@ def test_a_version_that_is_not_there_cannot_be_promoted(store: Store) -> None:
     with pytest.raises(ModelError, match="no model version 99"):
         store.models.promote(99, 1.0)
     assert store.models.champion() == champion
+
+
+def test_a_champion_that_changed_meanwhile_is_not_overrun(store: Store) -> None:
+    """Promoting in place of one that is no longer champion changes nothing and says so."""
+    first = add_champion(store, "good", "bad")
+    second, third = (add_version(store, random_head(2, seed=n), "sha", "good", "bad") for n in (1, 2))
+    assert store.models.promote(second.id, 1.0, expected=first.id)
+    assert not store.models.promote(third.id, 2.0, expected=first.id)
+    assert (store.models.champion(), store.models.previous()) == (second, first)
 
 
 def test_a_damaged_or_missing_head_is_refused(store: Store) -> None:

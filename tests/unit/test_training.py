@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,11 @@ def run(
         return train(store, incumbent, backbone or StandInBackbone(), cache, recipe)
 
 
-def promoted(store: Store, done: Challenger) -> ModelVersion:
+def promoted(store: Store, done: Challenger, parent_id: int | None = None) -> ModelVersion:
     """Make the challenger a version of its own."""
     names = [c.name for c in done.classes]
-    return add_version(store, done.head, StandInBackbone().sha256, *names, temperature=done.temperature)
+    sha256 = StandInBackbone().sha256
+    return add_version(store, done.head, sha256, *names, temperature=done.temperature, parent_id=parent_id)
 
 
 def test_a_base_learns_the_owners_classes(store: Store) -> None:
@@ -90,20 +92,68 @@ def test_both_are_judged_on_the_same_holdout(store: Store) -> None:
     assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (6, 6)}
 
 
+def test_the_answers_to_the_holdout_are_told_image_by_image(store: Store) -> None:
+    """The same images for both, in one order; an incumbent that lacks a class calls it something else."""
+    label_days(store, "good", "bad")
+    incumbent = promoted(store, run(store, add_champion(store)))
+    label_days(store, "standing", blocks=2, start=DAY)
+    done = run(store, incumbent)
+    held_out = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
+    assert done.answers.frame_ids == tuple(image.frame_id for image in held_out)
+    assert done.answers.truth == done.answers.challenger == tuple(image.class_name for image in held_out)
+    assert done.answers.incumbent is not None
+    assert "standing" not in done.answers.incumbent
+    assert done.answers.changes() == (6, 0)
+
+
+def test_images_of_the_test_split_are_reported_and_decide_nothing(store: Store) -> None:
+    """Both models are examined on them, but they are in neither training nor holdout nor the answers that promotion sees."""
+    label_days(store, "good", "bad")
+    incumbent = promoted(store, run(store, add_champion(store)))
+    assert run(store, incumbent).test is None
+    frames = [new_frame(coloured_jpeg("good", seed), DAY + seed, source="folder") for seed in range(9000, 9005)]
+    store.labels.import_block([(frame, "bad") for frame in frames], Split.TEST, DAY, HOLDOUT_EVERY)  # all mislabelled
+    done = run(store, incumbent)
+    assert done.test is not None
+    assert [done.test[who]["correct"] for who in ("challenger", "incumbent")] == [0, 0]
+    assert done.test["challenger"]["images"] == 5
+    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert (len(done.answers.truth), done.evaluation.top1) == (12, 1.0)
+
+
+def test_the_calibration_error_is_recorded_before_and_after(store: Store) -> None:
+    """Measured on the holdout; of one block nothing honest can be said about `after`."""
+    label_days(store, "good", "bad")
+    found = run(store, add_champion(store)).report["calibration"]
+    assert found["images"] == 12
+    assert 0 <= found["after"] <= 1
+    assert 0 <= found["before"] <= 1
+
+
 def test_a_new_class_gets_a_new_row_and_the_old_rows_keep_their_places(store: Store) -> None:
     """Old classes first, in their order, even those without a single image; these keep what they know."""
     label_days(store, "good", "bad", "away")
-    teacher = promoted(store, run(store, add_champion(store)))
+    plain = replace(RECIPE, views=0)  # views change colours, and these classes are colours
+    teacher = promoted(store, run(store, add_champion(store), plain))
     fresh = make_store(store.folder / "other owner")
     incumbent = add_version(
-        fresh, run(store, teacher).head, StandInBackbone().sha256, *[c.name for c in teacher.classes]
+        fresh, run(store, teacher, plain).head, StandInBackbone().sha256, *[c.name for c in teacher.classes]
     )
     label_days(fresh, "standing", "bad")
-    done = run(fresh, incumbent)
+    done = run(fresh, incumbent, plain)
     assert [c.name for c in done.classes] == ["good", "bad", "away", "standing"]
     for row, name in enumerate(["good", "bad", "away", "standing"]):
         assert done.head.logits(StandInBackbone().extract(coloured_frame(name, 999)).map).argmax() == row
     fresh.close()
+
+
+def test_training_again_on_the_same_labels_gives_the_same_head(store: Store) -> None:
+    """The prior is what was known before the first label, so the penalty is not loosened by every training."""
+    label_days(store, "good", "bad", "away")
+    base = add_champion(store)
+    first = run(store, base)
+    again = run(store, promoted(store, first, parent_id=base.id))
+    assert again.head.to_bytes() == first.head.to_bytes()
 
 
 def test_a_class_with_too_few_images_waits(store: Store, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
 from posture_daemon.adapters.compare.report import Facts, seconds_text, write_report
-from posture_daemon.adapters.compare.rounds import Rounds, software
+from posture_daemon.adapters.compare.rounds import Rounds
 from posture_daemon.adapters.compare.workspace import Workspace, from_folder, from_store
 from posture_daemon.domain import LabelledImage, ModelVersion, Split, Strategy
 from posture_daemon.errors import DatasetError
 from posture_daemon.learning.compare import Result
-from posture_daemon.learning.features import Recipe
-from posture_daemon.learning.strategies import FitPlan, root_of
+from posture_daemon.learning.lineage import software
+from posture_daemon.learning.strategies import FitPlan, learned_at, root_of
+from posture_daemon.retrain import recipe
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 
@@ -76,10 +77,8 @@ def _workspace(wanted: Comparison, models: Store, base: ModelVersion, settings: 
 
 
 def _rounds(wanted: Comparison, workspace: Workspace, settings: Settings, say: Callable[[str], None]) -> Rounds:
-    training = settings.training
     plan = replace(FitPlan(**settings.strategies.model_dump()), watch_holdout=True)
-    recipe = Recipe(training.seed, training.views, training.flip, training.min_images_per_class)
-    return Rounds(workspace, wanted.out, settings, plan, recipe, say)
+    return Rounds(workspace, wanted.out, settings, plan, recipe(settings), say)
 
 
 def _line(result: Result) -> str:
@@ -104,7 +103,7 @@ def _facts(workspace: Workspace, base: ModelVersion, rounds: Rounds) -> Facts:
         counts=_counts(store, incumbent),
         seed=rounds.recipe.seed,
         plan=asdict(rounds.plan),
-        software=software(),
+        software=software(Strategy.ALL),
         notes=workspace.notes,
     )
 
@@ -112,7 +111,7 @@ def _facts(workspace: Workspace, base: ModelVersion, rounds: Rounds) -> Facts:
 def _counts(store: Store, incumbent: ModelVersion) -> dict[str, dict[str, int]]:
     """Images by part and class; a part without any is left out."""
     images = store.labels.labelled()
-    fresh = {image.frame_id for image in store.labels.labelled(after=store.runs.started_training(incumbent.id))}
+    fresh = {image.frame_id for image in store.labels.labelled(learned_at(store, incumbent))}
     train = [image for image in images if image.split is Split.TRAIN]
     parts = {
         "old": _by_class(image for image in train if image.frame_id not in fresh),

@@ -61,7 +61,7 @@ def write_report(out: Path, facts: Facts, results: Sequence[Result]) -> Path:
 
 def machine() -> dict[str, Any]:
     """Where it was measured."""
-    return {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    return {"machine": platform.machine(), "cores": os.cpu_count()}
 
 
 def _page(facts: Facts, results: Sequence[Result]) -> str:

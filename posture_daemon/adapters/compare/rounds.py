@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,14 @@ from posture_daemon.errors import TrainingError
 from posture_daemon.head import Head
 from posture_daemon.learning.compare import INCUMBENT, Result, Scores, dataset_digest, key_of, score
 from posture_daemon.learning.features import Recipe
-from posture_daemon.learning.strategies import FitPlan
+from posture_daemon.learning.lineage import software
+from posture_daemon.learning.strategies import FitPlan, learned_at
 from posture_daemon.retrain import TrainingJob
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import write_durably
 
 SPLITS = {"val": Split.HOLDOUT, "test": Split.TEST}
-PACKAGES = ("posture-daemon", "ultralytics", "torch", "onnxruntime", "numpy")
 
 Say = Callable[[str], None]
 
@@ -46,18 +45,15 @@ class Rounds:
         """The incumbent's result first, then that of each strategy, as they are finished."""
         incumbent = self._incumbent()
         store = self.workspace.store
-        digest = dataset_digest(store.labels.labelled(), store.labels.labelled(after=self._learned_at(incumbent)))
+        digest = dataset_digest(store.labels.labelled(), store.labels.labelled(learned_at(store, incumbent)))
         facts = (digest, incumbent.backbone_sha256, incumbent.head_sha256)
         yield self._kept(INCUMBENT, facts, lambda key: _judged_incumbent(store, incumbent, key))
         for strategy in strategies:
             yield self._kept(strategy.value, facts, lambda key, s=strategy: self._result(s, incumbent, key))  # type: ignore[misc]
 
-    def _learned_at(self, incumbent: ModelVersion) -> float | None:
-        return self.workspace.store.runs.started_training(incumbent.id)
-
     def _kept(self, name: str, facts: Sequence[Any], make: Callable[[str], Result]) -> Result:
         """The result under this name, made now unless it was made before from the same facts."""
-        key = key_of(name, facts, asdict(self.plan), asdict(self.recipe), software())
+        key = key_of(name, facts, asdict(self.plan), asdict(self.recipe), software(Strategy.ALL))
         path = self.out / "results" / f"{name}.json"
         known = _read(path)
         if known is not None and known.get("key") == key:
@@ -75,7 +71,7 @@ class Rounds:
         if workspace.later is None:
             return workspace.start
         facts = (dataset_digest(workspace.store.labels.labelled(), []), workspace.start.backbone_sha256)
-        key = key_of(INCUMBENT, facts, asdict(self.plan), asdict(self.recipe), software())
+        key = key_of(INCUMBENT, facts, asdict(self.plan), asdict(self.recipe), software(Strategy.ALL))
         folder = self.out / INCUMBENT
         if (_read(folder / "key.json") or {}).get("key") != key:
             self.say("incumbent: training from scratch on the old part")
@@ -123,11 +119,6 @@ class Rounds:
             shutil.rmtree(folder / scratch, ignore_errors=True)
         (folder / "start.pt").unlink(missing_ok=True)
         return result
-
-
-def software() -> dict[str, str]:
-    """Versions of what computes."""
-    return {name: installed(name) for name in PACKAGES}
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:

@@ -141,6 +141,7 @@ def _report(job: TrainingJob, course: Course, learned: Sequence[LabelledImage]) 
     return {
         "strategy": job.strategy.value,
         "start_version": course.start.id,
+        "label_ids": [image.frame_id for image in learned],
         "train_images": dict(Counter(image.class_name for image in learned)),
         "unreadable": len(course.images) - len(learned),
         "labels_sha256": labels_digest(learned),

@@ -1,0 +1,108 @@
+"""One model, and two models side by side, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from posture_daemon.cli.show import clock, share
+from posture_daemon.domain import ModelVersion, TrainingRun, Watch
+from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.learning.reexamine import Difference, Said
+
+MB = 1_000_000
+
+
+def model(
+    console: Console, version: ModelVersion, role: str | None, run: TrainingRun | None, watch: Watch | None
+) -> None:
+    """Where a version comes from and how good it was; `run` is the training that made it, `watch` the newest over it."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in (
+        *_identity(version, role),
+        *_merit(version.metrics),
+        *_making(version.lineage),
+        *_ending(run, watch),
+    ):
+        table.add_row(name, text)
+    console.print(table)
+
+
+def _identity(version: ModelVersion, role: str | None) -> Iterator[tuple[str, str]]:
+    yield "model", f"{version.id}" + (f" ({role})" if role else "")
+    yield "created", clock(version.created_at)
+    yield "from", version.source
+    yield "parent", "none" if version.parent_id is None else f"model {version.parent_id}"
+    yield "classes", ", ".join(f"{c.name} ({c.role.value})" for c in version.classes) or "none: a base"
+    yield "backbone", version.backbone_sha256[:16]
+    yield "head", version.head_sha256[:16]
+    yield "temperature", f"{version.temperature:.3f}"
+
+
+def _merit(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if metrics.get("challenger"):
+        yield "holdout", _evaluation(metrics["challenger"])
+    if metrics.get("test"):
+        yield "test", _evaluation(metrics["test"]["challenger"])
+    found = metrics.get("report", {}).get("calibration")
+    if found:
+        text = f"expected error {share(found['before'])} before, {share(found['after'])} after, on {found['images']} images"
+        yield "calibration", text
+
+
+def _evaluation(data: dict[str, Any]) -> str:
+    found = Evaluation.from_json(data)
+    recalls = ", ".join(f"{name} {right}/{images}" for name, (right, images) in found.per_class().items())
+    return f"top-1 {share(found.top1)} of {found.images} images" + (f": {recalls}" if recalls else "")
+
+
+def _making(lineage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not lineage:
+        return
+    labels, peak = lineage["labels"], lineage["peak_memory_bytes"]
+    ids = labels["frame_ids"]
+    yield "strategy", f"{lineage['strategy']}, seed {lineage['seed']}"
+    if ids is not None:
+        yield "learned from", f"{len(ids)} labels, SHA-256 {(labels['sha256'] or 'unknown')[:16]}"
+    if lineage["seconds"]:
+        yield "seconds", ", ".join(f"{name} {seconds:g}" for name, seconds in lineage["seconds"].items())
+    yield "peak memory", "unknown" if peak is None else f"{peak / MB:.0f} MB"
+    for section, values in lineage["settings"].items():
+        yield section, ", ".join(f"{name} {value}" for name, value in values.items())
+    yield "software", ", ".join(f"{name} {number}" for name, number in lineage["software"].items())
+
+
+def _ending(run: TrainingRun | None, watch: Watch | None) -> Iterator[tuple[str, str]]:
+    if run is not None and run.outcome is not None:
+        yield "training", f"run {run.id}, {run.outcome.value}: {run.reason}"
+    if watch is not None:
+        yield (
+            "watch",
+            f"{watch.ending.value if watch.ending else 'goes on'}: {watch.reason or 'no labels since the swap'}",
+        )
+
+
+def difference(console: Console, first: ModelVersion, second: ModelVersion, found: Difference) -> None:
+    """Counts, then one line for each image whose answer changed."""
+    kept = found.images - len(found.changed)
+    console.print(
+        f"of {found.images} holdout images, model {second.id} fixes {found.fixed} and breaks {found.broken} compared with "
+        f"model {first.id}; {kept} answers are the same",
+        soft_wrap=True,
+    )
+    if not found.changed:
+        return
+    table = Table("frame", "truth", f"model {first.id}", f"model {second.id}")
+    for one in found.changed:
+        table.add_row(str(one.frame_id), one.truth, _said(one.before, one.truth), _said(one.after, one.truth))
+    console.print(table)
+
+
+def _said(said: Said, truth: str) -> str:
+    colour = "green" if said.name == truth else "red"
+    return f"[{colour}]{said.name}[/] {said.confidence:.0%}"

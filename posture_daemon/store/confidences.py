@@ -1,0 +1,36 @@
+"""How sure each version was of live frames: a few counts per version, added to once a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+
+from posture_daemon.store.database import Database
+from posture_daemon.store.schema import ConfidenceRow
+
+BUCKETS = 10
+"""Bucket i counts confidences from i/10 to (i + 1)/10."""
+
+
+class Confidences:
+    """Tallies of confidence."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, tallies: Mapping[int, Sequence[int]]) -> None:
+        """Add frames per bucket, by version; one commit."""
+        with self._database.write() as session:
+            for version_id, tally in tallies.items():
+                for bucket, frames in enumerate(tally):
+                    row = session.get(ConfidenceRow, (version_id, bucket))
+                    before = 0 if row is None else row.frames
+                    session.merge(ConfidenceRow(version_id=version_id, bucket=bucket, frames=before + frames))
+
+    def of(self, version_id: int) -> tuple[int, ...]:
+        """Frames per bucket over the life of this version, lowest confidence first."""
+        query = select(ConfidenceRow.bucket, ConfidenceRow.frames).where(ConfidenceRow.version_id == version_id)
+        with self._database.read() as session:
+            found = {row.bucket: row.frames for row in session.execute(query)}
+        return tuple(found.get(bucket, 0) for bucket in range(BUCKETS))

@@ -1,0 +1,94 @@
+"""The watch over a champion that a training promoted. It begins with the promotion (see `models`) and ends once."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from posture_daemon.domain import Outcome, TrainingRun, Watch, WatchEnding
+from posture_daemon.store.database import Database
+from posture_daemon.store.models import champion_id_in, set_champion
+from posture_daemon.store.runs import as_run
+from posture_daemon.store.schema import RunRow, WatchRow
+
+TRIGGER = "watch"
+"""Names in the record of runs what rolled a champion back."""
+
+
+class Watches:
+    """At most one is open. All of it is in the database, so it goes on after a restart."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def current(self) -> Watch | None:
+        """The open one."""
+        return self._newest(WatchRow.ending.is_(None))
+
+    def latest(self) -> Watch | None:
+        """The newest, open or not."""
+        return self._newest(WatchRow.id.is_not(None))
+
+    def of(self, version_id: int) -> Watch | None:
+        """The newest over this version."""
+        return self._newest(WatchRow.version_id == version_id)
+
+    def note(self, watch: Watch, text: str) -> None:
+        """Keep what it has seen so far. The same again is not written."""
+        if text == watch.reason:
+            return
+        with self._database.write() as session:
+            row = session.get_one(WatchRow, watch.id)
+            if row.ending is None:
+                row.reason = text
+
+    def keep(self, watch: Watch, reason: str, now: float) -> None:
+        """End it; the champion has passed."""
+        with self._database.write() as session:
+            row = session.get_one(WatchRow, watch.id)
+            if row.ending is None:
+                row.ending, row.reason, row.ended_at = WatchEnding.KEPT.value, reason, now
+
+    def roll_back(self, watch: Watch, reason: str, now: float) -> TrainingRun | None:
+        """Make the previous version champion, end the watch and record it as a run, in one commit.
+
+        Once: returns `None`, and changes nothing, when the watch is over or another version has become champion. No watch
+        is opened over the version that comes back.
+        """
+        with self._database.write() as session:
+            row = session.get_one(WatchRow, watch.id)
+            if row.ending is not None or champion_id_in(session) != watch.version_id:
+                return None
+            row.ending, row.reason, row.ended_at = WatchEnding.ROLLED_BACK.value, reason, now
+            session.flush()
+            set_champion(session, watch.previous_id, now)
+            return as_run(_record(session, watch, reason, now))
+
+    def _newest(self, condition: ColumnElement[bool]) -> Watch | None:
+        query = select(WatchRow).where(condition).order_by(WatchRow.id.desc()).limit(1)
+        with self._database.read() as session:
+            row = session.scalar(query)
+            return None if row is None else _as_watch(row)
+
+
+def _record(session: Session, watch: Watch, reason: str, now: float) -> RunRow:
+    run = RunRow(
+        trigger=TRIGGER,
+        started_at=now,
+        finished_at=now,
+        outcome=Outcome.ROLLED_BACK.value,
+        reason=reason,
+        decision=[],
+        metrics={},
+        labels_seen=0,
+        incumbent_id=watch.version_id,
+        challenger_id=watch.previous_id,
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def _as_watch(row: WatchRow) -> Watch:
+    ending = None if row.ending is None else WatchEnding(row.ending)
+    return Watch(row.id, row.version_id, row.previous_id, row.began_at, row.ended_at, ending, row.reason)
