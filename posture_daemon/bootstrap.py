@@ -12,6 +12,7 @@ from random import Random
 
 import numpy as np
 
+from posture_daemon.adapters.backbone_on_demand import backbone_of
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
 from posture_daemon.adapters.cameras.address import open_camera
 from posture_daemon.adapters.cameras.newest import NewestFrame, Patience
@@ -27,11 +28,13 @@ from posture_daemon.errors import DatasetError, ModelError
 from posture_daemon.head import Head
 from posture_daemon.learning.class_roles import guess_role, looks_like_postures
 from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.prepare import Preparer
 from posture_daemon.learning.reexamine import Difference, differ, say
 from posture_daemon.live import LiveClassifier, LiveModel
 from posture_daemon.pictures import decode
 from posture_daemon.ports import Backbone
-from posture_daemon.retrain import Retrainer, recipe
+from posture_daemon.retrain import Retrainer
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
@@ -109,8 +112,8 @@ def difference(store: Store, settings: Settings, first: ModelVersion, second: Mo
     images = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
     if not images:
         raise DatasetError("There are no holdout images yet, so the models cannot be compared; label more frames.")
-    before = say(store, first, images, partial(open_backbone, store), recipe(settings))
-    after = say(store, second, images, partial(open_backbone, store), recipe(settings))
+    before = say(store, first, images, partial(backbone_of, store), Recipe.of(settings.training))
+    after = say(store, second, images, partial(backbone_of, store), Recipe.of(settings.training))
     return differ(images, before, after)
 
 
@@ -133,7 +136,15 @@ def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> Wat
     def open_(version: ModelVersion) -> Backbone:
         return open_backbone(store, version, live.backbone)
 
-    return Watcher(store, lambda version, images: say(store, version, images, open_, recipe(settings)), settings)
+    return Watcher(
+        store, lambda version, images: say(store, version, images, open_, Recipe.of(settings.training)), settings
+    )
+
+
+def build_preparer(store: Store, settings: Settings) -> Preparer:
+    """A preparer on the real device, with a child of its own."""
+    probe = LinuxProbe(settings.data_dir)
+    return Preparer(store, SubprocessTrainer(), probe, settings, partial(backbone_of, store))
 
 
 def build_daemon(settings: Settings) -> Daemon:
@@ -157,6 +168,7 @@ def build_daemon(settings: Settings) -> Daemon:
             retrainer=build_retrainer(store, settings, trainer),
             watcher=build_watcher(store, settings, live),
             trainer=trainer,
+            preparer=build_preparer(store, settings),
             probe=LinuxProbe(settings.data_dir),
             load_model=lambda version: load_model(store, version, live.backbone),
         )

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -15,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from posture_daemon.capture import CaptureLoop
 from posture_daemon.domain import ModelVersion, Resources
 from posture_daemon.errors import DataFolderError, PostureError
+from posture_daemon.learning.prepare import Preparer
 from posture_daemon.live import LiveClassifier, LiveModel
 from posture_daemon.ports import ResourceProbe
 from posture_daemon.retrain import Retrainer
@@ -69,6 +71,7 @@ class Parts:
     retrainer: Retrainer
     watcher: Watcher
     trainer: Cancellable
+    preparer: Preparer
     probe: ResourceProbe
     load_model: Callable[[ModelVersion], LiveModel]
 
@@ -116,14 +119,19 @@ class Daemon:
     def _schedule(self, stop: threading.Event) -> None:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.add_job(self._tick, "interval", (stop,), seconds=TICK_S, id="tick")
-        every = self._parts.settings.training.check_every_s
+        training = self._parts.settings.training
+        every = training.check_every_s
         self._scheduler.add_job(self._learn, "interval", seconds=every, id="learn")
         self._scheduler.add_job(self._watch, "interval", seconds=WATCH_S, id="watch")
+        if training.prepare_s > 0:  # between two looks of the other, so that a look at its lock never meets it
+            first = datetime.now(timezone.utc) + timedelta(seconds=every / 2)
+            self._scheduler.add_job(self._prepare, "interval", seconds=every, id="prepare", next_run_time=first)
         self._scheduler.start()
 
     def _stop(self, capture: threading.Thread) -> None:
         """Nothing needs saving here, every answer and frame is on disk already; so stop in the order of haste."""
         self._parts.trainer.cancel()
+        self._parts.preparer.cancel()
         capture.join(STOP_S)
         self._parts.source.stop(STOP_S)
         self._scheduler.shutdown(wait=True)
@@ -151,6 +159,12 @@ class Daemon:
             self._parts.watcher.check()
         except (PostureError, OSError) as error:
             log.error("the new champion could not be looked after: %s", error)
+
+    def _prepare(self) -> None:
+        try:
+            self._parts.preparer.run()
+        except (PostureError, OSError) as error:
+            log.error("no views were prepared ahead: %s", error)
 
     def _tick(self, stop: threading.Event) -> None:
         if self._parts.source.state.status == "ended":

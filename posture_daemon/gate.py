@@ -30,10 +30,14 @@ def decide(resources: Resources, facts: TrainingFacts, settings: TrainingSetting
             _labels(facts, settings),
             _classes(facts, settings),
             _cooldown(facts, settings),
-            _memory(resources, settings),
-            _temperature(resources, settings),
+            *has_room(resources, settings).verdicts,
         )
     )
+
+
+def has_room(resources: Resources, settings: TrainingSettings) -> Decision:
+    """What the device itself has to say, without the labels: memory and temperature."""
+    return Decision((_memory(resources, settings), _temperature(resources, settings)))
 
 
 def _labels(facts: TrainingFacts, settings: TrainingSettings) -> Verdict:

@@ -65,3 +65,6 @@ class Trainer(Protocol):
 
         Raises `TrainingError` with one sentence when the process dies, runs out of memory or time.
         """
+
+    def cancel(self) -> None:
+        """End what is running at once, and refuse new jobs."""

@@ -32,7 +32,7 @@ from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.promotion import Answers, judge
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.store.lock import exclusive
+from posture_daemon.store.lock import TRAINING_LOCK, exclusive
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Retrainer:
 
         Raises `ModelError` when there is no champion to start from; any failure of the training itself is an outcome.
         """
-        with exclusive(self._store.folder / "training.lock") as alone:
+        with exclusive(self._store.folder / TRAINING_LOCK) as alone:
             incumbent = self._store.models.champion()
             if incumbent is None:
                 raise ModelError(
@@ -164,7 +164,7 @@ class Retrainer:
         job = TrainingJob(
             str(self._store.folder),
             incumbent.id,
-            recipe(self._settings),
+            Recipe.of(training),
             training.threads,
             training.nice,
             str(folder),
@@ -199,12 +199,6 @@ class Retrainer:
                 lineage=made_of,
             )
         )
-
-
-def recipe(settings: Settings) -> Recipe:
-    """The settings that shape a training; they also name the place of its features in the cache."""
-    training = settings.training
-    return Recipe(training.seed, training.views, training.flip, training.min_images_per_class)
 
 
 def _busy() -> Decision:

@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from posture_daemon.domain import (
     Features,
@@ -27,6 +28,7 @@ from posture_daemon.domain import (
 from posture_daemon.head import HIDDEN, Head
 from posture_daemon.pictures import encode_jpeg
 from posture_daemon.store import Store
+from posture_daemon.store.files import sha256_of
 
 CHANNELS = 3
 HOLDOUT_EVERY = 5
@@ -167,6 +169,23 @@ def add_champion(store: Store, *names: str, backbone: StandInBackbone | None = N
     version = add_version(store, random_head(len(names) or 2), sha256, *names)
     store.models.promote(version.id, 0.0)
     return version
+
+
+def colour_backbone(store: Store, folder: Path) -> str:
+    """A real ONNX file that shrinks the picture to 4 × 4, in the store; returns its digest."""
+    onnx = pytest.importorskip("onnx")
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("AveragePool", ["images"], ["features"], kernel_shape=[8, 8], strides=[8, 8])],
+        "colours",
+        [helper.make_tensor_value_info("images", floats, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("features", floats, ["n", 3, 4, 4])],
+    )
+    data = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+    (folder / "backbone.onnx").write_bytes(data)
+    (folder / "backbone.json").write_text("{}")
+    store.models.add_backbone(folder, sha256_of(data))
+    return sha256_of(data)
 
 
 def make_store(folder: Path) -> Store:

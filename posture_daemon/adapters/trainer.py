@@ -1,7 +1,8 @@
 """Training in a process of its own, so that a crash, a leak or an out-of-memory kill never touches the capture loop.
 
 Parent: `SubprocessTrainer`. Child: `python -m posture_daemon.adapters.trainer REQUEST.json`, which lowers its own priority,
-dies with its parent and writes `result.json` and the head beside the request. Neither imports torch.
+dies with its parent and writes `result.json` and the head beside the request. Neither imports torch. The same child prepares
+views ahead (`learning/prepare.py`) when the request says so.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class SubprocessTrainer:
             raise TrainingCancelled("The daemon is stopping, so no training was begun.")
         with (request.parent / "child.log").open("wb") as output:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "posture_daemon.adapters.trainer", str(request)],
+                [sys.executable, "-m", "posture_daemon.adapters.trainer", str(request), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -104,20 +105,24 @@ def _threads(request: Path) -> dict[str, str]:
     return {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
 
 
-def main(request: Path) -> int:
-    """Entry of the child."""
+def main(request: Path, parent: int) -> int:
+    """Entry of the child of the process `parent`."""
     try:
-        _be_modest()
-        _train(request)
+        _be_modest(parent)
+        data = json.loads(request.read_text())
+        os.nice(data["nice"])
+        (_prepare if data.get("task") == "prepare" else _train)(request)
     except (PostureError, MemoryError, OSError) as error:
         (request.parent / ERROR).write_text(str(error) or "The training process ran out of memory.")
         return 1
     return 0
 
 
-def _be_modest() -> None:
+def _be_modest(parent: int) -> None:
     """Die with the parent, and be the first that the kernel takes when memory runs out."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel was told, and nobody will send the signal
+        sys.exit("the process that asked for this training is gone")
     try:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     except OSError as error:  # a container may forbid it; the training still is right, only less polite
@@ -130,7 +135,6 @@ def _train(request: Path) -> None:
     from posture_daemon.store.files import write_durably
 
     job = TrainingJob.from_json(request.read_text())
-    os.nice(job.nice)
     store = Store(Path(job.data_dir))
     incumbent = store.models.get(job.incumbent_id)
     done, backbone = _challenger(store, incumbent, job)
@@ -153,22 +157,29 @@ def _train(request: Path) -> None:
 
 def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tuple[Challenger, Mapping[str, str] | None]:
     """The challenger, and where its backbone is when the strategy made a new one."""
-    from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-    from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
-    from posture_daemon.learning.cache import feature_cache
+    from posture_daemon.adapters.backbone_on_demand import backbone_of
+    from posture_daemon.learning.cache import FeatureCache
     from posture_daemon.learning.training import train
 
     if job.strategy is not Strategy.REPLAY:
+        from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
+
         trained = train_by_ultralytics(store, incumbent, job)
         return trained.challenger, trained.backbone
-    backbone = OnnxBackbone(
-        store.models.backbone_folder(incumbent.backbone_sha256) / "backbone.onnx",
-        threads=job.threads,
-        expected_sha256=incumbent.backbone_sha256,
-    )
-    with feature_cache(store.folder) as cache:
-        return train(store, incumbent, backbone, cache, job.recipe), None
+    cache = FeatureCache(store.folder, job.recipe.cache_mb, job.recipe.cache_bits)
+    return train(store, incumbent, backbone_of(store, incumbent), cache, job.recipe), None
+
+
+def _prepare(request: Path) -> None:
+    from posture_daemon.adapters.backbone_on_demand import backbone_of
+    from posture_daemon.learning.prepare import PreparationJob, prepare
+    from posture_daemon.store import Store
+
+    job = PreparationJob.from_json(request.read_text())
+    store = Store(Path(job.data_dir))
+    computed = prepare(job, store, backbone_of(store, store.models.get(job.incumbent_id)))
+    (request.parent / RESULT).write_text(json.dumps({"computed_views": computed}))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else os.getppid()))

@@ -1,98 +1,220 @@
-"""Cached hidden features: derived data that may be deleted at any time, and is never trusted over the database.
+"""Cached vectors: derived data that may be deleted at any time, and is never trusted over the database.
 
-One SQLite file of its own: many small blobs, safe when two processes meet, whole after a crash. A damaged file is thrown
-away and built anew.
+A *space* names all that shaped the numbers: backbone, head convolution, views, seed. It is one file,
+`<data>/cache/features/<digest of the space>.features`, with nothing in it but records of one size, little-endian:
+
+    picture   32 bytes     SHA-256 of the JPEG
+    view      uint32       0 is the identity
+    vector    float16 × width, or with 8 bits: float32 low, float32 step, uint8 × width (low + step · number)
+    crc       uint32       CRC-32 of the space's name and of all before it in the record
+
+A record is only ever appended, under a lock. Whoever maps the file sees whole records, or one whose CRC is wrong: half
+written, damaged, or of another space. Such a record counts as missing. Of several for one view the last one holds. A file
+is never made shorter where others may have it mapped: it is written anew beside itself and takes its own place.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import logging
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posture_daemon.domain import Floats
 from posture_daemon.store.lock import in_turn
 
 log = logging.getLogger(__name__)
 
-Half = NDArray[np.float16]
+MB = 1_000_000
+KEY_BYTES, CRC_BYTES = 36, 4
+SUFFIX = ".features"
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS vectors (
-    space TEXT NOT NULL, picture TEXT NOT NULL, view INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (space, picture, view)
-) WITHOUT ROWID
-"""
+Records = NDArray[np.void]
+Key = tuple[str, int]
+"""SHA-256 of a picture, hexadecimal, and the number of one of its views."""
 
 
 class FeatureCache:
-    """Vectors under (space, picture, view). A *space* names all that shaped the numbers: backbone, head convolution, seed."""
+    """The folder of all spaces, at most `most_mb` large; vectors of `bits` 16 or 8. Processes may share it."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file; a damaged one is replaced."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with in_turn(path.parent):  # two that create one file together: SQLite turns one away at once
-            self._connection = _open_or_replace(path)
+    def __init__(self, data_dir: Path, most_mb: float = 500.0, bits: int = 16) -> None:
+        self.folder = data_dir / "cache" / "features"
+        self.most_bytes, self.bits = int(most_mb * MB), bits
 
-    def get(self, space: str, picture: str) -> dict[int, Half]:
-        """All cached views of a picture, `float16 (width,)` each; 0 is the identity."""
-        query = "SELECT view, data FROM vectors WHERE space = ? AND picture = ?"
-        return {
-            view: np.frombuffer(data, np.float16) for view, data in self._connection.execute(query, (space, picture))
-        }
+    def space(self, name: str, width: int, labelled: Callable[[], Collection[str]]) -> Space:
+        """Vectors of `width` numbers; when room is short, pictures that are not `labelled` any more go first."""
+        return Space(self, f"{name}/{width}/{self.bits}", width, labelled)
 
-    def put(self, space: str, picture: str, views: Mapping[int, Half]) -> None:
-        """Store views of a picture; existing ones are replaced."""
-        rows = [(space, picture, view, data.astype(np.float16).tobytes()) for view, data in views.items()]
-        with self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
-
-    def keep_only(self, spaces: Iterable[str]) -> None:
-        """Forget every space but these."""
-        kept = tuple(spaces)
-        with self._connection:
-            self._connection.execute(f"DELETE FROM vectors WHERE space NOT IN ({','.join('?' * len(kept))})", kept)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+    def make_room(self, size: int, kept: Path) -> bool:
+        """Delete other spaces than `kept`, the least recently written first, until `size` bytes fit; False if they never do."""
+        files = sorted((path for path in self.folder.iterdir() if path != kept), key=lambda path: path.stat().st_mtime)
+        total = sum(path.stat().st_size for path in self.folder.iterdir())
+        for path in files:
+            if total + size <= self.most_bytes:
+                break
+            total -= path.stat().st_size
+            path.unlink()
+        return total + size <= self.most_bytes
 
 
-@contextlib.contextmanager
-def feature_cache(folder: Path) -> Iterator[FeatureCache]:
-    """The cache of a data folder, open for the block."""
-    cache = FeatureCache(folder / "cache" / "features.db")
-    try:
-        yield cache
-    finally:
-        cache.close()
+class Space:
+    """The vectors of one space. No method fails for want of disk, access or sound data: what cannot be read is missing."""
+
+    def __init__(self, cache: FeatureCache, name: str, width: int, labelled: Callable[[], Collection[str]]) -> None:
+        self._cache, self._width, self._labelled = cache, width, labelled
+        self.path = cache.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}{SUFFIX}"
+        self._seed = zlib.crc32(name.encode())
+        self._dtype = _record_dtype(width, cache.bits)
+        self.storing = True
+
+    def has(self, pictures: Sequence[str], views: int) -> NDArray[np.bool_]:
+        """Which of the views 0 to `views` - 1 are there, `(pictures, views)`. Looks at keys only: some may prove damaged."""
+        return _rows(self._records(), pictures, views) >= 0
+
+    def find(self, pictures: Sequence[str], views: int) -> tuple[Floats, NDArray[np.bool_]]:
+        """All vectors at once, `float32 (pictures, views, width)`, and which were found, `(pictures, views)`; others are 0."""
+        records = self._records()
+        rows = _rows(records, pictures, views)
+        found = rows >= 0
+        found[found] = self._sound(records, rows[found])
+        damaged = int((rows >= 0).sum() - found.sum())
+        if damaged:
+            log.warning("%d records of the feature cache %s are damaged: they are computed anew", damaged, self.path)
+            self._attempt(self._rewrite)
+        vectors = np.zeros((*rows.shape, self._width), np.float32)
+        flat, places = vectors.reshape(-1, self._width), np.flatnonzero(found)
+        for some in _portions(places):
+            flat[some] = _decode(records[rows.flat[some]])
+        return vectors, found
+
+    def put(self, keys: Sequence[Key], vectors: Floats) -> Floats:
+        """Store vectors `(keys, width)`; return them as they will come back, `float32`, whether they could be stored or not."""
+        records = _encode(keys, vectors, self._dtype)
+        raw = _raw(records)
+        records["crc"] = [zlib.crc32(row[:-CRC_BYTES].data, self._seed) for row in raw]
+        if self.storing and len(records):
+            self._attempt(lambda: self._append(raw.tobytes()))
+        return _decode(records)
+
+    def _records(self) -> Records:
+        """The whole records of the file, mapped."""
+        try:
+            count = self.path.stat().st_size // self._dtype.itemsize
+            if count:
+                return np.memmap(self.path, self._dtype, mode="r", shape=(count,))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.warning("the feature cache %s cannot be read (%s): everything is computed", self.path, error.strerror)
+        return np.empty(0, self._dtype)
+
+    def _sound(self, records: Records, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which of these rows have the right checksum."""
+        size, crcs = self._dtype.itemsize, records["crc"]
+        raw = records.view(np.uint8).data
+        body = size - CRC_BYTES
+        good = (zlib.crc32(raw[row * size : row * size + body], self._seed) == crcs[row] for row in rows.tolist())
+        return np.fromiter(good, np.bool_, len(rows))
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        """Write in turn with other processes; after the first failure nothing more is stored."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with in_turn(self.path.parent):
+                write()
+        except OSError as error:
+            self.storing = False
+            log.warning("the feature cache %s cannot be written (%s): going on without", self.path, error.strerror)
+
+    def _append(self, data: bytes) -> None:
+        if not self._has_room(len(data)):
+            self.storing = False
+            log.warning(
+                "the feature cache is full (%d MB): what does not fit is computed each time",
+                self._cache.most_bytes // MB,
+            )
+            return
+        with self.path.open("ab") as file:
+            end = file.tell()
+            file.truncate(end - end % self._dtype.itemsize)  # a torn record at the end: no reader maps it
+            file.write(data)
+
+    def _has_room(self, size: int) -> bool:
+        """Room for `size` bytes more, made if need be: other spaces go first, then pictures without a label."""
+        if self._cache.make_room(size, self.path):
+            return True
+        self._rewrite(self._labelled())
+        return self._cache.make_room(size, self.path)
+
+    def _rewrite(self, kept: Collection[str] | None = None) -> None:
+        """Write the file anew with sound records only, one per view, of these pictures (`None`: of all)."""
+        records = self._records()
+        index = {key: row for key, row in _index(records).items() if kept is None or key[:32].hex() in kept}
+        rows = np.fromiter(index.values(), np.intp, len(index))
+        beside = self.path.with_suffix(".partial")
+        with beside.open("wb") as file:
+            for some in _portions(rows[self._sound(records, rows)]):
+                file.write(records[some].tobytes())
+        os.replace(beside, self.path)
 
 
-def _open_or_replace(path: Path) -> sqlite3.Connection:
-    try:
-        return _open(path)
-    except sqlite3.OperationalError:  # busy, or no access: nothing that building it anew could mend
-        raise
-    except sqlite3.DatabaseError as error:
-        log.warning("feature cache %s is damaged (%s): building it anew", path, error)
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return _open(path)
+def _record_dtype(width: int, bits: int) -> np.dtype[np.void]:
+    body = (
+        [("vector", "<f2", (width,))] if bits == 16 else [("low", "<f4"), ("step", "<f4"), ("vector", "u1", (width,))]
+    )
+    return np.dtype([("picture", "u1", (32,)), ("view", "<u4"), *body, ("crc", "<u4")])
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=10)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = OFF")  # derived data: a power cut may cost it, never correctness
-        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("quick_check failed")
-        connection.execute(SCHEMA)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _raw(records: Records) -> NDArray[np.uint8]:
+    """The same memory as bytes, `(records, record size)`."""
+    return records.view(np.uint8).reshape(len(records), records.dtype.itemsize)
+
+
+def _portions(rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """A few thousand at a time, so that copies stay small."""
+    return (rows[start : start + 4096] for start in range(0, len(rows), 4096))
+
+
+def _index(records: Records) -> dict[bytes, int]:
+    """Row of each key; of several the last."""
+    keys = np.ascontiguousarray(_raw(records)[:, :KEY_BYTES]).tobytes()
+    return {keys[row * KEY_BYTES : (row + 1) * KEY_BYTES]: row for row in range(len(records))}
+
+
+def _key(picture: str, view: int) -> bytes:
+    return bytes.fromhex(picture) + view.to_bytes(4, "little")
+
+
+def _rows(records: Records, pictures: Sequence[str], views: int) -> NDArray[np.intp]:
+    """Row of each picture's views 0 to `views` - 1, `(pictures, views)`, -1 where there is none."""
+    index = _index(records)
+    rows = [index.get(_key(picture, view), -1) for picture in pictures for view in range(views)]
+    return np.array(rows, np.intp).reshape(len(pictures), views)
+
+
+def _encode(keys: Iterable[Key], vectors: Floats, dtype: np.dtype[np.void]) -> Records:
+    records = np.zeros(len(vectors), dtype)
+    raw_keys = b"".join(_key(picture, view) for picture, view in keys)
+    table = np.frombuffer(raw_keys, np.uint8).reshape(len(vectors), KEY_BYTES)
+    records["picture"], records["view"] = table[:, :32], table[:, 32:].copy().view("<u4")[:, 0]
+    if "step" not in (dtype.names or ()):
+        records["vector"] = vectors
+        return records
+    low = vectors.min(axis=1)
+    step = np.maximum((vectors.max(axis=1) - low) / 255, np.float32(1e-12))
+    records["low"], records["step"] = low, step
+    records["vector"] = np.rint((vectors - low[:, None]) / step[:, None])
+    return records
+
+
+def _decode(records: Records) -> Floats:
+    """Vectors `float32 (records, width)`."""
+    vectors = records["vector"].astype(np.float32)
+    if "step" in (records.dtype.names or ()):
+        vectors = vectors * records["step"][:, None] + records["low"][:, None]
+    return np.asarray(vectors, dtype=np.float32)

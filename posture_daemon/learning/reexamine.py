@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from posture_daemon.domain import LabelledImage, ModelVersion
 from posture_daemon.errors import ModelError
 from posture_daemon.head import Head, softmax
-from posture_daemon.learning.cache import feature_cache
+from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.candidate import Candidate
 from posture_daemon.learning.features import FeatureSource, Recipe
 from posture_daemon.learning.inputs import Inputs
@@ -65,9 +65,8 @@ def say(
         raise ModelError(f"Model {version.id} is a base without classes, so it has no answers to compare; train first.")
     inputs = Inputs.of(Head.from_bytes(store.models.read_head(version.head_sha256)), is_base=False)
     names = [c.name for c in version.classes]
-    with feature_cache(store.folder) as cache:
-        source = FeatureSource(store, open_backbone(version), cache, inputs, recipe, tidy=False)
-        found = source.load(images, views=0)
+    cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
+    found = FeatureSource(store, open_backbone(version), cache, inputs, recipe).load(images, views=0)
     logits = Candidate(inputs.start(names, names), names, version.temperature).logits(found)
     chances = softmax(logits, version.temperature)
     return {

@@ -144,6 +144,21 @@ class TrainingSettings(Section):
     nice: int = Field(default=10, ge=0, le=19, description="Niceness of the training process (0 to 19).")
     threads: int = Field(default=2, ge=1, le=64, description="CPU threads of the training process.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Number that fixes all randomness of a training run.")
+    cache_mb: float = Field(
+        default=500.0,
+        ge=0,
+        le=1_000_000,
+        description="Most disk space for cached vectors, in megabytes (1,000,000 bytes).",
+    )
+    cache_bits: int = Field(
+        default=16, ge=8, le=16, multiple_of=8, description="Bits of each number in a cached vector (8 or 16)."
+    )
+    prepare_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=3600,
+        description="Seconds for which views of new labels are computed ahead, at most once per look; 0 never.",
+    )
 
 
 class StrategySettings(Section):
@@ -266,7 +281,8 @@ def allowed(key: str) -> str:
     if field.annotation in (int, float):
         bounds = {type(item).__name__: item for item in field.metadata}
         kind = "a whole number" if field.annotation is int else "a number"
-        return f"{kind} from {bounds['Ge'].ge} to {bounds['Le'].le}"
+        step = f" in steps of {bounds['MultipleOf'].multiple_of}" if "MultipleOf" in bounds else ""
+        return f"{kind} from {bounds['Ge'].ge} to {bounds['Le'].le}{step}"
     return "the path of a folder" if field.annotation is Path else "text that is not empty"
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+TRAINING_LOCK = "training.lock"
+"""Held in the data folder by the one process that trains."""
+
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[bool]:
@@ -56,6 +59,14 @@ def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def taken_at(path: Path) -> int | None:
+    """When the lock file was last taken, ns since the epoch; `None` for never. Touches no lock, so it can be asked often."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def owner_of(path: Path) -> int | None:

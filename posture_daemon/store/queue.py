@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,12 @@ class Queue:
         if data is None:
             raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
         return data
+
+    def jpegs(self, frame_ids: Sequence[int]) -> dict[int, bytes]:
+        """The pictures of these frames, of those that are there; a few at a time, for they are large."""
+        with self._database.read() as session:
+            query = select(FrameRow.id, FrameRow.jpeg).where(FrameRow.id.in_(frame_ids))
+            return {row.id: row.jpeg for row in session.execute(query)}
 
     def pooled(self, frame_ids: Iterable[int], backbone_sha256: str) -> dict[int, NDArray[np.float16]]:
         """Pooled features that were kept with these frames, of those that were seen by this backbone."""

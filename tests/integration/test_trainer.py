@@ -28,8 +28,15 @@ from posture_daemon.learning.features import Recipe
 from posture_daemon.retrain import Retrainer, TrainingJob
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.store.files import sha256_of
-from tests.standins import add_champion, add_version, coloured_frame, label_days, make_store, random_head
+from tests.standins import (
+    add_champion,
+    add_version,
+    colour_backbone,
+    coloured_frame,
+    label_days,
+    make_store,
+    random_head,
+)
 
 LONG_S = 60.0
 """Longer than anything here takes, seconds: reaching it is a failure."""
@@ -37,9 +44,10 @@ LONG_S = 60.0
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A store with a champion whose backbone is not there."""
+    """A store with labels, and a champion whose backbone is not there."""
     opened = make_store(tmp_path)
     add_champion(opened)
+    label_days(opened, "good", "bad", "away")
     yield opened
     opened.close()
 
@@ -138,7 +146,7 @@ def test_a_child_that_breaks_down_is_said_in_one_sentence(store: Store) -> None:
     """A request that the child cannot understand: its last line is quoted, and its code told."""
     request = request_for(store)
     request.write_text(json.dumps({"threads": 1, "purple": True}))
-    with pytest.raises(TrainingError, match="ended with code 1: KeyError: 'recipe'") as error:
+    with pytest.raises(TrainingError, match="ended with code 1: KeyError: 'nice'") as error:
         SubprocessTrainer().train(request, LONG_S)
     sentence(error.value)
 
@@ -197,21 +205,15 @@ def test_the_child_dies_with_its_parent(store: Store) -> None:
             os.close(writer)
 
 
-def colour_backbone(store: Store, folder: Path) -> str:
-    """A real ONNX file that shrinks the picture to 4 × 4, in the store; returns its digest."""
-    onnx = pytest.importorskip("onnx")
-    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        [helper.make_node("AveragePool", ["images"], ["features"], kernel_shape=[8, 8], strides=[8, 8])],
-        "colours",
-        [helper.make_tensor_value_info("images", floats, ["n", 3, 32, 32])],
-        [helper.make_tensor_value_info("features", floats, ["n", 3, 4, 4])],
-    )
-    data = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
-    (folder / "backbone.onnx").write_bytes(data)
-    (folder / "backbone.json").write_text("{}")
-    store.models.add_backbone(folder, sha256_of(data))
-    return sha256_of(data)
+def test_a_child_whose_parent_is_already_gone_does_nothing(store: Store) -> None:
+    """The parent may die before the child has asked the kernel to be told: then the child's parent is another process."""
+    request = request_for(store)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(LONG_S)
+    command = [sys.executable, "-m", "posture_daemon.adapters.trainer", str(request), str(gone.pid)]
+    child = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=LONG_S, check=False)
+    assert (child.returncode, child.stderr) == (1, "the process that asked for this training is gone\n")
+    assert [path.name for path in request.parent.iterdir()] == ["request.json"]
 
 
 def answers(store: Store, version: ModelVersion, class_name: str) -> str:
@@ -226,7 +228,6 @@ def test_a_training_from_the_gate_to_the_new_champion(store: Store, tmp_path: Pa
     """Real store, real child, real ONNX Runtime: a base learns three colours, and the next training computes nothing anew."""
     base = add_version(store, random_head(2), colour_backbone(store, tmp_path))
     store.models.promote(base.id, 0.0)
-    label_days(store, "good", "bad", "away")
     settings = Settings(data_dir=store.folder)
     retrainer = Retrainer(store, SubprocessTrainer(), LinuxProbe(store.folder), settings)
     run = retrainer.run("test", force=True)

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +10,6 @@ import pytest
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.head import HIDDEN, softmax
-from posture_daemon.learning.cache import FeatureCache, feature_cache
 from posture_daemon.learning.calibration import HIGHEST, LOWEST, calibration, fit_temperature
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.inputs import Inputs, pooled_head
@@ -369,100 +363,3 @@ def test_flip_off_never_mirrors(flip: bool, most: float, least: float) -> None:
     views = [augmented_view(ramp, 32, view_rng(SHA, number, 0), flip) for number in range(1, 201)]
     mirrored = sum(bright_side(view) == "right" for view in views) / len(views)
     assert least <= mirrored <= most
-
-
-# ── cache ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def half(*numbers: float) -> np.ndarray:
-    """A cached vector."""
-    return np.array(numbers, np.float16)
-
-
-def test_cached_vectors_come_back_after_reopening(tmp_path: Path) -> None:
-    """By space and picture, all views; what was put last holds."""
-    with feature_cache(tmp_path) as cache:
-        cache.put("space", "a", {0: half(1, 2), 3: half(3, 4)})
-        cache.put("space", "a", {3: half(5, 6)})
-        cache.put("other", "a", {0: half(9, 9)})
-    with feature_cache(tmp_path) as cache:
-        found = cache.get("space", "a")
-        assert {view: vector.tolist() for view, vector in found.items()} == {0: [1, 2], 3: [5, 6]}
-        assert found[0].dtype == np.float16
-        assert cache.get("space", "b") == cache.get("none", "a") == {}
-
-
-def test_only_the_spaces_in_use_are_kept(tmp_path: Path) -> None:
-    """Vectors of a model that is gone do not pile up."""
-    with feature_cache(tmp_path) as cache:
-        for space in ("a", "b", "c"):
-            cache.put(space, "picture", {0: half(1)})
-        cache.keep_only(["a", "c", "unheard of"])
-        assert [bool(cache.get(space, "picture")) for space in ("a", "b", "c")] == [True, False, True]
-        cache.keep_only([])
-        assert cache.get("a", "picture") == {}
-
-
-@pytest.mark.parametrize("damage", ["no database", "pages overwritten", "cut off"])
-def test_a_damaged_cache_is_built_anew(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Derived data may be lost, but must never stop a training."""
-    with feature_cache(tmp_path) as cache:
-        for number in range(50):
-            cache.put("space", str(number), {0: half(*range(500))})
-    path = tmp_path / "cache" / "features.db"
-    data = path.read_bytes()
-    path.write_bytes(
-        {
-            "no database": b"rubbish" * 1000,
-            "pages overwritten": data[:4096] + b"\xff" * (len(data) - 4096),
-            "cut off": data[: len(data) // 2],
-        }[damage]
-    )
-    with caplog.at_level(logging.WARNING), feature_cache(tmp_path) as cache:
-        cache.put("space", "new", {0: half(1)})
-        assert cache.get("space", "new")[0].tolist() == [1]
-    assert "building it anew" in caplog.text
-
-
-def test_a_busy_cache_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process that holds the file must not find it deleted."""
-    with feature_cache(tmp_path) as cache:
-        cache.put("space", "a", {0: half(1)})
-    busy = sqlite3.OperationalError("database is locked")
-
-    def locked(_path: Path) -> sqlite3.Connection:
-        raise busy
-
-    with monkeypatch.context() as patched:
-        patched.setattr("posture_daemon.learning.cache._open", locked)
-        with pytest.raises(sqlite3.OperationalError):
-            FeatureCache(tmp_path / "cache" / "features.db")
-    with feature_cache(tmp_path) as cache:
-        assert cache.get("space", "a")[0].tolist() == [1]
-
-
-WRITE = """
-import sys
-from pathlib import Path
-import numpy as np
-from posture_daemon.learning.cache import feature_cache
-sys.stdin.readline()
-with feature_cache(Path(sys.argv[1])) as cache:
-    for number in range(100):
-        cache.put("space", f"{sys.argv[2]}{number}", {0: np.full(256, number, np.float16)})
-"""
-
-
-def test_two_processes_may_write_at_once(tmp_path: Path) -> None:
-    """Both open the new file at the same moment and write a hundred vectors each: all of them are there."""
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path), name], stdin=subprocess.PIPE) for name in "ab"
-    ]
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write(b"go\n")
-        writer.stdin.close()
-    assert [writer.wait(60) for writer in writers] == [0, 0]
-    with feature_cache(tmp_path) as cache:
-        for name in "ab":
-            assert [cache.get("space", f"{name}{number}")[0][0] for number in range(100)] == list(range(100))

@@ -13,7 +13,7 @@ import pytest
 
 from posture_daemon.domain import LabelledImage, ModelVersion, Reason, Role, Split
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.cache import feature_cache
+from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.training import Challenger, train
 from posture_daemon.store import Store
@@ -49,8 +49,7 @@ def run(
     store: Store, incumbent: ModelVersion, recipe: Recipe = RECIPE, backbone: StandInBackbone | None = None
 ) -> Challenger:
     """Train with the cache of the data folder."""
-    with feature_cache(store.folder) as cache:
-        return train(store, incumbent, backbone or StandInBackbone(), cache, recipe)
+    return train(store, incumbent, backbone or StandInBackbone(), FeatureCache(store.folder), recipe)
 
 
 def promoted(store: Store, done: Challenger, parent_id: int | None = None) -> ModelVersion:

@@ -10,10 +10,10 @@ import pytest
 
 from posture_daemon.confidence import ConfidenceTally
 from posture_daemon.domain import LabelledImage, ModelVersion, Outcome, Split, TrainingRun, WatchEnding
+from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.inputs import pooled_head
 from posture_daemon.learning.reexamine import Said, say
 from posture_daemon.overview import overview
-from posture_daemon.retrain import recipe
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.watch import LEAST_FRAMES, Conclusion, Evidence, Watcher, collapse, conclude
 from tests.standins import (
@@ -170,7 +170,7 @@ def test_a_better_champion_is_kept_when_the_labels_are_in(owner: Owner) -> None:
 
 def test_only_fresh_frames_count(owner: Owner) -> None:
     """Not what was labelled before the swap, what the champion learned from and was answered again, or is kept for tests."""
-    block = label_block(owner.store, "bad", SWAP + 60, 6)
+    block = label_block(owner.store, "bad", SWAP + HOUR, 6)
     for frame_id in (1, 2):
         owner.store.labels.answer(frame_id, "bad", "owner", SWAP + 1, 5)
     with owner.store.database.write() as session:
@@ -243,7 +243,7 @@ def test_a_worse_head_is_found_out_by_its_answers(tmp_path: Path) -> None:
     label_block(store, "bad", SWAP + HOUR, 4, backbone)
     settings = Settings(data_dir=store.folder)
     seen = backbone.seen
-    ask = lambda version, images: say(store, version, images, lambda _: backbone, recipe(settings))  # noqa: E731
+    ask = lambda version, images: say(store, version, images, lambda _: backbone, Recipe.of(settings.training))  # noqa: E731
     run = Watcher(store, ask, settings, clock=lambda: SWAP + 2 * HOUR).check()
     assert run is not None
     assert "only the new model is right on 0 and only the one before on 8" in run.reason

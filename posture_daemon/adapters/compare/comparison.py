@@ -15,9 +15,9 @@ from posture_daemon.adapters.compare.workspace import Workspace, from_folder, fr
 from posture_daemon.domain import LabelledImage, ModelVersion, Split, Strategy
 from posture_daemon.errors import DatasetError
 from posture_daemon.learning.compare import Result
+from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.lineage import software
 from posture_daemon.learning.strategies import FitPlan, learned_at, root_of
-from posture_daemon.retrain import recipe
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 
@@ -78,7 +78,7 @@ def _workspace(wanted: Comparison, models: Store, base: ModelVersion, settings: 
 
 def _rounds(wanted: Comparison, workspace: Workspace, settings: Settings, say: Callable[[str], None]) -> Rounds:
     plan = replace(FitPlan(**settings.strategies.model_dump()), watch_holdout=True)
-    return Rounds(workspace, wanted.out, settings, plan, recipe(settings), say)
+    return Rounds(workspace, wanted.out, settings, plan, Recipe.of(settings.training), say)
 
 
 def _line(result: Result) -> str:

@@ -1,0 +1,61 @@
+"""One plain ultralytics training as its users write it, in a process of its own. Prints one line of JSON.
+
+    python plain_ultralytics.py '{"weights": "a.pt", "data": "folder", "out": "run", "seed": 0, "epochs": 10, …}'
+
+`seconds` counts from the start of the process to the end of the training; `top1` holds one number for each folder of class
+folders in `evaluate`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+BEGAN = time.monotonic()
+
+
+def main(job: dict[str, Any]) -> None:
+    """Train, then answer the folders with the best epoch's weights."""
+    os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false")
+    os.environ.update(YOLO_CONFIG_DIR=job["out"], MPLCONFIGDIR=job["out"])
+    from ultralytics import YOLO
+
+    model = YOLO(job["weights"])
+    settings = {
+        key: job[key] for key in ("data", "epochs", "imgsz", "seed", "freeze", "lr0", "optimizer") if key in job
+    }
+    model.train(
+        **settings,
+        batch=16,
+        workers=0,
+        device="cpu",
+        amp=False,
+        plots=False,
+        project=job["out"],
+        name="run",
+        exist_ok=True,
+    )
+    seconds = time.monotonic() - BEGAN
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    best = Path(job["out"], "run", "weights", "best.pt")
+    top1 = {name: top1_of(YOLO(best), Path(folder), job["imgsz"]) for name, folder in job.get("evaluate", {}).items()}
+    sys.stdout.write(json.dumps({"seconds": seconds, "peak_bytes": peak, "top1": top1, "weights": str(best)}))
+
+
+def top1_of(model: Any, folder: Path, size: int) -> float:
+    """Share of the images in class folders that get their folder's name."""
+    files = sorted(folder.rglob("*.jpg"))
+    right = 0
+    for file in files:
+        answer = model.predict(file, imgsz=size, verbose=False)[0]
+        right += answer.names[answer.probs.top1] == file.parent.name
+    return right / len(files)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
