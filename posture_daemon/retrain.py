@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from posture_daemon.errors import ModelError, PostureError, TrainingCancelled
 from posture_daemon.gate import TrainingFacts, decide
 from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.lineage import lineage
+from posture_daemon.learning.strategies import FitPlan
 from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.promotion import Answers, judge
 from posture_daemon.settings import Settings
@@ -49,6 +50,7 @@ class TrainingJob:
     nice: int
     out_dir: str
     strategy: Strategy = Strategy.REPLAY
+    plan: FitPlan = field(default_factory=FitPlan)
 
     def to_json(self) -> str:
         """For the request file."""
@@ -58,7 +60,8 @@ class TrainingJob:
     def from_json(cls, text: str) -> TrainingJob:
         """Read the request file."""
         data = json.loads(text)
-        return cls(**{**data, "recipe": Recipe(**data["recipe"]), "strategy": Strategy(data["strategy"])})
+        parts = {"recipe": Recipe(**data["recipe"]), "plan": FitPlan(**data["plan"])}
+        return cls(**{**data, **parts, "strategy": Strategy(data["strategy"])})
 
 
 class Retrainer:
@@ -166,6 +169,7 @@ class Retrainer:
             training.nice,
             str(folder),
             strategy,
+            FitPlan(**self._settings.strategies.model_dump()),
         )
         request = folder / "request.json"
         request.write_text(job.to_json())

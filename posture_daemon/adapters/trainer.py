@@ -17,9 +17,19 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from posture_daemon.adapters.strategies.progress import ProgressLog, to_log
+from posture_daemon.domain import ModelVersion, Strategy
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError
+
+if TYPE_CHECKING:
+    from posture_daemon.learning.training import Challenger
+    from posture_daemon.retrain import TrainingJob
+    from posture_daemon.store import Store
 
 RESULT, HEAD, ERROR = "result.json", "head.safetensors", "error.txt"
 
@@ -29,13 +39,17 @@ DISK_FULL = errno.ENOSPC
 OOM_SCORE = 900
 """Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
 
+LOOK_EVERY_S = 1.0
+"""Between two looks at what the child says of its progress, seconds."""
+
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class SubprocessTrainer:
-    """Implements `ports.Trainer`."""
+    """Implements `ports.Trainer`. `say` is given each line of progress; by default the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None] = to_log) -> None:
+        self._say = say
         self._child: subprocess.Popen[bytes] | None = None
         self._cancelled = threading.Event()
 
@@ -49,9 +63,9 @@ class SubprocessTrainer:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **_threads(request)},
+                env={**os.environ, **_threads(request), "TMPDIR": str(request.parent)},
             )
-            code = self._wait(self._child, timeout_s)
+            code = self._wait(self._child, timeout_s, ProgressLog(request.parent / "child.log", self._say))
         if code == 0:
             return request.parent / RESULT
         if self._cancelled.is_set():
@@ -64,17 +78,20 @@ class SubprocessTrainer:
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
 
-    def _wait(self, child: subprocess.Popen[bytes], timeout_s: float) -> int:
-        try:
-            if self._cancelled.is_set():  # cancelled between its start and here
-                child.kill()
-            return child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+    def _wait(self, child: subprocess.Popen[bytes], timeout_s: float, progress: ProgressLog) -> int:
+        if self._cancelled.is_set():  # cancelled between its start and here
             child.kill()
-            child.wait()
-            raise TrainingError(
-                f"The training was stopped after {timeout_s:.0f} s, the longest that is allowed."
-            ) from None
+        end = time.monotonic() + timeout_s
+        while (left_s := end - time.monotonic()) > 0:
+            try:
+                return child.wait(min(left_s, LOOK_EVERY_S))
+            except subprocess.TimeoutExpired:
+                pass
+            finally:
+                progress.relay()
+        child.kill()
+        child.wait()
+        raise TrainingError(f"The training was stopped after {timeout_s:.0f} s, the longest that is allowed.")
 
 
 def _explain(code: int, folder: Path) -> str:
@@ -127,9 +144,6 @@ def _be_modest(parent: int) -> None:
 
 
 def _train(request: Path) -> None:
-    from posture_daemon.adapters.backbone_on_demand import backbone_of
-    from posture_daemon.learning.cache import FeatureCache
-    from posture_daemon.learning.training import train
     from posture_daemon.retrain import TrainingJob
     from posture_daemon.store import Store
     from posture_daemon.store.files import write_durably
@@ -137,8 +151,7 @@ def _train(request: Path) -> None:
     job = TrainingJob.from_json(request.read_text())
     store = Store(Path(job.data_dir))
     incumbent = store.models.get(job.incumbent_id)
-    cache = FeatureCache(store.folder, job.recipe.cache_mb, job.recipe.cache_bits)
-    done = train(store, incumbent, backbone_of(store, incumbent), cache, job.recipe)
+    done, backbone = _challenger(store, incumbent, job)
     out = Path(job.out_dir)
     write_durably(out / HEAD, done.head.to_bytes())
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -150,9 +163,25 @@ def _train(request: Path) -> None:
         "incumbent": done.incumbent_evaluation.as_json() if done.incumbent_evaluation else None,
         "answers": done.answers.as_json(),
         "test": done.test,
-        "report": {**done.report, "peak_memory_bytes": peak_kb * 1024},
+        "report": {"peak_memory_bytes": peak_kb * 1024, **done.report},
+        **({"backbone": backbone} if backbone else {}),
     }
     write_durably(out / RESULT, json.dumps(result).encode())
+
+
+def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tuple[Challenger, Mapping[str, str] | None]:
+    """The challenger, and where its backbone is when the strategy made a new one."""
+    from posture_daemon.adapters.backbone_on_demand import backbone_of
+    from posture_daemon.learning.cache import FeatureCache
+    from posture_daemon.learning.training import train
+
+    if job.strategy is not Strategy.REPLAY:
+        from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
+
+        trained = train_by_ultralytics(store, incumbent, job)
+        return trained.challenger, trained.backbone
+    cache = FeatureCache(store.folder, job.recipe.cache_mb, job.recipe.cache_bits)
+    return train(store, incumbent, backbone_of(store, incumbent), cache, job.recipe), None
 
 
 def _prepare(request: Path) -> None:

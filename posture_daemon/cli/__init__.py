@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from posture_daemon.cli import classes, config, daemon, dataset, demo, label, models, train
+from posture_daemon.cli import classes, compare, config, daemon, dataset, demo, label, models, train
 from posture_daemon.cli.context import start
 from posture_daemon.errors import PostureError
 
@@ -27,6 +27,7 @@ app.command("run")(daemon.run)
 app.command("status")(daemon.status)
 app.command("label")(label.label)
 app.command("train")(train.train)
+app.command("compare")(compare.compare)
 app.add_typer(models.app, name="models")
 app.add_typer(classes.app, name="classes")
 app.add_typer(dataset.app, name="dataset")

@@ -26,6 +26,7 @@ def lineage(strategy: Strategy, settings: Settings, report: Mapping[str, Any]) -
         "settings": {
             "labels": settings.labels.model_dump(),
             "training": settings.training.model_dump(),
+            "strategies": settings.strategies.model_dump(),
             "promotion": settings.promotion.model_dump(),
         },
         "labels": {"frame_ids": report.get("label_ids"), "sha256": report.get("labels_sha256")},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,7 +56,7 @@ def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: Feat
     training = source.load([i for i in images if i.split is Split.TRAIN], recipe.views)
     holdout = source.load([i for i in images if i.split is Split.HOLDOUT], views=0)
     test = source.load([i for i in images if i.split is Split.TEST], views=0)
-    classes = _classes(store, incumbent, training)
+    classes = classes_to_learn(store, incumbent, training.truth)
     names = [c.name for c in classes]
     if not training.images or len(names) < 2:
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
@@ -124,10 +124,10 @@ def _report(training: Vectors, holdout: Vectors, source: FeatureSource, recipe: 
     }
 
 
-def _classes(store: Store, incumbent: ModelVersion, training: Vectors) -> tuple[PostureClass, ...]:
-    """The incumbent's classes in their order, then new ones that have a training image: a single one is a beginning."""
-    known, learned = {c.name for c in incumbent.classes}, set(training.truth)
-    return (*incumbent.classes, *(c for c in store.labels.classes() if c.name in learned - known))
+def classes_to_learn(store: Store, incumbent: ModelVersion, learned: Iterable[str]) -> tuple[PostureClass, ...]:
+    """The incumbent's classes in their order, then new ones that are `learned` from at least one image: a beginning."""
+    new = set(learned) - {c.name for c in incumbent.classes}
+    return (*incumbent.classes, *(c for c in store.labels.classes() if c.name in new))
 
 
 def _warnings(training: Vectors, holdout: Vectors, least: int) -> list[str]:

@@ -165,6 +165,19 @@ class TrainingSettings(Section):
     )
 
 
+class StrategySettings(Section):
+    """How ultralytics trains when `train --strategy` names one of the article's four."""
+
+    epochs: int = Field(default=10, ge=1, le=1000, description="Passes over the training images.")
+    batch: int = Field(default=16, ge=1, le=512, description="Images per step.")
+    learning_rate: float = Field(
+        default=0.001, ge=1e-7, le=1, description="Learning rate (AdamW) of scratch, all and new."
+    )
+    finetune_learning_rate: float = Field(
+        default=0.0002, ge=1e-7, le=1, description="Learning rate (AdamW) of finetune, which trains the head alone."
+    )
+
+
 class PromotionSettings(Section):
     """What a challenger must show, and keep, in order to replace the champion."""
 
@@ -216,6 +229,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     labels: LabelSettings = LabelSettings()
     training: TrainingSettings = TrainingSettings()
+    strategies: StrategySettings = StrategySettings()
     promotion: PromotionSettings = PromotionSettings()
     watch: WatchSettings = WatchSettings()
 

@@ -32,7 +32,7 @@ def run_child(action: str, request: Mapping[str, Any], timeout_s: float) -> dict
                 encoding="utf-8",
                 timeout=timeout_s,
                 cwd=scratch,  # `-m` searches the working folder first: it must not be the user's downloads
-                env=_environment(Path(scratch)),
+                env=quiet_environment(Path(scratch)),
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
@@ -61,7 +61,7 @@ def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
     return last_words[0]
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def quiet_environment(scratch: Path) -> dict[str, str]:
     """Return our environment, less network, self-installation and files left in the home folder."""
     package_root = str(Path(posture_daemon.__file__).resolve().parent.parent)
     search_path = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -1,0 +1,163 @@
+"""A strategy from the labels in the store to a judged challenger. Runs in the training child; torch is one child further."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+from posture_daemon.adapters.checkpoints import ImportedCheckpoint, export_checkpoint, import_checkpoint
+from posture_daemon.adapters.checkpoints.graph import read_weights
+from posture_daemon.adapters.strategies.dataset import folder_names, write_dataset
+from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
+from posture_daemon.adapters.strategies.progress import MARK
+from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Split
+from posture_daemon.errors import TrainingError
+from posture_daemon.head import Head
+from posture_daemon.learning.strategies import Course, course_of, judge_fitted, labels_digest
+from posture_daemon.learning.training import Challenger, classes_to_learn
+from posture_daemon.retrain import TrainingJob
+from posture_daemon.store import Store
+
+MODEL = "model"
+"""Folder of the challenger's two parts, within the folder of the run."""
+
+HALF_STEP = 2.0**-10
+"""Ultralytics saves weights as half floats: neighbours differ by this share of their size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A challenger, and the folder and digest of its backbone when that is a new one."""
+
+    challenger: Challenger
+    backbone: Mapping[str, str] | None
+
+
+def train_by_ultralytics(store: Store, incumbent: ModelVersion, job: TrainingJob) -> Trained:
+    """Export, train, import, judge. Raises `TrainingError` when there is nothing to learn from or ultralytics fails."""
+    began = time.monotonic()
+    course = course_of(job.strategy, store, incumbent, job.plan)
+    labelled = store.labels.labelled()
+    classes = classes_to_learn(store, incumbent, (i.class_name for i in labelled if i.split is Split.TRAIN))
+    if len(classes) < 2:
+        raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
+    names = [c.name for c in classes]
+    out = Path(job.out_dir)
+    holdout = [image for image in labelled if image.split is Split.HOLDOUT] if job.plan.watch_holdout else []
+    learned = write_dataset(store, out / "dataset", names, course.images, holdout)
+    _export(store, course.start, names, out / "start.pt")
+    prepared = time.monotonic()
+    fitted = fit(_request(store, course, job), _say)
+    trained = time.monotonic()
+    imported = import_checkpoint(Path(fitted.last), out / MODEL, _image_size(store, course.start))
+    moved = _moved(store, course, imported)
+    seconds = {"features": round(prepared - began, 3), "fit": round(trained - prepared, 3)}
+    report = {**_report(job, course, learned), **_of_fit(fitted), "seconds": seconds}
+    challenger = _judge(store, imported, moved, classes, incumbent, job.threads, report)
+    return Trained(challenger, {"folder": MODEL, "sha256": imported.backbone_sha256} if moved else None)
+
+
+def _export(store: Store, start: ModelVersion, names: Sequence[str], out: Path) -> None:
+    """The version to start from as a checkpoint, with a row for each class: a new one begins at zero."""
+    head = Head.from_bytes(store.models.read_head(start.head_sha256))
+    grown = head.grown([c.name for c in start.classes], names)
+    export_checkpoint(store.models.backbone_folder(start.backbone_sha256), grown, folder_names(len(names)), out)
+
+
+def _request(store: Store, course: Course, job: TrainingJob) -> FitRequest:
+    out = Path(job.out_dir)
+    return FitRequest(
+        weights=str(out / "start.pt"),
+        data=str(out / "dataset"),
+        out=str(out / "ultralytics"),
+        epochs=job.plan.epochs,
+        batch=job.plan.batch,
+        image_size=_image_size(store, course.start),
+        learning_rate=course.learning_rate,
+        seed=job.recipe.seed,
+        freeze=course.freeze,
+        flip=job.recipe.flip,
+        validate=job.plan.watch_holdout,
+        threads=job.threads,
+    )
+
+
+def _say(epoch: Mapping[str, Any]) -> None:
+    """One line for the parent, which puts it into the log."""
+    seen = "" if epoch["top1"] is None else f", top-1 {epoch['top1']:.3f}"
+    sys.stderr.write(
+        f"{MARK}epoch {epoch['epoch']} of {epoch['epochs']}: loss {epoch['loss']:.3f}{seen}, {epoch['seconds']:.1f} s\n"
+    )
+    sys.stderr.flush()
+
+
+def _image_size(store: Store, version: ModelVersion) -> int:
+    return _backbone(store, version, threads=1).image_size
+
+
+def _backbone(store: Store, version: ModelVersion, threads: int) -> OnnxBackbone:
+    path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
+    return OnnxBackbone(path, threads=threads, expected_sha256=version.backbone_sha256)
+
+
+def _moved(store: Store, course: Course, imported: ImportedCheckpoint) -> bool:
+    """Whether the backbone is another one now. A frozen one that moved all the same raises `TrainingError`."""
+    if not course.freeze:
+        return True
+    folder = store.models.backbone_folder(course.start.backbone_sha256)
+    before = read_weights((folder / "backbone.onnx").read_bytes())
+    after = read_weights(imported.backbone_path.read_bytes())
+    for name, weights in before.items():
+        if not np.allclose(after[name], weights, rtol=HALF_STEP, atol=HALF_STEP**2):
+            raise TrainingError(f"The frozen backbone was changed by the training ({name}), so its head fits no other.")
+    return False
+
+
+def _judge(
+    store: Store,
+    imported: ImportedCheckpoint,
+    moved: bool,
+    classes: tuple[PostureClass, ...],
+    incumbent: ModelVersion,
+    threads: int,
+    report: Mapping[str, Any],
+) -> Challenger:
+    old = _backbone(store, incumbent, threads)
+    new = OnnxBackbone(imported.backbone_path, threads=threads) if moved else old
+    head = Head.from_bytes(imported.head_path.read_bytes())
+    return judge_fitted(store, (head, classes, new), (incumbent, old), report)
+
+
+def _report(job: TrainingJob, course: Course, learned: Sequence[LabelledImage]) -> dict[str, Any]:
+    """What the record of the run keeps of where the challenger came from."""
+    return {
+        "strategy": job.strategy.value,
+        "start_version": course.start.id,
+        "label_ids": [image.frame_id for image in learned],
+        "train_images": dict(Counter(image.class_name for image in learned)),
+        "unreadable": len(course.images) - len(learned),
+        "labels_sha256": labels_digest(learned),
+        "seed": job.recipe.seed,
+        "epochs": job.plan.epochs,
+        "batch": job.plan.batch,
+        "learning_rate": course.learning_rate,
+        "freeze": course.freeze,
+    }
+
+
+def _of_fit(fitted: Fitted) -> dict[str, Any]:
+    return {
+        "seconds_per_epoch": fitted.seconds_per_epoch,
+        "curve": list(fitted.curve),
+        "best_epoch": fitted.best_epoch,
+        "peak_memory_bytes": fitted.peak_memory_bytes,
+        "versions": dict(fitted.versions),
+    }

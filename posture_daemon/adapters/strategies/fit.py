@@ -1,0 +1,108 @@
+"""One training by ultralytics, in a process of its own.
+
+From a shell: `python -m posture_daemon.adapters.strategies.fit_child REQUEST.json` with the fields of `FitRequest`; each line
+on standard output is a JSON object, one per epoch and the result at last. Nothing is written outside `out`, nothing asks
+the network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from posture_daemon.adapters.checkpoints.parent import quiet_environment
+from posture_daemon.errors import TrainingError
+
+MODULE = "posture_daemon.adapters.strategies.fit_child"
+LOG = "ultralytics.log"
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What ultralytics is told.
+
+    `weights` is a checkpoint, `data` a folder with `train/` and `val/` and the same class folders in both, sizes are in
+    pixels. `freeze` is the number of layers that stay as they are (10: all but the head). With `validate` the pictures of
+    `val` are looked at after each epoch, else only after the last. `out` is a folder of this training alone.
+    """
+
+    weights: str
+    data: str
+    out: str
+    epochs: int
+    batch: int
+    image_size: int
+    learning_rate: float
+    seed: int = 0
+    freeze: int = 0
+    flip: bool = True
+    validate: bool = True
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of it. Accuracies are on `val`, 0–1; `curve` is top-1 after each epoch, empty without `validate`.
+
+    `top1` and `top5` belong to ultralytics' own choice, `best` (weights of the best epoch on `val`); `last` are the weights
+    after the last epoch. `best_epoch` is the first of the best in the curve, counted from 1. `seconds` include the start of
+    the process; `peak_memory_bytes` is its largest resident size.
+    """
+
+    top1: float
+    top5: float
+    curve: tuple[float, ...]
+    best_epoch: int | None
+    seconds_per_epoch: float
+    seconds: float
+    peak_memory_bytes: int
+    best: str
+    last: str
+    versions: Mapping[str, str]
+
+
+def fit(request: FitRequest, on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None) -> Fitted:
+    """Run it; `on_epoch` is called with `{"epoch", "epochs", "loss", "top1", "seconds"}`. Raises `TrainingError`."""
+    out = Path(request.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "fit.json").write_text(json.dumps(asdict(request)))
+    began, result = time.monotonic(), None
+    with (out / LOG).open("wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", MODULE, str(out / "fit.json")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd=out, env=_environment(request),
+        )  # fmt: skip
+        with child:
+            for line in child.stdout or ():
+                said = json.loads(line)
+                if "epoch" in said:
+                    on_epoch(said)
+                result = said.get("result")
+    if child.returncode or result is None:
+        raise TrainingError(_explain(child.returncode, out / LOG))
+    curve = tuple(result.pop("curve"))
+    return Fitted(**result, curve=curve, seconds=round(time.monotonic() - began, 3))
+
+
+def _environment(request: FitRequest) -> dict[str, str]:
+    """Ultralytics' settings, fonts and caches go to `out`; the thread count must be there before torch is loaded."""
+    threads = str(request.threads)
+    cores = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    return {**quiet_environment(Path(request.out)), **cores, "HOME": request.out, "TMPDIR": request.out}
+
+
+def _explain(code: int, log: Path) -> str:
+    """Why there is no result, in one sentence."""
+    if code == -signal.SIGKILL:
+        return "ultralytics was killed (SIGKILL), most likely because memory ran out."
+    lines = log.read_text(errors="replace").strip().splitlines()
+    last_words = lines[-1].strip().rstrip(".") if lines else "it said nothing"
+    return f"ultralytics ended with code {code} and without a result: {os.path.basename(str(log))} says {last_words}."
