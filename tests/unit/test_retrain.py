@@ -153,7 +153,7 @@ def test_the_training_process_is_told_all_it_needs(bench: Bench) -> None:
     """The recipe and limits of the settings, the data folder, the incumbent, and a folder beside the database."""
     bench.run()
     [job] = bench.trainer.jobs
-    assert job.recipe == Recipe(seed=7, views=3, flip=True, min_images_per_class=2)
+    assert job.recipe == Recipe(seed=7, views=3, flip=True, min_images_per_class=2, threads=1)
     assert (job.data_dir, job.incumbent_id) == (str(bench.store.folder), bench.champion.id)
     assert (job.threads, job.nice) == (1, bench.settings.training.nice)
     assert Path(job.out_dir).parent == bench.store.folder
