@@ -37,7 +37,7 @@ from posture_daemon.store import Store, database
 from posture_daemon.store import files as store_files
 from posture_daemon.store.files import sha256_of, write_durably
 from posture_daemon.store.labels import BlockImport, split_for_new_block
-from posture_daemon.store.lock import exclusive, owner_of
+from posture_daemon.store.lock import exclusive, owner_of, taken_at
 from posture_daemon.store.schema import Base
 from tests.standins import (
     GAP_S,
@@ -980,3 +980,17 @@ def test_content_is_on_disk_before_the_name_and_the_name_before_the_return(
     monkeypatch.setattr(store_files.os, "replace", rename)
     write_durably(tmp_path / "file", b"data")
     assert steps == ["file", "rename", "folder"]
+
+
+def test_a_lock_file_tells_when_it_was_last_taken(tmp_path: Path) -> None:
+    """Never, then a time that every new owner moves on; to look takes no lock, and a try that fails is no taking."""
+    lock = tmp_path / "lock"
+    assert taken_at(lock) is None
+    with exclusive(lock):
+        os.utime(lock, ns=(5, 5))
+        with exclusive(lock) as alone:
+            assert not alone
+        assert taken_at(lock) == 5
+    with exclusive(lock) as alone:
+        assert alone
+        assert (taken_at(lock) or 0) > 5

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from posture_daemon.domain import LabelledImage, ModelVersion, Reason, Role, Split
+from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Reason, Role, Split
 from posture_daemon.errors import TrainingError
+from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
-from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.features import FeatureSource, Recipe
+from posture_daemon.learning.inputs import Inputs
 from posture_daemon.learning.training import Challenger, train
+from posture_daemon.pictures import decode
 from posture_daemon.store import Store
 from tests.standins import (
     HOLDOUT_EVERY,
@@ -281,3 +284,40 @@ def test_without_a_holdout_the_challenger_is_trained_but_nothing_is_claimed(stor
     label_block(store, "bad", DAY)
     done = run(store, add_champion(store))
     assert (done.evaluation.images, done.evaluation.top1, done.temperature) == (0, None, 1.0)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("pixels", [1, 32 * 32 * 5, 10**9], ids=["one by one", "fives", "all"])
+def test_neither_workers_nor_batches_change_a_vector(
+    store: Store, threads: int, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the views are shared out, each one lands with its own picture; and no batch is larger than allowed."""
+    label_days(store, "good", "bad")
+    incumbent, images = add_champion(store), store.labels.labelled()
+    inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
+
+    def load(threads: int) -> Floats:
+        recipe = replace(RECIPE, threads=threads)
+        return FeatureSource(store, backbone, FeatureCache(store.folder), inputs, recipe).load(images, 2).vectors
+
+    backbone = BatchCounter()
+    monkeypatch.setattr("posture_daemon.learning.features.BATCH_PIXELS", pixels)
+    vectors = load(threads)
+    assert backbone.largest <= max(1, pixels // 32**2)
+    for row, image in enumerate(images):
+        picture = decode(store.queue.jpeg(image.frame_id))
+        expected = StandInBackbone().extract(picture).pooled
+        np.testing.assert_allclose(vectors[row, 0], expected, atol=1e-3)
+    shutil.rmtree(store.folder / "cache")
+    np.testing.assert_array_equal(vectors, load(1))
+
+
+class BatchCounter(StandInBackbone):
+    """Remembers its largest batch."""
+
+    largest = 0
+
+    def extract_batch(self, images: Sequence[Image]) -> Floats:
+        """As the stand-in."""
+        self.largest = max(self.largest, len(images))
+        return super().extract_batch(images)
