@@ -26,9 +26,11 @@ from posture_daemon.datasets import read_layout
 from posture_daemon.domain import ModelVersion, PostureClass, Split
 from posture_daemon.errors import DatasetError, ModelError
 from posture_daemon.head import Head
+from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.class_roles import guess_role, looks_like_postures
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.lesson import Lesson, gather
 from posture_daemon.learning.prepare import Preparer
 from posture_daemon.learning.reexamine import Difference, differ, say
 from posture_daemon.live import LiveClassifier, LiveModel
@@ -118,6 +120,13 @@ def difference(store: Store, settings: Settings, first: ModelVersion, second: Mo
     before = say(store, first, images, partial(backbone_of, store), Recipe.of(settings.training))
     after = say(store, second, images, partial(backbone_of, store), Recipe.of(settings.training))
     return differ(images, before, after)
+
+
+def lesson(store: Store, settings: Settings) -> Lesson:
+    """What a training would learn from now. Raises `ModelError`, `TrainingError`."""
+    version, recipe = champion(store), Recipe.of(settings.training)
+    cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
+    return gather(store, version, backbone_of(store, version), cache, recipe)
 
 
 def champion(store: Store) -> ModelVersion:

@@ -25,7 +25,7 @@ from posture_daemon.bootstrap import STARTER
 from posture_daemon.domain import Floats, Image
 from posture_daemon.head import TENSOR_NAMES, Head
 from posture_daemon.learning import gradient
-from posture_daemon.learning.gradient import AdamW, GradientTraining, Optimizer, Sgd
+from tests.classify_gradient import AdamW, GradientTraining, Optimizer, Sgd
 
 CLASSES = (BAD, GOOD, AWAY)  # alphabetical, as ultralytics numbers folders
 BATCH, STEPS = 8, 3

@@ -8,7 +8,7 @@ import pytest
 from posture_daemon.domain import Floats
 from posture_daemon.errors import TrainingError
 from posture_daemon.head import HIDDEN, Head
-from posture_daemon.learning.gradient import AdamW, GradientTraining, Optimizer, Sgd
+from tests.classify_gradient import AdamW, GradientTraining, Optimizer, Sgd
 
 CHANNELS, CLASSES = 6, 3
 LEARNED = ("conv_weight", "bn_weight", "bn_bias", "linear_weight", "linear_bias")

@@ -1,0 +1,61 @@
+"""What the labels tell before anything is promoted, on a real store and a backbone of colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from posture_daemon.errors import TrainingError
+from posture_daemon.learning.cache import FeatureCache
+from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.lesson import Lesson, gather
+from posture_daemon.learning.lookahead import doubtful_labels, learning_curve
+from posture_daemon.store import Store
+from tests.standins import StandInBackbone, add_champion, label, label_block, label_days, make_store
+
+RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new store."""
+    opened = make_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+def lesson(store: Store) -> Lesson:
+    """What a training from a base would learn from."""
+    return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
+
+
+def test_the_curve_rises_with_a_class_that_comes_late(store: Store) -> None:
+    """Before the first label of `away` its holdout images are missed; at the end all are right, after all labels."""
+    label_days(store, "good", "bad")
+    label_days(store, "away", start=10 * 86_400.0)
+    found = lesson(store)
+    curve = learning_curve(found, points=30)
+    assert [point.labels for point in curve] == sorted({point.labels for point in curve})
+    assert curve[-1].labels == len(found.training.images)
+    assert curve[0].top1 <= 12 / 18
+    assert curve[-1].top1 == 1.0
+
+
+def test_without_a_holdout_there_is_no_curve(store: Store) -> None:
+    """One block per class trains; nothing can be measured, and the sentence says what to do."""
+    label_block(store, "good", 0.0)
+    label_block(store, "bad", 86_400.0)
+    with pytest.raises(TrainingError, match="no holdout yet.*label frames"):
+        learning_curve(lesson(store))
+
+
+def test_a_slip_of_the_finger_is_doubted_and_nothing_else(store: Store) -> None:
+    """One `good` frame is called `bad`: the other blocks name it, and what it should be."""
+    label_days(store, "good", "bad", blocks=6, count=8)
+    slip = next(image for image in lesson(store).training.images if image.class_name == "good")
+    label(store, slip.frame_id, "bad")
+    found = doubtful_labels(lesson(store))
+    assert [(doubt.frame_id, doubt.label, doubt.instead) for doubt in found] == [(slip.frame_id, "bad", "good")]
+    assert 0.9 <= found[0].probability <= 1
