@@ -107,9 +107,11 @@ def _explain(code: int, folder: Path) -> str:
 
 
 def _threads(request: Path) -> dict[str, str]:
-    """BLAS reads its thread count when it is loaded, so it must be in the environment of the child."""
-    threads = str(json.loads(request.read_text())["threads"])
-    return {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    """Libraries read their thread counts when they are loaded, so they must be in the environment of the child.
+
+    OpenBLAS gets one: its threads wait for each other by spinning, and beside a busy daemon that costs more than it gains.
+    """
+    return {"OMP_NUM_THREADS": str(json.loads(request.read_text())["threads"]), "OPENBLAS_NUM_THREADS": "1"}
 
 
 def main(request: Path, parent: int) -> int:

@@ -13,11 +13,11 @@ from posture_daemon.domain import Floats
 from posture_daemon.head import softmax
 from posture_daemon.learning.evaluation import evaluate
 
-LOWEST, HIGHEST = 0.25, 10.0
+LOWEST, HIGHEST = 0.005, 10.0
 
 
 def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
-    """The temperature that makes `softmax(logits / T)` most probable, between 0.25 and 10; 1 without images.
+    """The temperature that makes `softmax(logits / T)` most probable, between 0.005 and 10; 1 without images.
 
     A small holdout without a single error would drive the temperature to 0 and make every frame look sure. As in Platt
     (1999) the targets are therefore softened as if every class had been seen once more: (n_right + 1) / (n + classes).

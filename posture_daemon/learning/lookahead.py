@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
 from posture_daemon.errors import TrainingError
 from posture_daemon.head import softmax
+from posture_daemon.learning.calibration import fit_to
 from posture_daemon.learning.candidate import Candidate
 from posture_daemon.learning.instant import InstantHead
 from posture_daemon.learning.lesson import Lesson
@@ -25,7 +27,7 @@ DOUBT_FROM = 0.9
 
 @dataclass(frozen=True)
 class Point:
-    """Holdout top-1, 0–1, after the first so many training labels, in the order of capture."""
+    """Holdout top-1, 0–1, after so many training labels."""
 
     labels: int
     top1: float
@@ -50,12 +52,16 @@ class Doubt:
 
 
 def learning_curve(lesson: Lesson, points: int = 12) -> list[Point]:
-    """Learn label after label, and look at the holdout `points` times. Raises `TrainingError` without a holdout."""
+    """Learn label after label, and look at the holdout `points` times. Raises `TrainingError` without a holdout.
+
+    Each class comes in the order of its capture, and all classes at an even pace, as folders are imported one by one.
+    """
     if not lesson.holdout.images:
         raise TrainingError(
             "There is no holdout yet, so nothing can be measured; label frames of another day or block."
         )
-    targets, views = lesson.targets, lesson.training.vectors
+    order = _even_pace(lesson.targets)
+    targets, views = lesson.targets[order], lesson.training.vectors[order]
     first = int(np.argmax(targets != targets[0])) + 1  # the first label of a second class
     looks = set(np.linspace(first, len(targets), points).round().astype(int).tolist())
     head = InstantHead(views[:first], targets[:first].tolist(), lesson.prior)
@@ -72,14 +78,25 @@ def doubtful_labels(lesson: Lesson) -> list[Doubt]:
     targets, views = lesson.targets, lesson.training.vectors
     blocks = np.array([image.block_id for image in lesson.training.images])
     head = InstantHead(views, targets.tolist(), lesson.prior)
+    whole = Candidate(head.layer, lesson.names, 1.0)
+    temperature = fit_to(whole.logits(lesson.holdout), lesson.holdout.truth, lesson.names)
     doubts = []
     for block in np.unique(blocks).tolist():
         left_out = blocks == block
         if len(np.unique(targets[~left_out])) < 2:
             continue  # what remains could not tell anything apart
-        chances = softmax(head.without(left_out).logits(lesson.training.identity[left_out]), 1.0)
+        chances = softmax(head.without(left_out).logits(lesson.training.identity[left_out]), temperature)
         doubts += _doubts(lesson, np.flatnonzero(left_out).tolist(), chances)
     return sorted(doubts, key=lambda doubt: -doubt.probability)
+
+
+def _even_pace(targets: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows in an order in which each class is at the same share of its images at any time."""
+    share = np.empty(len(targets))
+    for target in np.unique(targets):
+        rows = np.flatnonzero(targets == target)
+        share[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.argsort(share, kind="stable")
 
 
 def _point(lesson: Lesson, head: InstantHead, layer: Linear | None = None) -> Point:

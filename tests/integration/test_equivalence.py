@@ -24,7 +24,7 @@ from posture_daemon.adapters.preprocess import centre_square
 from posture_daemon.bootstrap import STARTER
 from posture_daemon.domain import Floats, Image
 from posture_daemon.head import TENSOR_NAMES, Head
-from posture_daemon.learning import gradient
+from tests import classify_gradient as gradient
 from tests.classify_gradient import AdamW, GradientTraining, Optimizer, Sgd
 
 CLASSES = (BAD, GOOD, AWAY)  # alphabetical, as ultralytics numbers folders
