@@ -193,11 +193,12 @@ def size_of(folder: Path) -> int:
 
 
 def test_old_spaces_go_first(tmp_path: Path) -> None:
-    """The one that was written longest ago, and no more than needed; labelled or not, the space in use keeps all it has."""
+    """The one that was used longest ago, and no more than needed; labelled or not, the space in use keeps all it has."""
     room = 25 * RECORD / MB
-    for age, name in enumerate(["newest", "middle", "oldest"]):
+    for age, name in enumerate(["middle", "oldest", "newest"]):
         fill(space_of(tmp_path, name), 5)
         os.utime(space_of(tmp_path, name).path, (1000 - age, 1000 - age))
+    space_of(tmp_path, "newest").find(pictures(1), 1)  # written first, and just used
     space = space_of(tmp_path, most_mb=room)
     fill(space, 12)
     assert [space_of(tmp_path, name).path.exists() for name in ("newest", "middle", "oldest")] == [True, True, False]
@@ -271,6 +272,11 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(
             np.testing.assert_array_equal(space.put([(sha(number), 0)], truth[:1]), truth[:1])
     assert len(caplog.records) == 1
     assert "No space left on device" in caplog.text
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", lambda path, *mode: FullDisk(opened(path, *mode)))
+        short = space_of(tmp_path, labelled=tuple(pictures(2)), most_mb=3 * RECORD / MB)
+        short.put([(sha("new"), 0)], truth[:1])  # begins to write anew what has a label
+    assert [path.suffix for path in space.path.parent.iterdir()] == [".features"]
     assert space_of(tmp_path).find(pictures(6), 1)[1].sum() == 3
     fill(space_of(tmp_path), 6)
     assert space_of(tmp_path).find(pictures(6), 1)[1].all()
