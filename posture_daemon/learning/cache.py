@@ -8,8 +8,8 @@ A *space* names all that shaped the numbers: backbone, head convolution, views, 
     vector    float16 × width, or with 8 bits: float32 low, float32 step, uint8 × width (low + step · number)
     crc       uint32       CRC-32 of the space's name and of all before it in the record
 
-Measured on the real front webcam, 8 bits cost 0.13 points of top-1 on another day (mean of 8 draws of the images, from -0.5 to 0;
-one image is 0.5 points) and half the disk. Reading 7,000 vectors of 256 numbers takes 0.03 s, of 1280 numbers 0.09 s.
+Measured on the real front webcam, 8 bits cost 0.13 points of top-1 on another day (mean of 8 draws of the images, from -0.5 to
+0; one image is 0.5 points) and save half the disk. Reading 7,000 vectors of 256 numbers takes 0.03 s, of 1280 numbers 0.09 s.
 
 A record is only ever appended, under a lock. Whoever maps the file sees whole records, or one whose CRC is wrong: half
 written, damaged, or of another space. Such a record counts as missing. Of several for one view the last one holds. A file
