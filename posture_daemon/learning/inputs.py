@@ -20,7 +20,8 @@ import numpy as np
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.head import BATCH_NORM_EPS, HIDDEN, Head
-from posture_daemon.learning.linear import Linear
+from posture_daemon.learning import linear
+from posture_daemon.learning.linear import Linear, Penalty
 
 PASS_THROUGH = np.float32(16.0)
 
@@ -43,6 +44,11 @@ class Inputs:
     def width(self) -> int:
         """Numbers in one vector."""
         return self.head.channels if self.pooled else HIDDEN
+
+    @property
+    def penalty(self) -> Penalty:
+        """How freely the linear layer may be fitted to these inputs."""
+        return linear.POOLED if self.pooled else linear.HIDDEN
 
     @property
     def key(self) -> str:

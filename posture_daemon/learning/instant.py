@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
-from posture_daemon.learning.linear import Doubles, Linear, Space
+from posture_daemon.learning.linear import Doubles, Linear, Penalty, Space
 
 REBUILD_AFTER = 1.1
 """Growth from which the coordinates are made anew."""
@@ -22,9 +22,9 @@ REBUILD_AFTER = 1.1
 class InstantHead:
     """A linear layer that follows its labels. Not thread-safe."""
 
-    def __init__(self, views: Floats, targets: Sequence[int], prior: Linear) -> None:
+    def __init__(self, views: Floats, targets: Sequence[int], prior: Linear, penalty: Penalty) -> None:
         """Begin with `views (images, views, width)` of images of the classes `targets`; at least one of each of two."""
-        self._prior = prior
+        self._prior, self._penalty = prior, penalty
         self._views = np.array(views, dtype=np.float32)
         self._targets = np.array(targets, dtype=np.intp)
         self._scaled = self._rebuild()
@@ -61,7 +61,7 @@ class InstantHead:
     def _rebuild(self) -> Floats:
         """Make the coordinates anew; return the vectors in them."""
         self._built_with = len(self._targets)
-        self._space = Space.of(self._views)
+        self._space = Space.of(self._views, self._penalty)
         scaled = self._space.scaled(self._views)
         self._solution = self._space.solve(scaled, self._targets, self._prior)
         return scaled

@@ -64,7 +64,7 @@ def learning_curve(lesson: Lesson, points: int = 12) -> list[Point]:
     targets, views = lesson.targets[order], lesson.training.vectors[order]
     first = int(np.argmax(targets != targets[0])) + 1  # the first label of a second class
     looks = set(np.linspace(first, len(targets), points).round().astype(int).tolist())
-    head = InstantHead(views[:first], targets[:first].tolist(), lesson.prior)
+    head = InstantHead(views[:first], targets[:first].tolist(), lesson.prior, lesson.inputs.penalty)
     curve = [_point(lesson, head)]
     for image, target in zip(views[first:], targets[first:].tolist(), strict=True):
         layer = head.add(image, target)
@@ -77,7 +77,7 @@ def doubtful_labels(lesson: Lesson) -> list[Doubt]:
     """Training labels that the other blocks speak against, the surest first."""
     targets, views = lesson.targets, lesson.training.vectors
     blocks = np.array([image.block_id for image in lesson.training.images])
-    head = InstantHead(views, targets.tolist(), lesson.prior)
+    head = InstantHead(views, targets.tolist(), lesson.prior, lesson.inputs.penalty)
     whole = Candidate(head.layer, lesson.names, 1.0)
     temperature = fit_to(whole.logits(lesson.holdout), lesson.holdout.truth, lesson.names)
     doubts = []

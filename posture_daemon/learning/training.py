@@ -50,7 +50,7 @@ def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: Feat
     names, holdout = lesson.names, lesson.holdout
     test = lesson.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     prepared = time.monotonic()
-    layer = fit(lesson.training.vectors, lesson.targets, lesson.prior)
+    layer = fit(lesson.training.vectors, lesson.targets, lesson.prior, lesson.inputs.penalty)
     fitted = time.monotonic()
     uncalibrated = Candidate(layer, names, 1.0)
     after = replace(uncalibrated, temperature=fit_to(uncalibrated.logits(holdout), holdout.truth, names))

@@ -222,7 +222,9 @@ def measure_instant(keep: Path) -> None:
     warm = FeatureSource(store, backbone, FeatureCache(store.folder), inputs, recipe)
     prior = Linear(np.zeros((len(names), inputs.width), np.float32), np.zeros(len(names), np.float32))
     known, new = images[:-INSTANT_LABELS], images[-INSTANT_LABELS:]
-    head = InstantHead(warm.load(known, recipe.views).vectors, [names.index(i.class_name) for i in known], prior)
+    head = InstantHead(
+        warm.load(known, recipe.views).vectors, [names.index(i.class_name) for i in known], prior, inputs.penalty
+    )
     cold = FeatureSource(store, backbone, FeatureCache(keep / "empty", most_mb=0), inputs, recipe)
     milliseconds = []
     for image in new:

@@ -7,7 +7,7 @@ import pytest
 
 from posture_daemon.domain import Floats
 from posture_daemon.learning.instant import InstantHead
-from posture_daemon.learning.linear import Linear, fit
+from posture_daemon.learning.linear import POOLED, Linear, fit
 
 WIDTH = 16
 NOTHING = Linear(np.zeros((3, WIDTH), np.float32), np.zeros(3, np.float32))
@@ -32,10 +32,10 @@ def agreement(one: Linear, other: Linear) -> float:
 def test_label_by_label_leads_where_a_whole_training_leads(first: int) -> None:
     """From three images, or thirty, to a hundred and twenty: the same answers as the fit on all of them at once."""
     seen, targets = views(120, seed=1)
-    head = InstantHead(seen[:first], targets[:first].tolist(), NOTHING)
+    head = InstantHead(seen[:first], targets[:first].tolist(), NOTHING, POOLED)
     for image, target in zip(seen[first:], targets[first:], strict=True):
         head.add(image, int(target))
-    whole = fit(seen, targets, NOTHING)
+    whole = fit(seen, targets, NOTHING, POOLED)
     assert head.images == 120
     assert agreement(head.layer, whole) > 0.98
     np.testing.assert_allclose(head.layer.weight, whole.weight, atol=0.1 * np.abs(whole.weight).max())
@@ -45,7 +45,7 @@ def test_one_label_of_a_new_kind_changes_the_answer() -> None:
     """A picture far from all others is answered with its own label as soon as it has one."""
     seen, targets = views(30, seed=2)
     odd = np.full((3, WIDTH), -4.0, np.float32)
-    head = InstantHead(seen, targets.tolist(), NOTHING)
+    head = InstantHead(seen, targets.tolist(), NOTHING, POOLED)
     wrong = int(head.layer.logits(odd)[0].argmax())
     asked = (wrong + 1) % 3
     assert head.add(odd, asked).logits(odd)[0].argmax() == asked
@@ -55,8 +55,8 @@ def test_leaving_images_out_is_as_if_they_had_never_come() -> None:
     """Half of the images with wrong labels: without them it answers as if it never saw them; the head itself is as before."""
     seen, targets = views(120, seed=3)
     targets[60:] = (targets[60:] + 1) % 3
-    head = InstantHead(seen, targets.tolist(), NOTHING)
+    head = InstantHead(seen, targets.tolist(), NOTHING, POOLED)
     before = head.layer.weight
     left_out = np.arange(120) >= 60
-    assert agreement(head.without(left_out), fit(seen[:60], targets[:60], NOTHING)) > 0.97
+    assert agreement(head.without(left_out), fit(seen[:60], targets[:60], NOTHING, POOLED)) > 0.97
     np.testing.assert_array_equal(head.layer.weight, before)

@@ -13,7 +13,7 @@ from posture_daemon.head import HIDDEN, softmax
 from posture_daemon.learning.calibration import HIGHEST, LOWEST, calibration, fit_temperature
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.inputs import Inputs, pooled_head
-from posture_daemon.learning.linear import Linear, fit
+from posture_daemon.learning.linear import POOLED, Linear, fit
 from posture_daemon.learning.views import augmented_view, view_rng
 from tests.standins import coloured_frame, random_head
 
@@ -46,7 +46,7 @@ def recalls(layer: Linear, seed: int = 99, shift: float = 0.0) -> list[float]:
 @pytest.fixture(scope="module")
 def incumbent() -> Linear:
     """A layer that knows four classes."""
-    return fit(*images([50] * 4), NOTHING)
+    return fit(*images([50] * 4), NOTHING, POOLED)
 
 
 # ── linear ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -55,7 +55,7 @@ def incumbent() -> Linear:
 def test_fit_tells_separable_classes_apart(incumbent: Linear) -> None:
     """From nothing, on vectors that it has not seen; and always with the same result."""
     assert min(recalls(incumbent)) > 0.97
-    again = fit(*images([50] * 4), NOTHING)
+    again = fit(*images([50] * 4), NOTHING, POOLED)
     np.testing.assert_array_equal(again.weight, incumbent.weight)
     assert incumbent.weight.dtype == incumbent.bias.dtype == np.float32
 
@@ -64,7 +64,7 @@ def test_fit_tells_separable_classes_apart(incumbent: Linear) -> None:
 def test_a_class_without_new_images_is_not_forgotten(incumbent: Linear, count: int) -> None:
     """An imported model meets an owner who labels only two of its four classes: the other two stay as good as they were."""
     vectors, targets = points([count, count], seed=2)
-    layer = fit(vectors[:, None], targets, incumbent)
+    layer = fit(vectors[:, None], targets, incumbent, POOLED)
     assert min(recalls(layer)) > 0.9
     np.testing.assert_allclose(layer.weight[2:], incumbent.weight[2:], atol=0.15)
     np.testing.assert_allclose(layer.bias[2:], incumbent.bias[2:], atol=1.0)
@@ -74,16 +74,16 @@ def test_new_images_win_over_the_incumbent_when_there_are_many(incumbent: Linear
     """The owner's own classes: with the class numbers turned round, many labels decide alone and one changes little."""
     vectors, targets = points([100] * 4, seed=3)
     turned = (targets + 1) % 4
-    layer = fit(vectors[:, None], turned, incumbent)
+    layer = fit(vectors[:, None], turned, incumbent, POOLED)
     assert ((vectors @ layer.weight.T + layer.bias).argmax(axis=1) == turned).mean() > 0.95
-    one = fit(vectors[:1, None], turned[:1], incumbent)
+    one = fit(vectors[:1, None], turned[:1], incumbent, POOLED)
     assert min(recalls(one)) > 0.95
 
 
 def test_a_huge_pull_keeps_the_incumbent(incumbent: Linear) -> None:
     """The penalty is the distance to the incumbent, not to zero."""
     vectors, targets = points([50] * 4, seed=4, shift=0.5)
-    layer = fit(vectors[:, None], targets, incumbent, prior_images=1e9)
+    layer = fit(vectors[:, None], targets, incumbent, POOLED, prior_images=1e9)
     np.testing.assert_allclose(layer.weight, incumbent.weight, atol=1e-3)
     np.testing.assert_allclose(layer.bias, incumbent.bias, atol=1e-2)
 
@@ -93,7 +93,7 @@ def test_a_rare_class_weighs_like_a_common_one() -> None:
     random = np.random.default_rng(5)
     targets = np.repeat([0, 1], [400, 100])
     vectors = random.normal(targets[:, None], 1.0, (500, 1)).astype(np.float32)
-    layer = fit(vectors[:, None], targets, Linear(np.zeros((2, 1), np.float32), np.zeros(2, np.float32)))
+    layer = fit(vectors[:, None], targets, Linear(np.zeros((2, 1), np.float32), np.zeros(2, np.float32)), POOLED)
     edge = -(layer.bias[1] - layer.bias[0]) / (layer.weight[1, 0] - layer.weight[0, 0])
     assert 0.3 < edge < 0.7
 
@@ -102,7 +102,7 @@ def test_one_image_counts_at_most_five_times_the_average() -> None:
     """A single picture of a class, perhaps a slip of the finger, does not weigh as much as a hundred of the other."""
     vectors = np.concatenate([np.random.default_rng(6).normal(0, 1, 100), [0.5]]).astype(np.float32)[:, None]
     targets = np.repeat([0, 1], [100, 1])
-    layer = fit(vectors[:, None], targets, Linear(np.zeros((2, 1), np.float32), np.zeros(2, np.float32)))
+    layer = fit(vectors[:, None], targets, Linear(np.zeros((2, 1), np.float32), np.zeros(2, np.float32)), POOLED)
     at_the_picture = softmax(np.array([0.5], np.float32) @ layer.weight.T + layer.bias)
     assert at_the_picture[1] < 0.2
 
@@ -112,7 +112,7 @@ def test_columns_that_never_vary_are_left_as_they_are() -> None:
     start = Linear(np.random.default_rng(7).normal(size=(2, WIDTH)).astype(np.float32), np.zeros(2, np.float32))
     vectors, targets = points([50, 50])
     vectors[:, 3] = 2.5
-    layer = fit(vectors[:, None], targets, start)
+    layer = fit(vectors[:, None], targets, start, POOLED)
     np.testing.assert_array_equal(layer.weight[:, 3], start.weight[:, 3])
     assert (layer.weight[:, :3] != start.weight[:, :3]).all()
     assert ((vectors @ layer.weight.T + layer.bias).argmax(axis=1) == targets).mean() > 0.97
@@ -122,8 +122,8 @@ def test_views_do_not_weaken_the_incumbent_more_than_their_images() -> None:
     """Nine copies of the same images give the same layer as the images alone: the pull counts images, not views."""
     start = Linear(np.ones((2, WIDTH), np.float32), np.zeros(2, np.float32))
     vectors, targets = points([20, 20])
-    once = fit(vectors[:, None], targets, start)
-    nine = fit(np.repeat(vectors[:, None], 9, axis=1), targets, start)
+    once = fit(vectors[:, None], targets, start, POOLED)
+    nine = fit(np.repeat(vectors[:, None], 9, axis=1), targets, start, POOLED)
     np.testing.assert_allclose(nine.weight, once.weight, atol=5e-3)
 
 
