@@ -27,7 +27,7 @@ from posture_daemon.domain import ModelVersion, Strategy
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError
 
 if TYPE_CHECKING:
-    from posture_daemon.learning.training import Challenger
+    from posture_daemon.learning.candidate import Challenger
     from posture_daemon.retrain import TrainingJob
     from posture_daemon.store import Store
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from posture_daemon.classes import ClassChanges, Plan
 from posture_daemon.cli.context import console, options, say
 from posture_daemon.domain import Role, Split, Status
 from posture_daemon.errors import LabelError
+
+if TYPE_CHECKING:
+    from posture_daemon.classes import ClassChanges, Plan
 
 app = typer.Typer(help="List, add, rename, merge and delete the classes.", no_args_is_help=True)
 
@@ -99,6 +101,7 @@ def delete(
 
 def _changes(context: typer.Context) -> ClassChanges:
     from posture_daemon.bootstrap import open_store
+    from posture_daemon.classes import ClassChanges
 
     settings = options(context).settings()
     return ClassChanges(open_store(settings), settings.labels, time.time)

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from posture_daemon.cli import show
 from posture_daemon.cli.context import console, options, say
-from posture_daemon.store.models import CHAMPION, PREVIOUS
 
 app = typer.Typer(help="Import, list, evaluate, roll back and export models.", no_args_is_help=True)
 
@@ -119,6 +118,7 @@ def fetch(
 def list_(context: typer.Context) -> None:
     """List all models, newest first, with the roles they hold."""
     from posture_daemon.bootstrap import open_store
+    from posture_daemon.store.models import CHAMPION, PREVIOUS
 
     store = open_store(options(context).settings())
     holders = {CHAMPION: store.models.champion(), PREVIOUS: store.models.previous()}
@@ -135,6 +135,7 @@ def show_(
     """Tell how a model was made: parent, strategy, settings, seed, labels, how good it is, time, memory, software."""
     from posture_daemon.bootstrap import champion, open_store
     from posture_daemon.cli import show_model
+    from posture_daemon.store.models import CHAMPION, PREVIOUS
 
     store = open_store(options(context).settings())
     version = champion(store) if model is None else store.models.get(model)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from posture_daemon.domain import Floats
 from posture_daemon.head import softmax
@@ -33,6 +32,8 @@ def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
         scaled -= scaled.max(axis=1, keepdims=True)
         logs = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
         return float(-(soft * logs).sum() / count)
+
+    from scipy.optimize import minimize_scalar  # a third of a second, which the daemon need not spend
 
     bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

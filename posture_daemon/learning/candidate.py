@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from posture_daemon.domain import Floats
-from posture_daemon.head import softmax
+from posture_daemon.domain import Floats, PostureClass
+from posture_daemon.head import Head, softmax
 from posture_daemon.learning.calibration import calibration
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.features import Vectors
-from posture_daemon.learning.linear import Linear
+from posture_daemon.learning.layer import Linear
 from posture_daemon.promotion import Answers
 
 
@@ -36,6 +36,20 @@ class Candidate:
     def called(self, images: Vectors) -> tuple[str, ...]:
         """The class that it calls each image."""
         return tuple(self.names[row] for row in self.logits(images).argmax(axis=1)) if images.images else ()
+
+
+@dataclass(frozen=True, eq=False)
+class Challenger:
+    """What a training gives: a head that is not yet anybody's champion."""
+
+    head: Head
+    classes: tuple[PostureClass, ...]
+    temperature: float
+    evaluation: Evaluation
+    incumbent_evaluation: Evaluation | None
+    answers: Answers
+    test: dict[str, Any] | None
+    report: dict[str, Any]
 
 
 def answers(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> Answers:

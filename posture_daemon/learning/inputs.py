@@ -20,8 +20,8 @@ import numpy as np
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.head import BATCH_NORM_EPS, HIDDEN, Head
-from posture_daemon.learning import linear
-from posture_daemon.learning.linear import Linear, Penalty
+from posture_daemon.learning import layer as layers
+from posture_daemon.learning.layer import Linear, Penalty
 
 PASS_THROUGH = np.float32(16.0)
 
@@ -48,7 +48,7 @@ class Inputs:
     @property
     def penalty(self) -> Penalty:
         """How freely the linear layer may be fitted to these inputs."""
-        return linear.POOLED if self.pooled else linear.HIDDEN
+        return layers.POOLED if self.pooled else layers.HIDDEN
 
     @property
     def key(self) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
-from posture_daemon.learning.linear import Doubles, Linear, Penalty, Space
+from posture_daemon.learning.layer import Linear, Penalty
+from posture_daemon.learning.linear import Doubles, Space
 
 REBUILD_AFTER = 1.1
 """Growth from which the coordinates are made anew."""

@@ -14,7 +14,7 @@ from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.features import FeatureSource, Recipe, Vectors
 from posture_daemon.learning.inputs import Inputs
-from posture_daemon.learning.linear import Linear
+from posture_daemon.learning.layer import Linear
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 

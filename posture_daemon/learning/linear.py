@@ -28,42 +28,15 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 
 from posture_daemon.domain import Floats
+from posture_daemon.learning.layer import Linear, Penalty
 
 Doubles = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Penalty:
-    """λ, in units of the features' total variance, and κ."""
-
-    ridge: float
-    invariance: float
-
-
-POOLED = Penalty(8e-4, 10.0)
-"""For the pooled features of a general backbone. From 4e-4 to 2e-3 and from 5 to 20 both real webcams change by less than two
-points on another day and a new person; κ = 0 costs seven."""
-
-HIDDEN = Penalty(2.5e-5, 0.3)
-"""For the hidden features of a head that was trained on postures: they are made to tell postures apart, and the prior is worth
-something, so there is less to guard against. Measured on the fake desk, where POOLED underfits by twenty points."""
 
 PRIOR_IMAGES = 10.0
 """How many labelled images the prior is worth."""
 
 MOST_ITERATIONS = 100
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """`weight float32 (classes, width)`, `bias float32 (classes,)`."""
-
-    weight: Floats
-    bias: Floats
-
-    def logits(self, vectors: Floats) -> Floats:
-        """Of vectors `(n, width)`: `float32 (n, classes)`."""
-        return np.asarray(vectors @ self.weight.T + self.bias, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ from posture_daemon.head import softmax
 from posture_daemon.learning.calibration import fit_to
 from posture_daemon.learning.candidate import Candidate
 from posture_daemon.learning.instant import InstantHead
+from posture_daemon.learning.layer import Linear
 from posture_daemon.learning.lesson import Lesson
-from posture_daemon.learning.linear import Linear
 
 DOUBT_FROM = 0.9
 """Probability of another class from which a label is doubted."""

@@ -18,10 +18,9 @@ from posture_daemon.domain import Floats, LabelledImage, ModelVersion, PostureCl
 from posture_daemon.errors import DatasetError, LabelError, TrainingError
 from posture_daemon.head import HIDDEN, Head
 from posture_daemon.learning.calibration import fit_to
-from posture_daemon.learning.candidate import Candidate, calibration_report
+from posture_daemon.learning.candidate import Candidate, Challenger, calibration_report
 from posture_daemon.learning.features import Vectors
-from posture_daemon.learning.linear import Linear
-from posture_daemon.learning.training import Challenger
+from posture_daemon.learning.layer import Linear
 from posture_daemon.pictures import decode
 from posture_daemon.ports import Backbone
 from posture_daemon.promotion import Answers

@@ -7,37 +7,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from posture_daemon.domain import ModelVersion, PostureClass, Split
-from posture_daemon.head import Head
+from posture_daemon.domain import ModelVersion, Split
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.calibration import fit_to
-from posture_daemon.learning.candidate import Candidate, answers, calibration_report, report_on_test
-from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.learning.candidate import Candidate, Challenger, answers, calibration_report, report_on_test
 from posture_daemon.learning.features import Recipe, Vectors
 from posture_daemon.learning.inputs import Inputs
 from posture_daemon.learning.lesson import Lesson, gather
 from posture_daemon.learning.linear import fit
 from posture_daemon.ports import Backbone
-from posture_daemon.promotion import Answers
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
-
-
-@dataclass(frozen=True, eq=False)
-class Challenger:
-    """What a training gives: a head that is not yet anybody's champion."""
-
-    head: Head
-    classes: tuple[PostureClass, ...]
-    temperature: float
-    evaluation: Evaluation
-    incumbent_evaluation: Evaluation | None
-    answers: Answers
-    test: dict[str, Any] | None
-    report: dict[str, Any]
 
 
 def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: FeatureCache, recipe: Recipe) -> Challenger:

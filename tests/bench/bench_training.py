@@ -208,7 +208,7 @@ def measure_instant(keep: Path) -> None:
     from posture_daemon.learning.features import FeatureSource, Recipe
     from posture_daemon.learning.inputs import Inputs
     from posture_daemon.learning.instant import InstantHead
-    from posture_daemon.learning.linear import Linear
+    from posture_daemon.learning.layer import Linear
     from posture_daemon.settings import TrainingSettings
     from posture_daemon.store import Store
 

@@ -7,7 +7,8 @@ import pytest
 
 from posture_daemon.domain import Floats
 from posture_daemon.learning.instant import InstantHead
-from posture_daemon.learning.linear import POOLED, Linear, fit
+from posture_daemon.learning.layer import POOLED, Linear
+from posture_daemon.learning.linear import fit
 
 WIDTH = 16
 NOTHING = Linear(np.zeros((3, WIDTH), np.float32), np.zeros(3, np.float32))

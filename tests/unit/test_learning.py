@@ -13,7 +13,8 @@ from posture_daemon.head import HIDDEN, softmax
 from posture_daemon.learning.calibration import HIGHEST, LOWEST, calibration, fit_temperature
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.inputs import Inputs, pooled_head
-from posture_daemon.learning.linear import POOLED, Linear, fit
+from posture_daemon.learning.layer import POOLED, Linear
+from posture_daemon.learning.linear import fit
 from posture_daemon.learning.views import augmented_view, view_rng
 from tests.standins import coloured_frame, random_head
 

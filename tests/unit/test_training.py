@@ -15,9 +15,10 @@ from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Re
 from posture_daemon.errors import TrainingError
 from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
+from posture_daemon.learning.candidate import Challenger
 from posture_daemon.learning.features import FeatureSource, Recipe
 from posture_daemon.learning.inputs import Inputs
-from posture_daemon.learning.training import Challenger, train
+from posture_daemon.learning.training import train
 from posture_daemon.pictures import decode
 from posture_daemon.store import Store
 from tests.standins import (

@@ -21,9 +21,9 @@ from posture_daemon.adapters.strategies.progress import MARK
 from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.head import Head
+from posture_daemon.learning.candidate import Challenger
 from posture_daemon.learning.lesson import classes_to_learn
 from posture_daemon.learning.strategies import Course, course_of, judge_fitted, labels_digest
-from posture_daemon.learning.training import Challenger
 from posture_daemon.retrain import TrainingJob
 from posture_daemon.store import Store
 
