@@ -92,7 +92,7 @@ def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None
 
 
 def test_the_running_daemon_imports_neither_torch_nor_ultralytics(folder: Path) -> None:
-    """Everything of `run`, with frames answered and frames queued, in a process whose modules are then listed."""
+    """Everything of `run`, with frames answered and frames queued, in a process whose modules are then listed. Nor what only fits or draws."""
     program = f"""
 import sys, threading
 from pathlib import Path
@@ -101,7 +101,7 @@ from posture_daemon.settings import load_settings
 stop = threading.Event()
 threading.Timer(4, stop.set).start()
 build_daemon(load_settings(None, {{"data_dir": Path({str(folder)!r})}}).settings).run(stop)
-print(sorted(set(sys.modules) & {{"torch", "torchvision", "ultralytics"}}))
+print(sorted(set(sys.modules) & {{"torch", "torchvision", "ultralytics", "scipy", "matplotlib"}}))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
@@ -121,19 +121,20 @@ def test_killed_at_any_moment_it_comes_back_with_everything(folder: Path, seed: 
             wait_until(lambda: any(run.outcome is None for run in store.runs.recent()), "a training")
         time.sleep(random.Random(seed).uniform(0, 0.5))
         children = psutil.Process(daemon.pid).children(recursive=True)
-        labels, champion = store.labels.labelled(), store.models.champion_id()
+        labels = store.labels.labelled()
         daemon.kill()
         daemon.wait(5)
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
     assert store.labels.labelled() == labels
+    champion = store.models.champion_id()
     with sqlite3.connect(folder / "posture.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
     with running(folder) as daemon:
         wait_until(lambda: frames_answered(folder) > 0, "frames after the restart")
-        assert store.models.champion_id() == champion
-        wait_until(lambda: all(run.outcome is not None for run in store.runs.recent()), "the dead run's end", 15)
+        assert status(folder)["daemon"]["model"] >= champion  # or what it has learned since
+        wait_until(lambda: all(run.outcome is not None for run in store.runs.recent()), "the dead run's end", 60)
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(10) == 0
     assert not list(folder.glob("training-*"))
