@@ -92,7 +92,7 @@ def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None
 
 
 def test_the_running_daemon_imports_neither_torch_nor_ultralytics(folder: Path) -> None:
-    """Nor what only fits or draws. All of `run`, with frames answered and queued, in a process whose modules are then listed."""
+    """Nor what only fits or draws. All of `run`, frames answered and queued, in a process whose modules are then listed."""
     program = f"""
 import sys, threading
 from pathlib import Path
