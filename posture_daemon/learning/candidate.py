@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from posture_daemon.domain import Floats, PostureClass
 from posture_daemon.head import Head, softmax
 from posture_daemon.learning.calibration import calibration
@@ -27,7 +25,7 @@ class Candidate:
 
     def logits(self, images: Vectors) -> Floats:
         """Scores of the pictures as they are, `(images, classes)`."""
-        return np.asarray(images.identity @ self.layer.weight.T + self.layer.bias, dtype=np.float32)
+        return self.layer.logits(images.identity)
 
     def evaluate(self, images: Vectors) -> Evaluation:
         """What it gets right of these images."""

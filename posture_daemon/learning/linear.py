@@ -10,7 +10,7 @@ weights W, seen from the prior W₀ (what the model knew before the owner's firs
 N is the scatter of an image's views about their own mean, so κ forbids what tells two views of one moment apart, as they show
 the same posture. That is ridge regression in Tikhonov's general form, and the limit of training on endlessly many such views
 (Bishop 1995, "Training with noise is equivalent to Tikhonov regularization"). Measured on the real webcams, docs/learning.md:
-it is worth 2 to 5 points on another day, and four views with it are better than eight without.
+it is worth one point on another day and ten on a new person seen from the side.
 
 The bias is pulled too: were it free, a class without an image in the training set would be pushed out of every answer.
 
