@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from posture_daemon.domain import PostureClass, Role, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling import Labelling, check_class_name
-from posture_daemon.settings.fields import LabelSettings
+from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.store.classes import ClassUse
 from posture_daemon.store.lock import exclusive

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from posture_daemon import pictures
 from posture_daemon.domain import UNKNOWN, Image, PostureClass, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.learning.class_roles import guess_role
-from posture_daemon.settings.fields import LabelSettings
+from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 
 UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
@@ -30,6 +30,31 @@ class Progress:
     discarded: int
 
 
+@dataclass(frozen=True)
+class Group:
+    """Waiting frames that look alike, so that one key answers all of them; the first one stands for the others.
+
+    `guess` is what the model calls them, `None` when it has no classes or they differ; `why` is one line on why it is asked.
+    """
+
+    frames: tuple[QueuedFrame, ...]
+    guess: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of an answer to several frames.
+
+    `done` were waiting and are answered; `already` were answered by somebody else meanwhile, and keep that answer (`None`:
+    discarded); `gone` are no longer there.
+    """
+
+    done: tuple[int, ...]
+    already: Mapping[int, str | None]
+    gone: tuple[int, ...]
+
+
 class Labelling:
     """One owner's labelling session. It remembers what was skipped; everything else is in the store."""
 
@@ -46,6 +71,28 @@ class Labelling:
         # Answers of other front ends may leave skipped frames that no longer wait; then this reads a little too much.
         waiting = self._store.queue.waiting(limit=len(self._skipped) + 1)
         return next((frame for frame in waiting if frame.id not in self._skipped), None)
+
+    def groups(self, limit: int) -> list[Group]:
+        """The next questions, the most useful first, without frames that were skipped in this session."""
+        waiting = self._store.queue.waiting(limit=len(self._skipped) + limit)
+        asked = [frame for frame in waiting if frame.id not in self._skipped][:limit]
+        return [Group((frame,), frame.predicted, frame.explanation) for frame in asked]
+
+    def answer_group(self, frame_ids: Sequence[int], class_name: str | None) -> Answered:
+        """Label waiting frames, or discard them with `None`, in one step that is undone in one step.
+
+        Frames that no longer wait are left as they are. Raises `LabelError` for an unknown class, and then nothing changed.
+        """
+        self.classes()
+        every = self._settings.holdout_every, self._settings.test_every
+        done, already, gone = self._store.labels.answer_waiting(frame_ids, class_name, "owner", self._clock(), *every)
+        if done:
+            self._skips_to_undo.clear()
+        return Answered(tuple(done), already, tuple(gone))
+
+    def labels_until_training(self, min_new_labels: int) -> int:
+        """How many more labels the next training waits for; 0 when there are enough."""
+        return max(0, min_new_labels - len(self._store.labels.new(self._store.runs.labels_learned())))
 
     def picture(self, frame_id: int) -> Image:
         """Decode a frame's picture. Raises `LabelError` when there is no such frame."""

@@ -14,7 +14,7 @@ from itertools import groupby
 from posture_daemon.datasets.images import capture_time
 from posture_daemon.datasets.layout import FolderImage
 from posture_daemon.domain import Split
-from posture_daemon.settings.fields import LabelSettings
+from posture_daemon.settings import LabelSettings
 
 
 @dataclass(frozen=True)

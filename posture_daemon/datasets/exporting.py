@@ -10,7 +10,7 @@ from posture_daemon.datasets.manifest import file_name, read_manifest, replace_f
 from posture_daemon.domain import QueuedFrame, Status
 from posture_daemon.errors import DatasetError
 from posture_daemon.labelling import DISCARDED, UNCATEGORIZED, Labelling
-from posture_daemon.settings.fields import Settings
+from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 
 

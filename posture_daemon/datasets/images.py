@@ -15,7 +15,7 @@ from posture_daemon import pictures
 from posture_daemon.datasets.manifest import time_in_name
 from posture_daemon.domain import Image
 from posture_daemon.errors import DatasetError
-from posture_daemon.settings.fields import QueueSettings
+from posture_daemon.settings import QueueSettings
 
 SMALLEST_PX = 16
 """Shortest side of a picture that can show somebody."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats, LabelledImage, PostureClass, Split
 from posture_daemon.labelling import Labelling
-from posture_daemon.settings.fields import Settings
+from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 
 MOST_IMBALANCE = 5

@@ -1,29 +1,33 @@
 """Every setting, with its unit, default and bounds; and the one way they are loaded: `load_settings`."""
 
-from posture_daemon.settings.fields import (
-    FIELDS,
-    CameraSettings,
-    LabelSettings,
-    PostureSettings,
+from posture_daemon.settings.fields import FIELDS, Settings
+from posture_daemon.settings.keep import KeepSettings
+from posture_daemon.settings.load import Loaded, load_settings
+from posture_daemon.settings.report import Row, rows, settings_markdown
+from posture_daemon.settings.sections import CameraSettings, LabelSettings, PostureSettings, QueueSettings
+from posture_daemon.settings.training import (
+    LimitsSettings,
     PromotionSettings,
-    QueueSettings,
-    Settings,
+    ScheduleSettings,
+    StrategySettings,
     TrainingSettings,
     WatchSettings,
 )
-from posture_daemon.settings.load import Loaded, load_settings
-from posture_daemon.settings.report import Row, rows, settings_markdown
 
 __all__ = [
     "FIELDS",
     "CameraSettings",
+    "KeepSettings",
     "LabelSettings",
+    "LimitsSettings",
     "Loaded",
     "PostureSettings",
     "PromotionSettings",
     "QueueSettings",
     "Row",
+    "ScheduleSettings",
     "Settings",
+    "StrategySettings",
     "TrainingSettings",
     "WatchSettings",
     "load_settings",

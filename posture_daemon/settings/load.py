@@ -62,6 +62,7 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
         settings = Settings(**_nested(given))
     except ValidationError as error:
         raise SettingsError(_sentence(error, given)) from None
+    _check_order(settings, given)
     return Loaded(settings, {key: given[key].source if key in given else DEFAULT for key in FIELDS}, file)
 
 
@@ -156,6 +157,18 @@ def _check_known(key: str, source: str) -> None:
         raise SettingsError(f"{source}: there is no setting {key}; `posture-daemon config show` lists all of them.")
     name = variable_name(near[0]) if source.startswith(ENV_PREFIX) else near[0]
     raise SettingsError(f"{source}: there is no setting {key}; did you mean {name}?")
+
+
+def _check_order(settings: Settings, given: Mapping[str, _Given]) -> None:
+    """A training that begins where it must pause would do neither."""
+    keys = ["limits.start_celsius", "limits.pause_celsius", "limits.stop_celsius"]
+    values = [getattr(settings.limits, key.rpartition(".")[2]) for key in keys]
+    for i in (0, 1):
+        if values[i] > values[i + 1]:
+            key = next(key for key in (keys[i], keys[i + 1]) if key in given)
+            raise SettingsError(
+                f"{given[key].source}: {keys[i]} is {values[i]:g}, but must not be above {keys[i + 1]} ({values[i + 1]:g})."
+            )
 
 
 def _sentence(error: ValidationError, given: Mapping[str, _Given]) -> str:

@@ -35,8 +35,13 @@ address = "/dev/video0"
 fps = 5
 
 [training]
-temperature_limit_celsius = 65
 flip = false  # leaning left and leaning right are two classes
+
+[schedule]
+windows = "12:00-13:00, 22:00-06:00"
+
+[limits]
+start_celsius = 65
 ```
 """
 

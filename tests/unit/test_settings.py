@@ -223,10 +223,35 @@ class TestFields:
         bounds = {type(item).__name__: item for item in FIELDS[key].metadata}
         low, high = bounds["Ge"].ge, bounds["Le"].le
         assert low < high
+        others = {"limits.start_celsius": 20, "limits.pause_celsius": 110, "limits.stop_celsius": 115}
         for value in (low, high):
-            load_settings(None, {key: value})
+            if key in others:  # these three must rise: each is tried beside the widest others
+                pause = value if key != "limits.stop_celsius" else low
+                load_settings(None, {**others, "limits.pause_celsius": min(110, pause), key: value})
+            else:
+                load_settings(None, {key: value})
         for value in (low - 1, high + 1):
             assert f"from {low} to {high}" in refused(**{key: value})
+
+    def test_temperatures_must_rise(self, tmp_path: Path) -> None:
+        """A training that begins where it must pause would do neither; the sentence names the place, both keys and values."""
+        file = write(tmp_path / "a.toml", "[limits]\npause_celsius = 60\n")
+        assert refused(file) == (
+            f"{file}: limits.start_celsius is 72, but must not be above limits.pause_celsius (60)."
+        )
+        assert "limits.pause_celsius is 90, but must not be above limits.stop_celsius (88)" in refused(
+            **{"limits.pause_celsius": 90}
+        )
+
+    @pytest.mark.parametrize("text", ["noon", "12:00", "12:00-25:00", "12:60-13:00", "12:00-13:00,", "12:00–13:00"])
+    def test_windows_that_are_none(self, text: str) -> None:
+        """What is not a list of times is refused, with an example."""
+        assert f"is '{text}', but must be times of day such as 12:00-13:00" in refused(**{"schedule.windows": text})
+
+    @pytest.mark.parametrize("text", ["", "12:00-13:00", " 8:30 - 9:00 ,22:00-24:00", "22:00-06:00, 12:00-13:00"])
+    def test_windows(self, text: str) -> None:
+        """With and without spaces and leading zeros, over midnight."""
+        assert load_settings(None, {"schedule.windows": text}).settings.schedule.windows == text
 
     @pytest.mark.parametrize(
         ("ending", "unit"),

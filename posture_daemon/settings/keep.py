@@ -1,0 +1,31 @@
+"""The settings of forgetting: how long what nobody needs any more is kept, each with its unit, default and bounds."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from posture_daemon.settings.sections import Section
+
+
+class KeepSettings(Section):
+    """How much of the past is kept. A day of use is one on which the daemon recorded something."""
+
+    refusals_days: int = Field(
+        default=90, ge=1, le=36_500, description="Days of use for which refused attempts to train are kept."
+    )
+    discarded_days: int = Field(
+        default=30,
+        ge=1,
+        le=36_500,
+        description="Days of use for which frames that you discarded are kept, in case you take it back.",
+    )
+    history_days: int = Field(
+        default=730, ge=1, le=36_500, description="Days of use for which the history of your posture is kept."
+    )
+    models: int = Field(
+        default=20,
+        ge=1,
+        le=100_000,
+        description="Newest models whose files are kept; files of the champion, the one before it, imported models and the "
+        "ancestors of all these are kept as well, and what is known about a model always is.",
+    )
