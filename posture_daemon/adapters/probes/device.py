@@ -1,0 +1,98 @@
+"""The one probe: /proc and /sys always, and jtop beside them on a Jetson."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from posture_daemon.adapters.probes import jetson, proc
+from posture_daemon.adapters.probes.jtop import JtopReader, JtopSnapshot
+from posture_daemon.adapters.probes.thermal import read_zones
+from posture_daemon.resources import Resources, ThermalZone
+
+Value = TypeVar("Value")
+
+HERE = Path("/")
+
+
+class DeviceProbe:
+    """Implements `ports.ResourceProbe`; several threads may read. `root` is `/`, or a folder that looks like it.
+
+    Without a given `jtop` one is made where this machine is a Jetson; its thread begins with the first read.
+    """
+
+    def __init__(self, data_dir: Path, root: Path = HERE, jtop: JtopReader | None = None) -> None:
+        self._data_dir, self._root = data_dir, root
+        self._is_jetson = jetson.is_jetson(root)
+        self._jtop = JtopReader() if jtop is None and self._is_jetson and root == HERE else jtop
+        self._cpu = proc.CpuLoad(root)
+
+    def read(self) -> Resources:
+        """Read everything now; what cannot be read is `None`."""
+        heard, sources = self._hear()
+        root, memory = self._root, proc.meminfo(self._root)
+        return Resources(
+            memory_available_bytes=memory.get("MemAvailable"),  # jtop has no such number
+            memory_total_bytes=memory.get("MemTotal"),
+            memory_waiting_percent=proc.memory_waiting(root),
+            swap_used_bytes=proc.swap_used(memory),
+            swap_total_bytes=memory.get("SwapTotal"),
+            zones=_merge(read_zones(root), heard.celsius),
+            cpu_percent=self._cpu.read(),
+            gpu_percent=_first(heard.gpu_percent, jetson.gpu_percent(root)),
+            power_watts=_first(heard.power_watts, jetson.power_watts(root)),
+            power_mode=_first(heard.power_mode, jetson.power_mode(root)),
+            disk_free_bytes=proc.disk_free(self._data_dir),
+            uptime_s=proc.uptime(root),
+            board=jetson.board(root),
+            is_jetson=self._is_jetson,
+            sources=sources,
+        )
+
+    def settle(self, most_s: float) -> None:
+        """Wait until jtop has answered or said why not, for a caller that reads only once. At most `most_s`."""
+        if self._jtop is not None:
+            self._jtop.start()
+            self._jtop.wait(most_s)
+
+    def close(self) -> None:
+        """End the thread that listens to jtop."""
+        if self._jtop is not None:
+            self._jtop.close()
+
+    def _hear(self) -> tuple[JtopSnapshot, tuple[str, ...]]:
+        """What jtop says, and who was asked in words."""
+        kernel = "/proc and /sys"
+        if self._jtop is None:
+            return JtopSnapshot(), (kernel, "jtop: not asked about another tree") if self._is_jetson else (kernel,)
+        self._jtop.start()
+        heard = self._jtop.latest()
+        if heard is None:
+            return JtopSnapshot(), (kernel, f"jtop: {self._jtop.why}")
+        return heard, (kernel, "jtop")
+
+
+def _merge(zones: Sequence[ThermalZone], heard: Mapping[str, float]) -> tuple[ThermalZone, ...]:
+    """Trip points are the kernel's, and temperatures jtop's where its name for a zone leaves no doubt.
+
+    Where /sys shows no zones, as in some containers, they are jtop's; its names with a space are of other chips (`nvme`).
+    """
+    if not zones:
+        return tuple(ThermalZone(name, celsius) for name, celsius in heard.items() if " " not in name)
+    names = Counter(_name_in_jtop(zone) for zone in zones)
+    return tuple(
+        replace(zone, celsius=heard.get(name, zone.celsius)) if names[name] == 1 else zone
+        for zone, name in ((zone, _name_in_jtop(zone)) for zone in zones)
+    )
+
+
+def _name_in_jtop(zone: ThermalZone) -> str:
+    """`cpu` of `cpu-thermal`."""
+    return zone.name.split("-" if "-" in zone.name else "_")[0]
+
+
+def _first(*values: Value | None) -> Value | None:
+    return next((value for value in values if value is not None), None)

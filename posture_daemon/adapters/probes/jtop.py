@@ -1,0 +1,183 @@
+"""What jtop says, heard by a thread of its own: its client can wait for ever for a service that has hung.
+
+Nobody but that thread ever touches the client. Whoever wants to know takes the last snapshot, if it is fresh.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+from typing import Any, TypeVar
+
+from posture_daemon.adapters.probes.thermal import plausible
+
+log = logging.getLogger(__name__)
+
+FRESH_S = 3.0
+"""A snapshot that is older says nothing about now."""
+
+PAUSE_FIRST_S, PAUSE_MOST_S = 5.0, 300.0
+"""Between two attempts to reach the service, doubled after each in vain."""
+
+CLOSE_S = 1.0
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class JtopSnapshot:
+    """One answer. `heard_at` is of a clock that only goes forward; `celsius` has what is online, by jtop's names."""
+
+    heard_at: float = 0.0
+    celsius: Mapping[str, float] = field(default_factory=dict)
+    gpu_percent: float | None = None
+    power_watts: float | None = None
+    power_mode: str | None = None
+    uptime_s: float | None = None
+
+
+class JtopReader:
+    """Listens to the jtop service from `start` to `close`. All methods return at once, whatever the service does."""
+
+    def __init__(
+        self,
+        open_client: Callable[[], Any] | None = None,
+        pause_first_s: float = PAUSE_FIRST_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open, self._pause_first_s, self._clock = open_client or _open_client, pause_first_s, clock
+        self._lock, self._stop, self._heard = Lock(), Event(), Event()
+        self._thread: Thread | None = None
+        self._snapshot: JtopSnapshot | None = None
+        self._problem: str | None = None
+        self._asked_at: float | None = None  # None: nobody is asked at the moment
+        self._uptime_s: float | None = None
+
+    def start(self) -> None:
+        """Begin to listen; again or after `close` it does nothing, so there is never more than one thread."""
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = Thread(target=self._run, name="jtop", daemon=True)
+                self._thread.start()
+
+    def latest(self) -> JtopSnapshot | None:
+        """The last answer if it is younger than `FRESH_S`."""
+        found = self._snapshot
+        return found if found is not None and self._clock() - found.heard_at < FRESH_S else None
+
+    @property
+    def why(self) -> str:
+        """In words why `latest` has nothing."""
+        asked_at, problem = self._asked_at, self._problem
+        silent = 0.0 if asked_at is None else self._clock() - asked_at
+        if silent >= FRESH_S:
+            return f"the service has not answered for {silent:.0f} s"
+        return problem or "the service has not answered yet"
+
+    def wait(self, most_s: float) -> None:
+        """Wait until the service has answered or failed for the first time, at most `most_s`."""
+        self._heard.wait(most_s)
+
+    def close(self) -> None:
+        """End the thread; one that hangs in the client is left behind, and ends with the process."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_S)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            self._asked_at = self._clock()
+            try:
+                self._listen()
+                problem = "the service stopped answering"
+            except ImportError:
+                self._fail("jetson-stats is not installed in this environment")
+                return
+            except BaseException as error:  # a client that fails in whatever way must not end the thread
+                problem = " ".join(str(error).split()) or type(error).__name__
+            failures = failures + 1 if self._snapshot is None else 1
+            self._fail(problem)
+            self._stop.wait(pause_s(failures, self._pause_first_s))
+
+    def _listen(self) -> None:
+        """As long as the client gives something. `ok` waits for the next answer, a few seconds at most."""
+        with self._open() as client:
+            while not self._stop.is_set() and client.ok():
+                self._keep(snapshot_of(client, self._clock()))
+
+    def _keep(self, heard: JtopSnapshot) -> None:
+        """A service whose measuring has died still hands out its last values: the uptime in them stands still."""
+        if heard.uptime_s is not None and heard.uptime_s == self._uptime_s:
+            return
+        self._snapshot, self._asked_at, self._problem = heard, heard.heard_at, None
+        self._uptime_s = heard.uptime_s
+        self._heard.set()
+
+    def _fail(self, problem: str) -> None:
+        if problem != self._problem and not self._stop.is_set():
+            log.info("jtop: %s; /sys is read instead", problem)
+        self._snapshot, self._problem, self._asked_at = None, problem, None
+        self._heard.set()
+
+
+def pause_s(failures: int, first_s: float = PAUSE_FIRST_S) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return min(first_s * 2.0 ** min(failures - 1, 30), PAUSE_MOST_S)
+
+
+def snapshot_of(client: Any, heard_at: float) -> JtopSnapshot:
+    """What a client says. Each part may be missing, or of another shape in another version; then it is unknown."""
+    return JtopSnapshot(
+        heard_at,
+        _or_none(lambda: _celsius(client.temperature)) or {},
+        _or_none(lambda: _gpu_percent(client.gpu)),
+        _or_none(lambda: _power_watts(client.power)),
+        _or_none(lambda: _power_mode(client.nvpmodel)),
+        _or_none(lambda: float(client.uptime.total_seconds())),
+    )
+
+
+def _or_none(read: Callable[[], Value | None]) -> Value | None:
+    try:
+        return read()
+    except Exception as error:
+        log.debug("jtop: unexpected shape: %r", error)
+        return None
+
+
+def _celsius(sensors: Any) -> dict[str, float]:
+    """An offline sensor says -256, with `online` false."""
+    found = {name: plausible(float(sensor["temp"])) for name, sensor in sensors.items() if sensor.get("online", True)}
+    return {str(name): celsius for name, celsius in found.items() if celsius is not None}
+
+
+def _gpu_percent(gpus: Any) -> float | None:
+    """The busiest one. Where NVML does not know the load, jtop says 0; that is no measurement."""
+    loads = [
+        float(gpu["status"]["load"])
+        for gpu in gpus.values()
+        if "load" in gpu["status"] and (gpu.get("power_control") != "nvml" or gpu["status"]["load"])
+    ]
+    return next((load for load in sorted(loads, reverse=True) if 0 <= load <= 100), None)
+
+
+def _power_watts(power: Any) -> float | None:
+    """The whole board in mW; nothing that answers draws nothing. `{}` on a board without a monitor."""
+    watts = float(power["tot"]["power"]) / 1000
+    return watts if watts > 0 else None
+
+
+def _power_mode(nvpmodel: Any) -> str | None:
+    """`None` on a board without power modes."""
+    return str(nvpmodel.name) if nvpmodel is not None and nvpmodel.name else None
+
+
+def _open_client() -> Any:
+    """The real client, less a thread of it that loads cuDNN and TensorRT and runs dpkg only to tell their versions."""
+    from jtop import jtop
+
+    return type("Client", (jtop,), {"_load_jetson_libraries": lambda _self: None})()
