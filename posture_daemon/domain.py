@@ -76,6 +76,24 @@ class Outcome(str, Enum):
     """No training: the watch found a champion worse than the one before it. `challenger` is then the one that came back."""
 
 
+class Order(str, Enum):
+    """What a running training is told."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    """Stop computing at the end of the present batch, and give back what memory can be given back."""
+    END = "end"
+    """Keep what is done and end, to be continued later."""
+
+
+class Failure(str, Enum):
+    """Why a training failed, where that decides how the next one is tried."""
+
+    OUT_OF_MEMORY = "out of memory"
+    OUT_OF_TIME = "out of time"
+    OTHER = "other"
+
+
 class WatchEnding(str, Enum):
     """How the watch over a new champion ended."""
 
@@ -150,6 +168,7 @@ class ModelVersion:
     `temperature` divides the logits (Guo et al. 2017, arXiv 1706.04599). `classes` is in the order of the head's rows;
     a *base* has none. Files are found by content: `models/backbones/<sha>/` and `models/heads/<sha>/`. `metrics` is how good it
     was when it was made, `lineage` how it was made (see `learning/lineage.py`); both are empty for what nobody wrote down.
+    With `files_removed_at` its files may be gone, to save space, and it can never answer again (see `store/retention.py`).
     """
 
     id: int
@@ -162,6 +181,7 @@ class ModelVersion:
     source: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    files_removed_at: float | None = None
 
     @property
     def is_base(self) -> bool:
@@ -170,24 +190,18 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
-class Resources:
-    """What the device reports now. Bytes, °C, per cent; `None` where it does not say."""
-
-    memory_available_bytes: int | None
-    memory_total_bytes: int | None
-    temperatures_celsius: Mapping[str, float]
-    thermal_zones_seen: int
-    cpu_percent: float | None
-    disk_free_bytes: int | None
-
-
-@dataclass(frozen=True)
 class Verdict:
-    """One condition of a decision, in numbers and in words."""
+    """One condition of a decision, in words, and its number against its limit where it has one.
+
+    `protects` marks what keeps the device safe: not even the owner's `--force` skips it.
+    """
 
     name: str
     passed: bool
     text: str
+    value: float | str | None = None
+    limit: float | str | None = None
+    protects: bool = False
 
 
 @dataclass(frozen=True)
@@ -272,6 +286,8 @@ class TrainingRun:
     metrics: Mapping[str, Any]
     incumbent_id: int | None
     challenger_id: int | None
+    decision: tuple[Verdict, ...] = ()
+    """What the gate said when it began, or when it was refused."""
 
 
 @dataclass(frozen=True)
@@ -288,3 +304,20 @@ class Watch:
     ended_at: float | None
     ending: WatchEnding | None
     reason: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A refit of a version's temperature on so many holdout `images`.
+
+    The errors are expected calibration errors, 0–1: at `temperature_before`, and `error` as it is after fitting, measured on
+    images that were not fitted to (see `learning/calibration.py`).
+    """
+
+    version_id: int
+    calibrated_at: float
+    temperature_before: float
+    temperature: float
+    images: int
+    error_before: float
+    error: float

@@ -4,13 +4,15 @@ PostureError                 anything a user can be told in one sentence
 ├── SettingsError            a settings file, variable or option is wrong
 ├── DataFolderError          the data folder cannot be used (read-only, locked, newer schema, damaged)
 ├── CameraError              a camera cannot be opened, or stopped giving frames
+├── DeviceError              what stands for a device cannot be looked at
 ├── ModelError               a model file is missing, damaged, or not of a kind we can use
 │   └── CheckpointRefused    an imported checkpoint is not a YOLO11 classification model
 ├── DownloadError            a download failed or its checksum does not match
 ├── DatasetError             a folder of images or labels cannot be read as a dataset
 ├── LabelError               an answer about a frame cannot be carried out
 └── TrainingError            a training child process ended without a result
-    └── TrainingCancelled    … because it was told to, for example at shutdown
+    ├── TrainingCancelled    … because it was told to, for example at shutdown
+    └── TrainingOutOfMemory  … because memory ran out, in whatever form
 
 Expected endings (a training that is deferred, a challenger that is kept out) are values, not exceptions: see `domain.Outcome`.
 The message of each is one complete sentence: what is wrong, where, and what to do. The command line prints it and exits 1.
@@ -33,6 +35,10 @@ class DataFolderError(PostureError):
 
 class CameraError(PostureError):
     """A camera cannot be opened or has stopped delivering frames."""
+
+
+class DeviceError(PostureError):
+    """A device, or a folder that stands for one, cannot be looked at."""
 
 
 class ModelError(PostureError):
@@ -61,3 +67,7 @@ class TrainingError(PostureError):
 
 class TrainingCancelled(TrainingError):
     """A training was ended on purpose; it is deferred, not failed."""
+
+
+class TrainingOutOfMemory(TrainingError):
+    """Memory ran out during a training; the next one is made smaller."""

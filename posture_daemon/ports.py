@@ -5,11 +5,14 @@ Each has a real implementation in `adapters/` and is driven by the same contract
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from posture_daemon.domain import Features, Floats, Frame, Image, Resources
+from posture_daemon.domain import Features, Floats, Frame, Image
+from posture_daemon.resources import Resources
+from posture_daemon.supervision import Instruction
 
 
 class Camera(Protocol):
@@ -51,20 +54,36 @@ class Backbone(Protocol):
 
 
 class ResourceProbe(Protocol):
-    """Reads the device's memory, temperatures and load."""
+    """Reads the device's memory, temperatures, power and load."""
 
     def read(self) -> Resources:
-        """Never raises; what cannot be read is `None` or missing."""
+        """Never raises and never blocks for long; what cannot be read is `None` or missing."""
+
+    def close(self) -> None:
+        """End what was begun in order to read; safe to call twice."""
+
+
+@dataclass(frozen=True)
+class TrainingSeen:
+    """A running training as its parent sees it: memory of all its processes (bytes; `None`: unknown), and whether it rests."""
+
+    memory_bytes: int | None
+    resting: bool
+
+
+Supervise = Callable[[TrainingSeen], Instruction]
+"""Asked once a second while a training runs; the answer is carried out at the end of the batch that is being computed."""
 
 
 class Trainer(Protocol):
     """Trains a challenger head in a process of its own."""
 
-    def train(self, request: Path, timeout_s: float) -> Path:
+    def train(self, request: Path, supervise: Supervise) -> Path:
         """Run the job described by the JSON file `request`; return the path of its JSON result.
 
-        Raises `TrainingError` with one sentence when the process dies, runs out of memory or time.
+        Raises with one sentence `TrainingCancelled` when it was told to end, `TrainingOutOfMemory` when memory ran out, and
+        `TrainingError` when the process dies otherwise or gives no result.
         """
 
     def cancel(self) -> None:
-        """End what is running at once, and refuse new jobs."""
+        """End what is running, and refuse new jobs."""

@@ -22,11 +22,11 @@ from posture_daemon.domain import (
     PostureClass,
     Prediction,
     Reason,
-    Resources,
     Role,
 )
 from posture_daemon.head import HIDDEN, Head
 from posture_daemon.pictures import encode_jpeg
+from posture_daemon.resources import Resources, ThermalZone
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 
@@ -212,13 +212,17 @@ def prediction(probabilities: Mapping[str, float], pooled: Sequence[float] = (1.
 
 
 def resources(**changed: Any) -> Resources:
-    """A cool device with plenty of memory, except for what is changed."""
+    """A cool and idle device with plenty of memory and disk, except for what is changed."""
     values: dict[str, Any] = {
         "memory_available_bytes": MEMORY,
         "memory_total_bytes": MEMORY,
-        "temperatures_celsius": {"cpu-thermal": 45.0},
-        "thermal_zones_seen": 1,
-        "cpu_percent": None,
-        "disk_free_bytes": None,
+        "zones": zones(cpu=45.0),
+        "disk_free_bytes": 50_000_000_000,
+        "cpu_percent": 10.0,
     }
     return Resources(**{**values, **changed})
+
+
+def zones(**celsius: float | None) -> tuple[ThermalZone, ...]:
+    """Thermal zones without trip points, by their names; `None` is an offline one."""
+    return tuple(ThermalZone(name, value) for name, value in celsius.items())
