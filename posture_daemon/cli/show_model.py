@@ -41,6 +41,8 @@ def _identity(version: ModelVersion, role: str | None) -> Iterator[tuple[str, st
     yield "classes", ", ".join(f"{c.name} ({c.role.value})" for c in version.classes) or "none: a base"
     yield "backbone", version.backbone_sha256[:16]
     yield "head", version.head_sha256[:16]
+    if version.files_removed_at is not None:
+        yield "files", f"removed {clock(version.files_removed_at)} to save space"
     yield "temperature", f"{version.temperature:.3f}"
 
 

@@ -1,20 +1,24 @@
 """Everything that must survive a power cut: one SQLite file, and model files found by their content.
 
-`Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `classes`, `runs`, `watches`, `confidences`,
-`history`.
+`Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `classes`, `runs`, `pauses`, `watches`,
+`confidences`, `calibrations`, `history`, and what looks after all of it: `backups`, `retention`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from posture_daemon.store.backup import Backups
+from posture_daemon.store.calibrations import Calibrations
 from posture_daemon.store.classes import Classes
 from posture_daemon.store.confidences import Confidences
 from posture_daemon.store.database import Database
 from posture_daemon.store.history import History
 from posture_daemon.store.labels import Labels
 from posture_daemon.store.models import Models
+from posture_daemon.store.pauses import Pauses
 from posture_daemon.store.queue import Queue
+from posture_daemon.store.retention import Retention
 from posture_daemon.store.runs import Runs
 from posture_daemon.store.watches import Watches
 
@@ -31,9 +35,13 @@ class Store:
         self.models = Models(self.database, folder / "models")
         self.classes = Classes(self.database, self.models)
         self.runs = Runs(self.database)
+        self.pauses = Pauses(self.database)
         self.watches = Watches(self.database)
         self.confidences = Confidences(self.database)
+        self.calibrations = Calibrations(self.database)
         self.history = History(self.database)
+        self.backups = Backups(self.database, folder / "backups")
+        self.retention = Retention(self.database, self.models)
 
     def close(self) -> None:
         """Release the connections."""

@@ -18,7 +18,7 @@ from posture_daemon.errors import DataFolderError
 from posture_daemon.store.lock import in_turn
 
 FILE_NAME = "posture.db"
-SCHEMA_HEAD = "0003"
+SCHEMA_HEAD = "0004"
 """The newest revision in `migrations/versions`; a test keeps the two equal, so that start-up need not import Alembic."""
 
 PRAGMAS = (
@@ -41,7 +41,7 @@ class Database:
         """Open `folder/posture.db`, creating folder and file, and migrate. Raises `DataFolderError`."""
         self.path = folder / FILE_NAME
         _prepare_folder(folder)
-        with _user_errors(self.path):
+        with user_errors(self.path):
             _refuse_newer_schema(self.path)
             _make_private(self.path)
             self._engine = _engine(self.path)
@@ -55,7 +55,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view; nothing is committed."""
-        with _user_errors(self.path), Session(self._engine) as session:
+        with user_errors(self.path), Session(self._engine) as session:
             yield session
 
     @contextmanager
@@ -64,7 +64,7 @@ class Database:
 
         It takes SQLite's write lock at once (BEGIN IMMEDIATE), so that two processes wait for each other instead of failing.
         """
-        with _user_errors(self.path), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with user_errors(self.path), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 @contextmanager
-def _user_errors(path: Path) -> Iterator[None]:
+def user_errors(path: Path) -> Iterator[None]:
     """Say what SQLite's failures mean, in one sentence."""
     try:
         yield

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from posture_daemon.domain import LabelledImage, NewFrame, PostureClass, Role, Split, Status
@@ -14,6 +14,7 @@ from posture_daemon.errors import LabelError
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Database
 from posture_daemon.store.files import sha256_of
+from posture_daemon.store.numbering import next_number
 from posture_daemon.store.queue import frame_row
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
 
@@ -78,8 +79,40 @@ class Labels:
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
             class_id = None if class_name is None else live_class(session, class_name).id
-            given = _Given(by, now, batch)
+            given = _Given(by, now, batch, next_number(session))
             _record(session, frame, session.get(LabelRow, frame_id), class_id, given, (holdout_every, test_every))
+
+    def answer_waiting(
+        self,
+        frame_ids: Sequence[int],
+        class_name: str | None,
+        by: str,
+        now: float,
+        holdout_every: int,
+        test_every: int = 0,
+    ) -> tuple[list[int], dict[int, str | None], list[int]]:
+        """Label frames that still wait, or discard them with `None`, in one batch; the others are left as they are.
+
+        Returns the ids that were answered, the class of each that somebody answered before (`None`: discarded), and the ids
+        that are not there. Raises `LabelError` when the class does not exist.
+        """
+        done: list[int] = []
+        already: dict[int, str | None] = {}
+        gone: list[int] = []
+        with self._database.write() as session:
+            class_id = None if class_name is None else live_class(session, class_name).id
+            batch = 1 + (session.scalar(select(func.max(AnswerRow.batch))) or 0)
+            given = _Given(by, now, batch, next_number(session))
+            for frame_id in dict.fromkeys(frame_ids):
+                frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
+                if frame is None:
+                    gone.append(frame_id)
+                elif frame.status != Status.QUEUED.value:
+                    already[frame_id] = None if label is None else session.get_one(ClassRow, label.class_id).name
+                else:
+                    _record(session, frame, label, class_id, given, (holdout_every, test_every))
+                    done.append(frame_id)
+        return done, already, gone
 
     def new_batch(self) -> int:
         """A number for answers that are given in one step and undone in one step, such as an import."""
@@ -92,9 +125,9 @@ class Labels:
         Returns the frame, of a batch the first one; `None` when there is nothing to undo.
         """
         with self._database.write() as session:
-            answers = _last_step(session)
+            answers, number = _last_step(session), next_number(session)
             for answer in answers:
-                _take_back(session, answer)
+                _take_back(session, answer, number)
             return answers[-1].frame_id if answers else None
 
     def import_block(
@@ -118,6 +151,7 @@ class Labels:
             wanted.setdefault(sha256_of(frame.jpeg), (frame, name))
         done: Counter[str] = Counter()
         with self._database.write() as session:
+            given = _Given("import", now, batch, next_number(session))
             there = _labels_by_digest(session, wanted)
             added = _add_missing(session, wanted, there, split, now)
             class_ids = {
@@ -136,7 +170,6 @@ class Labels:
                 if split is not None:
                     _prefer_split(session, row, split)
                 if class_id is not None:
-                    given = _Given("import", now, batch)
                     _record(session, row, label, class_id, given, (holdout_every, test_every))
         return BlockImport(**done)
 
@@ -156,8 +189,16 @@ class Labels:
 
     def counts(self) -> dict[str, dict[Split, int]]:
         """Labelled images per class and split; classes without any are there with zeros."""
-        counted = Counter((image.class_name, image.split) for image in self.labelled())
-        return {c.name: {split: counted[c.name, split] for split in Split} for c in self.classes()}
+        query = (
+            select(ClassRow.name, BlockRow.split, func.count())
+            .join(LabelRow, LabelRow.class_id == ClassRow.id)
+            .join(FrameRow, FrameRow.id == LabelRow.frame_id)
+            .join(BlockRow, BlockRow.id == FrameRow.block_id)
+            .group_by(ClassRow.name, BlockRow.split)
+        )
+        with self._database.read() as session:
+            counted = {(name, Split(split)): int(number) for name, split, number in session.execute(query)}
+        return {c.name: {split: counted.get((c.name, split), 0) for split in Split} for c in self.classes()}
 
     def block_counts(self) -> dict[tuple[str, Split], int]:
         """Time blocks that hold labelled images of a class, by class and split; none where there are none."""
@@ -173,15 +214,22 @@ class Labels:
 
     def total(self) -> int:
         """Number of labels."""
-        return self._count()
-
-    def new_since(self, time: float) -> int:
-        """Number of labels given after `time`."""
-        return self._count(LabelRow.labelled_at > time)
-
-    def _count(self, *conditions: ColumnElement[bool]) -> int:
         with self._database.read() as session:
-            return int(session.scalar(select(func.count()).select_from(LabelRow).where(*conditions)) or 0)
+            return int(session.scalar(select(func.count()).select_from(LabelRow)) or 0)
+
+    def new(self, after: int = 0) -> list[tuple[str, float]]:
+        """Class and time of each label given or changed after the label of this number (see `Runs.labels_learned`), in order.
+
+        Steps are numbered as they come, so a clock that jumps makes no label old or new.
+        """
+        query = (
+            select(ClassRow.name, LabelRow.labelled_at)
+            .join(LabelRow, LabelRow.class_id == ClassRow.id)
+            .where(LabelRow.number > after)
+            .order_by(LabelRow.number, LabelRow.frame_id)
+        )
+        with self._database.read() as session:
+            return [(name, at) for name, at in session.execute(query)]
 
 
 def split_for_new_block(blocks: Mapping[Split, int], holdout_every: int, test_every: int = 0) -> Split:
@@ -202,11 +250,12 @@ def split_for_new_block(blocks: Mapping[Split, int], holdout_every: int, test_ev
 
 @dataclass(frozen=True)
 class _Given:
-    """Who gave an answer, when, and in one step with which others."""
+    """Who gave an answer, when, in one step with which others, and the number of that step."""
 
     by: str
     now: float
     batch: int | None
+    number: int
 
 
 def _last_step(session: Session) -> list[AnswerRow]:
@@ -218,7 +267,7 @@ def _last_step(session: Session) -> list[AnswerRow]:
     return list(session.scalars(query.where(AnswerRow.batch == last.batch)))
 
 
-def _take_back(session: Session, answer: AnswerRow) -> None:
+def _take_back(session: Session, answer: AnswerRow, number: int) -> None:
     answer.undone = True
     frame = session.get_one(FrameRow, answer.frame_id)
     frame.status = answer.status_before
@@ -226,7 +275,7 @@ def _take_back(session: Session, answer: AnswerRow) -> None:
     if label is not None and answer.class_id_before is None:
         session.delete(label)
     elif answer.class_id_before is not None:
-        _set_label(session, frame, label, answer.class_id_before, _Given("owner", answer.answered_at, None))
+        _set_label(session, frame, label, answer.class_id_before, _Given("owner", answer.answered_at, None, number))
 
 
 def _record(
@@ -260,7 +309,7 @@ def _record(
 
 def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, given: _Given) -> None:
     label = label or LabelRow(frame_id=frame.id)
-    label.class_id, label.labelled_by, label.labelled_at = class_id, given.by, given.now
+    label.class_id, label.labelled_by, label.labelled_at, label.number = class_id, given.by, given.now, given.number
     session.add(label)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import select, update
@@ -22,20 +25,30 @@ class Models:
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
-        self._folder = folder
+        self.folder = folder
 
     def backbone_folder(self, sha256: str) -> Path:
         """Where `backbone.onnx` and `backbone.json` of this digest lie."""
-        return self._folder / "backbones" / sha256[:16]
+        return self.folder / "backbones" / sha256[:16]
+
+    def backbone_size(self, sha256: str) -> tuple[int, int]:
+        """Size of the backbone's file in bytes and the side of its input in pixels; 0 where that cannot be read."""
+        folder = self.backbone_folder(sha256)
+        try:
+            about = json.loads((folder / "backbone.json").read_text())
+            return (folder / "backbone.onnx").stat().st_size, int(about.get("image_size", 0))
+        except (OSError, ValueError):
+            return 0, 0
 
     def head_path(self, sha256: str) -> Path:
         """Where the head file of this digest lies."""
-        return self._folder / "heads" / f"{sha256[:16]}.safetensors"
+        return self.folder / "heads" / f"{sha256[:16]}.safetensors"
 
     def add_backbone(self, folder: Path, sha256: str) -> None:
         """Copy `backbone.onnx` and `backbone.json` from `folder`; a backbone that is there already is left alone."""
         target = self.backbone_folder(sha256)
         if target.exists():
+            os.utime(target)  # in use from now on, though no row says so yet: see `model_files`
             return
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -51,11 +64,12 @@ class Models:
         return digest
 
     def read_head(self, sha256: str) -> bytes:
-        """A head file's bytes, checked against the digest. Raises `ModelError`."""
+        """A head file's bytes, checked against the digest. Raises `ModelError`, also when it was removed to save space."""
         path = self.head_path(sha256)
         try:
             data = path.read_bytes()
         except OSError as error:
+            self._explain_removal(sha256)
             raise ModelError(f"The head file {path} cannot be read ({error.strerror}).") from error
         if sha256_of(data) != sha256:
             raise ModelError(f"The head file {path} is damaged: its content does not match its digest.")
@@ -86,7 +100,9 @@ class Models:
         opens a watch that may go back to the champion before. Returns whether the version is champion now.
         """
         with self._database.write() as session:
-            _refuse_retired_classes(session, _row(session, version_id))
+            row = _row(session, version_id)
+            _refuse_removed_files(row)
+            _refuse_retired_classes(session, row)
             before = champion_id_in(session)
             if expected is not None and before != expected:
                 return False
@@ -125,6 +141,14 @@ class Models:
         with self._database.read() as session:
             return [_as_version(row) for row in session.scalars(select(VersionRow).order_by(VersionRow.id.desc()))]
 
+    def _explain_removal(self, sha256: str) -> None:
+        """Raise when the versions with this head lost it to `keep.models`; a file that one of them should have is missing."""
+        query = select(VersionRow).where(VersionRow.head_sha256 == sha256).order_by(VersionRow.id.desc())
+        with self._database.read() as session:
+            rows = list(session.scalars(query))
+            if rows and all(row.files_removed_at is not None for row in rows):
+                _refuse_removed_files(rows[0])
+
 
 def champion_id_in(session: Session) -> int | None:
     """The champion's number, inside a transaction of the caller."""
@@ -152,6 +176,14 @@ def _row(session: Session, version_id: int) -> VersionRow:
     return row
 
 
+def _refuse_removed_files(row: VersionRow) -> None:
+    if row.files_removed_at is not None:
+        raise ModelError(
+            f"The files of model {row.id} were removed on {datetime.fromtimestamp(row.files_removed_at):%Y-%m-%d} to save "
+            "space (keep.models); choose another model (posture-daemon models list) or train a new one."
+        )
+
+
 def _refuse_retired_classes(session: Session, row: VersionRow) -> None:
     """A class that the owner deleted must not come back because an old model knows it."""
     retired = set(session.scalars(select(ClassRow.name).where(ClassRow.retired_at.is_not(None))))
@@ -175,4 +207,5 @@ def _as_version(row: VersionRow) -> ModelVersion:
         source=row.source,
         metrics=row.metrics,
         lineage=row.lineage,
+        files_removed_at=row.files_removed_at,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, select, update
 
-from posture_daemon.domain import Decision, Outcome, TrainingRun
+from posture_daemon.domain import Decision, Outcome, TrainingRun, Verdict
 from posture_daemon.store.database import Database
-from posture_daemon.store.schema import RunRow
+from posture_daemon.store.schema import LabelRow, RunRow
 
 
 class Runs:
@@ -18,20 +19,39 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, trigger: str, decision: Decision, incumbent_id: int | None, now: float) -> int:
-        """Record that a run starts; returns its number."""
+    def begin(
+        self,
+        trigger: str,
+        decision: Decision,
+        incumbent_id: int | None,
+        now: float,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Record that a run starts, and which labels it has seen; returns its number."""
         with self._database.write() as session:
             row = RunRow(
                 trigger=trigger,
                 started_at=now,
                 reason="",
                 decision=_as_json(decision),
-                metrics={},
+                metrics=dict(metrics or {}),
+                labels_seen=session.scalar(select(func.max(LabelRow.number))) or 0,
                 incumbent_id=incumbent_id,
             )
             session.add(row)
             session.flush()
             return row.id
+
+    def note(self, run_id: int, reason: str) -> None:
+        """Say how a run stands that goes on; nothing happens to one that has ended."""
+        with self._database.write() as session:
+            session.execute(update(RunRow).where(RunRow.id == run_id, RunRow.outcome.is_(None)).values(reason=reason))
+
+    def add_metrics(self, run_id: int, metrics: Mapping[str, Any]) -> None:
+        """Add what was measured of a run."""
+        with self._database.write() as session:
+            row = session.get_one(RunRow, run_id)
+            row.metrics = {**row.metrics, **metrics}
 
     def finish(
         self,
@@ -42,22 +62,26 @@ class Runs:
         metrics: Mapping[str, Any] | None = None,
         challenger_id: int | None = None,
     ) -> TrainingRun:
-        """Record how a run ended."""
+        """Record how a run ended; `metrics` are added to those of its beginning."""
         with self._database.write() as session:
             row = session.get_one(RunRow, run_id)
             row.outcome, row.reason, row.finished_at = outcome.value, reason, now
-            row.metrics, row.challenger_id = dict(metrics or {}), challenger_id
+            row.metrics, row.challenger_id = {**row.metrics, **(metrics or {})}, challenger_id
             return as_run(row)
 
     def defer(self, trigger: str, decision: Decision, incumbent_id: int | None, now: float) -> TrainingRun:
-        """Record a refusal. The same refusal again only moves the time of the last one: a closed gate is not news."""
+        """Record a refusal. The same conditions failing again only move the time of the last one: a closed gate is not news.
+
+        `metrics["refusals"]` counts how often it was repeated.
+        """
         with self._database.write() as session:
             last = session.scalar(select(RunRow).order_by(RunRow.id.desc()).limit(1))
             failed = {v.name for v in decision.verdicts if not v.passed}
-            if last is None or last.outcome != Outcome.DEFERRED.value or _failed_names(last) != failed:
-                last = RunRow(trigger=trigger, started_at=now, metrics={}, incumbent_id=incumbent_id)
+            if last is None or "refusals" not in last.metrics or _failed_names(last) != failed:
+                last = RunRow(trigger=trigger, started_at=now, metrics={"refusals": 0}, incumbent_id=incumbent_id)
                 session.add(last)
             last.outcome, last.reason, last.finished_at = Outcome.DEFERRED.value, decision.reason, now
+            last.metrics = {"refusals": last.metrics["refusals"] + 1}
             last.decision = _as_json(decision)
             session.flush()
             return as_run(last)
@@ -84,15 +108,23 @@ class Runs:
             )
             return None if row is None else as_run(row)
 
-    def last_started(self, *outcomes: Outcome) -> float | None:
-        """Start of the newest run that ended in one of these; labels given later were new to it."""
-        ended = RunRow.outcome.in_([outcome.value for outcome in outcomes])
+    def attempts(self, limit: int = 50) -> list[TrainingRun]:
+        """The newest runs that really trained and have ended, newest first: neither refusals nor rollbacks."""
+        ended = RunRow.outcome.in_([o.value for o in (Outcome.KEPT, Outcome.PROMOTED, Outcome.FAILED)])
+        query = select(RunRow).where(ended, RunRow.labels_seen.is_not(None)).order_by(RunRow.id.desc()).limit(limit)
         with self._database.read() as session:
-            return session.scalar(select(func.max(RunRow.started_at)).where(ended))
+            return [as_run(row) for row in session.scalars(query)]
+
+    def labels_learned(self) -> int:
+        """The number of the newest label that the last training has learned from; later ones are new. 0 before the first."""
+        learned = RunRow.outcome.in_([Outcome.KEPT.value, Outcome.PROMOTED.value])
+        query = select(RunRow.labels_seen).where(learned).order_by(RunRow.id.desc()).limit(1)
+        with self._database.read() as session:
+            return session.scalar(query) or 0
 
 
 def _as_json(decision: Decision) -> list[Any]:
-    return [{"name": v.name, "passed": v.passed, "text": v.text} for v in decision.verdicts]
+    return [asdict(verdict) for verdict in decision.verdicts]
 
 
 def _failed_names(row: RunRow) -> set[str]:
@@ -111,4 +143,5 @@ def as_run(row: RunRow) -> TrainingRun:
         metrics=row.metrics,
         incumbent_id=row.incumbent_id,
         challenger_id=row.challenger_id,
+        decision=tuple(Verdict(**verdict) for verdict in row.decision),
     )

@@ -69,7 +69,10 @@ class FrameRow(Base):
 
 
 class LabelRow(Base):
-    """What the owner said a frame shows."""
+    """What the owner said a frame shows.
+
+    `number` grows with every step in which labels are given or changed, so that later ones are told without a clock.
+    """
 
     __tablename__ = "labels"
 
@@ -77,6 +80,7 @@ class LabelRow(Base):
     class_id: Mapped[int] = mapped_column(ForeignKey("classes.id"), index=True)
     labelled_at: Mapped[float]
     labelled_by: Mapped[str]
+    number: Mapped[int] = mapped_column(default=0, server_default="0", index=True)
 
 
 class AnswerRow(Base):
@@ -111,6 +115,7 @@ class VersionRow(Base):
     source: Mapped[str]
     metrics: Mapped[dict[str, Any]]
     lineage: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    files_removed_at: Mapped[float | None]
 
 
 class RoleRow(Base):
@@ -124,7 +129,10 @@ class RoleRow(Base):
 
 
 class RunRow(Base):
-    """One attempt to train, and how it ended; `outcome` is NULL while it runs."""
+    """One attempt to train, and how it ended; `outcome` is NULL while it runs.
+
+    `labels_seen` is the number of the newest label when it began: whatever the clock says, later ones are new to it.
+    """
 
     __tablename__ = "training_runs"
 
@@ -136,6 +144,7 @@ class RunRow(Base):
     reason: Mapped[str]
     decision: Mapped[list[Any]]
     metrics: Mapped[dict[str, Any]]
+    labels_seen: Mapped[int | None]
     incumbent_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
     challenger_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
 
@@ -162,6 +171,31 @@ class ConfidenceRow(Base):
     version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"), primary_key=True)
     bucket: Mapped[int] = mapped_column(primary_key=True)
     frames: Mapped[int]
+
+
+class PauseRow(Base):
+    """While there is one, the owner wants no training; `until` is NULL for a pause without end."""
+
+    __tablename__ = "training_pauses"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    began_at: Mapped[float]
+    until: Mapped[float | None]
+
+
+class CalibrationRow(Base):
+    """A refit of a version's temperature on the holdout of that day; errors are expected calibration errors, 0-1."""
+
+    __tablename__ = "calibrations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
+    calibrated_at: Mapped[float]
+    temperature_before: Mapped[float]
+    temperature: Mapped[float]
+    images: Mapped[int]
+    error_before: Mapped[float]
+    error: Mapped[float]
 
 
 class PeriodRow(Base):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.classes import ClassChanges
-from posture_daemon.domain import ModelVersion, PostureClass, Role, Split, Status
+from posture_daemon.domain import Decision, ModelVersion, Outcome, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError, ModelError
 from posture_daemon.head import Head
 from posture_daemon.labelling import Labelling
@@ -185,11 +185,14 @@ def test_merging_moves_labels_guesses_history_and_undo(store: Store, changes: Cl
     waiting = add_frame(store, 3 * HOUR, predicted="bad", confidence=0.5)
     store.history.add("bad", 10.0, 20.0)
     splits = {image.frame_id: image.split for image in store.labels.labelled()}
+    run_id = store.runs.begin("test", Decision(()), None, 3 * HOUR)
+    store.runs.finish(run_id, Outcome.KEPT, "", 3 * HOUR)
+    seen = store.runs.labels_learned()
     merge(changes, "bad", "away")
     assert labels(store) == {first[0]: "good", second[0]: "away"}
     assert {image.frame_id: image.split for image in store.labels.labelled()} == splits
     assert splits[second[0]] is Split.HOLDOUT
-    assert store.labels.new_since(NOW - 1) == 1
+    assert [name for name, _ in store.labels.new(seen)] == ["away"]
     assert store.queue.get(waiting).predicted == "away"
     assert store.history.seconds_by_posture(0.0) == {"away": 10.0}
     assert names(store) == ["good", "away"]

@@ -220,14 +220,53 @@ def test_a_database_of_the_first_schema_is_upgraded_with_its_rows(tmp_path: Path
     store.close()
 
 
-def first_schema(path: Path) -> None:
-    """Write an empty database as the first release made it, with its own migration."""
+def test_a_database_of_the_third_schema_is_upgraded_with_its_rows(tmp_path: Path) -> None:
+    """Labels are numbered by their times, runs have seen those given before they began, and no version has lost files."""
+    first_schema(tmp_path / "posture.db", "0003")
+    rows = sqlite3.connect(tmp_path / "posture.db")
+    with rows:
+        rows.execute("INSERT INTO classes VALUES (1, 'good', 'good', 5, NULL)")
+        rows.execute(
+            "INSERT INTO model_versions (id, created_at, backbone_sha256, head_sha256, classes, temperature, source, metrics) "
+            "VALUES (4, 1.5, 'backbone', 'head', '[]', 1.25, 'base', '{}')"
+        )
+        rows.execute("INSERT INTO model_roles VALUES ('champion', 4, 2.5)")
+        rows.execute("INSERT INTO blocks VALUES (1, 'camera', 0, 9, 'train', 1)")
+        rows.execute(
+            "INSERT INTO frames (id, sha256, captured_at, added_at, block_id, status, reason, explanation, size_bytes, jpeg) "
+            "VALUES (1, 'sha', 0, 0, 1, 'labelled', 'imported', '', 4, x'ffd8ffd9')"
+        )
+        frame = (
+            "INSERT INTO frames SELECT ?, ?, captured_at, added_at, block_id, status, reason, explanation, predicted, "
+        )
+        frame += "confidence, version_id, backbone_sha256, features, size_bytes, jpeg FROM frames WHERE id = 1"
+        rows.executemany(frame, [(2, "two"), (3, "three")])
+        rows.executemany("INSERT INTO labels VALUES (?, 1, ?, 'owner')", [(1, 30.0), (2, 10.0), (3, 20.0)])
+        run = "INSERT INTO training_runs VALUES (?, 'x', ?, ?, 'KEPT', 'no', '[]', '{}', 4, NULL)"
+        rows.executemany(run, [(1, 5.0, 6.0), (2, 20.0, 21.0), (3, 29.0, 40.0), (4, 99.0, 99.0)])
+    rows.close()
+    store = Store(tmp_path)
+    assert query(store, "SELECT id, labels_seen FROM training_runs") == [(1, 0), (2, 2), (3, 2), (4, 3)]
+    assert query(store, "SELECT frame_id, number FROM labels ORDER BY frame_id") == [(1, 3), (2, 1), (3, 2)]
+    champion = store.models.champion()
+    assert champion is not None
+    assert (champion.id, champion.temperature, champion.files_removed_at) == (4, 1.25, None)
+    assert {i.frame_id: i.class_name for i in store.labels.labelled()} == {1: "good", 2: "good", 3: "good"}
+    assert store.queue.jpeg(1) == b"\xff\xd8\xff\xd9"
+    assert query(store, "SELECT count(*) FROM training_pauses") == [(0,)]
+    assert store.calibrations.of(4) == []
+    assert query(store, "SELECT version_num FROM alembic_version") == [(database.SCHEMA_HEAD,)]
+    store.close()
+
+
+def first_schema(path: Path, revision: str = "0001") -> None:
+    """Write an empty database as the first release, or that of another schema, made it, with its own migrations."""
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
     engine.dispose()
 
 
@@ -638,15 +677,49 @@ def test_classes_keep_the_order_of_their_creation(store: Store) -> None:
 
 
 def test_counts_per_class_and_split(store: Store) -> None:
-    """Classes without any image are there with zeros; new labels are counted from a time on."""
+    """Classes without any image are there with zeros."""
     ensure_classes(store, "away")
     label_block(store, "good", 0, count=3)
     label_block(store, "good", HOUR, count=2)
     zero = dict.fromkeys(Split, 0)
     assert store.labels.counts() == {"away": zero, "good": {**zero, Split.TRAIN: 3, Split.HOLDOUT: 2}}
     assert store.labels.total() == 5
-    assert store.labels.new_since(1.0) == 3
-    assert store.labels.new_since(HOUR + 1) == 0
+
+
+def trained(store: Store, outcome: Outcome = Outcome.KEPT, now: float = 0.0) -> None:
+    """A training that saw all labels there are."""
+    store.runs.finish(store.runs.begin("test", decided(), None, now), outcome, "", now)
+
+
+def test_new_labels_are_those_given_after_a_training_whatever_the_clock_says(store: Store) -> None:
+    """In their order, with their times; here the clock was a year ahead when the training ran."""
+    label_block(store, "good", 0, count=3)
+    assert store.labels.new() == [("good", 0.0), ("good", 1.0), ("good", 2.0)]
+    trained(store, now=365 * 24 * HOUR)
+    assert store.labels.new(store.runs.labels_learned()) == []
+    label_block(store, "bad", HOUR, count=2)
+    assert store.labels.new(store.runs.labels_learned()) == [("bad", HOUR), ("bad", HOUR + 1)]
+
+
+def test_a_label_that_is_changed_or_taken_back_to_another_is_new(store: Store) -> None:
+    """The next training has something to learn from it; one that is gone has not, and its number is not given again."""
+    first, second = label_block(store, "good", 0, count=2)
+    label(store, first, "bad") if store.labels.ensure_class(PostureClass("bad", Role.BAD), 0.0) else None
+    trained(store)
+    seen = store.runs.labels_learned()
+    store.labels.undo()
+    assert [name for name, _ in store.labels.new(seen)] == ["good"]
+    label(store, second, None)
+    label(store, second, "bad")
+    assert [name for name, _ in store.labels.new(seen)] == ["good", "bad"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.FAILED])
+def test_a_training_that_came_to_nothing_has_learned_nothing(store: Store, outcome: Outcome) -> None:
+    """Its labels are still new."""
+    label_block(store, "good", 0, count=3)
+    trained(store, outcome)
+    assert len(store.labels.new(store.runs.labels_learned())) == 3
 
 
 # ── import ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -870,18 +943,51 @@ def test_runs_that_a_crash_left_open_are_closed_as_failed(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "counts"), [(Outcome.KEPT, True), (Outcome.PROMOTED, True), (Outcome.FAILED, True), (None, False)]
+    ("outcome", "counts"),
+    [(Outcome.KEPT, True), (Outcome.PROMOTED, True), (Outcome.FAILED, True), (Outcome.DEFERRED, False), (None, False)],
 )
-def test_the_last_training_is_the_start_of_the_last_run_that_trained(
-    store: Store, outcome: Outcome | None, counts: bool
-) -> None:
-    """A refusal is no training, nor is a run that is still open; labels given during a run are new to the next."""
-    assert store.runs.last_started(Outcome.KEPT, Outcome.PROMOTED, Outcome.FAILED) is None
+def test_attempts_are_runs_that_trained_to_an_end(store: Store, outcome: Outcome | None, counts: bool) -> None:
+    """A refusal is none, nor is a run that was interrupted or is still open."""
     run_id = store.runs.begin("hand", decided(), None, 10.0)
     if outcome is not None:
         store.runs.finish(run_id, outcome, "", 20.0)
     store.runs.defer("schedule", decided(memory=False), None, 30.0)
-    assert store.runs.last_started(Outcome.KEPT, Outcome.PROMOTED, Outcome.FAILED) == (10.0 if counts else None)
+    assert [run.started_at for run in store.runs.attempts()] == ([10.0] if counts else [])
+
+
+def test_a_run_says_how_it_stands_while_it_goes_on(store: Store) -> None:
+    """And no longer when it has ended; what was measured is added to what is there."""
+    run_id = store.runs.begin("hand", decided(), None, 1.0, {"load": {"images": 3}})
+    store.runs.note(run_id, "paused: too warm")
+    assert store.runs.recent()[0].reason == "paused: too warm"
+    store.runs.finish(run_id, Outcome.KEPT, "no better", 2.0, {"ran_s": 1.0})
+    store.runs.note(run_id, "paused: too warm")
+    store.runs.add_metrics(run_id, {"frames": {}})
+    ended = store.runs.recent()[0]
+    assert (ended.reason, ended.metrics) == ("no better", {"load": {"images": 3}, "ran_s": 1.0, "frames": {}})
+
+
+def test_a_decision_is_kept_with_every_number(store: Store) -> None:
+    """Each condition with its value and its limit; repeated refusals are counted."""
+    verdicts = (
+        Verdict("memory", False, "too little", 5, 10, True),
+        Verdict("time", True, "it is 12:00", "12:00", None),
+    )
+    for now in (1.0, 2.0, 3.0):
+        run = store.runs.defer("schedule", Decision(verdicts), None, now)
+    assert store.runs.recent()[0].decision == verdicts
+    assert run.metrics == {"refusals": 3}
+
+
+def test_the_owners_pause_ends_by_itself_by_hand_or_when_the_clock_proves_wrong(store: Store) -> None:
+    """In the database, so it outlives a restart; a second one takes the place of the first."""
+    assert store.pauses.current(0.0) is None
+    store.pauses.begin(100.0, until=200.0)
+    assert [store.pauses.current(now) is not None for now in (99.0, 100.0, 199.9, 200.0)] == [False, True, True, False]
+    endless = store.pauses.begin(100.0)
+    assert store.pauses.current(1e12) == endless
+    assert [store.pauses.end(), store.pauses.end()] == [True, False]
+    assert store.pauses.current(150.0) is None
 
 
 def test_history_adds_up_seconds_since_a_time(store: Store) -> None:

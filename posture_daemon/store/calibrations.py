@@ -1,0 +1,40 @@
+"""Refits of a version's temperature, each with what it was good for."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from posture_daemon.domain import Calibration
+from posture_daemon.store.database import Database
+from posture_daemon.store.models import champion_id_in
+from posture_daemon.store.schema import CalibrationRow, VersionRow
+
+
+class Calibrations:
+    """The record of refits. The temperature in force is that of the version itself."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def apply(self, found: Calibration) -> bool:
+        """Give the version its new temperature and record why, in one commit.
+
+        Only while the version is champion and has the temperature that the refit began with; returns whether it was done.
+        """
+        with self._database.write() as session:
+            version = session.get_one(VersionRow, found.version_id)
+            if champion_id_in(session) != found.version_id or version.temperature != found.temperature_before:
+                return False
+            version.temperature = found.temperature
+            session.add(CalibrationRow(**vars(found)))
+            return True
+
+    def of(self, version_id: int) -> list[Calibration]:
+        """All of a version, newest first."""
+        query = select(CalibrationRow).where(CalibrationRow.version_id == version_id).order_by(CalibrationRow.id.desc())
+        with self._database.read() as session:
+            return [_as_calibration(row) for row in session.scalars(query)]
+
+
+def _as_calibration(row: CalibrationRow) -> Calibration:
+    return Calibration(**{name: getattr(row, name) for name in Calibration.__dataclass_fields__})
