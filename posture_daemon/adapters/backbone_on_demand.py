@@ -38,6 +38,11 @@ class BackboneOnDemand:
         """As `OnnxBackbone.extract_batch`."""
         return self._backbone().extract_batch(images)
 
+    def release(self) -> None:
+        """Give the network's memory back while nobody uses it; the next call that needs it opens it again."""
+        with self._lock:
+            self._opened = None
+
     def _backbone(self) -> OnnxBackbone:
         from posture_daemon.adapters.backbone_onnx import OnnxBackbone  # ONNX Runtime takes a tenth of a second
 

@@ -1,48 +1,48 @@
 """Training in a process of its own, so that a crash, a leak or an out-of-memory kill never touches the capture loop.
 
-Parent: `SubprocessTrainer`. Child: `python -m posture_daemon.adapters.trainer REQUEST.json`, which lowers its own priority,
-dies with its parent and writes `result.json` and the head beside the request. Neither imports torch. The same child prepares
-views ahead (`learning/prepare.py`) when the request says so.
+This is the parent; the child is `training_child.py`. Once a second the parent asks whether the training may go on, and hands
+the answer down (`learning/orders.py`). A child that is told to end has some seconds for it; then it is killed, and loses only
+what it was computing.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import json
 import os
-import resource
-import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import psutil
+
+from posture_daemon.adapters.out_of_memory import ran_out_of_memory
 from posture_daemon.adapters.strategies.progress import ProgressLog, to_log
-from posture_daemon.domain import ModelVersion, Strategy
-from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError
+from posture_daemon.adapters.training_child import DISK_FULL, ERROR, MODULE, OUT_OF_MEMORY, RESULT, TOLD_TO_END
+from posture_daemon.domain import Failure, Order
+from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
+from posture_daemon.learning.orders import answered, give
+from posture_daemon.ports import Supervise, TrainingSeen
+from posture_daemon.supervision import GO_ON, Instruction
 
-if TYPE_CHECKING:
-    from posture_daemon.learning.candidate import Challenger
-    from posture_daemon.retrain import TrainingJob
-    from posture_daemon.store import Store
+LOG = "child.log"
 
-RESULT, HEAD, ERROR = "result.json", "head.safetensors", "error.txt"
+SUPERVISE_EVERY_S = 1.0
+POLL_S = 0.1
+"""Between two looks at whether the child still lives: how late a cancel is noticed."""
 
-DISK_FULL = errno.ENOSPC
-"""Exit code of a child that had no room left."""
+GRACE_S = 10.0
+"""For a child that was told to end: the rest of a batch of the largest model, and a checkpoint."""
 
-OOM_SCORE = 900
-"""Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
+GRACE_STOPPING_S = 1.5
+"""The same while the daemon stops, which may take five seconds in all."""
 
-LOOK_EVERY_S = 1.0
-"""Between two looks at what the child says of its progress, seconds."""
+TAIL_BYTES = 4096
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
+STOPPING = Instruction(Order.END, "The training was stopped because the daemon is stopping.")
 
 
 class SubprocessTrainer:
@@ -53,57 +53,116 @@ class SubprocessTrainer:
         self._child: subprocess.Popen[bytes] | None = None
         self._cancelled = threading.Event()
 
-    def train(self, request: Path, timeout_s: float) -> Path:
-        """Run one training to its end. Raises `TrainingError` with one sentence when it gives no result."""
+    def train(self, request: Path, supervise: Supervise = lambda _seen: GO_ON) -> Path:
+        """Run one training to its end; see `ports.Trainer`."""
         if self._cancelled.is_set():
             raise TrainingCancelled("The daemon is stopping, so no training was begun.")
-        with (request.parent / "child.log").open("wb") as output:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "posture_daemon.adapters.trainer", str(request), str(os.getpid())],
+        folder = request.parent
+        with (folder / LOG).open("wb") as output:
+            child = self._child = subprocess.Popen(
+                [sys.executable, "-m", MODULE, str(request), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **_threads(request), "TMPDIR": str(request.parent)},
+                env={**os.environ, **_threads(request), "TMPDIR": str(folder)},
             )
-            code = self._wait(self._child, timeout_s, ProgressLog(request.parent / "child.log", self._say))
-        if code == 0:
-            return request.parent / RESULT
-        if self._cancelled.is_set():
-            raise TrainingCancelled("The training was stopped because the daemon is stopping.")
-        raise TrainingError(_explain(code, request.parent))
+            try:
+                last = self._accompany(child, folder, supervise)
+            finally:
+                _end(child)
+        return _result(child.returncode, last, folder)
 
     def cancel(self) -> None:
-        """End a running training at once, and refuse new ones; safe to call from any thread."""
+        """Have a running training end at its next batch, or kill it soon after; refuse new ones. Safe from any thread."""
         self._cancelled.set()
-        if self._child is not None and self._child.poll() is None:
-            self._child.kill()
 
-    def _wait(self, child: subprocess.Popen[bytes], timeout_s: float, progress: ProgressLog) -> int:
-        if self._cancelled.is_set():  # cancelled between its start and here
-            child.kill()
-        end = time.monotonic() + timeout_s
-        while (left_s := end - time.monotonic()) > 0:
-            try:
-                return child.wait(min(left_s, LOOK_EVERY_S))
-            except subprocess.TimeoutExpired:
-                pass
-            finally:
+    def _accompany(self, child: subprocess.Popen[bytes], folder: Path, supervise: Supervise) -> Instruction:
+        """Until the child has ended, or has had its time to end. Returns what it was told last."""
+        progress, told, due, deadline = ProgressLog(folder / LOG, self._say), GO_ON, 0.0, float("inf")
+        while child.poll() is None and (now := time.monotonic()) < deadline:
+            before = told.order
+            if self._cancelled.is_set():
+                told = told if before is Order.END else STOPPING
+                deadline = min(deadline, now + GRACE_STOPPING_S)
+            elif before is not Order.END and now >= due:
+                told, due = supervise(_seen(child, folder)), now + SUPERVISE_EVERY_S
+                deadline = now + GRACE_S if told.order is Order.END else deadline
                 progress.relay()
+            if told.order is not before:
+                give(folder, told.order)
+            _wait(child)
+        progress.relay()
+        return told
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    with suppress(subprocess.TimeoutExpired):  # it goes on, which is what most looks find
+        child.wait(POLL_S)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Whatever happened here, nothing of the training is left; its own children die with it (PR_SET_PDEATHSIG)."""
+    if child.poll() is None:
         child.kill()
-        child.wait()
-        raise TrainingError(f"The training was stopped after {timeout_s:.0f} s, the longest that is allowed.")
+    child.wait()
 
 
-def _explain(code: int, folder: Path) -> str:
-    """Why a child ended without a result, in one sentence."""
+def _seen(child: subprocess.Popen[bytes], folder: Path) -> TrainingSeen:
+    return TrainingSeen(_memory_bytes(child.pid), answered(folder) is Order.PAUSE)
+
+
+def _memory_bytes(pid: int) -> int | None:
+    """Resident memory of the process and all below it; pages that they share count twice, which errs on the safe side.
+
+    On a Jetson what CUDA has allocated is not in it, but it is missing in the available memory, which is watched as well.
+    """
+    try:
+        process = psutil.Process(pid)
+        return sum(_resident(one) for one in (process, *process.children(recursive=True)))
+    except psutil.Error:
+        return None
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # it has just ended
+        return 0
+
+
+def _result(code: int, told: Instruction, folder: Path) -> Path:
+    """The result of a child that has ended, or why there is none."""
+    if code == 0 and (folder / RESULT).exists():  # also of one that was ready before it heard that it should end
+        return folder / RESULT
+    if told.failure is Failure.OUT_OF_MEMORY:
+        raise TrainingOutOfMemory(told.reason)
+    if told.failure is not None:
+        raise TrainingError(told.reason)
+    if told.order is Order.END:
+        raise TrainingCancelled(told.reason)
+    said = _last_words(folder)
+    if code == OUT_OF_MEMORY or ran_out_of_memory(code, f"{said}\n{_tail(folder)}"):
+        raise TrainingOutOfMemory(f"The training ran out of memory ({said.rstrip('.') or f'killed, code {code}'}).")
+    if code == TOLD_TO_END:
+        raise TrainingCancelled("The training ended before its time.")
     if code == DISK_FULL:
-        return "The training stopped because the disk is full; free some space."
+        raise TrainingError("The training stopped because the disk is full; free some space.")
     if (folder / ERROR).exists():
-        return (folder / ERROR).read_text().strip()
-    if code == -signal.SIGKILL:
-        return "The training process was killed (SIGKILL), most likely because memory ran out."
-    lines = (folder / "child.log").read_text(errors="replace").strip().splitlines()
-    return f"The training process ended with code {code}: {lines[-1] if lines else 'it said nothing'}."
+        raise TrainingError(said)
+    raise TrainingError(f"The training process ended with code {code}: {said or 'it said nothing'}.")
+
+
+def _last_words(folder: Path) -> str:
+    """The sentence that the child left, else the last line of its output."""
+    if (folder / ERROR).exists():
+        return (folder / ERROR).read_text(errors="replace").strip()
+    lines = _tail(folder).strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def _tail(folder: Path) -> str:
+    """The end of the child's output: a C++ library says more than one line when it dies, and not the best one last."""
+    return (folder / LOG).read_bytes()[-TAIL_BYTES:].decode(errors="replace")
 
 
 def _threads(request: Path) -> dict[str, str]:
@@ -112,90 +171,3 @@ def _threads(request: Path) -> dict[str, str]:
     OpenBLAS gets one: its threads wait for each other by spinning, and beside a busy daemon that costs more than it gains.
     """
     return {"OMP_NUM_THREADS": str(json.loads(request.read_text())["threads"]), "OPENBLAS_NUM_THREADS": "1"}
-
-
-def main(request: Path, parent: int) -> int:
-    """Entry of the child of the process `parent`."""
-    try:
-        _be_modest(parent)
-        data = json.loads(request.read_text())
-        os.nice(data["nice"])
-        (_prepare if data.get("task") == "prepare" else _train)(request)
-    except (PostureError, MemoryError, OSError, sqlite3.Error) as error:
-        return _report(error, request.parent)
-    return 0
-
-
-def _report(error: BaseException, folder: Path) -> int:
-    """Leave the reason for the parent; a full disk has no room for it, so then the exit code says it."""
-    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
-        return DISK_FULL
-    (folder / ERROR).write_text(str(error) or "The training process ran out of memory.")
-    return 1
-
-
-def _be_modest(parent: int) -> None:
-    """Die with the parent, and be the first that the kernel takes when memory runs out."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was told, and nobody will send the signal
-        sys.exit("the process that asked for this training is gone")
-    try:
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-    except OSError as error:  # a container may forbid it; the training still is right, only less polite
-        sys.stderr.write(f"oom_score_adj stays as it is: {error}\n")
-
-
-def _train(request: Path) -> None:
-    from posture_daemon.retrain import TrainingJob
-    from posture_daemon.store import Store
-    from posture_daemon.store.files import write_durably
-
-    job = TrainingJob.from_json(request.read_text())
-    store = Store(Path(job.data_dir))
-    incumbent = store.models.get(job.incumbent_id)
-    done, backbone = _challenger(store, incumbent, job)
-    out = Path(job.out_dir)
-    write_durably(out / HEAD, done.head.to_bytes())
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result = {
-        "head": HEAD,
-        "classes": [{"name": c.name, "role": c.role.value} for c in done.classes],
-        "temperature": done.temperature,
-        "challenger": done.evaluation.as_json(),
-        "incumbent": done.incumbent_evaluation.as_json() if done.incumbent_evaluation else None,
-        "answers": done.answers.as_json(),
-        "test": done.test,
-        "report": {"peak_memory_bytes": peak_kb * 1024, **done.report},
-        **({"backbone": backbone} if backbone else {}),
-    }
-    write_durably(out / RESULT, json.dumps(result).encode())
-
-
-def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tuple[Challenger, Mapping[str, str] | None]:
-    """The challenger, and where its backbone is when the strategy made a new one."""
-    from posture_daemon.adapters.backbone_on_demand import backbone_of
-    from posture_daemon.learning.cache import FeatureCache
-    from posture_daemon.learning.training import train
-
-    if job.strategy is not Strategy.REPLAY:
-        from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
-
-        trained = train_by_ultralytics(store, incumbent, job)
-        return trained.challenger, trained.backbone
-    cache = FeatureCache(store.folder, job.recipe.cache_mb, job.recipe.cache_bits)
-    return train(store, incumbent, backbone_of(store, incumbent), cache, job.recipe), None
-
-
-def _prepare(request: Path) -> None:
-    from posture_daemon.adapters.backbone_on_demand import backbone_of
-    from posture_daemon.learning.prepare import PreparationJob, prepare
-    from posture_daemon.store import Store
-
-    job = PreparationJob.from_json(request.read_text())
-    store = Store(Path(job.data_dir))
-    computed = prepare(job, store, backbone_of(store, store.models.get(job.incumbent_id)))
-    (request.parent / RESULT).write_text(json.dumps({"computed_views": computed}))
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else os.getppid()))

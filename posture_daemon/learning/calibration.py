@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from posture_daemon.head import softmax
 from posture_daemon.learning.evaluation import evaluate
 
 LOWEST, HIGHEST = 0.005, 10.0
+
+STEPS = 36
+"""Halvings of the range of a factor of 2000: the last one is 1e-10 wide. Not SciPy, which the daemon need not load."""
 
 
 def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
@@ -27,16 +30,23 @@ def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
     soft = np.full((count, classes), 1 / (count + classes))
     soft[np.arange(count), targets] = (count + 1) / (count + classes)
 
-    def loss(log_temperature: float) -> float:
-        scaled = logits.astype(np.float64) / np.exp(log_temperature)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        logs = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-        return float(-(soft * logs).sum() / count)
+    return 1 / _bisect(lambda sharpness: _slope(logits.astype(np.float64), soft, sharpness), 1 / HIGHEST, 1 / LOWEST)
 
-    from scipy.optimize import minimize_scalar  # a third of a second, which the daemon need not spend
 
-    bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+def _slope(logits: NDArray[np.float64], soft: NDArray[np.float64], sharpness: float) -> float:
+    """Of the cross-entropy in the sharpness 1 / T, in which it is convex: the score expected minus the score wanted."""
+    scaled = logits * sharpness
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    return float(((expected - soft) * logits).sum())
+
+
+def _bisect(slope: Callable[[float], float], low: float, high: float) -> float:
+    """Where a rising function crosses zero, to nine digits; the nearer end when it does not. Positive ends, halved by ratio."""
+    for _ in range(STEPS):
+        middle = float(np.sqrt(low * high))
+        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
+    return low
 
 
 def fit_to(logits: Floats, truth: Sequence[str], names: Sequence[str]) -> float:
@@ -46,22 +56,22 @@ def fit_to(logits: Floats, truth: Sequence[str], names: Sequence[str]) -> float:
 
 
 def calibration(
-    logits: Floats, truth: Sequence[str], names: Sequence[str], blocks: Sequence[int]
+    logits: Floats, truth: Sequence[str], names: Sequence[str], blocks: Sequence[int], temperature: float = 1.0
 ) -> dict[str, float | int | None]:
-    """Expected calibration error (0–1) `before`, at temperature 1, and `after` fitting one, on so many `images`.
+    """Expected calibration error (0–1) `before`, at this temperature, and `after` fitting one, on so many `images`.
 
     A temperature looks good on the images that it was fitted to. So the time blocks are dealt into two halves, and each
     half is measured at the temperature of the other. With a single block there is no other half: `after` is `None`.
     """
     half = _halves(truth, blocks)
-    raw = evaluate(softmax(logits), names, truth).expected_calibration_error
+    raw = evaluate(softmax(logits, temperature), names, truth).expected_calibration_error
     if len(set(half)) < 2:
         return {"before": raw, "after": None, "images": len(truth)}
     crossed = np.empty_like(logits)
     for side in (0, 1):
         mine, other = np.flatnonzero(half == side), np.flatnonzero(half != side)
-        temperature = fit_to(logits[other], [truth[int(i)] for i in other], names)
-        crossed[mine] = logits[mine] / np.float32(temperature)
+        fitted = fit_to(logits[other], [truth[int(i)] for i in other], names)
+        crossed[mine] = logits[mine] / np.float32(fitted)
     return {
         "before": raw,
         "after": evaluate(softmax(crossed), names, truth).expected_calibration_error,

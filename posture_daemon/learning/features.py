@@ -19,6 +19,7 @@ from posture_daemon.domain import Floats, Image, LabelledImage
 from posture_daemon.errors import DatasetError, LabelError
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.inputs import Inputs
+from posture_daemon.learning.orders import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.views import VIEWS_VERSION, augmented_view, view_rng
 from posture_daemon.pictures import decode
 from posture_daemon.ports import Backbone
@@ -30,8 +31,8 @@ log = logging.getLogger(__name__)
 PORTION_VIEWS = 16
 """Views from which a portion is full: small enough to stop soon, large enough that the query for its pictures is nothing."""
 
-BATCH_PIXELS = 8 * 224 * 224
-"""Pixels that one run of the backbone may take at a time. They bound its memory, whatever the image size."""
+PIXELS = 224 * 224
+"""A batch of n has n times so many pixels at most: they bound its memory, whatever the image size."""
 
 Found = NDArray[np.bool_]
 Place = tuple[int, int]
@@ -49,6 +50,7 @@ class Recipe:
     threads: int = 2
     cache_mb: float = 500.0
     cache_bits: int = 16
+    batch: int = 8
 
     @classmethod
     def of(cls, training: TrainingSettings) -> Recipe:
@@ -77,11 +79,20 @@ class Vectors:
 class FeatureSource:
     """Gives the vectors of labelled images, and sees to it that the next one who asks finds them in the cache.
 
-    `computed` counts views, `unreadable` images that were left out.
+    `computed` counts views, `unreadable` images that were left out. `orders` may pause what is computed, or end it by raising
+    `TrainingCancelled`; what is in the cache by then is not computed again.
     """
 
-    def __init__(self, store: Store, backbone: Backbone, cache: FeatureCache, inputs: Inputs, recipe: Recipe) -> None:
-        self._store, self._backbone = store, backbone
+    def __init__(
+        self,
+        store: Store,
+        backbone: Backbone,
+        cache: FeatureCache,
+        inputs: Inputs,
+        recipe: Recipe,
+        orders: Uninterrupted = UNINTERRUPTED,
+    ) -> None:
+        self._store, self._backbone, self._orders = store, backbone, orders
         self._inputs, self._recipe = inputs, recipe
         space = f"{backbone.sha256[:16]}/{inputs.key}/v{VIEWS_VERSION}/{recipe.seed}/{int(recipe.flip)}"
         self._space = cache.space(space, inputs.width, self._labelled)
@@ -148,7 +159,8 @@ class FeatureSource:
         for row in rows:
             missing = np.flatnonzero(~found[row]).tolist()
             try:
-                pictures += self._pictures(images[row], jpegs, missing)
+                with self._orders.batch():
+                    pictures += self._pictures(images[row], jpegs, missing)
             except (DatasetError, LabelError) as error:  # not a picture; or taken back and evicted meanwhile
                 log.warning("frame %d is left out: %s", images[row].frame_id, error)
                 continue
@@ -165,10 +177,14 @@ class FeatureSource:
 
     def _vectors(self, pictures: Sequence[Image]) -> Floats:
         """`float32 (pictures, width)`, in batches that bound the memory."""
-        batch = max(1, BATCH_PIXELS // self._backbone.image_size**2)
+        batch = max(1, self._recipe.batch * PIXELS // self._backbone.image_size**2)
         starts = range(0, len(pictures), batch)
-        parts = [self._inputs.vectors(self._backbone.extract_batch(pictures[at : at + batch])) for at in starts]
+        parts = [self._of_batch(pictures[at : at + batch]) for at in starts]
         return np.concatenate(parts) if parts else np.empty((0, self._inputs.width), np.float32)
+
+    def _of_batch(self, pictures: Sequence[Image]) -> Floats:
+        with self._orders.batch():
+            return self._inputs.vectors(self._backbone.extract_batch(pictures))
 
 
 def _portions(found: Found) -> Iterator[list[int]]:

@@ -15,6 +15,7 @@ from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.features import FeatureSource, Recipe, Vectors
 from posture_daemon.learning.inputs import Inputs
 from posture_daemon.learning.layer import Linear
+from posture_daemon.learning.orders import UNINTERRUPTED, Uninterrupted
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 
@@ -42,12 +43,19 @@ class Lesson:
         return np.array([row[name] for name in self.training.truth], np.intp)
 
 
-def gather(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: FeatureCache, recipe: Recipe) -> Lesson:
+def gather(
+    store: Store,
+    incumbent: ModelVersion,
+    backbone: Backbone,
+    cache: FeatureCache,
+    recipe: Recipe,
+    orders: Uninterrupted = UNINTERRUPTED,
+) -> Lesson:
     """Gather it for a challenger of the incumbent. Raises `TrainingError` when there is nothing to learn from."""
     head = Head.from_bytes(store.models.read_head(incumbent.head_sha256))
     inputs = Inputs.of(head, is_base=incumbent.is_base)
     images = store.labels.labelled()
-    source = FeatureSource(store, backbone, cache, inputs, recipe)
+    source = FeatureSource(store, backbone, cache, inputs, recipe, orders)
     training = source.load([i for i in images if i.split is Split.TRAIN], recipe.views)
     holdout = source.load([i for i in images if i.split is Split.HOLDOUT], views=0)
     classes = classes_to_learn(store, incumbent, training.truth)

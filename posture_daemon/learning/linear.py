@@ -20,6 +20,7 @@ its upper bound (Böhning 1992): ten steps instead of two hundred.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,14 +49,21 @@ class Step:
 
 
 def fit(
-    views: Floats, targets: NDArray[np.intp], prior: Linear, penalty: Penalty, *, prior_images: float = PRIOR_IMAGES
+    views: Floats,
+    targets: NDArray[np.intp],
+    prior: Linear,
+    penalty: Penalty,
+    *,
+    prior_images: float = PRIOR_IMAGES,
+    each_step: Callable[[], None] = lambda: None,
 ) -> Linear:
     """Fit the layer to the `views (images, views, width)` of images whose class numbers are `targets (images,)`.
 
-    Classes weigh alike, except that no image counts more than five times the average.
+    Classes weigh alike, except that no image counts more than five times the average. `each_step` is called between the
+    steps of the solver; it may wait, or end the fit by raising.
     """
     space = Space.of(views, penalty, prior_images)
-    return space.layer(space.solve(space.scaled(views), targets, prior), prior)
+    return space.layer(space.solve(space.scaled(views), targets, prior, each_step=each_step), prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +93,14 @@ class Space:
         """The same vectors in these coordinates."""
         return np.asarray((views - self.mean) / self.scale, dtype=np.float32)
 
-    def solve(self, scaled: Floats, targets: NDArray[np.intp], prior: Linear, start: Doubles | None = None) -> Doubles:
+    def solve(
+        self,
+        scaled: Floats,
+        targets: NDArray[np.intp],
+        prior: Linear,
+        start: Doubles | None = None,
+        each_step: Callable[[], None] = lambda: None,
+    ) -> Doubles:
         """The best step away from the prior, as a flat vector; `start` is another such, near it."""
         _, views_each, width = scaled.shape
         problem = _Problem(
@@ -96,7 +111,11 @@ class Space:
             prior=Linear(prior.weight * self.scale, prior.logits(self.mean)),
         )
         first = np.zeros(len(prior.bias) * (width + 1)) if start is None else start
-        return np.asarray(minimize(problem, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS}).x)
+        options = {"maxiter": MOST_ITERATIONS}
+        solved = minimize(
+            problem, first, jac=True, method="L-BFGS-B", options=options, callback=lambda _step: each_step()
+        )
+        return np.asarray(solved.x)
 
     def layer(self, flat: Doubles, prior: Linear) -> Linear:
         """The layer at the end of a step, in the features' own units."""

@@ -18,23 +18,29 @@ from pathlib import Path
 
 import numpy as np
 
-from posture_daemon.domain import LabelledImage, ModelVersion, Split
+from posture_daemon.domain import Decision, Failure, LabelledImage, ModelVersion, Order, Split
 from posture_daemon.errors import TrainingCancelled
 from posture_daemon.gate import has_room
 from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.features import FeatureSource, Recipe
 from posture_daemon.learning.inputs import Inputs
-from posture_daemon.ports import Backbone, ResourceProbe, Trainer
+from posture_daemon.learning.orders import UNINTERRUPTED, Uninterrupted
+from posture_daemon.limits import idle_verdict
+from posture_daemon.ports import Backbone, ResourceProbe, Supervise, Trainer, TrainingSeen
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import TRAINING_LOCK, is_held, taken_at
+from posture_daemon.supervision import GO_ON, Instruction
 
 log = logging.getLogger(__name__)
 
 FOLDER_PREFIX = "preparing-"
 GRACE_S = 120.0
-"""What a child may take beyond its slice before it is killed: to start, and to finish the portion that it is at."""
+"""What a child may take beyond its slice before it is ended: to start, and to finish the portion that it is at."""
+
+NEED_BYTES = 300_000_000
+"""What a child takes at its peak: measured 0.3 GB with yolo11n at 224 px."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,9 @@ class Preparer:
         probe: ResourceProbe,
         settings: Settings,
         backbone_of: Callable[[ModelVersion], Backbone],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._store, self._trainer, self._probe = store, trainer, probe
         self._settings, self._backbone_of = settings, backbone_of
         self._recipe = Recipe.of(settings.training)
@@ -88,7 +96,7 @@ class Preparer:
         if champion is None or is_held(lock):
             return False
         missing = self._missing(champion)
-        if missing <= self._in_vain or not has_room(self._probe.read(), self._settings.training).passed:
+        if missing <= self._in_vain or not self._room().passed:
             return False
         log.info("views of %d labelled pictures are missing: preparing them", len(missing))
         try:
@@ -128,17 +136,40 @@ class Preparer:
             request = Path(folder) / "request.json"
             request.write_text(job.to_json())
             try:
-                self._trainer.train(request, training.prepare_s + GRACE_S)
-            except TrainingCancelled:
-                log.info("the daemon is stopping: the rest is prepared later")
+                self._trainer.train(request, self._supervisor(training.prepare_s + GRACE_S))
+            except TrainingCancelled as error:
+                log.info("%s The rest is prepared later.", error)
+
+    def _room(self) -> Decision:
+        """What a training asks of the device, and a processor that has nothing better to do."""
+        now, limits = self._probe.read(), self._settings.limits
+        return Decision((*has_room(now, limits, NEED_BYTES).verdicts, idle_verdict(now, limits)))
+
+    def _supervisor(self, most_s: float) -> Supervise:
+        """A slice is short, and whatever it has computed is kept: so it never pauses, but ends when the device has no room."""
+        end = self._monotonic() + most_s
+
+        def supervise(_seen: TrainingSeen) -> Instruction:
+            if self._monotonic() >= end:
+                return Instruction(Order.END, "Preparing views took too long.", Failure.OUT_OF_TIME)
+            blocked = has_room(self._probe.read(), self._settings.limits, 0)
+            return GO_ON if blocked.passed else Instruction(Order.END, f"The device has no room: {blocked.reason}.")
+
+        return supervise
 
 
-def prepare(job: PreparationJob, store: Store, backbone: Backbone, clock: Callable[[], float] = time.monotonic) -> int:
+def prepare(
+    job: PreparationJob,
+    store: Store,
+    backbone: Backbone,
+    clock: Callable[[], float] = time.monotonic,
+    orders: Uninterrupted = UNINTERRUPTED,
+) -> int:
     """Compute missing views, for `job.most_s` at most; returns how many. Runs in the child.
 
     Ends early when a training takes its lock, and when the cache stores nothing more. Raises `ModelError`.
     """
-    source = _source(store, store.models.get(job.incumbent_id), backbone, job.recipe)
+    source = _source(store, store.models.get(job.incumbent_id), backbone, job.recipe, orders)
     lock, end = store.folder / TRAINING_LOCK, clock() + job.most_s
     for images, views in _wanted(store, job.recipe):
         for _ in source.compute(images, source.found(images, views)):
@@ -147,11 +178,17 @@ def prepare(job: PreparationJob, store: Store, backbone: Backbone, clock: Callab
     return source.computed
 
 
-def _source(store: Store, incumbent: ModelVersion, backbone: Backbone, recipe: Recipe) -> FeatureSource:
+def _source(
+    store: Store,
+    incumbent: ModelVersion,
+    backbone: Backbone,
+    recipe: Recipe,
+    orders: Uninterrupted = UNINTERRUPTED,
+) -> FeatureSource:
     """The vectors that a training from this incumbent reads."""
     inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=incumbent.is_base)
     return FeatureSource(
-        store, backbone, FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits), inputs, recipe
+        store, backbone, FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits), inputs, recipe, orders
     )
 
 

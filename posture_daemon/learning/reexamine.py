@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from posture_daemon.domain import LabelledImage, ModelVersion
+from posture_daemon.domain import Floats, LabelledImage, ModelVersion
 from posture_daemon.errors import ModelError
 from posture_daemon.head import Head, softmax
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.candidate import Candidate
-from posture_daemon.learning.features import FeatureSource, Recipe
+from posture_daemon.learning.features import FeatureSource, Recipe, Vectors
 from posture_daemon.learning.inputs import Inputs
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
@@ -61,18 +61,29 @@ def say(
 
     Raises `ModelError` for a base, which has no answers, and when a file of the model is missing or damaged.
     """
+    names = [c.name for c in version.classes]
+    found, logits = scores(store, version, images, open_backbone, recipe)
+    chances = softmax(logits, version.temperature)
+    return {
+        image.frame_id: Said(names[int(row.argmax())], float(row.max()))
+        for image, row in zip(found.images, chances, strict=True)
+    }
+
+
+def scores(
+    store: Store, version: ModelVersion, images: Sequence[LabelledImage], open_backbone: OpenBackbone, recipe: Recipe
+) -> tuple[Vectors, Floats]:
+    """The readable images, and the scores before temperature and softmax that it gives them, `(images, classes)`.
+
+    Raises as `say` does.
+    """
     if version.is_base:
         raise ModelError(f"Model {version.id} is a base without classes, so it has no answers to compare; train first.")
     inputs = Inputs.of(Head.from_bytes(store.models.read_head(version.head_sha256)), is_base=False)
     names = [c.name for c in version.classes]
     cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
     found = FeatureSource(store, open_backbone(version), cache, inputs, recipe).load(images, views=0)
-    logits = Candidate(inputs.start(names, names), names, version.temperature).logits(found)
-    chances = softmax(logits, version.temperature)
-    return {
-        image.frame_id: Said(names[int(row.argmax())], float(row.max()))
-        for image, row in zip(found.images, chances, strict=True)
-    }
+    return found, Candidate(inputs.start(names, names), names, version.temperature).logits(found)
 
 
 def differ(images: Sequence[LabelledImage], before: Mapping[int, Said], after: Mapping[int, Said]) -> Difference:

@@ -21,6 +21,7 @@ from posture_daemon.learning.calibration import fit_to
 from posture_daemon.learning.candidate import Candidate, Challenger, calibration_report
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.layer import Linear
+from posture_daemon.learning.orders import UNINTERRUPTED, Uninterrupted
 from posture_daemon.pictures import decode
 from posture_daemon.ports import Backbone
 from posture_daemon.promotion import Answers
@@ -28,6 +29,9 @@ from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 
 log = logging.getLogger(__name__)
+
+CHECKPOINTS = "checkpoints"
+"""Folder of what unfinished trainings by ultralytics left, one per strategy, within the data folder."""
 
 BACKBONE_LAYERS = 10
 """`freeze=10` leaves exactly the head to train."""
@@ -93,13 +97,14 @@ def judge_fitted(
     fitted: tuple[Head, tuple[PostureClass, ...], Backbone],
     incumbent: tuple[ModelVersion, Backbone],
     report: Mapping[str, Any],
+    orders: Uninterrupted = UNINTERRUPTED,
 ) -> Challenger:
     """Calibrate a head that ultralytics fitted, and judge it and the incumbent on the same holdout, each on its backbone."""
     head, classes, backbone = fitted
     version, old_backbone = incumbent
     old_head = Head.from_bytes(store.models.read_head(version.head_sha256))
     models = [(head, backbone), (old_head, old_backbone)]
-    new, old = vectors_of(store, Split.HOLDOUT, models)
+    new, old = vectors_of(store, Split.HOLDOUT, models, orders)
     raw = candidate(head, [c.name for c in classes], 1.0)
     after = replace(raw, temperature=fit_to(raw.logits(new), new.truth, raw.names))
     before = None if version.is_base else candidate(old_head, [c.name for c in version.classes], version.temperature)
@@ -111,7 +116,7 @@ def judge_fitted(
         evaluation=after.evaluate(new),
         incumbent_evaluation=None if before is None else before.evaluate(old),
         answers=Answers(tuple(i.frame_id for i in new.images), tuple(new.truth), after.called(new), called),
-        test=_on_test(store, models, after, before),
+        test=_on_test(store, models, after, before, orders),
         report={
             **report,
             "holdout_images": dict(Counter(new.truth)),
@@ -125,7 +130,12 @@ def candidate(head: Head, names: Sequence[str], temperature: float) -> Candidate
     return Candidate(Linear(head.linear_weight, head.linear_bias), names, temperature)
 
 
-def vectors_of(store: Store, split: Split, models: Sequence[tuple[Head, Backbone]]) -> list[Vectors]:
+def vectors_of(
+    store: Store,
+    split: Split,
+    models: Sequence[tuple[Head, Backbone]],
+    orders: Uninterrupted = UNINTERRUPTED,
+) -> list[Vectors]:
     """Hidden features of the readable images of a split, for each model; the same images for all.
 
     Uncached: a backbone that has just been trained has no features yet, and the next training may never need them.
@@ -139,8 +149,9 @@ def vectors_of(store: Store, split: Split, models: Sequence[tuple[Head, Backbone
             log.warning("frame %d is left out: %s", image.frame_id, error)
             continue
         readable.append(image)
-        for of_model, (head, backbone) in zip(rows, models, strict=True):
-            of_model.append(head.hidden(backbone.extract(picture).map))
+        with orders.batch():
+            for of_model, (head, backbone) in zip(rows, models, strict=True):
+                of_model.append(head.hidden(backbone.extract(picture).map))
     return [Vectors(readable, np.array(r, np.float32).reshape(len(r), 1, HIDDEN)) for r in rows]
 
 
@@ -150,10 +161,14 @@ def labels_digest(images: Sequence[LabelledImage]) -> str:
 
 
 def _on_test(
-    store: Store, models: Sequence[tuple[Head, Backbone]], after: Candidate, before: Candidate | None
+    store: Store,
+    models: Sequence[tuple[Head, Backbone]],
+    after: Candidate,
+    before: Candidate | None,
+    orders: Uninterrupted,
 ) -> dict[str, Any] | None:
     """Both on the test images, which decide nothing; `None` when there are none."""
-    new, old = vectors_of(store, Split.TEST, models)
+    new, old = vectors_of(store, Split.TEST, models, orders)
     if not new.images:
         return None
     incumbent = None if before is None else before.evaluate(old).as_json()

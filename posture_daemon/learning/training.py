@@ -18,22 +18,31 @@ from posture_daemon.learning.features import Recipe, Vectors
 from posture_daemon.learning.inputs import Inputs
 from posture_daemon.learning.lesson import Lesson, gather
 from posture_daemon.learning.linear import fit
+from posture_daemon.learning.orders import UNINTERRUPTED, Uninterrupted
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 
 
-def train(store: Store, incumbent: ModelVersion, backbone: Backbone, cache: FeatureCache, recipe: Recipe) -> Challenger:
+def train(
+    store: Store,
+    incumbent: ModelVersion,
+    backbone: Backbone,
+    cache: FeatureCache,
+    recipe: Recipe,
+    orders: Uninterrupted = UNINTERRUPTED,
+) -> Challenger:
     """Train a challenger on all labels, new and old, and judge it and the incumbent on the same holdout.
 
-    Raises `TrainingError` when there is nothing to learn from.
+    Raises `TrainingError` when there is nothing to learn from, and `TrainingCancelled` when `orders` say so. The checkpoint of
+    a training that ended early is the feature cache: all that takes long is in it, and a vector is the same whenever computed.
     """
     began = time.monotonic()
-    lesson = gather(store, incumbent, backbone, cache, recipe)
+    lesson = gather(store, incumbent, backbone, cache, recipe, orders)
     names, holdout = lesson.names, lesson.holdout
     test = lesson.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     prepared = time.monotonic()
-    layer = fit(lesson.training.vectors, lesson.targets, lesson.prior, lesson.inputs.penalty)
+    layer = fit(lesson.training.vectors, lesson.targets, lesson.prior, lesson.inputs.penalty, each_step=orders.look)
     fitted = time.monotonic()
     uncalibrated = Candidate(layer, names, 1.0)
     after = replace(uncalibrated, temperature=fit_to(uncalibrated.logits(holdout), holdout.truth, names))

@@ -12,15 +12,18 @@ import pytest
 
 from posture_daemon.adapters.backbone_on_demand import backbone_of
 from posture_daemon.adapters.trainer import SubprocessTrainer
-from posture_daemon.domain import ModelVersion, Resources
-from posture_daemon.errors import TrainingError
+from posture_daemon.domain import Failure, ModelVersion, Order
+from posture_daemon.errors import TrainingCancelled, TrainingError
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.features import PORTION_VIEWS, Recipe
 from posture_daemon.learning.prepare import PreparationJob, Preparer, prepare
 from posture_daemon.learning.training import train
+from posture_daemon.ports import Supervise, TrainingSeen
+from posture_daemon.resources import Resources
 from posture_daemon.settings import Settings, TrainingSettings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import TRAINING_LOCK, exclusive, taken_at
+from posture_daemon.supervision import GO_ON
 from tests.standins import (
     StandInBackbone,
     add_champion,
@@ -33,6 +36,7 @@ from tests.standins import (
     make_store,
     random_head,
     resources,
+    zones,
 )
 
 pytest.importorskip("onnx")
@@ -51,6 +55,9 @@ class Probe:
         """The same each time."""
         return self._resources
 
+    def close(self) -> None:
+        """Nothing was begun."""
+
 
 class CountingTrainer(SubprocessTrainer):
     """The real one; counts its children."""
@@ -59,10 +66,10 @@ class CountingTrainer(SubprocessTrainer):
         super().__init__()
         self.children = 0
 
-    def train(self, request: Path, timeout_s: float) -> Path:
+    def train(self, request: Path, supervise: Supervise = lambda _seen: GO_ON) -> Path:
         """Start one more."""
         self.children += 1
-        return super().train(request, timeout_s)
+        return super().train(request, supervise)
 
 
 @pytest.fixture
@@ -169,11 +176,17 @@ def test_no_child_is_started_while_a_training_runs(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"memory_available_bytes": 100}, {"memory_available_bytes": None}, {"temperatures_celsius": {"cpu": 99.0}}],
-    ids=["little memory", "unknown memory", "hot"],
+    [
+        {"memory_available_bytes": 100},
+        {"memory_available_bytes": None},
+        {"zones": zones(cpu=99.0)},
+        {"cpu_percent": 61.0},
+        {"cpu_percent": None},
+    ],
+    ids=["little memory", "unknown memory", "hot", "busy", "unknown load"],
 )
 def test_a_device_without_room_is_left_alone(store: Store, changed: dict[str, Any]) -> None:
-    """The same limits as for a training."""
+    """The same limits as for a training, and a processor that is idle."""
     preparer, trainer = preparer_of(store, Probe(**changed))
     assert not preparer.run()
     assert trainer.children == 0
@@ -242,3 +255,40 @@ def test_a_job_survives_json(store: Store, taken_at: int | None) -> None:
     """To the nanosecond, for another time of the lock would end the slice at once."""
     job = job_of(store, training_taken_at=taken_at)
     assert PreparationJob.from_json(job.to_json()) == job
+
+
+def test_a_slice_gives_way_when_the_device_gets_hot(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked like a training; what it has computed is kept, and the next slice goes on from there."""
+    device = Probe()
+    preparer, trainer = preparer_of(store, device)
+
+    def train(request: Path, supervise: Supervise) -> Path:
+        assert supervise(TrainingSeen(None, False)) == GO_ON
+        device._resources = resources(zones=zones(cpu=75.0))
+        said = supervise(TrainingSeen(None, False))
+        assert (said.order, said.failure) == (Order.END, None)
+        assert "hottest zone cpu 75.0" in said.reason
+        raise TrainingCancelled(said.reason)
+
+    monkeypatch.setattr(trainer, "train", train)
+    assert preparer.run()
+
+
+def test_a_slice_that_hangs_is_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its seconds and two minutes of grace."""
+    now = [0.0]
+    trainer = CountingTrainer()
+    preparer = Preparer(
+        store, trainer, Probe(), settings_of(store), lambda v: backbone_of(store, v), monotonic=lambda: now[0]
+    )
+
+    def train(_request: Path, supervise: Supervise) -> Path:
+        now[0] = 139.9
+        assert supervise(TrainingSeen(None, False)) == GO_ON
+        now[0] = 140.0
+        assert supervise(TrainingSeen(None, False)).failure is Failure.OUT_OF_TIME
+        raise TrainingError("Preparing views took too long.")
+
+    monkeypatch.setattr(trainer, "train", train)
+    with pytest.raises(TrainingError, match="took too long"):
+        preparer.run()

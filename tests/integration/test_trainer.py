@@ -18,16 +18,21 @@ from pathlib import Path
 
 import pytest
 
+from posture_daemon.adapters import trainer as trainer_module
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-from posture_daemon.adapters.probe import LinuxProbe
-from posture_daemon.adapters.trainer import OOM_SCORE, SubprocessTrainer
-from posture_daemon.domain import ModelVersion, Outcome
-from posture_daemon.errors import TrainingCancelled, TrainingError
+from posture_daemon.adapters.probes import DeviceProbe
+from posture_daemon.adapters.trainer import SubprocessTrainer
+from posture_daemon.adapters.training_child import OOM_SCORE
+from posture_daemon.domain import Failure, ModelVersion, Order, Outcome
+from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.head import Head
 from posture_daemon.learning.features import Recipe
-from posture_daemon.retrain import Retrainer, TrainingJob
+from posture_daemon.learning.job import TrainingJob
+from posture_daemon.ports import Supervise
+from posture_daemon.retrain import Retrainer
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.supervision import GO_ON, Instruction
 from tests.standins import (
     add_champion,
     add_version,
@@ -114,11 +119,11 @@ def blocking_backbone(store: Store) -> Path:
 
 
 @contextmanager
-def stuck_training(store: Store) -> Iterator[Stuck]:
+def stuck_training(store: Store, supervise: Supervise = lambda _seen: GO_ON) -> Iterator[Stuck]:
     """Start a training and hold its child where it reads the backbone."""
     fifo, request, trainer = blocking_backbone(store), request_for(store), SubprocessTrainer()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(trainer.train, request, LONG_S)
+        answer = pool.submit(trainer.train, request, supervise)
         writer = wait_for_reader(fifo)
         try:
             yield Stuck(trainer, request, answer, writer)
@@ -138,7 +143,7 @@ def sentence(error: BaseException) -> str:
 def test_a_model_that_is_not_there_is_said_in_one_sentence(store: Store) -> None:
     """The child's own words reach the parent: no traceback, no exit code."""
     with pytest.raises(TrainingError, match=r"The backbone .*backbone\.onnx cannot be read: No such file") as error:
-        SubprocessTrainer().train(request_for(store), LONG_S)
+        SubprocessTrainer().train(request_for(store))
     sentence(error.value)
 
 
@@ -147,19 +152,23 @@ def test_a_child_that_breaks_down_is_said_in_one_sentence(store: Store) -> None:
     request = request_for(store)
     request.write_text(json.dumps({"threads": 1, "purple": True}))
     with pytest.raises(TrainingError, match="ended with code 1: KeyError: 'nice'") as error:
-        SubprocessTrainer().train(request, LONG_S)
+        SubprocessTrainer().train(request)
     sentence(error.value)
 
 
-def test_a_training_that_takes_too_long_is_killed(store: Store) -> None:
+def test_a_training_that_does_not_hear_is_killed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child, which here would wait for its backbone for ever, is gone when the sentence comes."""
-    blocking_backbone(store)
-    trainer = SubprocessTrainer()
-    with pytest.raises(TrainingError, match="stopped after 1 s, the longest that is allowed") as error:
-        trainer.train(request_for(store), 1.0)
-    sentence(error.value)
-    assert trainer._child is not None
-    assert trainer._child.returncode == -signal.SIGKILL
+    monkeypatch.setattr(trainer_module, "GRACE_S", 0.5)
+    monkeypatch.setattr(trainer_module, "SUPERVISE_EVERY_S", 0.1)
+    said = [GO_ON]
+    with stuck_training(store, lambda _seen: said[0]) as stuck:
+        said[0] = Instruction(Order.END, "The training was stopped after 1 s.", Failure.OUT_OF_TIME)
+        with pytest.raises(TrainingError, match="stopped after 1 s") as error:
+            stuck.answer.result(LONG_S)
+        sentence(error.value)
+        assert stuck.child_is_gone()
+        assert stuck.trainer._child is not None
+        assert stuck.trainer._child.returncode == -signal.SIGKILL
 
 
 def test_a_cancelled_training_ends_at_once_and_no_other_begins(store: Store) -> None:
@@ -179,7 +188,7 @@ def test_a_child_that_the_kernel_kills_is_said_in_one_sentence(store: Store) -> 
         assert Path(f"/proc/{stuck.pid}/oom_score_adj").read_text() == f"{OOM_SCORE}\n"
         assert os.getpriority(os.PRIO_PROCESS, stuck.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
         os.kill(stuck.pid, signal.SIGKILL)
-        with pytest.raises(TrainingError, match="most likely because memory ran out") as error:
+        with pytest.raises(TrainingOutOfMemory, match="ran out of memory") as error:
             stuck.answer.result(LONG_S)
         sentence(error.value)
 
@@ -188,7 +197,7 @@ PARENT = """
 import sys
 from pathlib import Path
 from posture_daemon.adapters.trainer import SubprocessTrainer
-SubprocessTrainer().train(Path(sys.argv[1]), 600)
+SubprocessTrainer().train(Path(sys.argv[1]))
 """
 
 
@@ -210,7 +219,7 @@ def test_a_child_whose_parent_is_already_gone_does_nothing(store: Store) -> None
     request = request_for(store)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(LONG_S)
-    command = [sys.executable, "-m", "posture_daemon.adapters.trainer", str(request), str(gone.pid)]
+    command = [sys.executable, "-m", "posture_daemon.adapters.training_child", str(request), str(gone.pid)]
     child = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=LONG_S, check=False)
     assert (child.returncode, child.stderr) == (1, "the process that asked for this training is gone\n")
     assert [path.name for path in request.parent.iterdir()] == ["request.json"]
@@ -229,7 +238,7 @@ def test_a_training_from_the_gate_to_the_new_champion(store: Store, tmp_path: Pa
     base = add_version(store, random_head(2), colour_backbone(store, tmp_path))
     store.models.promote(base.id, 0.0)
     settings = Settings(data_dir=store.folder)
-    retrainer = Retrainer(store, SubprocessTrainer(), LinuxProbe(store.folder), settings)
+    retrainer = Retrainer(store, SubprocessTrainer(), DeviceProbe(store.folder), settings)
     run = retrainer.run("test", force=True)
     assert run.outcome is Outcome.PROMOTED, run.reason
     assert run.metrics["challenger"]["top1"] == 1.0

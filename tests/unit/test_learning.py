@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
@@ -163,6 +165,24 @@ def test_a_temperature_has_bounds() -> None:
     assert LOWEST <= fit_temperature(np.zeros((5, 2), np.float32), np.zeros(5, np.intp)) <= HIGHEST
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_temperature_is_that_of_a_general_optimiser(seed: int) -> None:
+    """SciPy finds the same one to four digits, for few and many images, classes and sizes of logits."""
+    random = np.random.default_rng(seed)
+    count, classes = int(random.integers(2, 300)), int(random.integers(2, 6))
+    logits = random.normal(0, 10 ** random.uniform(-2, 1), (count, classes))
+    targets = np.where(random.random(count) < 0.7, logits.argmax(axis=1), random.integers(0, classes, count))
+    soft = np.full((count, classes), 1 / (count + classes))
+    soft[np.arange(count), targets] = (count + 1) / (count + classes)
+
+    def loss(log_temperature: float) -> float:
+        return float(-(soft * log_softmax(logits / np.exp(log_temperature), axis=1)).sum() / count)
+
+    bounds = (np.log(LOWEST), np.log(HIGHEST))
+    best = np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-7}).x)
+    assert fit_temperature(logits.astype(np.float32), targets) == pytest.approx(best, rel=1e-4)
+
+
 def test_without_images_or_with_one_class_there_is_nothing_to_calibrate() -> None:
     """The temperature is 1 then."""
     assert fit_temperature(np.empty((0, 3), np.float32), np.empty(0, np.intp)) == 1.0
@@ -189,6 +209,16 @@ def test_the_calibration_error_after_is_not_measured_on_the_images_it_was_fitted
     own = softmax(logits, fit_temperature(logits, np.repeat([0, 1], 20))).max()
     assert own < 0.65
     assert found["after"] > 0.45
+
+
+def test_the_calibration_error_before_is_that_of_the_temperature_in_force() -> None:
+    """Of logits three times too large it is small at temperature 3, and then fitting gains nothing."""
+    logits, targets = answers(3.0)
+    truth = [("a", "b", "c")[target] for target in targets]
+    found = calibration(logits, truth, ["a", "b", "c"], [i // 50 for i in range(len(truth))], temperature=3.0)
+    assert found["before"] is not None
+    assert found["after"] is not None
+    assert found["before"] == pytest.approx(found["after"], abs=0.01)
 
 
 def test_one_block_cannot_be_halved() -> None:

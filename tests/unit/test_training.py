@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.candidate import Challenger
 from posture_daemon.learning.features import FeatureSource, Recipe
 from posture_daemon.learning.inputs import Inputs
+from posture_daemon.learning.orders import Uninterrupted
 from posture_daemon.learning.training import train
 from posture_daemon.pictures import decode
 from posture_daemon.store import Store
@@ -288,9 +291,9 @@ def test_without_a_holdout_the_challenger_is_trained_but_nothing_is_claimed(stor
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("pixels", [1, 32 * 32 * 5, 10**9], ids=["one by one", "fives", "all"])
+@pytest.mark.parametrize("batch", [1, 5, 10**6], ids=["one by one", "fives", "all"])
 def test_neither_workers_nor_batches_change_a_vector(
-    store: Store, threads: int, pixels: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, threads: int, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the views are shared out, each one lands with its own picture; and no batch is larger than allowed."""
     label_days(store, "good", "bad")
@@ -298,13 +301,13 @@ def test_neither_workers_nor_batches_change_a_vector(
     inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
 
     def load(threads: int) -> Floats:
-        recipe = replace(RECIPE, threads=threads)
+        recipe = replace(RECIPE, threads=threads, batch=batch)
         return FeatureSource(store, backbone, FeatureCache(store.folder), inputs, recipe).load(images, 2).vectors
 
     backbone = BatchCounter()
-    monkeypatch.setattr("posture_daemon.learning.features.BATCH_PIXELS", pixels)
+    monkeypatch.setattr("posture_daemon.learning.features.PIXELS", 32 * 32)
     vectors = load(threads)
-    assert backbone.largest <= max(1, pixels // 32**2)
+    assert backbone.largest <= batch
     for row, image in enumerate(images):
         picture = decode(store.queue.jpeg(image.frame_id))
         expected = StandInBackbone().extract(picture).pooled
@@ -322,3 +325,34 @@ class BatchCounter(StandInBackbone):
         """As the stand-in."""
         self.largest = max(self.largest, len(images))
         return super().extract_batch(images)
+
+
+class Inside(Uninterrupted):
+    """Knows whether the present thread is in a batch."""
+
+    def __init__(self) -> None:
+        self.here = threading.local()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Enter and leave."""
+        self.here.inside = True
+        yield
+        self.here.inside = False
+
+
+def test_every_run_of_the_backbone_is_a_batch_that_can_be_waited_for(store: Store) -> None:
+    """A large network takes most of the time, so a pause must come between two of its batches, not after a portion."""
+    label_days(store, "good", "bad")
+    incumbent, orders = add_champion(store), Inside()
+    inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
+
+    class Watched(StandInBackbone):
+        def extract_batch(self, images: Sequence[Image]) -> Floats:
+            """Only ever inside."""
+            assert orders.here.inside
+            return super().extract_batch(images)
+
+    backbone, cache = Watched(), FeatureCache(store.folder)
+    FeatureSource(store, backbone, cache, inputs, RECIPE, orders).load(store.labels.labelled(), 2)
+    assert backbone.seen > 0

@@ -12,18 +12,20 @@ from typing import Any
 
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
 from posture_daemon.adapters.compare.workspace import Workspace, learn_later
-from posture_daemon.adapters.trainer import HEAD, SubprocessTrainer
+from posture_daemon.adapters.trainer import SubprocessTrainer
+from posture_daemon.adapters.training_child import HEAD
 from posture_daemon.domain import ModelVersion, PostureClass, Role, Split, Strategy
 from posture_daemon.errors import TrainingError
 from posture_daemon.head import Head
 from posture_daemon.learning.compare import INCUMBENT, Result, Scores, dataset_digest, key_of, score
 from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.job import TrainingJob
 from posture_daemon.learning.lineage import software
 from posture_daemon.learning.strategies import FitPlan, learned_at
-from posture_daemon.retrain import TrainingJob
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import write_durably
+from posture_daemon.supervision import at_most
 
 SPLITS = {"val": Split.HOLDOUT, "test": Split.TEST}
 
@@ -114,7 +116,7 @@ class Rounds:
         request = folder / "request.json"
         request.write_text(job.to_json())
         trainer = SubprocessTrainer(lambda line: self.say(f"{strategy.value}: {line}"))
-        result: dict[str, Any] = json.loads(trainer.train(request, training.timeout_s).read_text())
+        result: dict[str, Any] = json.loads(trainer.train(request, at_most(training.timeout_s)).read_text())
         for scratch in ("dataset", "ultralytics"):
             shutil.rmtree(folder / scratch, ignore_errors=True)
         (folder / "start.pt").unlink(missing_ok=True)

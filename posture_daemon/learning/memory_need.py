@@ -1,0 +1,74 @@
+"""How much memory a training will take at its peak: what trainings like it really took, else a documented estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from posture_daemon.domain import Failure, Strategy, TrainingRun
+
+MB = 1_000_000
+
+LOOK_BACK = 5
+"""Trainings like it that are looked at: some find everything cached and take little, the next may not."""
+
+AFTER_FAILURE = 1.25
+"""A training that ran out of memory would have needed more than it was seen to take."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """The size of a training. `image_size` is the side of the square input, pixels; `backbone_bytes` the size of its file."""
+
+    strategy: str
+    backbone_sha256: str
+    backbone_bytes: int
+    image_size: int
+    images: int
+    views: int
+    batch: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For the record of the run."""
+        return asdict(self)
+
+    def like(self, other: Mapping[str, Any]) -> bool:
+        """Whether the peak of that training says something about this one: same network, images within half and double."""
+        if other.get("backbone_sha256") != self.backbone_sha256:
+            return False
+        same = other.get("strategy") == self.strategy and other.get("batch", 0) >= self.batch
+        return (
+            same and self.images <= 2 * int(other.get("images", 0)) and int(other["images"]) <= 2 * max(1, self.images)
+        )
+
+
+def expected_bytes(load: Load, attempts: Iterable[TrainingRun]) -> int:
+    """The largest peak of the last trainings like it, larger by as much as there are more images now; else the estimate."""
+    peaks = []
+    for run in attempts:
+        before, peak = run.metrics.get("load", {}), run.metrics.get("peak_memory_bytes")
+        if not peak or not load.like(before):
+            continue
+        grown = max(1.0, load.images / max(1, before["images"]))
+        failed = run.metrics.get("failure") == Failure.OUT_OF_MEMORY.value
+        peaks.append(int(peak * grown * (AFTER_FAILURE if failed else 1.0)))
+        if len(peaks) == LOOK_BACK:
+            break
+    return max(peaks) if peaks else estimate_bytes(load)
+
+
+def estimate_bytes(load: Load) -> int:
+    """Bytes at the peak. The constants fit what was measured on x86 (docs/measurements.md), rounded up; none is of a board.
+
+    Ours: Python with NumPy, SciPy and ONNX Runtime, the network, its activations, and the vectors, three times over while they
+    are fitted. Ultralytics: Python with torch, and the activations of a batch, nearly three times as many where the backbone
+    moves as well.
+    """
+    pixels, activations = (load.image_size / 224) ** 2, 0.6 * load.backbone_bytes
+    if load.strategy == Strategy.REPLAY.value:
+        vectors = load.images * (1 + load.views) * 256 * 4 * 3
+        return int(250 * MB + 3 * load.backbone_bytes + max(load.batch, pixels) * activations + vectors)
+    image = (8 * MB + activations) * pixels
+    moving = 1.0 if load.strategy == Strategy.FINETUNE.value else 2.75
+    return int(1000 * MB + load.batch * image * moving)
