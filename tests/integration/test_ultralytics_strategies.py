@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from posture_daemon.adapters.cameras.fake_desk.sessions import Session
-from posture_daemon.adapters.probe import LinuxProbe
+from posture_daemon.adapters.probes import DeviceProbe
+from posture_daemon.adapters.strategies import challenger as strategy_run
+from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
 from posture_daemon.adapters.strategies.fit import FitRequest, fit
 from posture_daemon.adapters.trainer import SubprocessTrainer
 from posture_daemon.bootstrap import load_model, open_store
@@ -21,6 +23,7 @@ from posture_daemon.domain import (
     Decision,
     ModelVersion,
     NewFrame,
+    Order,
     Outcome,
     PostureClass,
     Reason,
@@ -28,13 +31,16 @@ from posture_daemon.domain import (
     Strategy,
     TrainingRun,
 )
-from posture_daemon.errors import TrainingError
+from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.head import Head
+from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.job import TrainingJob
+from posture_daemon.learning.orders import give
+from posture_daemon.learning.strategies import FitPlan
 from posture_daemon.live import LiveClassifier
 from posture_daemon.pictures import decode, encode_jpeg
 from posture_daemon.retrain import Retrainer
-from posture_daemon.settings import Settings
-from posture_daemon.settings.fields import StrategySettings
+from posture_daemon.settings import Settings, StrategySettings
 from posture_daemon.store import Store
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -92,7 +98,7 @@ def run(store: Store, strategy: Strategy, **strategies: float) -> TrainingRun:
     """One training of one epoch through the whole of the retrainer."""
     values = {"epochs": 1, **strategies}
     settings = Settings(data_dir=store.folder, strategies=StrategySettings(**values))  # type: ignore[arg-type]
-    done = Retrainer(store, SubprocessTrainer(), LinuxProbe(store.folder), settings).run(
+    done = Retrainer(store, SubprocessTrainer(), DeviceProbe(store.folder), settings).run(
         "test", force=True, strategy=strategy
     )
     assert done.outcome in (Outcome.KEPT, Outcome.PROMOTED), done.reason
@@ -199,6 +205,49 @@ def test_all_and_scratch_learn_from_every_label(store: Store, strategy: Strategy
     assert challenger(store, done).backbone_sha256 != store.models.get(start).backbone_sha256
     assert report["peak_memory_bytes"] > 200_000_000
     assert done.metrics["incumbent"]["correct"] > 0
+
+
+def test_an_ended_training_goes_on_the_next_time_and_then_leaves_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The folder of the run is thrown away, the checkpoint is not until its training is judged."""
+    kept = store.folder / "checkpoints"
+    job = TrainingJob(
+        str(store.folder), 2, Recipe(0, 1, True, 2), 1, 5, str(tmp_path / "1"), Strategy.FINETUNE, FitPlan(epochs=2)
+    )
+    again = replace(job, out_dir=str(tmp_path / "2"))
+    (tmp_path / "1").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(strategy_run, "_say_epoch", lambda _: give(tmp_path / "1", Order.END))
+        with pytest.raises(TrainingCancelled):
+            train_by_ultralytics(store, store.models.get(2), job)
+    assert [path.name for path in kept.iterdir()] == ["finetune"]
+    shutil.rmtree(tmp_path / "1")
+    trained = train_by_ultralytics(store, store.models.get(2), again)
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("progress: ")]
+    assert said[0] == "progress: going on after epoch 1 of 2, from the checkpoint"
+    assert [line.partition(":")[2][:15] for line in said[1:]] == [" epoch 2 of 2: "]
+    assert trained.challenger.report["seconds_per_epoch"] > 0
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"), [(TrainingCancelled, True), (TrainingOutOfMemory, True), (TrainingError, False)]
+)
+def test_a_checkpoint_outlives_only_what_was_put_off(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[TrainingError], stays: bool
+) -> None:
+    """A training that failed for another reason would fail again if it went on from there."""
+
+    def fail(request: FitRequest, *_: object) -> None:
+        Path(request.checkpoint or "").mkdir(parents=True)
+        raise error("No.")
+
+    monkeypatch.setattr(strategy_run, "fit", fail)
+    job = TrainingJob(str(store.folder), 2, Recipe(0, 1, True, 2), 1, 5, str(tmp_path), Strategy.ALL)
+    with pytest.raises(error):
+        train_by_ultralytics(store, store.models.get(2), job)
+    assert (store.folder / "checkpoints" / "all").exists() is stays
 
 
 def test_one_training_can_be_had_alone(zoo: Path, tmp_path: Path) -> None:

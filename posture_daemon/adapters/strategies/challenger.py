@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,13 @@ from posture_daemon.adapters.strategies.dataset import folder_names, write_datas
 from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
 from posture_daemon.adapters.strategies.progress import MARK
 from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Split
-from posture_daemon.errors import TrainingError
+from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.head import Head
 from posture_daemon.learning.candidate import Challenger
+from posture_daemon.learning.job import TrainingJob
 from posture_daemon.learning.lesson import classes_to_learn
-from posture_daemon.learning.strategies import Course, course_of, judge_fitted, labels_digest
-from posture_daemon.retrain import TrainingJob
+from posture_daemon.learning.orders import Orders
+from posture_daemon.learning.strategies import CHECKPOINTS, Course, course_of, judge_fitted, labels_digest
 from posture_daemon.store import Store
 
 MODEL = "model"
@@ -43,8 +46,12 @@ class Trained:
 
 
 def train_by_ultralytics(store: Store, incumbent: ModelVersion, job: TrainingJob) -> Trained:
-    """Export, train, import, judge. Raises `TrainingError` when there is nothing to learn from or ultralytics fails."""
+    """Export, train, import, judge. Raises `TrainingError` when there is nothing to learn from or ultralytics fails.
+
+    Told to end (`TrainingCancelled`), it leaves a checkpoint, from which the next training on the same labels goes on.
+    """
     began = time.monotonic()
+    orders = Orders(Path(job.out_dir))
     course = course_of(job.strategy, store, incumbent, job.plan)
     labelled = store.labels.labelled()
     classes = classes_to_learn(store, incumbent, (i.class_name for i in labelled if i.split is Split.TRAIN))
@@ -54,16 +61,38 @@ def train_by_ultralytics(store: Store, incumbent: ModelVersion, job: TrainingJob
     out = Path(job.out_dir)
     holdout = [image for image in labelled if image.split is Split.HOLDOUT] if job.plan.watch_holdout else []
     learned = write_dataset(store, out / "dataset", names, course.images, holdout)
+    orders.look()
     _export(store, course.start, names, out / "start.pt")
     prepared = time.monotonic()
-    fitted = fit(_request(store, course, job), _say)
-    trained = time.monotonic()
-    imported = import_checkpoint(Path(fitted.last), out / MODEL, _image_size(store, course.start))
-    moved = _moved(store, course, imported)
-    seconds = {"features": round(prepared - began, 3), "fit": round(trained - prepared, 3)}
-    report = {**_report(job, course, learned), **_of_fit(fitted), "seconds": seconds}
-    challenger = _judge(store, imported, moved, classes, incumbent, job.threads, report)
+    with _unfinished(store.folder / CHECKPOINTS / job.strategy.value) as checkpoint:
+        fitted = fit(_request(store, course, job, checkpoint), _say_epoch, _say)
+        trained = time.monotonic()
+        imported = import_checkpoint(Path(fitted.last), out / MODEL, _image_size(store, course.start))
+        moved = _moved(store, course, imported)
+        orders.look()
+        seconds = {"features": round(prepared - began, 3), "fit": round(trained - prepared, 3)}
+        report = {**_report(job, course, learned), **_of_fit(fitted), "seconds": seconds}
+        challenger = _judge(store, imported, moved, classes, incumbent, job.threads, report, orders)
     return Trained(challenger, {"folder": MODEL, "sha256": imported.backbone_sha256} if moved else None)
+
+
+@contextmanager
+def _unfinished(checkpoint: Path) -> Iterator[Path]:
+    """Keep what was trained for next time, unless the work within is done, or failed so that it would fail again."""
+    try:
+        yield checkpoint
+    except (TrainingCancelled, TrainingOutOfMemory):
+        raise
+    except PostureError:
+        _forget(checkpoint)
+        raise
+    _forget(checkpoint)
+
+
+def _forget(checkpoint: Path) -> None:
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    with suppress(OSError):  # another strategy has one too, or there never was one
+        checkpoint.parent.rmdir()
 
 
 def _export(store: Store, start: ModelVersion, names: Sequence[str], out: Path) -> None:
@@ -73,7 +102,7 @@ def _export(store: Store, start: ModelVersion, names: Sequence[str], out: Path) 
     export_checkpoint(store.models.backbone_folder(start.backbone_sha256), grown, folder_names(len(names)), out)
 
 
-def _request(store: Store, course: Course, job: TrainingJob) -> FitRequest:
+def _request(store: Store, course: Course, job: TrainingJob, checkpoint: Path) -> FitRequest:
     out = Path(job.out_dir)
     return FitRequest(
         weights=str(out / "start.pt"),
@@ -88,15 +117,19 @@ def _request(store: Store, course: Course, job: TrainingJob) -> FitRequest:
         flip=job.recipe.flip,
         validate=job.plan.watch_holdout,
         threads=job.threads,
+        orders=job.out_dir,
+        checkpoint=str(checkpoint),
     )
 
 
-def _say(epoch: Mapping[str, Any]) -> None:
-    """One line for the parent, which puts it into the log."""
+def _say_epoch(epoch: Mapping[str, Any]) -> None:
     seen = "" if epoch["top1"] is None else f", top-1 {epoch['top1']:.3f}"
-    sys.stderr.write(
-        f"{MARK}epoch {epoch['epoch']} of {epoch['epochs']}: loss {epoch['loss']:.3f}{seen}, {epoch['seconds']:.1f} s\n"
-    )
+    _say(f"epoch {epoch['epoch']} of {epoch['epochs']}: loss {epoch['loss']:.3f}{seen}, {epoch['seconds']:.1f} s")
+
+
+def _say(sentence: str) -> None:
+    """One line for the parent, which puts it into the log."""
+    sys.stderr.write(f"{MARK}{sentence}\n")
     sys.stderr.flush()
 
 
@@ -130,11 +163,12 @@ def _judge(
     incumbent: ModelVersion,
     threads: int,
     report: Mapping[str, Any],
+    orders: Orders,
 ) -> Challenger:
     old = _backbone(store, incumbent, threads)
     new = OnnxBackbone(imported.backbone_path, threads=threads) if moved else old
     head = Head.from_bytes(imported.head_path.read_bytes())
-    return judge_fitted(store, (head, classes, new), (incumbent, old), report)
+    return judge_fitted(store, (head, classes, new), (incumbent, old), report, orders)
 
 
 def _report(job: TrainingJob, course: Course, learned: Sequence[LabelledImage]) -> dict[str, Any]:

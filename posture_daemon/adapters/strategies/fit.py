@@ -1,8 +1,8 @@
 """One training by ultralytics, in a process of its own.
 
 From a shell: `python -m posture_daemon.adapters.strategies.fit_child REQUEST.json` with the fields of `FitRequest`; each line
-on standard output is a JSON object, one per epoch and the result at last. Nothing is written outside `out`, nothing asks
-the network.
+on standard output is a JSON object, one per epoch and the result at last. Nothing is written outside `out` and `checkpoint`,
+nothing asks the network.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from posture_daemon.adapters.checkpoints.parent import quiet_environment
-from posture_daemon.errors import TrainingError
+from posture_daemon.adapters.out_of_memory import ran_out_of_memory
+from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 
 MODULE = "posture_daemon.adapters.strategies.fit_child"
 LOG = "ultralytics.log"
+
+LAST_LINES = 50
+"""Of the log, as its last words: a driver complains before the traceback, which is as long."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,10 @@ class FitRequest:
 
     `weights` is a checkpoint, `data` a folder with `train/` and `val/` and the same class folders in both, sizes are in
     pixels. `freeze` is the number of layers that stay as they are (10: all but the head). With `validate` the pictures of
-    `val` are looked at after each epoch, else only after the last. `out` is a folder of this training alone.
+    `val` are looked at after each epoch, else only after the last. `out` is a folder of this training alone. `orders` is the
+    folder where it is told to pause or end (`learning/orders.py`), `out` if empty. In the folder `checkpoint` it leaves what
+    it needs to go on after the last finished epoch; a later request that differs in nothing but paths and threads goes on
+    from there.
     """
 
     weights: str
@@ -46,6 +53,8 @@ class FitRequest:
     flip: bool = True
     validate: bool = True
     threads: int = 2
+    orders: str = ""
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +78,16 @@ class Fitted:
     versions: Mapping[str, str]
 
 
-def fit(request: FitRequest, on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None) -> Fitted:
-    """Run it; `on_epoch` is called with `{"epoch", "epochs", "loss", "top1", "seconds"}`. Raises `TrainingError`."""
+def fit(
+    request: FitRequest,
+    on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Fitted:
+    """Run it; `on_epoch` is called with `{"epoch", "epochs", "loss", "top1", "seconds"}`, `on_note` with a sentence.
+
+    Raises `TrainingCancelled` when it was told to end, `TrainingOutOfMemory`, or `TrainingError`. Peak and seconds of a
+    training that was ended and went on are those of its last part.
+    """
     out = Path(request.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "fit.json").write_text(json.dumps(asdict(request)))
@@ -85,9 +102,11 @@ def fit(request: FitRequest, on_epoch: Callable[[Mapping[str, Any]], None] = lam
                 said = json.loads(line)
                 if "epoch" in said:
                     on_epoch(said)
+                if "note" in said:
+                    on_note(said["note"])
                 result = said.get("result")
     if child.returncode or result is None:
-        raise TrainingError(_explain(child.returncode, out / LOG))
+        raise _failure(child.returncode, (out / LOG).read_text(errors="replace"))
     curve = tuple(result.pop("curve"))
     return Fitted(**result, curve=curve, seconds=round(time.monotonic() - began, 3))
 
@@ -99,10 +118,14 @@ def _environment(request: FitRequest) -> dict[str, str]:
     return {**quiet_environment(Path(request.out)), **cores, "HOME": request.out, "TMPDIR": request.out}
 
 
-def _explain(code: int, log: Path) -> str:
+def _failure(code: int, log: str) -> TrainingError:
     """Why there is no result, in one sentence."""
+    if code == os.EX_TEMPFAIL:
+        return TrainingCancelled("ultralytics was told to end, and goes on next time after the last epoch it finished.")
+    lines = log.strip().splitlines()
     if code == -signal.SIGKILL:
-        return "ultralytics was killed (SIGKILL), most likely because memory ran out."
-    lines = log.read_text(errors="replace").strip().splitlines()
+        return TrainingOutOfMemory("ultralytics was killed (SIGKILL), most likely because memory ran out.")
     last_words = lines[-1].strip().rstrip(".") if lines else "it said nothing"
-    return f"ultralytics ended with code {code} and without a result: {os.path.basename(str(log))} says {last_words}."
+    if ran_out_of_memory(code, "\n".join(lines[-LAST_LINES:])):
+        return TrainingOutOfMemory(f"ultralytics ran out of memory: {LOG} says {last_words}.")
+    return TrainingError(f"ultralytics ended with code {code} and without a result: {LOG} says {last_words}.")

@@ -1,6 +1,7 @@
 """The process in which ultralytics trains: `python -m posture_daemon.adapters.strategies.fit_child REQUEST.json`.
 
-See `fit` for the request and the answer. The only module here that imports torch and ultralytics.
+See `fit` for the request and the answer. This module, `resumable` and `checkpoint` are the only ones here that import torch
+and ultralytics; between two batches it looks at the orders (`learning/orders.py`), so a pause or an end comes within a batch.
 """
 
 from __future__ import annotations
@@ -11,33 +12,70 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from posture_daemon.adapters.out_of_memory import ran_out_of_memory
+from posture_daemon.errors import TrainingCancelled
+from posture_daemon.learning.orders import Orders
+
+if TYPE_CHECKING:
+    from posture_daemon.adapters.strategies.checkpoint import Keeper
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main(request_file: Path) -> int:
-    """Train, and say one JSON object per line on what was standard output."""
+    """Train, and say one JSON object per line on what was standard output.
+
+    Ends with 75 (try again later) when it was told to end, and with 1 and the reason as the last line when memory ran out.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # ultralytics talks on standard output
     request = json.loads(request_file.read_text())
     with answers:
-        answers.write(json.dumps({"result": _train(request, answers)}) + "\n")
+        try:
+            answers.write(json.dumps({"result": _train(request, answers)}) + "\n")
+        except TrainingCancelled:
+            return os.EX_TEMPFAIL
+        except (MemoryError, RuntimeError) as error:
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            if not ran_out_of_memory(None, words):
+                raise
+            sys.stderr.write(f"\n{words}\n")
+            return 1
     return 0
 
 
 def _train(request: dict[str, Any], answers: TextIO) -> dict[str, Any]:
+    orders = Orders(Path(request["orders"] or request["out"]), _release)
+    orders.look()  # to load torch takes seconds, in which nobody listens
     import torch
     import ultralytics
+
+    from posture_daemon.adapters.strategies.resumable import ResumableTrainer
 
     ultralytics.settings.update({"sync": False})
     torch.set_num_threads(request["threads"])
     epochs = _Epochs(answers, request["epochs"], request["validate"])
     model = ultralytics.YOLO(request["weights"])
-    model.add_callback("on_fit_epoch_end", epochs.end)
-    model.train(**_arguments(request, "0" if torch.cuda.is_available() else "cpu"))
+    arguments = _arguments(request, "0" if torch.cuda.is_available() else "cpu")
+    keeper = _keeper(request, model, arguments, epochs.note)
+    found = keeper.found()
+    if found:
+        epochs.go_on(found.pop("epochs"))
+    for event in ("on_train_batch_start", "on_train_batch_end", "on_val_batch_start"):
+        model.add_callback(event, lambda _: orders.look())
+    model.add_callback("on_fit_epoch_end", lambda trainer: _keep(trainer, epochs, keeper))
+    model.train(trainer=partial(ResumableTrainer, found), **arguments)
+    return _result(request, model, epochs)
+
+
+def _result(request: dict[str, Any], model: Any, epochs: _Epochs) -> dict[str, Any]:
     weights = Path(request["out"]) / "run" / "weights"
     return {
         "top1": float(model.trainer.metrics["metrics/accuracy_top1"]),
@@ -46,8 +84,39 @@ def _train(request: dict[str, Any], answers: TextIO) -> dict[str, Any]:
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "best": str(weights / "best.pt"),
         "last": str(weights / "last.pt"),
-        "versions": {"ultralytics": ultralytics.__version__, "torch": torch.__version__},
+        "versions": _versions("ultralytics", "torch"),
     }
+
+
+def _keeper(request: dict[str, Any], model: Any, arguments: dict[str, Any], say: Callable[[str], None]) -> Keeper:
+    """Of the checkpoint, which belongs to this training alone: paths are another's, all else must be the same."""
+    from posture_daemon.adapters.strategies.checkpoint import Keeper, fingerprint
+
+    if request["checkpoint"] is None:
+        return Keeper(None, "", say)
+    settings = {name: value for name, value in arguments.items() if name not in ("data", "project")}
+    settings |= {"names": list(model.names.values()), **_versions("ultralytics", "torch", "torchvision")}
+    belongs_to = fingerprint(model.model.state_dict(), Path(request["data"]), settings)
+    return Keeper(Path(request["checkpoint"]), belongs_to, say)
+
+
+def _versions(*modules: str) -> dict[str, str]:
+    return {name: str(import_module(name).__version__) for name in modules}
+
+
+def _keep(trainer: Any, epochs: _Epochs, keeper: Keeper) -> None:
+    """Called by ultralytics after each epoch and its validation; and once more at the end, which is no epoch."""
+    if trainer.epoch < trainer.epochs:
+        epochs.end(trainer)
+        if keeper.keeps:
+            keeper.save({**trainer.state(), "epochs": epochs.state()})
+
+
+def _release() -> None:
+    """While paused the batch at hand stays where it is; what the allocator of CUDA hoards can go."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _arguments(request: dict[str, Any], device: str) -> dict[str, Any]:
@@ -69,6 +138,7 @@ def _arguments(request: dict[str, Any], device: str) -> dict[str, Any]:
         "patience": 0,  # no early stop: all strategies get the same epochs
         "amp": False,  # the check of it would download a model
         "workers": 0,
+        "close_mosaic": 0,  # there is none; but to close it would begin the order of the pictures anew, in a resumed epoch too
         "cache": False,
         "plots": False,  # would look for a font on the network
         "device": device,
@@ -88,10 +158,8 @@ class _Epochs:
         self._seconds: dict[int, float] = {}
 
     def end(self, trainer: Any) -> None:
-        """Called by ultralytics after each epoch and its validation; and once more at the end, which is no epoch."""
+        """Remember an epoch, and tell of it."""
         number = trainer.epoch + 1
-        if number > self._planned:
-            return
         self._seconds[number] = float(trainer.epoch_time)
         top1 = float(trainer.metrics["metrics/accuracy_top1"]) if self._validate else None
         if top1 is not None:
@@ -99,6 +167,19 @@ class _Epochs:
         loss = sum(float(value) for value in trainer.tloss.values())
         line = {"epoch": number, "epochs": self._planned, "loss": round(loss, 4), "top1": top1}
         self._answers.write(json.dumps({**line, "seconds": round(self._seconds[number], 3)}) + "\n")
+
+    def note(self, sentence: str) -> None:
+        """Tell something that is not an epoch."""
+        self._answers.write(json.dumps({"note": sentence}) + "\n")
+
+    def state(self) -> dict[str, dict[int, float]]:
+        """For the checkpoint."""
+        return {"curve": self._curve, "seconds": self._seconds}
+
+    def go_on(self, state: dict[str, dict[int, float]]) -> None:
+        """Continue from a checkpoint."""
+        self._curve, self._seconds = state["curve"], state["seconds"]
+        self.note(f"going on after epoch {max(self._seconds)} of {self._planned}, from the checkpoint")
 
     def summary(self) -> dict[str, Any]:
         """The first of the best epochs, and the mean duration."""
