@@ -8,28 +8,28 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from posture_daemon.attempt import Attempt
 from posture_daemon.domain import (
     Decision,
+    Failure,
     ModelVersion,
     Outcome,
     PostureClass,
     Role,
-    Split,
     Strategy,
     TrainingRun,
     Verdict,
 )
-from posture_daemon.errors import ModelError, PostureError, TrainingCancelled
-from posture_daemon.gate import TrainingFacts, decide
-from posture_daemon.learning.features import Recipe
+from posture_daemon.errors import ModelError, PostureError, TrainingCancelled, TrainingOutOfMemory
+from posture_daemon.learning.job import TrainingJob
 from posture_daemon.learning.lineage import lineage
-from posture_daemon.learning.strategies import FitPlan
 from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.promotion import Answers, judge
+from posture_daemon.readiness import Readiness
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import TRAINING_LOCK, exclusive
@@ -39,33 +39,11 @@ log = logging.getLogger(__name__)
 FOLDER_PREFIX = "training-"
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """What the training process is told, as JSON."""
-
-    data_dir: str
-    incumbent_id: int
-    recipe: Recipe
-    threads: int
-    nice: int
-    out_dir: str
-    strategy: Strategy = Strategy.REPLAY
-    plan: FitPlan = field(default_factory=FitPlan)
-
-    def to_json(self) -> str:
-        """For the request file."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> TrainingJob:
-        """Read the request file."""
-        data = json.loads(text)
-        parts = {"recipe": Recipe(**data["recipe"]), "plan": FitPlan(**data["plan"])}
-        return cls(**{**data, **parts, "strategy": Strategy(data["strategy"])})
-
-
 class Retrainer:
-    """Runs attempts, one at a time over all processes of the data folder."""
+    """Runs attempts, one at a time over all processes of the data folder.
+
+    `away` tells for how many seconds the owner has been away, `None` when they are not or nobody can tell.
+    """
 
     def __init__(
         self,
@@ -74,30 +52,44 @@ class Retrainer:
         probe: ResourceProbe,
         settings: Settings,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        away: Callable[[], float | None] = lambda: None,
     ) -> None:
-        self._store, self._trainer, self._probe, self._settings, self._clock = store, trainer, probe, settings, clock
+        self._store, self._trainer, self._probe, self._settings = store, trainer, probe, settings
+        self._clock, self._monotonic = clock, monotonic
+        self._readiness = Readiness(store, probe, settings, clock, away)
 
-    def decide(self) -> Decision:
-        """What the gate says now."""
-        return decide(self._probe.read(), self._facts(), self._settings.training)
+    def decide(self, strategy: Strategy = Strategy.REPLAY) -> Decision:
+        """What the gate says now. Raises `ModelError` when there is no champion."""
+        return self._readiness.decide(self._incumbent(), strategy)
 
     def run(self, trigger: str, *, force: bool = False, strategy: Strategy = Strategy.REPLAY) -> TrainingRun:
-        """Attempt to learn now. `force` skips the gate, never the holdout.
+        """Attempt to learn now. `force` skips what is the owner's to decide: never what protects the device, nor the holdout.
 
         Raises `ModelError` when there is no champion to start from; any failure of the training itself is an outcome.
         """
         with exclusive(self._store.folder / TRAINING_LOCK) as alone:
-            incumbent = self._store.models.champion()
-            if incumbent is None:
-                raise ModelError(
-                    "There is no champion to learn from; import a model first: posture-daemon models import FILE.pt."
-                )
-            decision = self.decide() if alone else _busy()
+            incumbent = self._incumbent()
+            decision = self._readiness.decide(incumbent, strategy) if alone else _busy()
             if alone:
                 self._clear_interrupted()
-            if not decision.passed and not (force and alone):
+            if not (_safe(decision) if force else decision.passed):
                 return self._store.runs.defer(trigger, decision, incumbent.id, self._clock())
-            return self._attempt(trigger, decision, incumbent, strategy)
+            return self._attempt(trigger, decision, incumbent, self._readiness.job(incumbent, strategy), forced=force)
+
+    def recover(self) -> None:
+        """Close what a process that died has left open. Leaves everything alone while another process trains."""
+        with exclusive(self._store.folder / TRAINING_LOCK) as alone:
+            if alone:
+                self._clear_interrupted()
+
+    def _incumbent(self) -> ModelVersion:
+        incumbent = self._store.models.champion()
+        if incumbent is None:
+            raise ModelError(
+                "There is no champion to learn from; import a model first: posture-daemon models import FILE.pt."
+            )
+        return incumbent
 
     def _clear_interrupted(self) -> None:
         """Nobody else trains, so an open run is a dead one, and so is the folder of one."""
@@ -105,49 +97,51 @@ class Retrainer:
         for folder in self._store.folder.glob(f"{FOLDER_PREFIX}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _facts(self) -> TrainingFacts:
-        runs, labels = self._store.runs, self._store.labels
-        learned_at = runs.last_started(Outcome.KEPT, Outcome.PROMOTED)
-        attempted_at = runs.last_started(Outcome.KEPT, Outcome.PROMOTED, Outcome.FAILED)
-        champion = self._store.models.champion()
-        return TrainingFacts(
-            new_labels=labels.total() if learned_at is None else labels.new_since(learned_at),
-            images_per_class=tuple(per_split[Split.TRAIN] for per_split in labels.counts().values()),
-            seconds_since_training=None if attempted_at is None else self._clock() - attempted_at,
-            knows_classes=champion is not None and not champion.is_base,
-        )
-
-    def _attempt(self, trigger: str, decision: Decision, incumbent: ModelVersion, strategy: Strategy) -> TrainingRun:
-        run_id = self._store.runs.begin(trigger, decision, incumbent.id, self._clock())
-        log.info("training run %d started (%s): %s", run_id, trigger, decision.reason)
+    def _attempt(
+        self, trigger: str, decision: Decision, incumbent: ModelVersion, job: TrainingJob, *, forced: bool
+    ) -> TrainingRun:
+        runs, load = self._store.runs, self._readiness.load(incumbent, job).as_json()
+        run_id = runs.begin(trigger, decision, incumbent.id, self._clock(), {"load": load})
+        log.info("training run %d started (%s)", run_id, trigger)
+        refusal = self._readiness.refusal(forced=forced)
+        attempt = Attempt(run_id, self._store, self._probe, self._settings, refusal, self._clock, self._monotonic)
+        outcome, reason, failure = Outcome.FAILED, "", Failure.OTHER
         try:
             with tempfile.TemporaryDirectory(
                 prefix=FOLDER_PREFIX, dir=self._store.folder, ignore_cleanup_errors=True
             ) as folder:
-                run = self._train_and_judge(run_id, incumbent, Path(folder), strategy)
+                return self._train_and_judge(attempt, incumbent, replace(job, out_dir=folder))
         except TrainingCancelled as error:
-            run = self._store.runs.finish(run_id, Outcome.DEFERRED, str(error), self._clock())
+            outcome, reason = Outcome.DEFERRED, str(error)
+        except TrainingOutOfMemory as error:
+            reason, failure = str(error), Failure.OUT_OF_MEMORY
         except (PostureError, OSError) as error:
-            run = self._store.runs.finish(run_id, Outcome.FAILED, str(error), self._clock())
+            reason, failure = str(error), attempt.failure or Failure.OTHER
         except Exception as error:  # a trainer that writes nonsense must not leave the run open
             log.exception("training run %d failed unexpectedly", run_id)
             reason = f"The training failed unexpectedly ({type(error).__name__}: {error}); see the log."
-            run = self._store.runs.finish(run_id, Outcome.FAILED, reason, self._clock())
-        log.info("training run %d ended: %s, %s", run_id, run.outcome.value if run.outcome else "", run.reason)
-        return run
+        failed = {"failure": failure.value} if outcome is Outcome.FAILED else {}
+        log.info("training run %d ended: %s, %s", run_id, outcome.value, reason)
+        return runs.finish(run_id, outcome, reason, self._clock(), {**attempt.metrics(), **failed})
 
-    def _train_and_judge(self, run_id: int, incumbent: ModelVersion, folder: Path, strategy: Strategy) -> TrainingRun:
-        result = self._train(incumbent, folder, strategy)
-        made_of = lineage(strategy, self._settings, result["report"])
+    def _train_and_judge(self, attempt: Attempt, incumbent: ModelVersion, job: TrainingJob) -> TrainingRun:
+        folder = Path(job.out_dir)
+        request = folder / "request.json"
+        request.write_text(job.to_json())
+        result: dict[str, Any] = json.loads(self._trainer.train(request, attempt.supervise).read_text())
+        made_of = lineage(job.strategy, self._settings, result["report"])
         result["report"].pop("label_ids", None)  # of the version, not of every row that mentions it
         version = self._register(result, incumbent, folder, made_of)
         verdict = self._judge(result, incumbent)
         if verdict.passed and not self._promote(version, incumbent):
             verdict = _overtaken()
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
-        return self._store.runs.finish(
-            run_id, outcome, verdict.reason, self._clock(), {k: result[k] for k in result if k != "head"}, version.id
-        )
+        metrics = {
+            **{name: result[name] for name in result if name != "head"},
+            **attempt.metrics(result["report"].get("peak_memory_bytes")),
+        }
+        log.info("training run %d ended: %s, %s", attempt.run_id, outcome.value, verdict.reason)
+        return self._store.runs.finish(attempt.run_id, outcome, verdict.reason, self._clock(), metrics, version.id)
 
     def _promote(self, version: ModelVersion, incumbent: ModelVersion) -> bool:
         """Nothing is watched against a base: it has no answers that could be better."""
@@ -158,23 +152,6 @@ class Retrainer:
         """What the holdout says. The champion may change meanwhile; `promote` looks again."""
         knows, knew = [c["name"] for c in result["classes"]], [c.name for c in incumbent.classes]
         return judge(Answers.from_json(result["answers"]), knows, knew, self._settings.promotion)
-
-    def _train(self, incumbent: ModelVersion, folder: Path, strategy: Strategy) -> dict[str, Any]:
-        training = self._settings.training
-        job = TrainingJob(
-            str(self._store.folder),
-            incumbent.id,
-            Recipe.of(training),
-            training.threads,
-            training.nice,
-            str(folder),
-            strategy,
-            FitPlan(**self._settings.strategies.model_dump()),
-        )
-        request = folder / "request.json"
-        request.write_text(job.to_json())
-        result: dict[str, Any] = json.loads(self._trainer.train(request, training.timeout_s).read_text())
-        return result
 
     def _register(
         self, result: dict[str, Any], incumbent: ModelVersion, folder: Path, made_of: dict[str, Any]
@@ -202,7 +179,13 @@ class Retrainer:
 
 
 def _busy() -> Decision:
-    return Decision((Verdict("alone", False, "another training is running on this data folder"),))
+    text = "another training is running on this data folder"
+    return Decision((Verdict("alone", False, text, protects=True),))
+
+
+def _safe(decision: Decision) -> bool:
+    """Whether nothing that protects the device stands against it."""
+    return all(verdict.passed for verdict in decision.verdicts if verdict.protects)
 
 
 def _overtaken() -> Decision:

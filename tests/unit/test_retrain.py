@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posture_daemon.domain import ModelVersion, Outcome, Resources, Strategy, TrainingRun
-from posture_daemon.errors import ModelError, TrainingCancelled, TrainingError
+from posture_daemon.domain import Failure, ModelVersion, Order, Outcome, Strategy, TrainingRun
+from posture_daemon.errors import DataFolderError, ModelError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.inputs import pooled_head
-from posture_daemon.retrain import Retrainer, TrainingJob
-from posture_daemon.settings import Settings, TrainingSettings
+from posture_daemon.learning.job import TrainingJob
+from posture_daemon.ports import Supervise, TrainingSeen
+from posture_daemon.resources import Resources
+from posture_daemon.retrain import Retrainer
+from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
+from posture_daemon.supervision import Instruction
 from tests.standins import (
     CHANNELS,
     StandInBackbone,
@@ -28,8 +32,10 @@ from tests.standins import (
     make_store,
     random_head,
     resources,
+    zones,
 )
 
+MB = 1_000_000
 NOW = 1_000_000.0
 CLASSES = [{"name": "good", "role": "good"}, {"name": "bad", "role": "bad"}]
 
@@ -52,12 +58,14 @@ def answers(challenger: int, incumbent: int | None) -> dict[str, Any]:
 class StandInTrainer:
     """Implements `ports.Trainer`: writes a challenger with these right answers of twenty. Keeps the requests.
 
-    `during` is called in the middle of the training.
+    `during` is called in the middle of the training, `seconds` are then watched over; what was said is in `told`.
     """
 
     def __init__(self, challenger: int = 15, incumbent: int | None = 10) -> None:
         self.jobs: list[TrainingJob] = []
-        self.timeouts: list[float] = []
+        self.seconds = 1
+        self.told: list[Instruction] = []
+        self.memory_bytes: int | None = 200 * MB
         self.result: dict[str, Any] = {
             "head": "head.safetensors",
             "classes": CLASSES,
@@ -69,14 +77,22 @@ class StandInTrainer:
         }
         self.during: Callable[[Path], object] = lambda _folder: None
 
-    def train(self, request: Path, timeout_s: float) -> Path:
-        """Write the result beside the request."""
+    def train(self, request: Path, supervise: Supervise) -> Path:
+        """Write the result beside the request, unless it is told to end."""
         self.jobs.append(TrainingJob.from_json(request.read_text()))
-        self.timeouts.append(timeout_s)
         bias = np.full(2, len(self.jobs), np.float32)
         head = pooled_head(CHANNELS, np.zeros((2, CHANNELS), np.float32), bias)
         (request.parent / "head.safetensors").write_bytes(head.to_bytes())
         self.during(request.parent)
+        for _ in range(self.seconds):
+            said = supervise(TrainingSeen(self.memory_bytes, False))
+            self.told.append(said)
+            if said.failure is Failure.OUT_OF_MEMORY:
+                raise TrainingOutOfMemory(said.reason)
+            if said.failure is not None:
+                raise TrainingError(said.reason)
+            if said.order is Order.END:
+                raise TrainingCancelled(said.reason)
         result = request.parent / "result.json"
         result.write_text(json.dumps(self.result))
         return result
@@ -87,10 +103,15 @@ class StandInProbe:
 
     def __init__(self) -> None:
         self.now = resources()
+        self.later: list[Resources] = []
+        """What is read first, one after the other."""
 
     def read(self) -> Resources:
         """What the test says."""
-        return self.now
+        return self.later.pop(0) if self.later else self.now
+
+    def close(self) -> None:
+        """Nothing was begun."""
 
 
 class Bench:
@@ -102,9 +123,22 @@ class Bench:
         label_days(self.store, "good", "bad", blocks=2, count=3)
         self.trainer, self.probe = StandInTrainer(), StandInProbe()
         self.now = NOW
-        training = TrainingSettings(min_new_labels=10, cooldown_s=60, seed=7, views=3, threads=1, timeout_s=12)
-        self.settings = Settings(data_dir=self.store.folder, training=training)
-        self.retrainer = Retrainer(self.store, self.trainer, self.probe, self.settings, clock=lambda: self.now)
+        self.away: float | None = 3600.0
+        self.settings = Settings(
+            data_dir=self.store.folder,
+            training=TrainingSettings(min_new_labels=10, seed=7, views=3, threads=1, timeout_s=12),
+            schedule=ScheduleSettings(cooldown_s=60, away_s=60, away_patience_s=600),
+            limits=LimitsSettings(memory_reserve_mb=500),
+        )
+        self.retrainer = self.retrainer_of(self.settings)
+
+    def retrainer_of(self, settings: Settings) -> Retrainer:
+        """One with the clock of this bench, on which a second passes at each look at a training."""
+        monotonic = iter(range(10**6))
+        return Retrainer(
+            self.store, self.trainer, self.probe, settings,
+            clock=lambda: self.now, monotonic=lambda: float(next(monotonic)), away=lambda: self.away,
+        )  # fmt: skip
 
     def run(self, **options: Any) -> TrainingRun:
         """One attempt."""
@@ -157,7 +191,7 @@ def test_the_training_process_is_told_all_it_needs(bench: Bench) -> None:
     assert (job.data_dir, job.incumbent_id) == (str(bench.store.folder), bench.champion.id)
     assert (job.threads, job.nice) == (1, bench.settings.training.nice)
     assert Path(job.out_dir).parent == bench.store.folder
-    assert bench.trainer.timeouts == [12]
+    assert job.memory_most_bytes == bench.settings.limits.memory_most_mb * MB
 
 
 def test_a_version_knows_how_it_was_made(bench: Bench) -> None:
@@ -212,26 +246,38 @@ def test_a_closed_gate_defers_and_repeats_itself_in_one_line(bench: Bench) -> No
     first = bench.run()
     bench.now += 60
     second = bench.run()
-    assert (second.outcome, second.reason) == (Outcome.DEFERRED, "available memory is unknown")
+    assert second.outcome is Outcome.DEFERRED
+    assert second.reason.startswith("available memory is unknown (at least ")
     assert (second.id, second.started_at, second.finished_at) == (first.id, NOW, NOW + 60)
     assert bench.trainer.jobs == []
     assert len(bench.store.runs.recent()) == 1
     assert bench.roles() == (bench.champion, None)
 
 
-def test_force_skips_the_gate_but_not_the_holdout(bench: Bench) -> None:
-    """A hot device trains when its owner says so, and a worse challenger still stays out."""
-    bench.probe.now = resources(temperatures_celsius={"cpu": 99.0})
+def test_force_skips_what_is_the_owners_but_not_the_holdout(bench: Bench) -> None:
+    """They want it now, although they sit there and have paused training; a worse challenger still stays out."""
+    bench.away = None
+    bench.store.pauses.begin(NOW)
     bench.trainer.result["answers"] = answers(5, 10)
     assert bench.run().outcome is Outcome.DEFERRED
     assert bench.run(force=True).outcome is Outcome.KEPT
     assert len(bench.trainer.jobs) == 1
 
 
+@pytest.mark.parametrize(
+    "device", [{"zones": zones(cpu=99.0)}, {"memory_available_bytes": 100 * MB}, {"disk_free_bytes": None}]
+)
+def test_force_does_not_skip_what_protects_the_device(bench: Bench, device: dict[str, Any]) -> None:
+    """A hot, full or silent device trains for nobody."""
+    bench.probe.now = resources(**device)
+    assert bench.run(force=True).outcome is Outcome.DEFERRED
+    assert bench.trainer.jobs == []
+
+
 def test_the_cool_down_and_new_labels_are_counted_from_the_last_training(bench: Bench) -> None:
     """Right after a training both are missing; with labels and time the gate opens again."""
     bench.run()
-    assert bench.run().reason == "0 new labels (at least 10); last training 0 s ago (at least 60 s)"
+    assert bench.run().reason.startswith("0 new labels (at least 10); last training 0 s ago (at least 60 s)")
     for number in range(10):
         label(bench.store, add_frame(bench.store, NOW + number), "good", NOW + 1)
     assert bench.run().reason == "last training 0 s ago (at least 60 s)"
@@ -310,6 +356,7 @@ def test_two_trainings_at_once_are_one_too_many(bench: Bench) -> None:
     assert bench.run().outcome is Outcome.PROMOTED
     assert {run.outcome for run in inner} == {Outcome.DEFERRED}
     assert {run.reason for run in inner} == {"another training is running on this data folder"}
+    bench.retrainer.recover()
     assert len(bench.trainer.jobs) == 1
 
 
@@ -351,8 +398,149 @@ def test_a_promotion_opens_a_watch_but_not_over_a_base(bench: Bench, tmp_path: P
 def test_without_a_champion_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
     """The sentence says what to do; no run is recorded."""
     store = make_store(tmp_path)
-    retrainer = Retrainer(store, StandInTrainer(), StandInProbe(), Settings(data_dir=store.folder), clock=lambda: NOW)
+    retrainer = Retrainer(store, StandInTrainer(), StandInProbe(), Settings(data_dir=store.folder), lambda: NOW)
     with pytest.raises(ModelError, match=r"posture-daemon models import FILE\.pt"):
         retrainer.run("test")
     assert store.runs.recent() == []
     store.close()
+
+
+def test_recovery_closes_what_a_dead_process_left_open(bench: Bench) -> None:
+    """At the start of the daemon, before anybody asks the gate."""
+    bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
+    (bench.store.folder / "training-abc").mkdir()
+    bench.retrainer.recover()
+    assert bench.store.runs.recent()[0].outcome is Outcome.FAILED
+    assert bench.leftovers() == []
+
+
+def test_a_training_that_gets_hot_is_deferred_with_its_story(bench: Bench) -> None:
+    """Warm: it pauses, and goes on; hot: it ends for now. Champion untouched, labels still new, no cool-down: it continues."""
+    bench.trainer.seconds = 9
+    bench.probe.later = [resources(zones=zones(cpu=c)) for c in (60, 60, 82, 75, 70, 60, 90)]
+    run = bench.run()
+    assert (run.outcome, run.reason) == (Outcome.DEFERRED, "too hot: hottest zone cpu 90.0 °C")
+    assert [said.order.value for said in bench.trainer.told] == ["run", "pause", "pause", "run", "run", "end"]
+    story = [(one["order"], one["reason"]) for one in run.metrics["interruptions"]]
+    assert story == [
+        ("pause", "too warm: hottest zone cpu 82.0 °C"),
+        ("run", "nothing stands against it"),
+        ("end", "too hot: hottest zone cpu 90.0 °C"),
+    ]
+    assert (run.metrics["paused_s"], run.metrics["peak_memory_bytes"]) == (2.0, 200 * MB)
+    assert bench.roles() == (bench.champion, None)
+    assert bench.run().outcome is Outcome.PROMOTED
+
+
+def test_a_paused_training_says_so_in_its_record(bench: Bench) -> None:
+    """So that `status` in another process can tell."""
+    notes: list[str] = []
+    bench.trainer.seconds = 3
+    bench.probe.later = [resources(), resources(zones=zones(cpu=82.0)), resources(zones=zones(cpu=82.0))]
+    original = bench.probe.read
+
+    def read() -> Resources:
+        notes.append(bench.store.runs.recent()[0].reason if bench.trainer.jobs else "")
+        return original()
+
+    bench.probe.read = read  # type: ignore[method-assign]
+    bench.run()
+    assert notes[2:] == ["paused: too warm: hottest zone cpu 82.0 °C"] * 1 + [
+        "paused: too warm: hottest zone cpu 82.0 °C"
+    ]
+
+
+def test_the_owners_pause_ends_a_running_training(bench: Bench) -> None:
+    """Also a forced one, if the pause came after it; one that was there before does not."""
+    bench.store.pauses.begin(NOW)
+    bench.trainer.during = lambda _folder: bench.store.pauses.begin(NOW + 1)
+    bench.now = NOW + 1
+    run = bench.run(force=True)
+    assert run.outcome is Outcome.DEFERRED
+    assert run.reason == "the owner has paused training; posture-daemon resume ends that"
+
+
+def test_a_window_that_closes_ends_a_training_but_not_a_forced_one(bench: Bench) -> None:
+    """What the schedule began within its hours ends with them; what the owner forced does not care for the hour."""
+    import time as clock
+
+    local = clock.localtime(NOW)
+    begin = local.tm_hour * 60 + local.tm_min
+    window = f"{begin // 60:02d}:{begin % 60:02d}-{(begin + 1) // 60 % 24:02d}:{(begin + 1) % 60:02d}"
+    settings = bench.settings.model_copy(update={"schedule": ScheduleSettings(cooldown_s=0, away_s=0, windows=window)})
+    retrainer = bench.retrainer_of(settings)
+
+    def later(_folder: Path) -> None:
+        bench.now = NOW + 120
+
+    bench.trainer.during = later
+    run = retrainer.run("test")
+    assert (run.outcome, run.reason) == (Outcome.DEFERRED, f"the time for training ({window}) is over")
+    bench.now = NOW
+    assert retrainer.run("test", force=True).outcome is Outcome.PROMOTED
+
+
+def test_a_training_that_runs_out_of_memory_is_made_smaller_then_waits_longer(bench: Bench) -> None:
+    """Half the batch each time, on one thread; when it is a single image, the cool-down doubles. A good one forgives all."""
+
+    def fail(_folder: Path) -> None:
+        raise TrainingOutOfMemory("The training ran out of memory.")
+
+    bench.trainer.during = fail
+    batches = []
+    for _ in range(4):
+        bench.now += 60
+        run = bench.run()
+        assert (run.outcome, run.metrics["failure"]) == (Outcome.FAILED, "out of memory")
+        batches.append(bench.trainer.jobs[-1].recipe.batch)
+    assert batches == [8, 4, 2, 1]
+    bench.now += 60
+    assert "at least 120 s, longer after 1" in bench.run().reason
+    bench.now += 60
+    bench.trainer.during = lambda _folder: None
+    assert bench.run().outcome is Outcome.PROMOTED
+    bench.now += 60
+    bench.run(force=True)
+    assert bench.trainer.jobs[-1].recipe.batch == 8
+
+
+def test_a_training_that_takes_more_than_it_may_is_out_of_memory(bench: Bench) -> None:
+    """Seen from outside, each second; what it took is remembered, so the next one must find that much and more."""
+    bench.trainer.memory_bytes = 5000 * MB
+    run = bench.run()
+    assert (run.outcome, run.metrics["failure"], run.metrics["peak_memory_bytes"]) == (
+        Outcome.FAILED,
+        "out of memory",
+        5000 * MB,
+    )
+
+
+def test_a_training_that_takes_too_long_has_failed(bench: Bench) -> None:
+    """After the 12 s of these settings."""
+    bench.trainer.seconds = 20
+    run = bench.run()
+    assert (run.outcome, run.metrics["failure"]) == (Outcome.FAILED, "out of time")
+    assert "stopped after 12 s" in run.reason
+
+
+def test_what_a_training_took_is_expected_of_the_next(bench: Bench) -> None:
+    """Seen from outside or reported by itself, whichever is more."""
+    bench.trainer.memory_bytes = 700 * MB
+    bench.run()
+    bench.probe.now = resources(memory_available_bytes=1199 * MB)
+    assert "at least 1200 MB: 700 expected + 500 in reserve" in bench.run().reason
+
+
+def test_a_database_that_is_busy_for_once_costs_no_training(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the look at the owner's pause nor the note of a pause may end it."""
+
+    def busy(*_: object) -> None:
+        raise DataFolderError("The database has been busy for more than 10 s.")
+
+    def during(_folder: Path) -> None:
+        monkeypatch.setattr(bench.store.pauses, "current", busy)
+        monkeypatch.setattr(bench.store.runs, "note", busy)
+
+    bench.trainer.during, bench.trainer.seconds = during, 3
+    bench.probe.later = [resources(), resources(zones=zones(cpu=82.0)), resources()]
+    assert bench.run().outcome is Outcome.PROMOTED
