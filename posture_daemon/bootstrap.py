@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from posture_daemon.adapters.cameras.address import open_camera
 from posture_daemon.adapters.cameras.newest import NewestFrame, Patience
 from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
-from posture_daemon.adapters.probe import LinuxProbe
+from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer import SubprocessTrainer
 from posture_daemon.capture import CaptureLoop
 from posture_daemon.daemon import Daemon, Parts
@@ -32,15 +33,18 @@ from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.lesson import Lesson, gather
 from posture_daemon.learning.prepare import Preparer
+from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.learning.reexamine import Difference, differ, say
 from posture_daemon.live import LiveClassifier, LiveModel
 from posture_daemon.pictures import decode
-from posture_daemon.ports import Backbone
+from posture_daemon.ports import Backbone, ResourceProbe
 from posture_daemon.retrain import Retrainer
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
+from posture_daemon.status import read_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import in_turn
+from posture_daemon.upkeep import Upkeep
 from posture_daemon.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -100,8 +104,8 @@ def install(store: Store, folder: Path, source: str, *, as_base: bool) -> ModelV
 
 def load_model(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> LiveModel:
     """Read a version from disk, every file checked against its digest; a backbone that is loaded already is used again."""
-    backbone = open_backbone(store, version, loaded)
-    return LiveModel(version, backbone, Head.from_bytes(store.models.read_head(version.head_sha256)))
+    head = Head.from_bytes(store.models.read_head(version.head_sha256))  # says so where files were removed
+    return LiveModel(version, open_backbone(store, version, loaded), head)
 
 
 def open_backbone(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> Backbone:
@@ -137,9 +141,25 @@ def champion(store: Store) -> ModelVersion:
     return version
 
 
-def build_retrainer(store: Store, settings: Settings, trainer: SubprocessTrainer) -> Retrainer:
+def build_retrainer(
+    store: Store,
+    settings: Settings,
+    trainer: SubprocessTrainer,
+    away: Callable[[], float | None] = lambda: None,
+    probe: ResourceProbe | None = None,
+) -> Retrainer:
     """A retrainer on the real device."""
-    return Retrainer(store, trainer, LinuxProbe(settings.data_dir), settings)
+    return Retrainer(store, trainer, probe or DeviceProbe(settings.data_dir), settings, away=away)
+
+
+def away_by_status(settings: Settings) -> Callable[[], float | None]:
+    """How long the owner has been away, as the running daemon says; unknown when none runs."""
+    return lambda: (read_status(settings.data_dir) or {}).get("away_s")
+
+
+def away_by_loop(source: NewestFrame, loop: CaptureLoop) -> Callable[[], float | None]:
+    """How long the owner has been away, as the capture loop sees it; unknown while the camera gives nothing."""
+    return lambda: loop.away_s if source.state.status == "running" else None
 
 
 def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> Watcher:
@@ -153,9 +173,8 @@ def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> Wat
     )
 
 
-def build_preparer(store: Store, settings: Settings) -> Preparer:
+def build_preparer(store: Store, settings: Settings, probe: ResourceProbe) -> Preparer:
     """A preparer on the real device, with a child of its own."""
-    probe = LinuxProbe(settings.data_dir)
     return Preparer(store, SubprocessTrainer(), probe, settings, partial(backbone_of, store))
 
 
@@ -168,20 +187,24 @@ def build_daemon(settings: Settings) -> Daemon:
     source.check()
     store = open_store(settings)
     live = LiveClassifier(load_model(store, champion(store)))
-    trainer = SubprocessTrainer()
+    trainer, probe = SubprocessTrainer(), DeviceProbe(settings.data_dir)
     router = Router(settings.queue, Random(settings.training.seed))
+    loop = CaptureLoop(source, live, router, store, settings)
+    away = away_by_loop(source, loop)
     return Daemon(
         Parts(
             settings=settings,
             store=store,
             source=source,
             live=live,
-            loop=CaptureLoop(source, live, router, store, settings),
-            retrainer=build_retrainer(store, settings, trainer),
+            loop=loop,
+            retrainer=build_retrainer(store, settings, trainer, away, probe),
             watcher=build_watcher(store, settings, live),
+            upkeep=Upkeep(store, Recalibrator(store, partial(open_backbone, store), settings), settings),
+            away=away,
             trainer=trainer,
-            preparer=build_preparer(store, settings),
-            probe=LinuxProbe(settings.data_dir),
+            preparer=build_preparer(store, settings, probe),
+            probe=probe,
             load_model=lambda version: load_model(store, version, live.backbone),
         )
     )

@@ -12,9 +12,10 @@ from typing import Protocol
 import numpy as np
 
 from posture_daemon.confidence import ConfidenceTally
-from posture_daemon.domain import Frame, NewFrame, Prediction
+from posture_daemon.domain import Frame, NewFrame, Prediction, Role
 from posture_daemon.errors import PostureError
 from posture_daemon.live import LiveClassifier
+from posture_daemon.meter import FrameMeter
 from posture_daemon.pictures import encode_jpeg
 from posture_daemon.posture import PostureState, PostureTracker
 from posture_daemon.router import REMEMBERED, Kept, Router
@@ -53,7 +54,7 @@ class CaptureCounts:
 
 
 class CaptureLoop:
-    """One frame a step. Owned by one thread; others may read `counts`, `last` and `state`."""
+    """One frame a step. Owned by one thread; others may read `counts`, `last`, `state` and `away_s`, and take from `meter`."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class CaptureLoop:
         self._answered_at: float | None = None
         self._remembered: str | None = None
         self.counts = CaptureCounts()
+        self.meter = FrameMeter(clock())
         self.confidences = ConfidenceTally()
         self.last: Prediction | None = None
         self.last_captured_at: float | None = None
@@ -86,6 +88,13 @@ class CaptureLoop:
         """The posture now."""
         return self._tracker.state
 
+    @property
+    def away_s(self) -> float | None:
+        """For how many seconds, on the frames' clock, a class whose role is `away` has been seen; `None` while none is."""
+        state, now = self.state, self.last_captured_at
+        away = {c.name for c in self._live.version.classes if c.role is Role.AWAY}
+        return None if state is None or now is None or state.posture not in away else max(0.0, now - state.since)
+
     def run(self, stop: threading.Event) -> None:
         """Step until `stop` is set, at most `camera.fps` times a second; then close the period of the present posture."""
         interval = 1 / self._settings.camera.fps
@@ -99,11 +108,11 @@ class CaptureLoop:
         frame = self._source.wait(self._sequence, FRAME_WAIT_S)
         if frame is None:
             return False
-        if self._sequence > 0:
-            self.counts.skipped += frame.sequence - self._sequence - 1
+        lost = frame.sequence - self._sequence - 1 if self._sequence > 0 else 0
+        self.counts.skipped += lost
         self._sequence = frame.sequence
         try:
-            self._handle(frame)
+            self._handle(frame, lost)
         except PostureError as error:
             self._fail(frame, error)
         except Exception as error:  # cv2.error and onnxruntime's errors share no base class below this one
@@ -114,9 +123,9 @@ class CaptureLoop:
         self.counts.failed += 1
         log.warning("frame %d could not be handled: %s", frame.sequence, error, exc_info=traceback)
 
-    def _handle(self, frame: Frame) -> None:
+    def _handle(self, frame: Frame, lost: int) -> None:
         prediction = self._live.predict(frame.image)
-        self._count()
+        self._count(prediction, lost)
         self.confidences.add(prediction)
         self._follow_renaming(prediction)
         self.last, self.last_captured_at = prediction, frame.captured_at
@@ -126,8 +135,9 @@ class CaptureLoop:
         if kept is not None:
             self._keep(frame, prediction, kept)
 
-    def _count(self) -> None:
+    def _count(self, prediction: Prediction, lost: int) -> None:
         now = self._clock()
+        self.meter.add(now, prediction.latency_s, lost)
         if self._answered_at is not None:
             self.counts.longest_gap_s = max(self.counts.longest_gap_s, now - self._answered_at)
         self._answered_at = now

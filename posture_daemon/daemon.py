@@ -6,24 +6,23 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
-from apscheduler.schedulers.background import BackgroundScheduler
-
 from posture_daemon.capture import CaptureLoop
-from posture_daemon.domain import ModelVersion, Resources
+from posture_daemon.domain import ModelVersion
 from posture_daemon.errors import DataFolderError, PostureError
 from posture_daemon.learning.prepare import Preparer
 from posture_daemon.live import LiveClassifier, LiveModel
 from posture_daemon.ports import ResourceProbe
 from posture_daemon.retrain import Retrainer
+from posture_daemon.schedule import ClockWatch, Job, Schedule
 from posture_daemon.settings import Settings
 from posture_daemon.status import LOCK_NAME, write_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive, owner_of
+from posture_daemon.upkeep import Upkeep
 from posture_daemon.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -70,6 +69,8 @@ class Parts:
     loop: CaptureLoop
     retrainer: Retrainer
     watcher: Watcher
+    upkeep: Upkeep
+    away: Callable[[], float | None]
     trainer: Cancellable
     preparer: Preparer
     probe: ResourceProbe
@@ -79,17 +80,16 @@ class Parts:
 class Daemon:
     """One per data folder. `run` blocks until `stop` is set, the camera ends for good, or the capture loop fails."""
 
-    def __init__(self, parts: Parts, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, parts: Parts, clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._parts = parts
-        self._clock = clock
+        self._clock, self._monotonic = clock, monotonic
         self._started_at = clock()
         self._failure: BaseException | None = None
         self._refused_version: int | None = None
-        self._scheduler = BackgroundScheduler(
-            # A late job runs late and once: clocks jump and laptops sleep, and neither is a reason to skip or to pile up.
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
-            timezone="UTC",
-        )
+        self._clock_watch = ClockWatch(clock, monotonic)
+        self._schedule = Schedule(self._jobs())
 
     def run(self, stop: threading.Event) -> None:
         """Run. Raises `DataFolderError` when another daemon has the folder, and whatever ended the capture loop."""
@@ -106,27 +106,31 @@ class Daemon:
 
     def _run_alone(self, stop: threading.Event) -> None:
         capture = threading.Thread(target=self._capture, args=(stop,), name="capture")
+        self._parts.retrainer.recover()
         self._parts.source.start()
         capture.start()
-        self._schedule(stop)
+        self._schedule.start()
         log.info("running: camera %s, model %d", self._parts.source.state.name, self._parts.live.version.id)
         try:
-            stop.wait()
+            while not stop.wait(TICK_S):  # not a job: this beat must not depend on the wall clock
+                try:
+                    self._tick(stop)
+                except Exception:  # frames go on, whatever is wrong with telling how things are
+                    log.exception("the daemon's look at itself failed")
         finally:
             stop.set()
             self._stop(capture)
 
-    def _schedule(self, stop: threading.Event) -> None:
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        self._scheduler.add_job(self._tick, "interval", (stop,), seconds=TICK_S, id="tick")
-        training = self._parts.settings.training
-        every = training.check_every_s
-        self._scheduler.add_job(self._learn, "interval", seconds=every, id="learn")
-        self._scheduler.add_job(self._watch, "interval", seconds=WATCH_S, id="watch")
-        if training.prepare_s > 0:  # between two looks of the other, so that a look at its lock never meets it
-            first = datetime.now(timezone.utc) + timedelta(seconds=every / 2)
-            self._scheduler.add_job(self._prepare, "interval", seconds=every, id="prepare", next_run_time=first)
-        self._scheduler.start()
+    def _jobs(self) -> Sequence[Job]:
+        """Preparing lies between two looks at the gate, so that a look at its lock never meets it."""
+        parts, schedule = self._parts, self._parts.settings.schedule
+        prepares = parts.settings.training.prepare_s > 0
+        return [
+            Job("learn", self._learn, schedule.check_every_s),
+            Job("watch", self._watch, WATCH_S),
+            *([Job("prepare", self._prepare, schedule.check_every_s, schedule.check_every_s / 2)] if prepares else []),
+            *parts.upkeep.jobs(),
+        ]
 
     def _stop(self, capture: threading.Thread) -> None:
         """Nothing needs saving here, every answer and frame is on disk already; so stop in the order of haste."""
@@ -134,7 +138,8 @@ class Daemon:
         self._parts.preparer.cancel()
         capture.join(STOP_S)
         self._parts.source.stop(STOP_S)
-        self._scheduler.shutdown(wait=True)
+        self._schedule.stop()
+        self._parts.probe.close()
         write_status(self._parts.store.folder, self.status())
         self._parts.store.close()
         log.info("stopped after %d frames", self._parts.loop.counts.frames)
@@ -148,8 +153,13 @@ class Daemon:
             stop.set()
 
     def _learn(self) -> None:
+        """Try to learn, and write down what that cost the frames."""
+        meter, before = self._parts.loop.meter, self._parts.loop.meter.take(self._monotonic())
         try:
-            self._parts.retrainer.run("schedule")
+            run = self._parts.retrainer.run("schedule")
+            if "ran_s" in run.metrics:  # it was not only a look at the gate
+                flow = {"before": before.as_json(), "during": meter.take(self._monotonic()).as_json()}
+                self._parts.store.runs.add_metrics(run.id, {"frames": flow})
         except PostureError as error:
             log.error("no training: %s", error)
 
@@ -170,6 +180,10 @@ class Daemon:
         if self._parts.source.state.status == "ended":
             log.info("the camera %s has come to its end", self._parts.source.state.name)
             stop.set()
+        jump_s = self._clock_watch.jump_s()
+        if jump_s:
+            log.warning("the clock jumped by %+.0f s (set, or a suspend): all jobs are planned anew", jump_s)
+            self._schedule.plan_anew()
         try:
             self._follow_champion()
             write_status(self._parts.store.folder, self.status())
@@ -179,13 +193,13 @@ class Daemon:
     def _follow_champion(self) -> None:
         """The database says who is champion: load, warm up and swap when it is another one than the one that answers.
 
-        This is how a training here, `train --force`, `models rollback` or `classes rename` in another process all reach
+        This is how a training here, `train --force`, `models rollback`, `classes rename` or a calibration all reach
         the frames. A version that cannot be loaded is reported once, and the old one goes on answering.
         """
         version, live = self._parts.store.models.champion(), self._parts.live.version
         if version is None or version.id == self._refused_version:
             return
-        if version.id == live.id and version.classes == live.classes:
+        if (version.id, version.classes, version.temperature) == (live.id, live.classes, live.temperature):
             return
         try:
             self._parts.live.swap(self._parts.load_model(version))
@@ -211,14 +225,7 @@ class Daemon:
             "frames": asdict(loop.counts),
             "routed": loop.routed,
             "model": self._parts.live.version.id,
-            "resources": _as_json(self._parts.probe.read()),
-            "next_check_at": self._next_check(),
+            "away_s": self._parts.away(),
+            "resources": asdict(self._parts.probe.read()),
+            "next_at": self._schedule.next_at(),
         }
-
-    def _next_check(self) -> float | None:
-        job = self._scheduler.get_job("learn") if self._scheduler.running else None
-        return None if job is None or job.next_run_time is None else job.next_run_time.timestamp()
-
-
-def _as_json(resources: Resources) -> dict[str, Any]:
-    return {**asdict(resources), "temperatures_celsius": dict(resources.temperatures_celsius)}

@@ -50,10 +50,15 @@ block_length_s = 600
 [training]
 min_new_labels = 100
 views = 4
+[schedule]
 cooldown_s = 20
 check_every_s = 2
-memory_reserve_mb = 512
-temperature_limit_celsius = 95
+away_s = 0
+[limits]
+memory_reserve_mb = 256
+start_celsius = 92
+pause_celsius = 95
+stop_celsius = 98
 """
 
 TIME_LIMIT_S = 165.0

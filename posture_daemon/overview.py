@@ -13,7 +13,8 @@ from posture_daemon.store import Store
 
 def overview(store: Store, settings: Settings) -> dict[str, Any]:
     """Plain values, ready for JSON; times in seconds since the epoch. `daemon` is `None` when none is running."""
-    champion, previous, runs = store.models.champion(), store.models.previous(), store.runs.recent(1)
+    champion, previous, runs = store.models.champion(), store.models.previous(), store.runs.recent()
+    attempt = next((run for run in runs if "refusals" not in run.metrics), None)
     return {
         "data_dir": str(settings.data_dir),
         "daemon": read_status(store.folder),
@@ -26,6 +27,7 @@ def overview(store: Store, settings: Settings) -> dict[str, Any]:
         "previous": None if previous is None else previous.id,
         "watch": _watch(store.watches.latest()),
         "last_run": None if not runs else _run(runs[0]),
+        "last_attempt": None if attempt is None else _run(attempt),
     }
 
 

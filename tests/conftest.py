@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ from posture_daemon.adapters.checkpoints import ImportedCheckpoint, import_check
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ZOO_SCRIPT = REPOSITORY / "tests" / "ultralytics_zoo.py"
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """A command that runs inside the tests sets how much is logged; the next test begins as if it had not."""
+    level = logging.getLogger("posture_daemon").level
+    yield
+    logging.getLogger("posture_daemon").setLevel(level)
 
 
 @pytest.fixture(scope="session")

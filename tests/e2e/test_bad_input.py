@@ -229,7 +229,7 @@ def test_a_disk_that_fills_up_while_training_costs_only_this_training(small_disk
     rest = small_disk / "the rest"
     with rest.open("wb") as file:
         file.write(b"\0" * (shutil.disk_usage(small_disk).free - 1000 * left_kb))
-    done = posture_daemon(data, "train", "--force")
+    done = posture_daemon(data, "train", "--force", POSTURE_LIMITS__DISK_RESERVE_MB="0")
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert said.count("\n") == 1
@@ -238,3 +238,33 @@ def test_a_disk_that_fills_up_while_training_costs_only_this_training(small_disk
     store = Store(data)
     assert (store.models.champion_id(), len(store.models.all()), store.labels.total()) == (1, 1, 64)
     assert list(data.glob("training-*")) == []
+
+
+def test_a_disk_that_is_nearly_full_begins_no_training(small_disk: Path) -> None:
+    """Not even by force: the rest of the disk is for labels and frames. One sentence, the champion untouched."""
+    data = small_disk / "data"
+    assert posture_daemon(data, "label", "--import", EXAMPLE).returncode == 0
+    done = posture_daemon(data, "train", "--force")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "DEFERRED" in done.stdout
+    assert "MB of disk free (at least 500 MB)" in done.stdout
+    assert Store(data).models.champion_id() == 1
+
+
+def test_nonsense_about_when_to_train_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    """Times that are none, limits that fall, a pause of no length, a tree that is not there."""
+    data = tmp_path / "data"
+    for arguments, variables, words in (
+        (("config", "show"), {"POSTURE_SCHEDULE__WINDOWS": "noon"}, "must be times of day such as 12:00-13:00"),
+        (
+            ("config", "show"),
+            {"POSTURE_LIMITS__PAUSE_CELSIUS": "60"},
+            "limits.start_celsius is 72, but must not be above",
+        ),
+        (("pause", "--hours", "0"), {}, "0.01"),
+        (("doctor", "--root", "/nowhere"), {}, "There is no folder /nowhere"),
+    ):
+        done = posture_daemon(data, *arguments, **variables)
+        assert done.returncode != 0
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr

@@ -33,10 +33,15 @@ block_length_s = 300
 [training]
 min_new_labels = 40
 views = 1
+[schedule]
 cooldown_s = 3
 check_every_s = 1
-memory_reserve_mb = 300
-temperature_limit_celsius = 105
+away_s = 0
+[limits]
+memory_reserve_mb = 100
+start_celsius = 105
+pause_celsius = 110
+stop_celsius = 115
 [promotion]
 max_recall_loss = 1.0
 """
@@ -81,7 +86,7 @@ def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None
         assert found["daemon"]["camera"]["status"] == "running"
         assert found["daemon"]["resources"]["memory_available_bytes"] > 0
         assert found["daemon"]["model"] == found["champion"]["id"]
-        assert found["daemon"]["next_check_at"] is not None
+        assert found["daemon"]["next_at"]["learn"] is not None
         began = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(10) == 0
