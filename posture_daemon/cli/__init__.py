@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from posture_daemon.cli import classes, compare, config, daemon, dataset, demo, label, models, train
+from posture_daemon.cli import classes, compare, config, daemon, dataset, demo, doctor, label, models, pause, train
 from posture_daemon.cli.context import start
 from posture_daemon.errors import PostureError
 
@@ -25,8 +25,11 @@ app = typer.Typer(
 app.callback()(start)
 app.command("run")(daemon.run)
 app.command("status")(daemon.status)
+app.command("doctor")(doctor.doctor)
 app.command("label")(label.label)
 app.command("train")(train.train)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
 app.command("compare")(compare.compare)
 app.add_typer(models.app, name="models")
 app.add_typer(classes.app, name="classes")

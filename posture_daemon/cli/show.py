@@ -8,8 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from posture_daemon.domain import ModelVersion, TrainingRun
+from posture_daemon.cli.context import say
+from posture_daemon.domain import Decision, ModelVersion, TrainingRun
 from posture_daemon.learning.evaluation import Evaluation
+
+MB = 1_000_000
 
 
 def clock(time: float | None) -> str:
@@ -44,15 +47,23 @@ def _daemon_lines(daemon: dict[str, Any] | None) -> list[tuple[str, str]]:
         ("camera", f"{camera['name']}: {camera['error'] or camera['status']}"),
         ("frames", f"{frames['frames']} answered, {frames['skipped']} skipped, {frames['failed']} failed"),
         ("routed", ", ".join(f"{what} {number}" for what, number in daemon["routed"].items()) or "–"),
+        ("owner", "not seen to be away" if daemon["away_s"] is None else f"away for {daemon['away_s']:.0f} s"),
         ("resources", _resources(daemon["resources"])),
-        ("next check", clock(daemon["next_check_at"])),
+        ("next check", clock(daemon["next_at"].get("learn"))),
     ]
 
 
 def _resources(resources: dict[str, Any]) -> str:
-    memory, zones = resources["memory_available_bytes"], resources["temperatures_celsius"]
-    hottest = f"hottest {max(zones.values()):.0f} °C" if zones else "temperature unknown"
-    return f"{'unknown' if memory is None else f'{memory / 2**20:.0f} MB'} of memory available, {hottest}"
+    memory, watts, mode = resources["memory_available_bytes"], resources["power_watts"], resources["power_mode"]
+    celsius = [zone["celsius"] for zone in resources["zones"] if zone["celsius"] is not None]
+    return ", ".join(
+        [
+            f"{'unknown' if memory is None else f'{memory / MB:.0f} MB'} of memory available",
+            f"hottest {max(celsius):.0f} °C" if celsius else "temperature unknown",
+            *([] if watts is None else [f"{watts:.1f} W"]),
+            *([] if mode is None else [f"power mode {mode}"]),
+        ]
+    )
 
 
 def _store_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -62,13 +73,47 @@ def _store_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("queue", f"{queue['queued']} waiting, {queue['labelled']} labelled, {queue['discarded']} discarded"),
         ("labels", labels or "none yet"),
         ("champion", "none" if champion is None else _champion(champion)),
-        (
-            "last training",
-            "none yet" if run is None else f"{clock(run['started_at'])} {run['outcome']}: {run['reason']}",
-        ),
+        *_trainings(found["last_attempt"], run),
         *([] if found["watch"] is None else [("watch", _watch(found["watch"]))]),
         ("data", found["data_dir"]),
     ]
+
+
+def _trainings(attempt: dict[str, Any] | None, newest: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The last training, and what the gate said last, each number against its limit."""
+    lines = [("last training", "none yet" if attempt is None else _attempt(attempt))]
+    if attempt is not None and attempt["metrics"].get("frames"):
+        lines.append(("its cost", _cost(attempt["metrics"]["frames"])))
+    if newest is None:
+        return [*lines, ("gate", "not asked yet")]
+    times = newest["metrics"].get("refusals", 0)
+    since = f", for the same reasons since {clock(newest['started_at'])}, asked {times} times" if times > 1 else ""
+    opened = all(verdict["passed"] for verdict in newest["decision"])
+    asked = clock(newest["finished_at"] if times else newest["started_at"])
+    lines.append(("gate", f"{'open' if opened else 'closed'}, asked at {asked}{since}"))
+    return [*lines, *(("", f"{'yes' if v['passed'] else 'no '} {v['text']}") for v in newest["decision"])]
+
+
+def _attempt(run: dict[str, Any]) -> str:
+    return f"{clock(run['started_at'])} {run['outcome']}" + (f": {run['reason']}" if run["reason"] else "")
+
+
+def _cost(frames: dict[str, dict[str, float]]) -> str:
+    before, during = frames["before"], frames["during"]
+    return (
+        f"{during['fps']:.1f} frames/s while it ran ({before['fps']:.1f} before), longest gap {during['longest_gap_s']:.2f} s, "
+        f"{during['lost']} lost"
+    )
+
+
+def decision(found: Decision) -> None:
+    """Every condition, and in a last line what follows."""
+    width = max((len(verdict.name) for verdict in found.verdicts), default=0)
+    for verdict in found.verdicts:
+        colour, word = ("green", "yes") if verdict.passed else ("red", "no ")
+        say(f"[{colour}]{word}[/] {verdict.name:{width}}  {verdict.text}")
+    waiting = [verdict.name for verdict in found.verdicts if not verdict.passed]
+    say(f"[bold]would wait for:[/] {', '.join(waiting)}" if waiting else "[bold]would train now[/]")
 
 
 def _champion(champion: dict[str, Any]) -> str:
@@ -90,7 +135,8 @@ def versions(console: Console, found: list[ModelVersion], roles: dict[int, str])
         top1 = share(v.metrics.get("challenger", {}).get("top1"))
         classes = ", ".join(c.name for c in v.classes) or "(base)"
         parent = "" if v.parent_id is None else str(v.parent_id)
-        table.add_row(str(v.id), roles.get(v.id, ""), clock(v.created_at), parent, v.source, classes, top1)
+        source = v.source if v.files_removed_at is None else f"{v.source} (files removed)"
+        table.add_row(str(v.id), roles.get(v.id, ""), clock(v.created_at), parent, source, classes, top1)
     console.print(table)
 
 
@@ -113,7 +159,7 @@ def training_run(console: Console, run: TrainingRun) -> None:
     report = run.metrics.get("report")
     if report:
         trained = ", ".join(f"{name} {n}" for name, n in report["train_images"].items())
-        seconds, peak = report["seconds"], report["peak_memory_bytes"] / 2**20
+        seconds, peak = report["seconds"], report["peak_memory_bytes"] / MB
         console.print(f"trained on {trained}; holdout {sum(report['holdout_images'].values())} images")
         for warning in report.get("warnings", ()):
             console.print(f"[yellow]warning[/]: {warning}", soft_wrap=True)

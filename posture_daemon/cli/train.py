@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.context import console, options
 from posture_daemon.domain import Outcome, Strategy
 
 
 def train(
     context: typer.Context,
     force: Annotated[
-        bool, typer.Option("--force", help="Skip the gate. The holdout still decides about promotion.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Train whatever labels, times and pauses say. Memory, heat and disk still count, and so does the holdout.",
+        ),
     ] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Only tell what the gate says now.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Only tell what would happen now, and what it waits for.")
+    ] = False,
     seed: Annotated[
         int | None, typer.Option(help="Fix the randomness of the augmented views.", show_default=False)
     ] = None,
@@ -29,14 +36,16 @@ def train(
 ) -> None:
     """Learn from all labels now, through the same gate as the schedule. Exit 1 when the training failed."""
     from posture_daemon.adapters.trainer import SubprocessTrainer
-    from posture_daemon.bootstrap import build_retrainer, open_store
+    from posture_daemon.bootstrap import away_by_status, build_retrainer, open_store
 
     settings = options(context).settings({"training.seed": seed})
-    retrainer = build_retrainer(open_store(settings), settings, SubprocessTrainer())
+    trainer = SubprocessTrainer()
+    retrainer = build_retrainer(open_store(settings), settings, trainer, away_by_status(settings))
     if explain:
-        for verdict in retrainer.decide().verdicts:
-            say(f"[{'green' if verdict.passed else 'red'}]{'yes' if verdict.passed else 'no '}[/] {verdict.text}")
+        show.decision(retrainer.decide(strategy))
         return
+    for number in (signal.SIGTERM, signal.SIGINT):  # a training that is stopped keeps what it has done
+        signal.signal(number, lambda *_: trainer.cancel())
     with console.status("training …"):
         run = retrainer.run("command line", force=force, strategy=strategy)
     show.training_run(console, run)
