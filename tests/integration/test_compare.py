@@ -21,8 +21,7 @@ from posture_daemon.domain import Split, Strategy
 from posture_daemon.errors import DatasetError, SettingsError
 from posture_daemon.learning.compare import Result, Scores
 from posture_daemon.learning.evaluation import Evaluation
-from posture_daemon.settings import Settings
-from posture_daemon.settings.fields import LabelSettings, StrategySettings, TrainingSettings
+from posture_daemon.settings import LabelSettings, Settings, StrategySettings, TrainingSettings
 from posture_daemon.store import Store
 
 CLASSES = ("good_posture", "bad_posture")
