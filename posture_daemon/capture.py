@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +15,14 @@ import numpy as np
 from posture_daemon.confidence import ConfidenceTally
 from posture_daemon.domain import Frame, NewFrame, Prediction, Role
 from posture_daemon.errors import PostureError
+from posture_daemon.learning.features import Recipe
 from posture_daemon.live import LiveClassifier
 from posture_daemon.meter import FrameMeter
+from posture_daemon.noticing import Noticing
 from posture_daemon.pictures import encode_jpeg
 from posture_daemon.posture import PostureState, PostureTracker
-from posture_daemon.router import REMEMBERED, Kept, Router
-from posture_daemon.settings import Settings
+from posture_daemon.router import Kept, Noticed, Router
+from posture_daemon.settings import QueueSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.store.queue import CAMERA_SOURCE
 
@@ -64,6 +67,7 @@ class CaptureLoop:
         store: Store,
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._source, self._live, self._router, self._store = source, live, router, store
         self._settings = settings
@@ -71,9 +75,11 @@ class CaptureLoop:
         self._tracker = PostureTracker(settings.posture)
         self._sequence = 0
         self._answered_at: float | None = None
-        self._remembered: str | None = None
+        self._noticing = Noticing(store, router, Recipe.of(settings.training), wall)
         self.counts = CaptureCounts()
         self.meter = FrameMeter(clock())
+        self.keeps = True
+        """False while somebody else keeps frames of this camera, such as a lesson, which must be the first to have each."""
         self.confidences = ConfidenceTally()
         self.last: Prediction | None = None
         self.last_captured_at: float | None = None
@@ -94,6 +100,15 @@ class CaptureLoop:
         state, now = self.state, self.last_captured_at
         away = {c.name for c in self._live.version.classes if c.role is Role.AWAY}
         return None if state is None or now is None or state.posture not in away else max(0.0, now - state.since)
+
+    @contextmanager
+    def not_keeping(self) -> Iterator[None]:
+        """Keep no frames for the block; everything else goes on."""
+        self.keeps = False
+        try:
+            yield
+        finally:
+            self.keeps = True
 
     def run(self, stop: threading.Event) -> None:
         """Step until `stop` is set, at most `camera.fps` times a second; then close the period of the present posture."""
@@ -129,9 +144,14 @@ class CaptureLoop:
         self.confidences.add(prediction)
         self._follow_renaming(prediction)
         self.last, self.last_captured_at = prediction, frame.captured_at
-        self._track(prediction, frame.captured_at)
-        self._remember_for(prediction.backbone_sha256)
-        kept = self._router.route(prediction, frame.captured_at)
+        changed = self._track(prediction, frame.captured_at)
+        self._noticing.follow(prediction, self._clock())
+        if not self.keeps:
+            return
+        if wrongs := self._noticing.wrongs(self._clock()):
+            self._store.wrongs.keep(wrongs, self._keep(frame, prediction, self._router.wrong(prediction)))
+            return  # the owner's word is reason enough
+        kept = self._router.route(prediction, frame.captured_at, Noticed(changed, self._noticing.other(prediction)))
         if kept is not None:
             self._keep(frame, prediction, kept)
 
@@ -150,37 +170,27 @@ class CaptureLoop:
                 if old != new:
                     self._tracker.rename(old, new)
 
-    def _track(self, prediction: Prediction, at: float) -> None:
+    def _track(self, prediction: Prediction, at: float) -> tuple[str, str] | None:
+        """Follow the posture; from which to which it changed, if it did with this frame."""
         before = self._tracker.state
         after = self._tracker.step(prediction, at)
-        if before is not None and after is not None:
-            self._store.history.add(before.posture, before.since, after.since)
+        if before is None or after is None:
+            return None
+        self._store.history.add(before.posture, before.since, after.since)
+        return before.posture, after.posture
 
-    def _remember_for(self, sha256: str) -> None:
-        """Features of another backbone cannot be compared: begin again with what the store has of the present one."""
-        if sha256 != self._remembered:
-            self._router.remember(self._store.queue.recent_pooled(sha256, limit=REMEMBERED))
-            self._remembered = sha256
-
-    def _keep(self, frame: Frame, prediction: Prediction, kept: Kept) -> None:
+    def _keep(self, frame: Frame, prediction: Prediction, kept: Kept) -> int | None:
+        """Put a frame into the queue; returns its id, or that of the very same picture which is there."""
         queue, labels = self._settings.queue, self._settings.labels
-        new = NewFrame(
-            jpeg=encode_jpeg(frame.image, queue.jpeg_longest_side_px, queue.jpeg_quality),
-            captured_at=frame.captured_at,
-            source=CAMERA_SOURCE,
-            reason=kept.reason,
-            explanation=kept.explanation,
-            predicted=prediction.label if prediction.classes else None,
-            confidence=prediction.confidence if prediction.classes else None,
-            version_id=prediction.version_id,
-            backbone_sha256=prediction.backbone_sha256,
-            pooled=prediction.features.pooled.astype(np.float16),
-        )
+        new = kept_frame(frame, prediction, kept, CAMERA_SOURCE, queue)
         frame_id = self._store.queue.add(new, frame.captured_at, labels.block_gap_s, labels.block_length_s)
         self._router.stored(prediction)  # only now: a frame that a full disk refused may come again
-        if frame_id is not None:
-            self.counts.queued += 1
-            self._store.queue.evict(queue.most_frames, int(queue.most_mb * MB))
+        if frame_id is None:
+            there = self._store.queue.find(new.jpeg)
+            return None if there is None else there.id
+        self.counts.queued += 1
+        self._store.queue.evict(queue.most_frames, int(queue.most_mb * MB))
+        return frame_id
 
     def _finish(self) -> None:
         state = self._tracker.state
@@ -190,3 +200,20 @@ class CaptureLoop:
             self._store.history.add(state.posture, state.since, self.last_captured_at)
         except PostureError as error:  # a full disk must not turn a clean stop into a crash
             log.warning("the last period of posture is not recorded: %s", error)
+
+
+def kept_frame(frame: Frame, prediction: Prediction, kept: Kept, source: str, queue: QueueSettings) -> NewFrame:
+    """A frame on its way into the queue, with all that is known of it, so that nothing has to be computed again."""
+    return NewFrame(
+        jpeg=encode_jpeg(frame.image, queue.jpeg_longest_side_px, queue.jpeg_quality),
+        captured_at=frame.captured_at,
+        source=source,
+        reason=kept.reason,
+        explanation=kept.explanation,
+        predicted=prediction.label if prediction.classes else None,
+        confidence=prediction.confidence if prediction.classes else None,
+        version_id=prediction.version_id,
+        usefulness=kept.usefulness,
+        backbone_sha256=prediction.backbone_sha256,
+        pooled=prediction.features.pooled.astype(np.float16),
+    )

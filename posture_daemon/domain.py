@@ -44,10 +44,39 @@ class Split(str, Enum):
 class Reason(str, Enum):
     """Why a frame was kept for labelling."""
 
+    WRONG = "called wrong"
+    """The owner said that what is shown now is wrong."""
+    DISAGREEMENT = "models disagree"
+    """The champion and the one before it name different classes."""
+    TRANSITION = "posture changed"
+    NOVEL = "unlike anything labelled"
     UNCERTAIN = "uncertain"
     NO_CLASSES = "no classes yet"
     AUDIT = "random audit"
     IMPORTED = "imported"
+    TAUGHT = "taught"
+    """Shown on request (`teaching.py`), so its label was known before the frame was."""
+
+
+LEAST_DOUBT: Mapping[str, float] = {
+    Reason.WRONG.value: 1.0,
+    Reason.NO_CLASSES.value: 1.0,
+    Reason.DISAGREEMENT.value: 0.6,
+    Reason.NOVEL.value: 0.3,
+    Reason.TRANSITION.value: 0.3,
+    Reason.AUDIT.value: 0.3,
+}
+"""How doubtful (0-1) a frame kept for this reason is at least, however sure the model is: else nobody would ever look at the
+confident mistakes that some reasons are there to find."""
+
+
+class DatasetLayout(str, Enum):
+    """How an export lays labelled pictures out in folders."""
+
+    ARTICLE = "article"
+    """A folder per class beside `uncategorized/`, to be sorted by hand."""
+    ULTRALYTICS = "ultralytics"
+    """`train/`, `val/` (the holdout) and, if there is one, `test/`, each with a folder per class."""
 
 
 class Strategy(str, Enum):
@@ -234,7 +263,8 @@ class Status(str, Enum):
 class NewFrame:
     """A frame on its way into the queue: JPEG bytes, and what was known of it when it was kept.
 
-    `pooled` are the backbone's pooled features (`float16 (channels,)`), `backbone_sha256` says whose.
+    `pooled` are the backbone's pooled features (`float16 (channels,)`), `backbone_sha256` says whose. `usefulness` (0-1)
+    decides which frames go first when there is no room for all.
     """
 
     jpeg: bytes
@@ -245,6 +275,7 @@ class NewFrame:
     predicted: str | None = None
     confidence: float | None = None
     version_id: int | None = None
+    usefulness: float | None = None
     backbone_sha256: str | None = None
     pooled: NDArray[np.float16] | None = None
 

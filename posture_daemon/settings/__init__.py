@@ -2,7 +2,8 @@
 
 from posture_daemon.settings.fields import FIELDS, Settings
 from posture_daemon.settings.keep import KeepSettings
-from posture_daemon.settings.load import Loaded, load_settings
+from posture_daemon.settings.load import FILE_NAME, Loaded, load_settings, values_in
+from posture_daemon.settings.page import PageSettings
 from posture_daemon.settings.report import Row, rows, settings_markdown
 from posture_daemon.settings.sections import CameraSettings, LabelSettings, PostureSettings, QueueSettings
 from posture_daemon.settings.training import (
@@ -16,11 +17,13 @@ from posture_daemon.settings.training import (
 
 __all__ = [
     "FIELDS",
+    "FILE_NAME",
     "CameraSettings",
     "KeepSettings",
     "LabelSettings",
     "LimitsSettings",
     "Loaded",
+    "PageSettings",
     "PostureSettings",
     "PromotionSettings",
     "QueueSettings",
@@ -33,4 +36,5 @@ __all__ = [
     "load_settings",
     "rows",
     "settings_markdown",
+    "values_in",
 ]

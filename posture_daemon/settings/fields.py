@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from posture_daemon.settings.keep import KeepSettings
+from posture_daemon.settings.page import PageSettings
 from posture_daemon.settings.sections import CameraSettings, LabelSettings, PostureSettings, QueueSettings, Section
 from posture_daemon.settings.training import (
     LimitsSettings,
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     promotion: PromotionSettings = PromotionSettings()
     watch: WatchSettings = WatchSettings()
     keep: KeepSettings = KeepSettings()
+    ui: PageSettings = PageSettings()
 
     @field_validator("data_dir", mode="before")
     @classmethod

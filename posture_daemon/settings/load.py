@@ -81,6 +81,11 @@ def _from_environment() -> dict[str, _Given]:
     return {key: _Given(value, variable_name(key)) for key, value in values.items()}
 
 
+def values_in(file: Path) -> dict[str, Any]:
+    """What a file says, by dotted key, unchecked but for the keys. Raises `SettingsError` when it cannot be read."""
+    return {key: given.value for key, given in _from_file(file).items()}
+
+
 def _from_file(file: Path | None) -> dict[str, _Given]:
     if file is None:
         return {}

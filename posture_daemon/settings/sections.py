@@ -67,10 +67,33 @@ class QueueSettings(Section):
     audit_share: float = Field(
         default=0.002, ge=0, le=1, description="Share (0 to 1) of the sure frames that is kept anyway, at random."
     )
-    duplicate_cosine: float = Field(
-        default=0.99, ge=0, le=1, description="Cosine similarity (0 to 1) from which two frames count as the same."
+    novel_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="A frame is new when it is less like anything labelled than this share (0 to 1) of the labelled frames is.",
     )
-    most_per_minute: float = Field(default=6.0, ge=0, le=3600, description="Most frames kept per minute.")
+    duplicate_cosine: float = Field(
+        default=0.992, ge=0, le=1, description="Cosine similarity (0 to 1) from which two frames count as the same."
+    )
+    most_per_minute: float = Field(
+        default=6.0, ge=0, le=3600, description="Most frames kept per minute, for any reason."
+    )
+    uncertain_per_hour: float = Field(
+        default=120.0, ge=0, le=3600, description="Most frames kept per hour because the model was unsure."
+    )
+    disagreement_per_hour: float = Field(
+        default=30.0, ge=0, le=3600, description="Most frames kept per hour because the model before says otherwise."
+    )
+    novel_per_hour: float = Field(
+        default=60.0, ge=0, le=3600, description="Most frames kept per hour because nothing like them is labelled."
+    )
+    transition_per_hour: float = Field(
+        default=20.0, ge=0, le=3600, description="Most frames kept per hour because the posture has just changed."
+    )
+    audit_per_hour: float = Field(
+        default=6.0, ge=0, le=3600, description="Most frames kept per hour at random, to find confident mistakes."
+    )
     most_frames: int = Field(default=2000, ge=1, le=1_000_000, description="Most frames that wait in the queue.")
     most_mb: float = Field(
         default=200.0,

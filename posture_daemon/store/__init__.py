@@ -1,7 +1,8 @@
 """Everything that must survive a power cut: one SQLite file, and model files found by their content.
 
 `Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `classes`, `runs`, `pauses`, `watches`,
-`confidences`, `calibrations`, `history`, and what looks after all of it: `backups`, `retention`.
+`wrongs`, `confidences`, `calibrations`, `reviews`, `origins`, `history`, and what looks after all of it: `backups`,
+`retention`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from posture_daemon.store.database import Database
 from posture_daemon.store.history import History
 from posture_daemon.store.labels import Labels
 from posture_daemon.store.models import Models
+from posture_daemon.store.origins import Origins
 from posture_daemon.store.pauses import Pauses
 from posture_daemon.store.queue import Queue
 from posture_daemon.store.retention import Retention
+from posture_daemon.store.reviews import Reviews
 from posture_daemon.store.runs import Runs
 from posture_daemon.store.watches import Watches
+from posture_daemon.store.wrongs import Wrongs
 
 
 class Store:
@@ -37,8 +41,11 @@ class Store:
         self.runs = Runs(self.database)
         self.pauses = Pauses(self.database)
         self.watches = Watches(self.database)
+        self.wrongs = Wrongs(self.database)
         self.confidences = Confidences(self.database)
         self.calibrations = Calibrations(self.database)
+        self.reviews = Reviews(self.database)
+        self.origins = Origins(self.database)
         self.history = History(self.database)
         self.backups = Backups(self.database, folder / "backups")
         self.retention = Retention(self.database, self.models)

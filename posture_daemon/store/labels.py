@@ -18,6 +18,9 @@ from posture_daemon.store.numbering import next_number
 from posture_daemon.store.queue import frame_row
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
 
+SESSION_GAP_S = 6 * 3600.0
+"""A pause from which a new session begins: a night, not a lunch break."""
+
 
 @dataclass(frozen=True)
 class BlockImport:
@@ -212,6 +215,32 @@ class Labels:
         with self._database.read() as session:
             return {(name, Split(split)): int(number) for name, split, number in session.execute(query)}
 
+    def sessions(self) -> dict[int, int]:
+        """The session of each time block, by block: blocks of one source that no pause of `SESSION_GAP_S` separates."""
+        query = select(BlockRow).order_by(BlockRow.source, BlockRow.started_at, BlockRow.id)
+        found: dict[int, int] = {}
+        source, ended_at, number = None, 0.0, 0
+        with self._database.read() as session:
+            for block in session.scalars(query):
+                if block.source != source or block.started_at - ended_at >= SESSION_GAP_S:
+                    source, ended_at, number = block.source, block.ended_at, number + 1
+                found[block.id] = number
+                ended_at = max(ended_at, block.ended_at)
+        return found
+
+    def steps(self) -> dict[int, int]:
+        """By frame that the owner answered: the number of the step, the same for frames that one key answered together."""
+        query = select(LabelRow.frame_id, LabelRow.number).where(LabelRow.labelled_by == "owner")
+        with self._database.read() as session:
+            return {row.frame_id: row.number for row in session.execute(query)}
+
+    def state(self) -> tuple[int, int]:
+        """How many labels there are, and the newest number: changes with every answer and every undo."""
+        query = select(func.count(), func.coalesce(func.max(LabelRow.number), 0)).select_from(LabelRow)
+        with self._database.read() as session:
+            count, newest = session.execute(query).one()
+            return int(count), int(newest)
+
     def total(self) -> int:
         """Number of labels."""
         with self._database.read() as session:
@@ -230,6 +259,11 @@ class Labels:
         )
         with self._database.read() as session:
             return [(name, at) for name, at in session.execute(query)]
+
+    def frames_after(self, number: int) -> set[int]:
+        """Frames whose label was given or changed after the label of this number."""
+        with self._database.read() as session:
+            return set(session.scalars(select(LabelRow.frame_id).where(LabelRow.number > number)))
 
 
 def split_for_new_block(blocks: Mapping[Split, int], holdout_every: int, test_every: int = 0) -> Split:
@@ -275,7 +309,10 @@ def _take_back(session: Session, answer: AnswerRow, number: int) -> None:
     if label is not None and answer.class_id_before is None:
         session.delete(label)
     elif answer.class_id_before is not None:
-        _set_label(session, frame, label, answer.class_id_before, _Given("owner", answer.answered_at, None, number))
+        if label is None or label.class_id != answer.class_id_before:
+            given = _Given("owner", answer.answered_at, None, number)
+            label = _set_label(session, frame, label, answer.class_id_before, given)
+        label.kept_at = answer.kept_at_before
 
 
 def _record(
@@ -295,6 +332,7 @@ def _record(
             status_before=frame.status,
             class_id_before=before,
             batch=given.batch,
+            kept_at_before=None if label is None else label.kept_at,
         )
     )
     if class_id is None:
@@ -307,10 +345,12 @@ def _record(
     _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, every)
 
 
-def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, given: _Given) -> None:
+def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, given: _Given) -> LabelRow:
     label = label or LabelRow(frame_id=frame.id)
     label.class_id, label.labelled_by, label.labelled_at, label.number = class_id, given.by, given.now, given.number
+    label.kept_at = None
     session.add(label)
+    return label
 
 
 def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[int, int]) -> None:

@@ -18,6 +18,9 @@ from posture_daemon.store.schema import BlockRow, FrameRow
 
 CAMERA_SOURCE = "camera"
 
+FEW = 500
+"""Frames that are asked for by number; with more it is quicker to read all of a backbone."""
+
 
 class Queue:
     """The uncategorized queue."""
@@ -77,8 +80,11 @@ class Queue:
     def pooled(self, frame_ids: Iterable[int], backbone_sha256: str) -> dict[int, NDArray[np.float16]]:
         """Pooled features that were kept with these frames, of those that were seen by this backbone."""
         wanted = set(frame_ids)
+        query = _features_of(backbone_sha256)
+        if len(wanted) <= FEW:
+            query = query.where(FrameRow.id.in_(wanted))
         with self._database.read() as session:
-            rows = session.execute(_features_of(backbone_sha256)).all()
+            rows = session.execute(query).all()
         return {id_: np.frombuffer(data, np.float16) for id_, data in rows if id_ in wanted}
 
     def recent_pooled(self, backbone_sha256: str, limit: int) -> list[NDArray[np.float16]]:
@@ -101,7 +107,7 @@ class Queue:
             return int(session.scalar(query) or 0)
 
     def evict(self, most_frames: int, most_bytes: int) -> int:
-        """Delete the surest waiting frames until both limits hold; labelled frames never. Returns how many went."""
+        """Delete the least useful waiting frames until both limits hold; labelled frames never. Returns how many went."""
         with self._database.write() as session:
             result = session.execute(delete(FrameRow).where(FrameRow.id.in_(_beyond(most_frames, most_bytes))))
             return int(cast("CursorResult[Any]", result).rowcount)
@@ -121,6 +127,7 @@ def frame_row(frame: NewFrame, digest: str, block: BlockRow, now: float) -> Fram
         predicted=frame.predicted,
         confidence=frame.confidence,
         version_id=frame.version_id,
+        usefulness=frame.usefulness,
         backbone_sha256=frame.backbone_sha256,
         features=features,
         size_bytes=len(frame.jpeg) + len(features or b""),
@@ -155,11 +162,13 @@ def _features_of(backbone_sha256: str):  # type: ignore[no-untyped-def]  # a Sel
 
 
 def _beyond(most_frames: int, most_bytes: int) -> Select[tuple[int]]:
-    """Waiting frames that do not fit, where the unsure come first and among equals the newest.
+    """Waiting frames that do not fit, where the useful come first and among equals the newest.
 
-    Frames of a model without classes count as unsure. The picture itself is never read: SQLite counts and adds up.
+    Without a usefulness the unsure are useful, and frames of a model without classes count as unsure. The picture itself is
+    never read: SQLite counts and adds up.
     """
-    useful_first = (func.coalesce(FrameRow.confidence, 0.0), FrameRow.captured_at.desc(), FrameRow.id.desc())
+    usefulness = func.coalesce(FrameRow.usefulness, 1 - func.coalesce(FrameRow.confidence, 0.0))
+    useful_first = (usefulness.desc(), FrameRow.captured_at.desc(), FrameRow.id.desc())
     number = func.row_number().over(order_by=useful_first).label("number")
     size = func.sum(FrameRow.size_bytes).over(order_by=useful_first, rows=(None, 0)).label("size")
     waiting = select(FrameRow.id, number, size).where(FrameRow.status == Status.QUEUED.value).subquery()

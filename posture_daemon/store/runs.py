@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from posture_daemon.domain import Decision, Outcome, TrainingRun, Verdict
+from posture_daemon.domain import Decision, ModelVersion, Outcome, TrainingRun, Verdict
+from posture_daemon.errors import TrainingError
 from posture_daemon.store.database import Database
-from posture_daemon.store.schema import LabelRow, RunRow
+from posture_daemon.store.schema import LabelRow, RunRow, VersionRow
 
 
 class Runs:
@@ -107,6 +108,29 @@ class Runs:
                 select(RunRow).where(RunRow.challenger_id == version_id, made).order_by(RunRow.id).limit(1)
             )
             return None if row is None else as_run(row)
+
+    def get(self, run_id: int) -> TrainingRun:
+        """One run. Raises `TrainingError` when there is none."""
+        with self._database.read() as session:
+            row = session.get(RunRow, run_id)
+            if row is None:
+                raise TrainingError(f"There is no training run {run_id}; `posture-daemon status` names the last one.")
+            return as_run(row)
+
+    def labels_seen_by(self, version: ModelVersion) -> int:
+        """The number of the newest label when this version was made; 0 for one that was imported.
+
+        One that came of a change of classes has seen what the version has seen that it came of.
+        """
+        made = RunRow.outcome.in_([Outcome.KEPT.value, Outcome.PROMOTED.value])
+        with self._database.read() as session:
+            challenger, parent = version.id, version.parent_id
+            while True:
+                query = select(RunRow.labels_seen).where(RunRow.challenger_id == challenger, made).limit(1)
+                seen = session.scalar(query)
+                if seen is not None or parent is None:
+                    return seen or 0
+                challenger, parent = parent, session.get_one(VersionRow, parent).parent_id
 
     def attempts(self, limit: int = 50) -> list[TrainingRun]:
         """The newest runs that really trained and have ended, newest first: neither refusals nor rollbacks."""

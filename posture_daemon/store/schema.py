@@ -60,6 +60,7 @@ class FrameRow(Base):
     predicted: Mapped[str | None]
     confidence: Mapped[float | None]
     version_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
+    usefulness: Mapped[float | None]
     backbone_sha256: Mapped[str | None]
     features: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     size_bytes: Mapped[int]
@@ -72,6 +73,7 @@ class LabelRow(Base):
     """What the owner said a frame shows.
 
     `number` grows with every step in which labels are given or changed, so that later ones are told without a clock.
+    `kept_at` is when the owner looked at the label again, because it was doubted, and kept it.
     """
 
     __tablename__ = "labels"
@@ -81,10 +83,11 @@ class LabelRow(Base):
     labelled_at: Mapped[float]
     labelled_by: Mapped[str]
     number: Mapped[int] = mapped_column(default=0, server_default="0", index=True)
+    kept_at: Mapped[float | None]
 
 
 class AnswerRow(Base):
-    """Every answer in order, so that it can be undone: the frame's status and class before it.
+    """Every answer in order, so that it can be undone: the frame's status and class before it, and when that was last kept.
 
     Answers of one `batch` were given in one step, such as the import of a folder, and are undone in one step.
     """
@@ -98,6 +101,7 @@ class AnswerRow(Base):
     class_id_before: Mapped[int | None] = mapped_column(ForeignKey("classes.id"))
     undone: Mapped[bool] = mapped_column(default=False)
     batch: Mapped[int | None]
+    kept_at_before: Mapped[float | None]
 
 
 class VersionRow(Base):
@@ -196,6 +200,16 @@ class CalibrationRow(Base):
     images: Mapped[int]
     error_before: Mapped[float]
     error: Mapped[float]
+
+
+class WrongRow(Base):
+    """The owner said that what is shown now is wrong; `frame_id` is NULL until the daemon has kept the frame."""
+
+    __tablename__ = "wrongs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    asked_at: Mapped[float]
+    frame_id: Mapped[int | None] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"))
 
 
 class PeriodRow(Base):

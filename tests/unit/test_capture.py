@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,7 +22,16 @@ from posture_daemon.posture import PostureState
 from posture_daemon.router import Router
 from posture_daemon.settings import CameraSettings, PostureSettings, QueueSettings, Settings
 from posture_daemon.store import Store
-from tests.standins import CHANNELS, COLOURS, StandInBackbone, coloured_frame, make_store, version_of
+from tests.standins import (
+    CHANNELS,
+    COLOURS,
+    StandInBackbone,
+    coloured_frame,
+    ensure_classes,
+    label,
+    make_store,
+    version_of,
+)
 
 NAMES = ("good", "bad", "away")
 
@@ -100,7 +109,12 @@ def live(
 
 
 def loop_of(
-    store: Store, source: Any, model: LiveClassifier | None = None, clock: Clock | None = None, **queue: Any
+    store: Store,
+    source: Any,
+    model: LiveClassifier | None = None,
+    clock: Clock | None = None,
+    wall: Callable[[], float] = lambda: 0.0,
+    **queue: Any,
 ) -> CaptureLoop:
     """A loop without audits, with a generous rate and a posture that must hold for three seconds."""
     settings = Settings(
@@ -109,9 +123,8 @@ def loop_of(
         posture=PostureSettings(hold_s=3.0),
         queue=QueueSettings(**{"audit_share": 0.0, "most_per_minute": 1000.0, **queue}),
     )
-    return CaptureLoop(
-        source, model or live(store), Router(settings.queue, Random(0)), store, settings, clock=clock or Clock()
-    )
+    router = Router(settings.queue, Random(0))
+    return CaptureLoop(source, model or live(store), router, store, settings, clock=clock or Clock(), wall=wall)
 
 
 def run_through(loop: CaptureLoop) -> CaptureLoop:
@@ -333,3 +346,104 @@ def test_a_frame_that_could_not_be_stored_is_kept_when_it_comes_again(
     assert (loop.counts.failed, len(store.queue.waiting())) == (1, 0)
     loop.step()
     assert len(store.queue.waiting()) == 1
+
+
+def test_during_a_lesson_frames_are_answered_but_not_kept(store: Store) -> None:
+    """The lesson must be the first to have a picture; afterwards the queue fills again, also when the lesson failed."""
+    loop = loop_of(store, Source(frames("bad", "good")), live(store, sharpness=0.0))
+    with pytest.raises(ValueError, match="failed"), loop.not_keeping():  # noqa: PT012
+        assert loop.step()
+        raise ValueError("the lesson failed")
+    assert (loop.counts.frames, loop.counts.queued) == (1, 0)
+    assert loop.step()
+    assert loop.counts.queued == 1
+
+
+def test_an_owner_who_is_away_is_away_for_so_long(store: Store) -> None:
+    """On the frames' clock, while a class whose role is `away` is shown; somebody at the desk for three seconds ends it."""
+    loop = loop_of(store, Source(frames("away", "away", "away", "good", "good", "good", "good")))
+    assert loop.away_s is None
+    seen = []
+    while loop.step():
+        seen.append(loop.away_s)
+    assert seen == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, None]
+
+
+def test_what_the_owner_calls_wrong_is_kept_however_sure_the_model_is(store: Store) -> None:
+    """Once for a request; with the rates used up; a second request for the very same picture gets the same frame."""
+    now = 1_700_000_000.0
+    [picture] = frames("good")
+    seen = [picture, Frame(picture.image, 1.0, 2), Frame(picture.image, 2.0, 3)]
+    clock = Clock()
+    loop = loop_of(store, Source(seen), clock=clock, most_per_minute=0, wall=lambda: now)
+    first = store.wrongs.ask(now)
+    loop.step()
+    [kept] = store.queue.waiting()
+    assert (kept.reason, kept.predicted) == (Reason.WRONG.value, "good")
+    assert store.wrongs.frame(first) == kept.id
+    clock.now += 2
+    loop.step()
+    assert len(store.queue.waiting()) == 1
+    second = store.wrongs.ask(now)
+    clock.now += 2
+    loop.step()
+    assert store.wrongs.frame(second) == kept.id
+
+
+def test_a_change_of_posture_is_kept(store: Store) -> None:
+    """Once the new one has lasted; the glance before it is none."""
+    run_through(loop_of(store, Source(frames(*["good"] * 3, *["bad"] * 5))))
+    [kept] = store.queue.waiting()
+    assert (kept.reason, kept.explanation) == (
+        Reason.TRANSITION.value,
+        "the posture shown has just changed from good to bad",
+    )
+
+
+def test_the_model_before_is_asked_on_the_same_features(store: Store) -> None:
+    """Where it says otherwise the frame is kept; the backbone looked at each picture once."""
+    before = colour_head(NAMES)
+    swapped = before.with_linear(before.linear_weight[[1, 0, 2]], before.linear_bias[[1, 0, 2]])
+    champion = live(store)
+    store.models.add_head(swapped.to_bytes())
+    previous = store.models.add_version(version_of(swapped, champion.backbone.sha256, *NAMES))
+    store.models.promote(previous.id, 0.0)
+    store.models.promote(champion.version.id, 1.0)
+    backbone = champion.backbone
+    assert isinstance(backbone, StandInBackbone)
+    looked = backbone.seen
+    run_through(loop_of(store, Source(frames("good", "away")), champion))
+    [kept] = store.queue.waiting()
+    assert kept.reason == Reason.DISAGREEMENT.value
+    assert kept.explanation.startswith("the model says good at ")
+    assert backbone.seen == looked + 2
+
+
+def test_a_previous_model_on_another_backbone_has_no_say(store: Store) -> None:
+    """Its features are not there."""
+    other = live(store, classes=("good", "bad", "away"), name="another")
+    champion = live(store)
+    store.models.promote(other.version.id, 0.0)
+    store.models.promote(champion.version.id, 1.0)
+    run_through(loop_of(store, Source(frames("good")), champion))
+    assert store.queue.waiting() == []
+
+
+def test_labels_of_other_days_are_recognised(store: Store) -> None:
+    """What was labelled refuses its like; it is looked up again once labels were given."""
+    unsure = live(store, sharpness=0.1)
+    clock = Clock()
+    pictures = [Frame(coloured_frame("good", seed), float(seed), seed) for seed in (1, 2)]
+    loop = loop_of(store, Source(pictures), unsure, clock)
+    loop.step()
+    [kept] = store.queue.waiting()
+    label_as(store, kept.id, "good")
+    clock.now += 60
+    loop.step()
+    assert loop.routed == {"kept": 1, "near-duplicate": 1}
+
+
+def label_as(store: Store, frame_id: int, name: str) -> None:
+    """Answer as the owner would."""
+    ensure_classes(store, name)
+    label(store, frame_id, name)

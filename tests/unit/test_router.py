@@ -7,8 +7,9 @@ from random import Random
 import numpy as np
 import pytest
 
+from posture_daemon import nearness
 from posture_daemon.domain import Prediction, Reason
-from posture_daemon.router import Kept, Router
+from posture_daemon.router import Kept, Noticed, Router
 from posture_daemon.settings import QueueSettings
 from tests.standins import prediction
 
@@ -17,7 +18,9 @@ SURE, UNSURE = {"good": 0.9, "bad": 0.1}, {"good": 0.55, "bad": 0.45}
 
 def router(seed: int = 0, **changed: object) -> Router:
     """No audit and a generous rate, except for what is changed."""
-    settings = {"unsure_below": 0.8, "audit_share": 0.0, "most_per_minute": 1000.0, **changed}
+    rates = dict.fromkeys(("uncertain", "disagreement", "novel", "transition", "audit"), 3600.0)
+    settings = {f"{name}_per_hour": rate for name, rate in rates.items()}
+    settings |= {"unsure_below": 0.8, "audit_share": 0.0, "most_per_minute": 1000.0, **changed}
     return Router(QueueSettings(**settings), Random(seed))
 
 
@@ -46,7 +49,7 @@ def test_a_frame_is_kept_below_the_threshold_only(confidence: float, kept: bool)
 def test_the_reason_is_told_in_words() -> None:
     """The owner reads what the model thought, and the threshold that it missed."""
     assert offer(router(), prediction(UNSURE), 0.0) == Kept(
-        Reason.UNCERTAIN, "the model says good at 55%, below your threshold of 80%"
+        Reason.UNCERTAIN, "the model says good at 55%, below your threshold of 80%", pytest.approx(0.9)
     )
 
 
@@ -130,3 +133,100 @@ def test_a_frame_that_was_not_stored_may_come_again() -> None:
     assert offer(one, prediction(UNSURE), 1.0) is not None
     assert offer(one, prediction(UNSURE, direction(90)), 2.0) is None
     assert one.counts == {"kept": 1, "over the rate": 1}
+
+
+# ── one reason each ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def labelled(*degrees: float, copies: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """Labelled features in these directions, `copies` of each, in ten blocks that all have all of them."""
+    rows = np.array([direction(d) for d in degrees for _ in range(copies)], np.float32)
+    return rows, np.tile(np.arange(copies), len(degrees))
+
+
+def test_models_that_disagree_are_the_first_reason() -> None:
+    """Even when the champion is sure; the line names both, and the frame counts as useful."""
+    kept = router().route(prediction(SURE), 0.0, Noticed(other=("bad", 0.7)))
+    assert kept is not None
+    assert (kept.reason, kept.explanation) == (
+        Reason.DISAGREEMENT,
+        "the model says good at 90%, the one before it bad at 70%",
+    )
+    assert kept.usefulness == pytest.approx(0.6)
+
+
+def test_models_that_agree_are_no_reason() -> None:
+    """However unsure the one before is."""
+    assert router().route(prediction(SURE), 0.0, Noticed(other=("good", 0.51))) is None
+
+
+def test_a_change_of_posture_is_a_reason() -> None:
+    """The line says from what to what."""
+    kept = router().route(prediction(SURE), 0.0, Noticed(changed=("bad", "good")))
+    assert kept is not None
+    assert kept.reason is Reason.TRANSITION
+    assert kept.explanation == "the posture shown has just changed from bad to good"
+
+
+def test_a_frame_unlike_everything_labelled_is_a_reason() -> None:
+    """Labels lie at 0 and 8 degrees, each with its like in other blocks; a sure frame at 60 degrees is new, at 5 it is not."""
+    one = router(novel_share=0.05, duplicate_cosine=1.0)
+    pooled, blocks = labelled(0, 8)
+    one.learn(pooled + np.linspace(0, 0.05, len(pooled), dtype=np.float32)[:, None] * np.float32([0, 0, 1]), blocks)
+    assert offer(one, prediction(SURE, direction(0)), 0.0) is None
+    kept = offer(one, prediction(SURE, direction(60)), 1.0)
+    assert kept is not None
+    assert kept.reason is Reason.NOVEL
+    assert "unlike every frame you have labelled" in kept.explanation
+
+
+def test_with_few_labels_nothing_is_called_new() -> None:
+    """One block, or a handful of frames, do not tell what is usual."""
+    one = router()
+    one.learn(labelled(0, copies=30)[0], np.zeros(30, np.intp))
+    assert offer(one, prediction(SURE, direction(80)), 0.0) is None
+    one.learn(*labelled(0, copies=5))
+    assert offer(one, prediction(SURE, direction(80)), 1.0) is None
+
+
+def test_a_frame_like_a_labelled_one_is_refused() -> None:
+    """Of any session, also after `remember` was told of others."""
+    one = router()
+    one.learn(*labelled(0, copies=3))
+    one.remember([])
+    assert offer(one, prediction(UNSURE, direction(1)), 0.0) is None
+    assert one.counts["near-duplicate"] == 1
+    assert offer(one, prediction(UNSURE, direction(20)), 1.0) is not None
+
+
+def test_each_reason_has_a_rate_of_its_own() -> None:
+    """When one is used up, a frame may still be kept for another; an hour later there is room again."""
+    one = router(disagreement_per_hour=1, uncertain_per_hour=1)
+    noticed = Noticed(other=("bad", 0.7))
+    reasons = []
+    for number, at in enumerate((0.0, 1.0, 2.0, 3601.0)):
+        frame = prediction(UNSURE, direction(20 * number))
+        kept = one.route(frame, at, noticed)
+        reasons.append(None if kept is None else kept.reason)
+        if kept is not None:
+            one.stored(frame)
+    assert reasons == [Reason.DISAGREEMENT, Reason.UNCERTAIN, None, Reason.DISAGREEMENT]
+    assert one.counts["over the rate"] == 1
+
+
+def test_what_the_owner_calls_wrong_is_always_kept() -> None:
+    """It is most useful, and the line says what was shown; a base shows nothing."""
+    kept = router(most_per_minute=0).wrong(prediction(SURE))
+    assert kept == Kept(Reason.WRONG, "you said that this was wrong: good at 90%", 1.0)
+    assert router().wrong(prediction({})).explanation == "you said that this was wrong: no class"
+
+
+def test_more_frames_than_can_be_remembered_forget_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory is a ring."""
+    monkeypatch.setattr(nearness, "REMEMBERED", 2)
+    near = nearness.Nearness()
+    near.replace([np.array(direction(d), np.float16) for d in (0, 40, 80)])
+    assert near.nearest(np.array(direction(80), np.float32)) == pytest.approx(1, abs=1e-3)
+    assert near.nearest(np.array(direction(0), np.float32)) < 0.8
+    near.add(np.ones(5, np.float32))
+    assert near.nearest(np.array(direction(80), np.float32)) == -1.0, "another width is another backbone"

@@ -482,6 +482,16 @@ def test_eviction_takes_the_surest_frames_and_never_a_labelled_one(store: Store)
     }
 
 
+def test_eviction_goes_by_usefulness_where_it_is_known(store: Store) -> None:
+    """A sure frame of which the models disagree is worth more than an unsure one; without a number confidence decides."""
+    for at, usefulness, confidence in ((1.0, 0.6, 0.99), (2.0, 0.2, 0.5), (3.0, None, 0.7), (4.0, 0.25, 0.8)):
+        add_frame(store, at, usefulness=usefulness, confidence=confidence)
+    assert store.queue.evict(3, 10**9) == 1
+    assert [frame.captured_at for frame in store.queue.waiting()] == [1.0, 3.0, 4.0]
+    assert store.queue.evict(1, 10**9) == 2
+    assert [frame.captured_at for frame in store.queue.waiting()] == [1.0]
+
+
 def test_eviction_also_keeps_the_limit_in_bytes(store: Store) -> None:
     """Pictures and features both count; it stops as soon as the rest fits."""
     for at in (1.0, 2.0, 3.0):

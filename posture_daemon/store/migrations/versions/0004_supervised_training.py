@@ -1,4 +1,6 @@
-"""New labels are told by their order, not by the clock; the owner's pause; refits of confidence; files that are gone.
+"""New labels are told by their order; doubted labels that were kept; pauses; refits of confidence; files that are gone.
+
+Also how useful a waiting frame is, and what the owner calls wrong.
 
 Revision ID: 0004
 """
@@ -18,6 +20,8 @@ def upgrade() -> None:
         "UPDATE labels SET number = 1 + (SELECT count(*) FROM labels AS earlier WHERE "
         "(earlier.labelled_at, earlier.frame_id) < (labels.labelled_at, labels.frame_id))"
     )
+    op.add_column("labels", sa.Column("kept_at", sa.Double(), nullable=True))
+    op.add_column("answers", sa.Column("kept_at_before", sa.Double(), nullable=True))
     op.add_column("training_runs", sa.Column("labels_seen", sa.Integer(), nullable=True))
     op.execute(
         "UPDATE training_runs SET labels_seen = "
@@ -42,5 +46,14 @@ def upgrade() -> None:
         sa.Column("error_before", sa.Double(), nullable=False),
         sa.Column("error", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["model_versions.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.add_column("frames", sa.Column("usefulness", sa.Double(), nullable=True))
+    op.create_table(
+        "wrongs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("asked_at", sa.Double(), nullable=False),
+        sa.Column("frame_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["frame_id"], ["frames.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )

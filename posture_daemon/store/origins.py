@@ -1,0 +1,69 @@
+"""Where each kept frame and its label came from: what an export tells beside the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import select
+
+from posture_daemon.domain import Split, Status
+from posture_daemon.store.database import Database
+from posture_daemon.store.schema import BlockRow, ClassRow, FrameRow, LabelRow
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A frame that waits or is labelled; times are seconds since the epoch.
+
+    `reason`, `explanation`, `predicted`, `confidence` and `version_id` are of the moment when the frame was kept: which model
+    asked, and what it guessed. `class_name`, `labelled_at`, `labelled_by`, `kept_at` are `None` while it waits; so is the split
+    of a block without labels.
+    """
+
+    frame_id: int
+    sha256: str
+    captured_at: float
+    block_id: int
+    source: str
+    split: Split | None
+    reason: str
+    explanation: str
+    predicted: str | None
+    confidence: float | None
+    version_id: int | None
+    class_name: str | None
+    labelled_at: float | None
+    labelled_by: str | None
+    kept_at: float | None
+
+
+class Origins:
+    """Reads them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[Origin]:
+        """Every frame that was not discarded, in the order of capture."""
+        query = (
+            select(
+                *(FrameRow.id, FrameRow.sha256, FrameRow.captured_at, BlockRow.id, BlockRow.source, BlockRow.split),
+                *(FrameRow.reason, FrameRow.explanation, FrameRow.predicted, FrameRow.confidence, FrameRow.version_id),
+                *(ClassRow.name, LabelRow.labelled_at, LabelRow.labelled_by, LabelRow.kept_at),
+            )
+            .join(BlockRow, BlockRow.id == FrameRow.block_id)
+            .outerjoin(LabelRow, LabelRow.frame_id == FrameRow.id)
+            .outerjoin(ClassRow, ClassRow.id == LabelRow.class_id)
+            .where(FrameRow.status != Status.DISCARDED.value)
+            .order_by(FrameRow.captured_at, FrameRow.id)
+        )
+        with self._database.read() as session:
+            rows: list[Any] = list(session.execute(query))
+        return [_origin(*row) for row in rows]
+
+
+def _origin(*values: Any) -> Origin:
+    """The columns in the order of the fields; the split is a word there."""
+    found = dict(zip((field.name for field in fields(Origin)), values, strict=True))
+    return Origin(**{**found, "split": None if found["split"] is None else Split(found["split"])})

@@ -1,0 +1,38 @@
+"""Labels that were doubted, looked at again, and kept: nobody is asked about them a second time."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from posture_daemon.errors import LabelError
+from posture_daemon.store.database import Database
+from posture_daemon.store.schema import AnswerRow, FrameRow, LabelRow
+
+
+class Reviews:
+    """What the owner confirmed. Another answer to the frame ends it, and undo takes it back like an answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, frame_id: int, now: float) -> None:
+        """Confirm the label that a frame has. It does not become a new label. Raises `LabelError` when it has none."""
+        with self._database.write() as session:
+            frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
+            if frame is None or label is None:
+                raise LabelError(f"Frame {frame_id} has no label that could be kept.")
+            session.add(
+                AnswerRow(
+                    frame_id=frame_id,
+                    answered_at=now,
+                    status_before=frame.status,
+                    class_id_before=label.class_id,
+                    kept_at_before=label.kept_at,
+                )
+            )
+            label.kept_at = now
+
+    def kept(self) -> set[int]:
+        """The frames whose label was confirmed."""
+        with self._database.read() as session:
+            return set(session.scalars(select(LabelRow.frame_id).where(LabelRow.kept_at.is_not(None))))
