@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from posture_daemon import pictures
 from posture_daemon.domain import UNKNOWN, Image, PostureClass, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
+from posture_daemon.learning.asking import Asking
 from posture_daemon.learning.class_roles import guess_role
+from posture_daemon.learning.features import Recipe
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 
@@ -19,6 +21,9 @@ RESERVED_NAMES = frozenset({UNKNOWN, UNCATEGORIZED, DISCARDED, "train", "val", "
 
 LONGEST_NAME = 40
 """Characters."""
+
+WRONG_PATIENCE_S, WRONG_STEP_S = 5.0, 0.1
+"""How long the daemon may take to keep a frame that is called wrong (it looks once a second), and the pause between looks."""
 
 
 @dataclass(frozen=True)
@@ -58,25 +63,26 @@ class Answered:
 class Labelling:
     """One owner's labelling session. It remembers what was skipped; everything else is in the store."""
 
-    def __init__(self, store: Store, settings: LabelSettings, clock: Callable[[], float]) -> None:
-        """`clock` tells the time, seconds since the epoch."""
+    def __init__(
+        self, store: Store, settings: LabelSettings, clock: Callable[[], float], recipe: Recipe | None = None
+    ) -> None:
+        """`clock` tells the time, seconds since the epoch; `recipe` says where features of imported pictures are cached."""
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._asking = Asking(store, recipe)
         self._skipped: set[int] = set()
         self._skips_to_undo: list[int] = []
 
     def next(self) -> QueuedFrame | None:
-        """Return the oldest waiting frame that was not skipped in this session, or `None`."""
-        # Answers of other front ends may leave skipped frames that no longer wait; then this reads a little too much.
-        waiting = self._store.queue.waiting(limit=len(self._skipped) + 1)
-        return next((frame for frame in waiting if frame.id not in self._skipped), None)
+        """Return the waiting frame that teaches most and was not skipped in this session, or `None`."""
+        first = self.groups(1)
+        return first[0].frames[0] if first else None
 
     def groups(self, limit: int) -> list[Group]:
         """The next questions, the most useful first, without frames that were skipped in this session."""
-        waiting = self._store.queue.waiting(limit=len(self._skipped) + limit)
-        asked = [frame for frame in waiting if frame.id not in self._skipped][:limit]
-        return [Group((frame,), frame.predicted, frame.explanation) for frame in asked]
+        waiting = [frame for frame in self._store.queue.waiting() if frame.id not in self._skipped]
+        return [Group(asked.frames, asked.guess, asked.why) for asked in self._asking.asked(waiting, limit)]
 
     def answer_group(self, frame_ids: Sequence[int], class_name: str | None) -> Answered:
         """Label waiting frames, or discard them with `None`, in one step that is undone in one step.
@@ -89,6 +95,31 @@ class Labelling:
         if done:
             self._skips_to_undo.clear()
         return Answered(tuple(done), already, tuple(gone))
+
+    def call_wrong(
+        self, class_name: str | None, sleep: Callable[[float], None], patience_s: float = WRONG_PATIENCE_S
+    ) -> int:
+        """Have the running daemon keep its newest frame, and label it where the class is given; returns the frame.
+
+        Waits with `sleep` for the daemon, `patience_s` seconds at most. Raises `LabelError` for an unknown class, before
+        anything is asked, and when no daemon answers; then nothing is left behind.
+        """
+        if class_name is not None and class_name not in {c.name for c in self.classes()}:
+            raise LabelError(f"There is no class '{class_name}'.")
+        request = self._store.wrongs.ask(self._clock())
+        try:
+            for _ in range(max(1, round(patience_s / WRONG_STEP_S))):
+                sleep(WRONG_STEP_S)
+                frame_id = self._store.wrongs.frame(request)
+                if frame_id is not None:
+                    break
+            else:
+                raise LabelError("No running daemon has answered, so there is no frame; start it: posture-daemon run.")
+        finally:
+            self._store.wrongs.withdraw(request)
+        if class_name is not None:
+            self.answer(frame_id, class_name)
+        return frame_id
 
     def labels_until_training(self, min_new_labels: int) -> int:
         """How many more labels the next training waits for; 0 when there are enough."""

@@ -48,6 +48,8 @@ class Challenger:
     answers: Answers
     test: dict[str, Any] | None
     report: dict[str, Any]
+    new_labels: dict[str, Any] | None = None
+    """What it and the incumbent say of labels that the incumbent has not seen; see `new_labels.py`."""
 
 
 def answers(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> Answers:

@@ -58,6 +58,11 @@ class Recipe:
         return cls(**{name: getattr(training, name) for name in cls.__dataclass_fields__})
 
 
+def space_name(backbone_sha256: str, inputs_key: str, recipe: Recipe) -> str:
+    """Names all that shapes a vector, for the cache."""
+    return f"{backbone_sha256[:16]}/{inputs_key}/v{VIEWS_VERSION}/{recipe.seed}/{int(recipe.flip)}"
+
+
 @dataclass(frozen=True, eq=False)
 class Vectors:
     """`vectors float32 (images, 1 + views, width)`; view 0 is the identity."""
@@ -94,8 +99,7 @@ class FeatureSource:
     ) -> None:
         self._store, self._backbone, self._orders = store, backbone, orders
         self._inputs, self._recipe = inputs, recipe
-        space = f"{backbone.sha256[:16]}/{inputs.key}/v{VIEWS_VERSION}/{recipe.seed}/{int(recipe.flip)}"
-        self._space = cache.space(space, inputs.width, self._labelled)
+        self._space = cache.space(space_name(backbone.sha256, inputs.key, recipe), inputs.width, self._labelled)
         self.computed = 0
         self.unreadable = 0
 

@@ -25,6 +25,9 @@ from posture_daemon.learning.layer import Linear, Penalty
 
 PASS_THROUGH = np.float32(16.0)
 
+POOLED_KEY = "pooled"
+"""Names the inputs of a pooled head: the features of the backbone and nothing else."""
+
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
@@ -54,7 +57,7 @@ class Inputs:
     def key(self) -> str:
         """Names the fixed part: equal for heads whose vectors are interchangeable."""
         if self.pooled:
-            return "pooled"
+            return POOLED_KEY
         parts = (self.head.conv_weight, self.head.bn_weight, self.head.bn_bias, self.head.bn_mean, self.head.bn_var)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posture_daemon.domain import ModelVersion, PostureClass, Split
+from posture_daemon.domain import Floats, ModelVersion, PostureClass, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
@@ -16,6 +16,7 @@ from posture_daemon.learning.features import FeatureSource, Recipe, Vectors
 from posture_daemon.learning.inputs import Inputs
 from posture_daemon.learning.layer import Linear
 from posture_daemon.learning.orders import UNINTERRUPTED, Uninterrupted
+from posture_daemon.learning.sessions import image_counts
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 
@@ -30,6 +31,15 @@ class Lesson:
     holdout: Vectors
     prior: Linear
     source: FeatureSource
+    sessions: Mapping[int, int]  # session of each time block
+    groups: Mapping[int, int]  # of frames that the owner answered: the step in which they did
+
+    @property
+    def counts(self) -> Floats:
+        """For how many images each training image counts, `(images,)`."""
+        images = self.training.images
+        sessions = [self.sessions.get(image.block_id, -1) for image in images]
+        return image_counts(sessions, [self.groups.get(image.frame_id) for image in images])
 
     @property
     def names(self) -> list[str]:
@@ -62,7 +72,8 @@ def gather(
     if not training.images or len(classes) < 2:
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
     prior = _prior(store, incumbent, inputs, [c.name for c in classes])
-    return Lesson(classes, inputs, training, holdout, prior, source)
+    sessions, groups = store.labels.sessions(), store.labels.steps()
+    return Lesson(classes, inputs, training, holdout, prior, source, sessions, groups)
 
 
 def classes_to_learn(store: Store, incumbent: ModelVersion, learned: Iterable[str]) -> tuple[PostureClass, ...]:

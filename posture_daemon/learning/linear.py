@@ -55,15 +55,18 @@ def fit(
     penalty: Penalty,
     *,
     prior_images: float = PRIOR_IMAGES,
+    counts: Floats | None = None,
     each_step: Callable[[], None] = lambda: None,
 ) -> Linear:
     """Fit the layer to the `views (images, views, width)` of images whose class numbers are `targets (images,)`.
 
-    Classes weigh alike, except that no image counts more than five times the average. `each_step` is called between the
-    steps of the solver; it may wait, or end the fit by raising.
+    `counts (images,)` says for how many images each one counts, 1 unless given (see `sessions.py`). Classes weigh alike,
+    except that none is lifted to more than five times its share. `each_step` is called between the steps of the solver; it may
+    wait, or end the fit by raising.
     """
     space = Space.of(views, penalty, prior_images)
-    return space.layer(space.solve(space.scaled(views), targets, prior, each_step=each_step), prior)
+    scaled = space.scaled(views)
+    return space.layer(space.solve(scaled, targets, prior, counts=counts, each_step=each_step), prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +102,7 @@ class Space:
         targets: NDArray[np.intp],
         prior: Linear,
         start: Doubles | None = None,
+        counts: Floats | None = None,
         each_step: Callable[[], None] = lambda: None,
     ) -> Doubles:
         """The best step away from the prior, as a flat vector; `start` is another such, near it."""
@@ -107,7 +111,7 @@ class Space:
             space=self,
             vectors=scaled.reshape(-1, width),
             targets=np.repeat(targets, views_each),
-            weights=np.repeat(_weights(targets, len(prior.bias)) / views_each, views_each).astype(np.float32),
+            weights=np.repeat(_weights(targets, len(prior.bias), counts) / views_each, views_each).astype(np.float32),
             prior=Linear(prior.weight * self.scale, prior.logits(self.mean)),
         )
         first = np.zeros(len(prior.bias) * (width + 1)) if start is None else start
@@ -178,9 +182,10 @@ def _scatter(vectors: Floats) -> Doubles:
     return np.asarray(vectors.T @ vectors, dtype=np.float64) / len(vectors)
 
 
-def _weights(targets: NDArray[np.intp], classes: int) -> Floats:
-    """Weight of each image, summing to 1: classes weigh alike, but no image more than five times the average."""
-    counts = np.bincount(targets, minlength=classes)
-    present = np.count_nonzero(counts)
-    weights = np.minimum(len(targets) / (present * counts[targets]), 5.0)
+def _weights(targets: NDArray[np.intp], classes: int, counts: Floats | None = None) -> Floats:
+    """Weight of each image, summing to 1: classes weigh alike, but no class is lifted more than fivefold."""
+    counts = np.ones(len(targets), np.float32) if counts is None else counts
+    of_class = np.bincount(targets, weights=counts, minlength=classes)
+    present = np.count_nonzero(of_class)
+    weights = counts * np.minimum(counts.sum() / (present * of_class[targets]), 5.0)
     return np.asarray(weights / weights.sum(), dtype=np.float32)

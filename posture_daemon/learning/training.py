@@ -18,6 +18,7 @@ from posture_daemon.learning.features import Recipe, Vectors
 from posture_daemon.learning.inputs import Inputs
 from posture_daemon.learning.lesson import Lesson, gather
 from posture_daemon.learning.linear import fit
+from posture_daemon.learning.new_labels import answers_to_new_labels
 from posture_daemon.learning.orders import UNINTERRUPTED, Uninterrupted
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
@@ -42,7 +43,14 @@ def train(
     names, holdout = lesson.names, lesson.holdout
     test = lesson.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     prepared = time.monotonic()
-    layer = fit(lesson.training.vectors, lesson.targets, lesson.prior, lesson.inputs.penalty, each_step=orders.look)
+    layer = fit(
+        lesson.training.vectors,
+        lesson.targets,
+        lesson.prior,
+        lesson.inputs.penalty,
+        counts=lesson.counts,
+        each_step=orders.look,
+    )
     fitted = time.monotonic()
     uncalibrated = Candidate(layer, names, 1.0)
     after = replace(uncalibrated, temperature=fit_to(uncalibrated.logits(holdout), holdout.truth, names))
@@ -61,6 +69,7 @@ def train(
             "calibration": calibration_report(holdout, after),
             "seconds": seconds,
         },
+        new_labels=answers_to_new_labels(store, incumbent, before, lesson, orders.look),
     )
 
 

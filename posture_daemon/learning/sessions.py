@@ -1,0 +1,43 @@
+"""How much an image counts, so that a dozen labels of today are heard beside a thousand of long ago.
+
+Images of one session look alike: same light, same clothes, same camera. A thousand of them say little more than a hundred,
+yet in a plain mean they drown the twelve that the owner labelled this morning. So each session weighs as much as the largest
+one, up to a limit that keeps a single slip of the finger from weighing like a day. And alike frames that one key answered say
+more than one frame but less than so many: n of them count as √n.
+
+Measured on the real webcams, docs/asking.md, which also has what does not help: to count every image by how densely images lie
+around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posture_daemon.domain import Floats
+
+MOST = 20.0
+"""No session is lifted by more than so much."""
+
+
+def image_counts(sessions: Sequence[int], groups: Sequence[int | None]) -> Floats:
+    """For how many images each one counts, `float32 (images,)`.
+
+    `sessions` has the number of the session of each, `groups` that of the key which answered it together with others,
+    `None` for one that was answered by itself.
+    """
+    if not sessions:
+        return np.empty(0, np.float32)
+    own = range(-1, -1 - len(groups), -1)  # a group of one; numbers of real groups are not negative
+    _, group, sizes = _numbered([n if g is None else g for g, n in zip(groups, own, strict=True)])
+    counts = 1 / np.sqrt(sizes[group])
+    _, session, _ = _numbered(sessions)
+    masses = np.bincount(session, weights=counts)
+    return np.asarray(counts * np.minimum(masses.max() / masses, MOST)[session], dtype=np.float32)
+
+
+def _numbered(names: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """The distinct names, which of them each one is, and how many are of each."""
+    return np.unique(np.array(names, np.intp), return_inverse=True, return_counts=True)
