@@ -10,6 +10,7 @@ PostureError                 anything a user can be told in one sentence
 ├── DownloadError            a download failed or its checksum does not match
 ├── DatasetError             a folder of images or labels cannot be read as a dataset
 ├── LabelError               an answer about a frame cannot be carried out
+├── PageError                the label page cannot be served
 └── TrainingError            a training child process ended without a result
     ├── TrainingCancelled    … because it was told to, for example at shutdown
     └── TrainingOutOfMemory  … because memory ran out, in whatever form
@@ -59,6 +60,10 @@ class DatasetError(PostureError):
 
 class LabelError(PostureError):
     """An answer to a queued frame cannot be carried out."""
+
+
+class PageError(PostureError):
+    """The label page cannot be served."""
 
 
 class TrainingError(PostureError):

@@ -1,1 +1,1 @@
-"""Terminal and, later, web front ends. All of them call only `labelling`."""
+"""Terminal and web front ends. All of them call only `labelling`."""

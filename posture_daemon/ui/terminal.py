@@ -17,7 +17,9 @@ from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 
 COMMANDS = {"d": "discard", "s": "skip", "u": "undo", "n": "new class", "q": "quit"}
-CLASS_KEYS = [key for key in "123456789abcdefghijklmnopqrstuvwxyz" if key not in COMMANDS]
+KEEP = "k"
+"""Only in a review (`review.py`), and never the key of a class."""
+CLASS_KEYS = [key for key in "123456789abcdefghijklmnopqrstuvwxyz" if key not in (*COMMANDS, KEEP)]
 ROLE_KEYS = {role.value[0]: role for role in Role}
 ENTER, BACKSPACE, ESCAPE = ("\r", "\n"), ("\x7f", "\b"), "\x1b"
 TEXT_LINES = 9
@@ -30,15 +32,17 @@ def run_terminal(labelling: Labelling, console: Console, keys: Keys) -> Progress
     `keys` waits for a key and returns it (see `keyboard`). Where the terminal cannot draw, the picture is a file.
     """
     with tempfile.TemporaryDirectory(prefix="posture-daemon-") as folder:
-        _Session(labelling, console, keys, Path(folder) / "frame.jpg").run()
+        Session(labelling, console, keys, Path(folder) / "frame.jpg").run()
     progress = labelling.progress()
     words = f"{progress.labelled} frames are labelled, {progress.queued} wait, {progress.discarded} were discarded."
     console.print(words, highlight=False)
     return progress
 
 
-class _Session:
+class Session:
     """A person at the keyboard."""
+
+    commands = COMMANDS
 
     def __init__(self, labelling: Labelling, console: Console, keys: Keys, file: Path) -> None:
         self._labelling = labelling
@@ -67,6 +71,9 @@ class _Session:
             return self._undo(frame)
         if frame is None:
             return self._labelling.next()
+        return self._answer(frame, key)
+
+    def _answer(self, frame: QueuedFrame, key: str) -> QueuedFrame | None:
         class_name = self._new_class() if key == "n" else self._class_of(frame, key)
         if class_name is not None:
             self._labelling.answer(frame.id, class_name)
@@ -135,7 +142,7 @@ class _Session:
         self._console.clear()
         if frame is not None:
             self._show_picture(frame)
-            self._print(_guess_line(frame), style="bold")
+            self._print(self._guess_line(frame), style="bold")
             self._print(_reason_line(frame))
         self._print(self._key_line(frame))
         self._print(self._progress_line())
@@ -163,7 +170,13 @@ class _Session:
             return "No more frames are waiting.  u undo  q quit  any other key: look again"
         classes = self._classes_by_key()
         guess = {"Enter": "accept the guess"} if frame.predicted in classes.values() else {}
-        return "  ".join(f"{key} {meaning}" for key, meaning in {**classes, **guess, **COMMANDS}.items())
+        return "  ".join(f"{key} {meaning}" for key, meaning in {**classes, **guess, **self.commands}.items())
+
+    def _guess_line(self, frame: QueuedFrame) -> str:
+        if frame.predicted in (None, UNKNOWN):
+            return "The model has no guess."
+        sure = "" if frame.confidence is None else f", {frame.confidence:.0%} sure"
+        return f"The model's guess: {frame.predicted}{sure}"
 
     def _progress_line(self) -> str:
         progress = self._labelling.progress()
@@ -172,13 +185,6 @@ class _Session:
     def _print(self, line: str, style: str = "", soft_wrap: bool = False) -> None:
         """Print words as they are: class names and paths are no markup."""
         self._console.print(Text(line, style=style), soft_wrap=soft_wrap)
-
-
-def _guess_line(frame: QueuedFrame) -> str:
-    if frame.predicted in (None, UNKNOWN):
-        return "The model has no guess."
-    sure = "" if frame.confidence is None else f", {frame.confidence:.0%} sure"
-    return f"The model's guess: {frame.predicted}{sure}"
 
 
 def _reason_line(frame: QueuedFrame) -> str:

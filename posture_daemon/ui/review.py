@@ -1,0 +1,48 @@
+"""Doubted labels in the terminal: the frames of `dataset doubts`, one after the other, with one key more to keep a label."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from posture_daemon.domain import QueuedFrame
+from posture_daemon.review import Review
+from posture_daemon.ui.keyboard import Keys
+from posture_daemon.ui.terminal import COMMANDS, KEEP, Session
+
+
+def run_review(review: Review, console: Console, keys: Keys) -> None:
+    """Show doubted labels and carry out keys until `q` or the end of the input."""
+    with tempfile.TemporaryDirectory(prefix="posture-daemon-") as folder:
+        _ReviewSession(review, console, keys, Path(folder) / "frame.jpg").run()
+    console.print(f"Labels changed: {review.changed}, kept: {review.kept}, left to look at: {len(review.left())}.")
+
+
+class _ReviewSession(Session):
+    """A person who looks at their own labels again."""
+
+    commands = {KEEP: "keep your label", **COMMANDS}  # noqa: RUF012 - never changed
+
+    def __init__(self, review: Review, console: Console, keys: Keys, file: Path) -> None:
+        super().__init__(review, console, keys, file)
+        self._review = review
+
+    def _answer(self, frame: QueuedFrame, key: str) -> QueuedFrame | None:
+        if key != KEEP:
+            return super()._answer(frame, key)
+        self._review.keep(frame.id)
+        self._notice = "Kept; you will not be asked again."
+        return self._review.next()
+
+    def _guess_line(self, frame: QueuedFrame) -> str:
+        doubt = self._review.doubt_about(frame.id)
+        if doubt is None:  # an answer from before this review that was taken back
+            return super()._guess_line(frame)
+        return (
+            f"Your label: {doubt.label}. Your labels of other times say {doubt.instead}, {doubt.probability:.0%} sure."
+        )
+
+    def _progress_line(self) -> str:
+        return f"{len(self._review.left())} doubted labels left"

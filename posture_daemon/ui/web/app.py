@@ -1,0 +1,174 @@
+"""The routes of the label page: one page, its pictures, and a handful of small JSON answers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, FastAPI, Query, Request
+from fastapi import Path as InPath
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader
+from pydantic import BaseModel, ConfigDict, Field
+
+from posture_daemon import __version__
+from posture_daemon.domain import Role
+from posture_daemon.errors import LabelError, PostureError
+from posture_daemon.labelling import LONGEST_NAME, Labelling
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.ui.web import teach
+from posture_daemon.ui.web.guard import Guard
+from posture_daemon.ui.web.session import Reply, Session
+from posture_daemon.ui.web.teach import Classroom
+
+HERE = Path(__file__).parent
+MOST_GROUPS, MOST_FRAMES = 100, 1000
+LARGEST_ID = 2**63 - 1
+PICTURE_CACHE = "private, max-age=86400, immutable"
+"""A frame's picture never changes; but the browser must not keep it for ever either."""
+
+router = APIRouter()
+Key = Annotated[str, Field(min_length=8, max_length=64)]
+Ids = Annotated[
+    list[tuple[Annotated[int, Field(ge=0, le=LARGEST_ID)], float]], Field(min_length=1, max_length=MOST_FRAMES)
+]
+
+
+class Change(BaseModel):
+    """Something that the page wants done once; `key` is of the page's own making."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Key
+
+
+class Skip(Change):
+    """Frames, each with its id and capture time."""
+
+    frames: Ids
+
+
+class Answer(Skip):
+    """Frames and their class; `null`: discard them."""
+
+    class_name: str | None = Field(alias="class")
+
+
+class NewClass(BaseModel):
+    """A class to be; without a role, its name decides. What a name may be, `labelling` says, in words."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=1000)
+    role: Role | None = None
+
+
+def create_app(
+    store: Store,
+    settings: Settings,
+    clock: Callable[[], float],
+    token: str | None = None,
+    new_labelling: Callable[..., Labelling] = Labelling,
+    classroom: Classroom | None = None,
+) -> FastAPI:
+    """The pages of one data folder. `token` is the secret of their link, `None` where only this computer can reach them.
+
+    Without a `classroom` there is no camera to teach with.
+    """
+    app = FastAPI(title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.session = Session(store, settings, clock, new_labelling)
+    app.state.templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
+    app.state.started = secrets.token_hex(4)
+    app.state.classroom = classroom
+    app.include_router(router)
+    app.include_router(teach.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.add_exception_handler(LabelError, _sentence(400))
+    app.add_exception_handler(
+        PostureError, _sentence(503)
+    )  # e.g. a full disk: the page keeps the answer and comes again
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_middleware(Guard, token=token)
+    return app
+
+
+@router.get("/")
+def page(request: Request) -> HTMLResponse:
+    """The page itself; its questions it asks for."""
+    template = request.app.state.templates.get_template("page.html")
+    words = {"state": _session(request).state(), "longest_name": LONGEST_NAME, "version": __version__}
+    words["teaches"] = request.app.state.classroom is not None
+    return HTMLResponse(template.render(roles=[role.value for role in Role], **words))
+
+
+@router.get("/api/state")
+def state(request: Request) -> Reply:
+    """Classes and numbers."""
+    return _session(request).state()
+
+
+@router.get("/api/groups")
+def groups(request: Request, limit: Annotated[int, Query(ge=1, le=MOST_GROUPS)] = 20) -> Reply:
+    """The next questions."""
+    return _session(request).groups(limit)
+
+
+@router.get("/picture/{frame_id}")
+def picture(request: Request, frame_id: Annotated[int, InPath(ge=0, le=LARGEST_ID)], at: float) -> Response:
+    """A frame as JPEG."""
+    try:
+        jpeg = _session(request).picture(frame_id, at)
+    except LabelError as error:
+        return JSONResponse({"error": str(error)}, 404)
+    return Response(jpeg, media_type="image/jpeg", headers={"cache-control": PICTURE_CACHE})
+
+
+@router.post("/api/answers")
+def answer(request: Request, given: Answer) -> Reply:
+    """Label or discard frames."""
+    return _session(request).answer(given.key, given.frames, given.class_name)
+
+
+@router.post("/api/skips")
+def skip(request: Request, given: Skip) -> Reply:
+    """Leave frames for later."""
+    return _session(request).skip(given.key, given.frames)
+
+
+@router.post("/api/ask-again")
+def ask_again(request: Request, _given: Annotated[dict[str, Any], Body()]) -> Reply:
+    """Offer what was skipped."""
+    return _session(request).ask_again()
+
+
+@router.post("/api/undo")
+def undo(request: Request, given: Change) -> Reply:
+    """Take the last step back."""
+    return _session(request).undo(given.key)
+
+
+@router.post("/api/classes")
+def add_class(request: Request, given: NewClass) -> Reply:
+    """Create a class."""
+    return _session(request).add_class(given.name, given.role)
+
+
+def _session(request: Request) -> Session:
+    session: Session = request.app.state.session
+    return session
+
+
+def _sentence(status: int) -> Callable[[Request, Exception], JSONResponse]:
+    return lambda _request, error: JSONResponse({"error": str(error)}, status)
+
+
+def _malformed(_request: Request, error: Exception) -> JSONResponse:
+    where = (
+        ".".join(str(part) for part in error.errors()[0]["loc"]) if isinstance(error, RequestValidationError) else ""
+    )
+    return JSONResponse({"error": f"The page sent something that cannot be understood ({where}); reload it."}, 422)

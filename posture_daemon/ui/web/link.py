@@ -1,0 +1,67 @@
+"""Where the label page is, and the secret that its link holds when it can be reached from other devices."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from posture_daemon.store.lock import in_turn
+
+TOKEN_NAME = "label.token"
+TOKEN_BYTES = 24
+
+
+def is_loopback(host: str) -> bool:
+    """True when only this computer can reach `host`, an address or a name."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def token_for(folder: Path, host: str) -> str | None:
+    """The secret of this data folder, made when there is none; `None` where only this computer can reach the page."""
+    if is_loopback(host):
+        return None
+    path = folder / TOKEN_NAME
+    with in_turn(folder):  # the daemon and a command may want a new one at this moment
+        token = path.read_text().strip() if path.exists() else ""
+        return token or _new_token(path)
+
+
+def address_of(host: str, port: int) -> str:
+    """What to type into a browser; for a host that means every address of this device, the one it has in its network."""
+    if host in ("0.0.0.0", "::", ""):
+        host = _own_address() or socket.gethostname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def link_to(address: str, folder: Path) -> str:
+    """The address, with the secret of the data folder where it needs one."""
+    token = token_for(folder, urlsplit(address).hostname or "")
+    return address if token is None else f"{address}?token={token}"
+
+
+def _new_token(path: Path) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(f"{token}\n")
+    return token
+
+
+def _own_address() -> str | None:
+    """The address from which this device would send; connecting a datagram socket sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, nobody's
+            return str(probe.getsockname()[0])
+        except OSError:
+            return None

@@ -1,0 +1,114 @@
+"""Serves the label page from a thread, beside whatever else the process does."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from posture_daemon.errors import PageError
+from posture_daemon.labelling import Labelling
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.ui.web.link import address_of, token_for
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from posture_daemon.ui.web.teach import Classroom, OpenTeaching
+
+log = logging.getLogger(__name__)
+
+STOP_S = 1.0
+"""How long requests that are being answered may take when the page stops."""
+
+
+class LabelPage:
+    """The page of one data folder. Start once, stop at any time."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        new_labelling: Callable[..., Labelling] = Labelling,
+        open_teaching: OpenTeaching | None = None,
+    ) -> None:
+        """`open_teaching` opens a teaching with the camera, where there is one; see `teach.Classroom`."""
+        self._store, self._settings, self._clock = store, settings, clock
+        self._new_labelling, self._open_teaching = new_labelling, open_teaching
+        self._classroom: Classroom | None = None
+        self._token: str | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self.address: str | None = None
+        """Where it is served, without the secret; `None` while it is not."""
+
+    def start(self, port: int | None = None) -> None:
+        """Listen from now on, at this port instead of the one that is set; the first answer comes when all is loaded.
+
+        Raises `PageError` when the port is taken or the address is not ours.
+        """
+        host, port = self._settings.ui.host, self._settings.ui.port if port is None else port
+        listener = _listen(host, port)
+        try:
+            self._token = token_for(self._store.folder, host)
+        except OSError as error:
+            listener.close()
+            raise PageError(f"The secret of the label page cannot be kept in {self._store.folder}: {error}.") from error
+        self.address = address_of(host, listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, args=(listener,), name="label-page", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer what is being asked, then close. Safe to call again, and before `start`."""
+        self._stopped.set()
+        self.address = None
+        if self._classroom is not None:
+            self._classroom.close(STOP_S)
+        if self._server is not None:
+            self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(2 * STOP_S)
+
+    def _serve(self, listener: socket.socket) -> None:
+        """Everything that takes time to import is imported here, so that nobody waits for it."""
+        try:
+            self._server = self._build()
+            if not self._stopped.is_set():
+                self._server.run(sockets=[listener])
+        except Exception:  # the page must not take the daemon with it
+            log.exception("the label page has failed; everything else goes on")
+        finally:
+            self.address = None
+            listener.close()
+
+    def _build(self) -> uvicorn.Server:
+        import uvicorn
+
+        from posture_daemon.ui.web.app import create_app
+        from posture_daemon.ui.web.teach import Classroom
+
+        self._classroom = None if self._open_teaching is None else Classroom(self._open_teaching)
+        app = create_app(self._store, self._settings, self._clock, self._token, self._new_labelling, self._classroom)
+        return uvicorn.Server(
+            uvicorn.Config(
+                app, log_config=None, log_level="error", access_log=False, server_header=False, lifespan="off",
+                loop="asyncio", http="h11", ws="none", proxy_headers=False, timeout_graceful_shutdown=round(STOP_S),
+            )
+        )  # fmt: skip
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=64)
+    except OSError as error:
+        taken = " (ui.port chooses another port)" if "in use" in str(error) else ""
+        raise PageError(
+            f"The label page cannot be served at {host}:{port}: {error.strerror or error}{taken}."
+        ) from error

@@ -1,0 +1,185 @@
+"""What the label page asks of `labelling`, as plain values for JSON; safe to call from the server's threads.
+
+The server is the truth, and the page runs ahead of it: it shows the next question at once and sends the answer after. So an
+answer may come twice (the reply was lost), late (the server was away) or in vain (somebody else was faster). Every change
+carries a key of the page's own making; a key that was seen before gets the same reply again and changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain, repeat
+from typing import Any
+
+from posture_daemon.domain import UNKNOWN, QueuedFrame, Role, Status
+from posture_daemon.errors import LabelError
+from posture_daemon.labelling import Group, Labelling
+from posture_daemon.learning.features import Recipe
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+
+REMEMBERED = 1000
+"""Replies, and steps for undo. What is forgotten is still in the store: an answered frame is not answered again."""
+
+CLASS_KEYS = "123456789abcefghijklmoprtvwy"
+"""In the order of the classes, as in the terminal; the letters that are missing mean something else. A class after the
+last key has a button only."""
+
+Reply = dict[str, Any]
+Seen = tuple[int, float]
+"""A frame's id and capture time (s since the epoch): SQLite may give the id of an evicted frame to another one."""
+
+
+class Session:
+    """The owner's labelling, whichever and however many pages it comes from."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], float],
+        new_labelling: Callable[..., Labelling] = Labelling,
+    ) -> None:
+        """`clock` tells the time, seconds since the epoch."""
+        self._store, self._settings = store, settings
+        self._new: Callable[[], Labelling] = partial(
+            new_labelling, store, settings.labels, clock, Recipe.of(settings.training)
+        )
+        self._labelling = self._new()
+        self._changing = threading.Lock()
+        self._asking = threading.Lock()  # of its own: no answer waits while the next questions are chosen
+        self._replies: OrderedDict[str, Reply] = OrderedDict()
+        self._skips: list[list[int]] = []  # that undo would take back
+        self._skipped: set[int] = set()
+        self._steps: deque[tuple[int, ...]] = deque(maxlen=REMEMBERED)
+
+    def state(self) -> Reply:
+        """Classes in the order of their keys, numbers of frames, and labels until the next training."""
+        progress, needed = self._labelling.progress(), self._settings.training.min_new_labels
+        return {
+            "classes": [
+                {"name": c.name, "role": c.role.value, "key": key}
+                for c, key in zip(self._labelling.classes(), chain(CLASS_KEYS, repeat("")), strict=False)
+            ],
+            "queued": progress.queued,
+            "labelled": progress.labelled,
+            "discarded": progress.discarded,
+            "until_training": self._labelling.labels_until_training(needed),
+            "training_needs": needed,
+        }
+
+    def groups(self, limit: int) -> Reply:
+        """The next questions; `skipped` frames wait as well, but are not among them."""
+        with self._asking:
+            groups = self._labelling.groups(limit)
+            return {"groups": [_group(group) for group in groups], "skipped": len(self._skipped)}
+
+    def picture(self, frame_id: int, at: float) -> bytes:
+        """JPEG. Raises `LabelError` when the frame is no longer there."""
+        if self._store.queue.get(frame_id).captured_at != at:
+            raise LabelError(f"There is no frame {frame_id} of that time; it may have been evicted from the queue.")
+        return self._store.queue.jpeg(frame_id)
+
+    def answer(self, key: str, frames: Sequence[Seen], class_name: str | None) -> Reply:
+        """Label frames that wait, or discard them with `None`; tells which were answered before, and which are gone.
+
+        Raises `LabelError` for an unknown class.
+        """
+        with self._changing:
+            if key in self._replies:
+                return self._replies[key]
+            there = [frame_id for frame_id, at in frames if self._is_there(frame_id, at)]
+            answered = self._labelling.answer_group(there, class_name)
+            if answered.done:
+                self._steps.append(answered.done)
+                self._skips.clear()  # as in `labelling`: undo goes back in time
+                self._skipped.difference_update(answered.done)
+            missing = [frame_id for frame_id, _ in frames if frame_id not in there]
+            reply = {"done": answered.done, "already": answered.already, "gone": [*answered.gone, *missing]}
+            return self._remember(key, reply)
+
+    def skip(self, key: str, frames: Sequence[Seen]) -> Reply:
+        """Do not ask about these frames again until `ask_again`, or until the server starts anew."""
+        with self._changing, self._asking:
+            if key not in self._replies:
+                ids = [frame_id for frame_id, _ in frames]
+                for frame_id in ids:
+                    self._labelling.skip(frame_id)
+                self._skips.append(ids)
+                self._skipped.update(ids)
+            return self._remember(key, {})
+
+    def ask_again(self) -> Reply:
+        """Forget what was skipped."""
+        with self._changing, self._asking:
+            self._labelling = self._new()
+            self._skips.clear()
+            self._skipped.clear()
+            return {}
+
+    def undo(self, key: str) -> Reply:
+        """Take back the last step of anybody; `frames` wait again, `kept` has an older answer again, if it has one."""
+        with self._changing:
+            if key in self._replies:
+                return self._replies[key]
+            return self._remember(key, self._undo_skip() if self._skips else self._undo_answer())
+
+    def add_class(self, name: str, role: Role | None) -> Reply:
+        """Create a class. Raises `LabelError` for a bad or taken name."""
+        with self._changing:
+            return {"name": self._labelling.add_class(name, role).name}
+
+    def _undo_skip(self) -> Reply:
+        with self._asking:
+            ids = self._skips.pop()
+            for _ in ids:
+                self._labelling.undo()
+            self._skipped.difference_update(ids)
+        return {"undone": "skip", "frames": self._waiting(ids), "kept": None}
+
+    def _undo_answer(self) -> Reply:
+        frame = self._labelling.undo()
+        if frame is None:
+            return {"undone": None, "frames": [], "kept": None}
+        step = next((step for step in reversed(self._steps) if frame.id in step), (frame.id,))
+        if step in self._steps:
+            self._steps.remove(step)
+        kept = None if frame.status is Status.QUEUED else frame.id
+        return {"undone": "answer", "frames": self._waiting(step), "kept": kept}
+
+    def _waiting(self, ids: Sequence[int]) -> list[Reply]:
+        """Of these frames those that wait; one may have been evicted meanwhile."""
+        found = []
+        for frame_id in ids:
+            try:
+                frame = self._store.queue.get(frame_id)
+            except LabelError:
+                continue
+            if frame.status is Status.QUEUED:
+                found.append(_frame(frame))
+        return found
+
+    def _is_there(self, frame_id: int, at: float) -> bool:
+        try:
+            return self._store.queue.get(frame_id).captured_at == at
+        except LabelError:
+            return False
+
+    def _remember(self, key: str, reply: Reply) -> Reply:
+        self._replies[key] = reply
+        while len(self._replies) > REMEMBERED:
+            self._replies.popitem(last=False)
+        return reply
+
+
+def _group(group: Group) -> Reply:
+    guess = None if group.guess == UNKNOWN else group.guess
+    return {"frames": [_frame(frame) for frame in group.frames], "guess": guess, "why": group.why}
+
+
+def _frame(frame: QueuedFrame) -> Reply:
+    predicted = None if frame.predicted == UNKNOWN else frame.predicted
+    return {"id": frame.id, "at": frame.captured_at, "guess": predicted, "confidence": frame.confidence}

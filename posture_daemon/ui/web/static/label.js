@@ -1,0 +1,373 @@
+// The label page: the next question is shown at once, and the answer to the last one follows to the server.
+
+import { actionOf, mayRepeat } from "./keys.js";
+import { Pictures } from "./pictures.js";
+import { Questions } from "./questions.js";
+import { Away, Outbox, ask, newKey, stored } from "./server.js";
+import * as view from "./view.js";
+
+const { find } = view;
+const AHEAD = 20; // questions that are held
+const REFILL_BELOW = 12;
+const LOOK_MS = 10000; // how often to look for news while nothing happens
+const SETTLE_MS = 500;
+const RETRY_MS = 1000;
+
+let state = JSON.parse(find("state").textContent);
+let cursor = 0; // which frame of the question is shown
+let anchor = null; // where Shift and an arrow began
+let apart = new Set();
+let skipped = 0;
+let loaded = false;
+let mayBeMore = false; // the server had as many questions as were asked for
+let undoKey = null;
+let pressed = null; // what was pressed while an undo is on its way
+let refilling = null;
+let timer = 0;
+
+const questions = new Questions();
+const pictures = new Pictures(pictureFailed);
+const outbox = new Outbox({ sent, refused, away, back });
+const guessOf = (group) => (state.classes.some((known) => known.name === group.guess) ? group.guess : null);
+
+// --- questions
+
+function show() {
+  const group = questions.shown;
+  find("apart").disabled = !group || group.frames.length < 2;
+  if (!group) {
+    view.zoom(false);
+    if (loaded) view.showNothing(skipped, !find("away").hidden);
+    return;
+  }
+  cursor = Math.min(cursor, group.frames.length - 1);
+  const frame = group.frames[cursor];
+  const trouble = pictures.trouble(frame);
+  view.showFrame(group, cursor, trouble ?? pictures.of(frame));
+  view.showStrip(group, cursor, apart);
+  view.showWords(group, cursor, apart, guessOf(group));
+}
+
+/** Show the question at `to`, from its first frame. */
+function go(to) {
+  [questions.position, cursor, anchor] = [to, 0, null];
+  apart = new Set();
+  show();
+  requestAnimationFrame(() => setTimeout(prepare)); // what is fetched ahead must not delay what is painted now
+}
+
+function prepare() {
+  pictures.prepare(questions.groups.slice(questions.position));
+  if (mayBeMore && questions.ahead < REFILL_BELOW) refill();
+}
+
+/** Fetch the next questions; asked while it is fetching, it fetches once more, since what it gets may be old already. */
+async function refill() {
+  if (refilling) {
+    refilling.again = true;
+    return;
+  }
+  refilling = { again: false };
+  try {
+    await fetchQuestions();
+  } catch (error) {
+    trouble(error);
+  }
+  const { again: isWanted } = refilling;
+  refilling = null;
+  if (isWanted) await refill();
+}
+
+async function fetchQuestions() {
+  const number = questions.begin();
+  const limit = Math.min(100, AHEAD + questions.kept);
+  const fresh = await ask(`/api/groups?limit=${limit}`);
+  [skipped, loaded, mayBeMore] = [fresh.skipped, true, fresh.groups.length === limit];
+  const wasEmpty = !questions.shown;
+  questions.merge(fresh.groups, number);
+  if (wasEmpty) go(0);
+  else pictures.prepare(questions.groups.slice(questions.position));
+}
+
+function pictureFailed(frame, status) {
+  if (status === 404) {
+    if (!questions.drop(frame)) return;
+    view.showMessage(`Frame ${frame.id} is gone from the queue: it made room for others.`, "problem");
+    go(questions.position);
+    return;
+  }
+  if (questions.shown?.frames[cursor] === frame) show();
+  if (status === 0) look(RETRY_MS);
+}
+
+// --- answers
+
+/** Answer the frames that were not set apart. */
+function answer(path, more, words) {
+  if (!questions.shown) return;
+  const group = questions.take(apart);
+  if (!group) {
+    view.showMessage("All frames are set apart, so none is answered; Escape takes that back.", "problem");
+    return;
+  }
+  if (path === "/api/answers") reckon(group.frames.length, more.class);
+  go(questions.position);
+  view.showMessage(`${words}: ${view.frames(group.frames.length)}. U takes it back.`);
+  outbox.add(path, group, more);
+}
+
+/** The numbers as they will be; the server's own follow. */
+function reckon(number, className) {
+  state.queued = Math.max(0, state.queued - number);
+  if (className !== null) {
+    state.labelled += number;
+    state.until_training = Math.max(0, state.until_training - number);
+  }
+  view.showNumbers(state);
+}
+
+const answerClass = (name) => answer("/api/answers", { class: name }, name);
+
+function sent(item, reply, again) {
+  questions.arrived(item.group.frames);
+  look(SETTLE_MS);
+  if (item.path !== "/api/answers") return;
+  const others = Object.entries(reply.already).filter(([, name]) => !again || name !== item.more.class);
+  const words = view.tellReply(others, reply.gone.length);
+  if (words) view.showMessage(words, "problem");
+}
+
+function refused(item, words) {
+  questions.put(item.group);
+  go(questions.position);
+  view.showMessage(`${words} The frames wait again.`, "problem");
+  look(SETTLE_MS);
+}
+
+/** Nothing else happens until it is known what was taken back: the next key is meant for that. */
+async function undo() {
+  const unsent = outbox.takeBack();
+  if (unsent) {
+    undone({ undone: "unsent", frames: unsent.group.frames, kept: null });
+    return;
+  }
+  pressed = [];
+  try {
+    if (!(await outbox.flush())) throw new Away("The server is away, so nothing can be taken back now.");
+    undoKey ??= newKey();
+    const reply = await ask("/api/undo", { key: undoKey });
+    undoKey = null;
+    undone(reply);
+  } catch (error) {
+    pressed = [];
+    trouble(error, true);
+  }
+  const later = pressed;
+  pressed = null;
+  later.forEach(perform);
+}
+
+function undone({ undone: what, frames, kept }) {
+  if (frames.length) {
+    const same = frames.every((frame) => frame.guess === frames[0].guess);
+    questions.put({ frames, guess: same ? frames[0].guess : null, why: "taken back" });
+    go(questions.position);
+  }
+  const older = kept === null ? "" : ` Frame ${kept} has its older answer again.`;
+  const number = frames.length ? `: ${view.frames(frames.length)}` : "";
+  view.showMessage(what === null ? "There is nothing to take back." : `Taken back${number}.${older}`);
+  look(SETTLE_MS);
+}
+
+// --- the server comes and goes
+
+function away(words, unsent) {
+  const kept = unsent === 1 ? "1 answer is" : `${unsent} answers are`;
+  view.showAway(`${words} ${unsent ? `${kept} kept in this browser and sent when it is back; go on.` : "Trying again …"}`);
+  if (!questions.shown) show();
+}
+
+function back() {
+  view.showAway("");
+  view.showMessage("The server is back, and has every answer.");
+  pictures.retry();
+  show();
+}
+
+/** What nobody asked for fails quietly while the server is away: the line above says so already. */
+function trouble(error, wasAsked = false) {
+  if (wasAsked || !(error instanceof Away)) view.showMessage(error.message, "problem");
+  if (!(error instanceof Away)) return;
+  away(error.message, outbox.size);
+  look(RETRY_MS);
+}
+
+/** After a pause, and when no answer is on its way: take the server's numbers, and what waits now. */
+function look(pause_ms) {
+  clearTimeout(timer);
+  timer = setTimeout(async () => {
+    if (outbox.size) return look(SETTLE_MS);
+    try {
+      take(await ask("/api/state"));
+      if (!find("away").hidden) back();
+      if (questions.ahead < AHEAD) await refill();
+    } catch (error) {
+      trouble(error);
+    }
+    return undefined;
+  }, pause_ms);
+}
+
+function take(fresh) {
+  if (outbox.size) return; // answered meanwhile: the numbers are old already
+  const changed = JSON.stringify(fresh.classes) !== JSON.stringify(state.classes);
+  state = fresh;
+  view.showNumbers(state);
+  if (!changed) return;
+  view.showClasses(state.classes);
+  show();
+}
+
+// --- what can be done
+
+function move(by) {
+  const last = (questions.shown?.frames.length ?? 0) - 1;
+  if (cursor + by < 0 || cursor + by > last) return;
+  [cursor, anchor] = [cursor + by, null];
+  show();
+}
+
+/** Set apart all frames from where Shift was first used to where it leads now. */
+function mark(by) {
+  const last = (questions.shown?.frames.length ?? 0) - 1;
+  if (last < 1) return;
+  anchor ??= cursor;
+  cursor = Math.max(0, Math.min(last, cursor + by));
+  const [from, to] = [Math.min(anchor, cursor), Math.max(anchor, cursor)];
+  apart = new Set(Array.from({ length: to - from + 1 }, (_, index) => from + index));
+  show();
+}
+
+function toggleApart() {
+  if (!questions.shown || questions.shown.frames.length < 2) return;
+  if (!apart.delete(cursor)) apart.add(cursor);
+  show();
+}
+
+function escape() {
+  if (view.isZoomed()) {
+    view.zoom(false);
+    return;
+  }
+  [apart, anchor] = [new Set(), null];
+  show();
+}
+
+function accept() {
+  const guess = questions.shown && guessOf(questions.shown);
+  if (guess) answerClass(guess);
+  else if (questions.shown) view.showMessage("There is no guess to accept; press the key of a class.", "problem");
+}
+
+async function again() {
+  try {
+    await ask("/api/ask-again", {});
+    await refill();
+  } catch (error) {
+    trouble(error, true);
+  }
+}
+
+function open(id) {
+  view.zoom(false);
+  find(id).showModal();
+}
+
+const actions = {
+  accept,
+  undo,
+  again,
+  escape,
+  discard: () => answer("/api/answers", { class: null }, "Discarded"),
+  skip: () => answer("/api/skips", {}, "Skipped for now"),
+  apart: toggleApart,
+  zoom: () => view.zoom(!view.isZoomed() && Boolean(questions.shown)),
+  new: () => open("new-class"),
+  help: () => open("help"),
+  previous: () => questions.position > 0 && go(questions.position - 1),
+  next: () => questions.ahead > 1 && go(questions.position + 1),
+  left: () => move(-1),
+  right: () => move(1),
+  "mark-left": () => mark(-1),
+  "mark-right": () => mark(1),
+};
+
+/** Do one thing after the other: what is pressed during an undo waits for it. */
+function perform(action) {
+  if (pressed) pressed.push(action);
+  else if (action.class !== undefined) answerClass(action.class);
+  else actions[action.do]();
+}
+
+// --- keys, buttons, the form
+
+function onKey(event) {
+  if (document.querySelector("dialog[open]")) return;
+  const onButton = event.target.closest?.("button:not([data-index])");
+  if (onButton && (event.key === "Enter" || event.key === " ")) return; // the button that has the focus is meant
+  const action = actionOf(event, state.classes, find("letters").checked);
+  if (!action) return;
+  event.preventDefault();
+  if (!event.repeat || mayRepeat(event)) perform(action);
+  if (event.target.closest?.("[data-index]")) find("strip").children[cursor]?.focus();
+}
+
+function onClick(event) {
+  const button = event.target.closest("button");
+  if (!button) {
+    if (event.target.closest("#picture")) perform({ do: "zoom" });
+    return;
+  }
+  if (event.detail > 0) button.blur(); // after a mouse or a finger, Enter means the guess again
+  if (button.dataset.class !== undefined) perform({ class: button.dataset.class });
+  else if (button.dataset.do) perform({ do: button.dataset.do });
+  else if (button.dataset.index !== undefined) move(Number(button.dataset.index) - cursor);
+  else if (button.dataset.close !== undefined) button.closest("dialog").close();
+}
+
+async function onNewClass(event) {
+  event.preventDefault();
+  find("name-error").textContent = "";
+  try {
+    const made = await ask("/api/classes", { name: find("name").value.trim(), role: find("role").value || null });
+    state = { ...state, classes: (await ask("/api/state")).classes };
+    view.showClasses(state.classes);
+    find("new-class").close();
+    find("name").value = "";
+    view.showMessage(`${made.name} is a class now.`);
+    if (event.submitter?.value !== "only" && questions.shown) perform({ class: made.name });
+    else show();
+  } catch (error) {
+    find("name-error").textContent = error.message;
+    find("name").focus();
+  }
+}
+
+function begin() {
+  view.showClasses(state.classes);
+  view.showNumbers(state);
+  const left = outbox.adopt();
+  questions.hide(outbox.frames);
+  if (left) view.showMessage(`Sending ${left === 1 ? "an answer" : `${left} answers`} from before.`);
+  find("letters").checked = stored()["posture-letters"] !== "off";
+  find("letters").onchange = () => (stored()["posture-letters"] = find("letters").checked ? "on" : "off");
+  find("new-class").querySelector("form").onsubmit = onNewClass;
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("click", onClick);
+  document.addEventListener("visibilitychange", () => document.hidden || look(0));
+  window.addEventListener("beforeunload", (event) => outbox.wouldLose && event.preventDefault());
+  setInterval(() => document.hidden || look(0), LOOK_MS);
+  refill();
+}
+
+begin();

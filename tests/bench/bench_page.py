@@ -1,0 +1,133 @@
+"""Measure the label page with many frames waiting: from a key press to the next picture, painted, in a real browser.
+
+Run `python tests/bench/bench_page.py [--frames 10000] [--keys 300]` on a quiet machine. The frames are drawn by the fake desk,
+640 pixels wide; keys come at the pace of a very fast person. Two clocks: `script` ends when the frame after the change has
+been handed to the compositor; `event` is the browser's own Event Timing, to the presentation of that frame, in steps of 8 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+
+from posture_daemon.adapters.cameras.fake_desk import AWAY, BAD, GOOD, STANDING, FakeDesk  # noqa: E402
+from posture_daemon.labelling import Labelling  # noqa: E402
+from posture_daemon.pictures import encode_jpeg  # noqa: E402
+from posture_daemon.store import Store  # noqa: E402
+from tests.label_page import AlikeFrames, chromium, queue_frames, served  # noqa: E402
+
+NAMES = {"upright": GOOD, "slouching": BAD, "away": AWAY, "standing": STANDING}
+DRAWN, RUN = 24, 5
+PACE_MS = 120
+BAR_MS = 50.0
+
+WATCH = """() => {
+  window.measured = [];
+  window.events = [];
+  let pressed = 0;
+  document.addEventListener('keydown', (event) => (pressed = event.timeStamp), true);
+  new MutationObserver(() => requestAnimationFrame(() => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {
+      const image = document.querySelector('#picture img');
+      const ready = Boolean(image?.complete && image.naturalWidth);
+      window.measured.push([performance.now() - pressed, ready]);
+    };
+    channel.port2.postMessage(0);
+  })).observe(document.getElementById('picture'), { attributes: true, attributeFilter: ['data-frame'] });
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) =>
+    entry.name === 'keydown' && window.events.push(entry.duration))).observe({ type: 'event', durationThreshold: 16 });
+}"""
+
+
+def main() -> None:
+    """Queue, open, press, report; exit code 1 when a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=10_000)
+    parser.add_argument("--keys", type=int, default=300)
+    options = parser.parse_args()
+    missed = []
+    with tempfile.TemporaryDirectory() as scratch, chromium() as browser:
+        store = Store(Path(scratch))
+        fill(store, options.frames)
+        head = f"{options.frames} frames waiting, {options.keys} keys"
+        print(f"{head:44}{'p50':>9}{'p95':>9}{'most':>9}")  # noqa: T201
+        for title, kind in (("one frame a question", OneByOne), ("five frames a question", AlikeFrames)):
+            missed += measure(store, browser, title, kind, options.keys)
+        store.close()
+    sys.exit(1 if missed else 0)
+
+
+class OneByOne(AlikeFrames):
+    """No groups."""
+
+    most = 1
+
+
+def fill(store: Store, count: int) -> None:
+    """A few drawings, each made another file by bytes after its end, in runs of one guess."""
+    desk = FakeDesk(seed=8)
+    drawn = {
+        name: [encode_jpeg(desk.render_pose(pose, way, desk.start + way), 640, 88) for way in range(DRAWN // 4)]
+        for name, pose in NAMES.items()
+    }
+    guesses = [list(NAMES)[number // RUN % 4] for number in range(count)]
+    jpegs = [drawn[name][number % (DRAWN // 4)] + number.to_bytes(4, "big") for number, name in enumerate(guesses)]
+    queue_frames(store, guesses, jpegs)
+
+
+def measure(store: Store, browser: Any, title: str, kind: type[Labelling], keys: int) -> list[str]:
+    """One kind of questions: what the server needs for them, and what a key press takes."""
+    with served(store, new_labelling=kind) as page_server:
+        host = str(page_server.address).removeprefix("http://").rstrip("/")
+        row(f"{title}: 20 questions from the server", [ask_ms(host) for _ in range(10)])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(page_server.address)
+        page.wait_for_selector("#picture img")
+        page.wait_for_timeout(1000)
+        page.evaluate(WATCH)
+        for _ in range(keys):
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(PACE_MS)
+        page.wait_for_timeout(2000)
+        measured = page.evaluate("window.measured")
+        times = [ms for ms, _ in measured]
+        row(f"{title}: key to picture, script", times)
+        events = page.evaluate("window.events")
+        row(
+            f"{title}: key to picture, event", [*events, *[16.0] * (keys - len(events))]
+        )  # those below 16 are not reported
+        late = sum(not ready for _, ready in measured)
+        print(f"{title}: {len(measured)} of {keys} keys changed the picture, {late} of them before it had come")  # noqa: T201
+        page.close()
+    return [title] if np.percentile(times, 95) > BAR_MS or len(measured) < keys else []
+
+
+def ask_ms(host: str) -> float:
+    """How long the server takes for a page's worth of questions."""
+    began = time.perf_counter()
+    connection = http.client.HTTPConnection(host, timeout=60)
+    connection.request("GET", "/api/groups?limit=23")
+    connection.getresponse().read()
+    connection.close()
+    return 1e3 * (time.perf_counter() - began)
+
+
+def row(title: str, ms: list[float]) -> None:
+    """One line of the table."""
+    p50, p95 = np.percentile(ms, [50, 95])
+    print(f"{title:44}{p50:6.1f} ms{p95:6.1f} ms{max(ms):6.1f} ms")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

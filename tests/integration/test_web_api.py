@@ -1,0 +1,528 @@
+"""The label page's server: what it answers, what it refuses, and that nothing is answered twice. Real HTTP, real SQLite."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import re
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from posture_daemon.domain import PostureClass, Role, Status
+from posture_daemon.errors import DataFolderError, PageError
+from posture_daemon.labelling import Labelling
+from posture_daemon.store import Store
+from posture_daemon.ui.web import guard
+from posture_daemon.ui.web.link import TOKEN_NAME, address_of, is_loopback, link_to, token_for
+from posture_daemon.ui.web.server import LabelPage
+from tests.label_page import START, plain_jpeg, queue_frames, served, settings_of
+from tests.standins import add_champion, add_frame, label
+
+OURS = {"x-posture-daemon": "label", "content-type": "application/json"}
+GUESSES = ["slouching"] * 3 + ["upright"] * 2 + [None]
+
+
+class Reply(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Client:
+    """Speaks to a page as a browser does, or as none should."""
+
+    def __init__(self, page: LabelPage) -> None:
+        self.host = str(page.address).removeprefix("http://").rstrip("/")
+        self.keys = iter(f"key-{number:08d}" for number in range(1000))
+
+    def get(self, path: str, **headers: str) -> Reply:
+        """GET; underscores in the names of headers stand for hyphens."""
+        return self.send("GET", path, None, headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> Reply:
+        """POST JSON as the page does."""
+        return self.send("POST", path, json.dumps(body), OURS | headers)
+
+    def send(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Reply:
+        """Any request; redirects are not followed."""
+        connection = http.client.HTTPConnection(self.host, timeout=20)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            reply = connection.getresponse()
+            return Reply(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
+        finally:
+            connection.close()
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The next questions."""
+        found: list[dict[str, Any]] = self.get("/api/groups?limit=20").json["groups"]
+        return found
+
+    def answer(self, frames: list[dict[str, Any]], class_name: str | None, key: str = "") -> Reply:
+        """Answer frames as they came in a group."""
+        seen = [[frame["id"], frame["at"]] for frame in frames]
+        return self.post("/api/answers", {"key": key or next(self.keys), "frames": seen, "class": class_name})
+
+    def skip(self, frames: list[dict[str, Any]]) -> Reply:
+        """Leave frames for later."""
+        seen = [[frame["id"], frame["at"]] for frame in frames]
+        return self.post("/api/skips", {"key": next(self.keys), "frames": seen})
+
+    def undo(self, key: str = "") -> Any:
+        """Take back the last step."""
+        return self.post("/api/undo", {"key": key or next(self.keys)}).json
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Six frames wait: the model calls three slouching and two upright, and has no guess for one."""
+    store = Store(tmp_path / "data")
+    queue_frames(store, GUESSES)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def client(store: Store) -> Iterator[Client]:
+    """The page of the store, served."""
+    with served(store) as page:
+        yield Client(page)
+
+
+def classes_given(store: Store) -> list[str]:
+    """Classes of the labelled frames, in the order of capture."""
+    return [image.class_name for image in store.labels.labelled()]
+
+
+# --- what it answers
+
+
+def test_the_page_needs_nothing_from_elsewhere(client: Client) -> None:
+    """One page, whose styles and scripts are all here and load."""
+    page = client.get("/")
+    assert page.status == 200
+    assert not re.search(r"https?://", page.body.decode())
+    paths = re.findall(r'(?:src|href)="([^"]+)"', page.body.decode())
+    assert len(paths) > 5
+    for path in paths:
+        found = client.get(path)
+        assert found.status == 200, path
+        assert not re.findall(r"(?:https?:)?//(?!www\.w3\.org/2000/svg)[a-z]+\.", found.body.decode()), path
+
+
+def test_a_group_is_answered_in_one_step_and_taken_back_in_one(store: Store, client: Client) -> None:
+    """Three alike frames, one request; after undo all three wait again, and come back in the reply."""
+    group = client.groups()[0]
+    assert (len(group["frames"]), group["guess"]) == (3, "slouching")
+    done = client.answer(group["frames"], "slouching").json
+    assert (len(done["done"]), done["already"], done["gone"]) == (3, {}, [])
+    assert classes_given(store) == ["slouching"] * 3
+    undone = client.undo()
+    assert undone["undone"] == "answer"
+    assert undone["frames"] == group["frames"]
+    assert classes_given(store) == []
+    assert client.undo() == {"undone": None, "frames": [], "kept": None}
+
+
+def test_the_real_questions_are_served(store: Store) -> None:
+    """Whatever `labelling` makes of the queue: each waiting frame is asked about once, and can be answered."""
+    with served(store, new_labelling=Labelling) as page:
+        client = Client(page)
+        frames = [frame for group in client.groups() for frame in group["frames"]]
+        assert sorted(frame["id"] for frame in frames) == [1, 2, 3, 4, 5, 6]
+        assert len(client.answer(frames, "standing").json["done"]) == 6
+        assert client.groups() == []
+
+
+def test_the_numbers_follow(client: Client) -> None:
+    """Waiting, labelled, discarded, and labels until the next training."""
+    first, second, third = (group["frames"] for group in client.groups())
+    client.answer(first, "slouching")
+    client.answer(third, None)
+    state = client.get("/api/state").json
+    assert (state["queued"], state["labelled"], state["discarded"]) == (2, 3, 1)
+    assert state["until_training"] == state["training_needs"] - 3
+    assert [c["key"] for c in state["classes"]] == ["1", "2", "3", "4"]
+    assert second
+
+
+def test_a_class_beyond_the_last_key_has_a_button_only(store: Store, client: Client) -> None:
+    """Keys are never those of a command."""
+    for number in range(30):
+        store.labels.ensure_class(PostureClass(f"class{number}", Role.NEUTRAL), START)
+    keys = [c["key"] for c in client.get("/api/state").json["classes"]]
+    assert keys[-1] == ""
+    assert not set(keys) & set("dsunxzq")
+    assert len(set(keys) - {""}) == len([key for key in keys if key])
+
+
+def test_the_classes_of_the_champion_are_offered(store: Store, client: Client) -> None:
+    """As in the terminal: those that only the model knows become the owner's."""
+    add_champion(store, "good", "kneeling")
+    assert "kneeling" in [c["name"] for c in client.get("/api/state").json["classes"]]
+
+
+def test_a_picture_stays_in_the_browser_and_nowhere_between(store: Store, client: Client) -> None:
+    """JPEG as stored; no proxy may keep it, the browser need not ask again; answers are kept by nobody."""
+    frame = client.groups()[0]["frames"][0]
+    picture = client.get(f"/picture/{frame['id']}?at={frame['at']}")
+    assert picture.body == store.queue.jpeg(frame["id"]) == plain_jpeg("slouching", 0)
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert picture.headers["cache-control"].startswith("private,")
+    assert "immutable" in picture.headers["cache-control"]
+    assert client.get("/api/state").headers["cache-control"] == "no-store"
+
+
+def test_skipped_frames_are_not_asked_about_until_the_owner_wants_to(client: Client) -> None:
+    """They wait; undo brings the last ones back, `ask-again` all of them."""
+    first, second, _ = (group["frames"] for group in client.groups())
+    client.skip(first)
+    client.skip(second)
+    assert client.get("/api/groups").json["skipped"] == 5
+    assert len(client.groups()) == 1
+    assert client.undo()["frames"] == second
+    assert len(client.groups()) == 2
+    client.post("/api/ask-again", {})
+    assert len(client.groups()) == 3
+
+
+def test_undo_goes_back_in_time_over_skips_and_answers(store: Store, client: Client) -> None:
+    """A skip before an answer is not undone in its place."""
+    first, second, _ = (group["frames"] for group in client.groups())
+    client.skip(first)
+    client.answer(second, "upright")
+    assert client.get("/api/groups").json["skipped"] == 3
+    assert client.undo()["frames"] == second
+    assert client.undo()["undone"] is None
+    assert classes_given(store) == []
+
+
+def test_undo_of_a_changed_label_says_that_the_older_one_is_back(store: Store, client: Client) -> None:
+    """A frame that was relabelled elsewhere does not wait after undo, and is not asked about."""
+    [frame_id] = [frame["id"] for frame in client.groups()[2]["frames"]]
+    label(store, frame_id, "upright")
+    label(store, frame_id, "standing")
+    assert client.undo() == {"undone": "answer", "frames": [], "kept": frame_id}
+    assert classes_given(store) == ["upright"]
+
+
+# --- twice, late, in vain
+
+
+def test_an_answer_that_comes_twice_is_carried_out_once(store: Store, client: Client) -> None:
+    """The same key gets the same reply, even after the owner has taken the answer back."""
+    frames = client.groups()[0]["frames"]
+    first = client.answer(frames, "upright", "the-same-key").json
+    assert client.answer(frames, "upright", "the-same-key").json == first
+    client.undo("undo-once")
+    client.undo("undo-once")
+    assert client.answer(frames, "upright", "the-same-key").json == first
+    assert classes_given(store) == []
+
+
+def test_an_answer_of_somebody_else_stays(store: Store, client: Client) -> None:
+    """Whoever was faster is named by the class; the other frames of the group are answered."""
+    frames = client.groups()[0]["frames"]
+    client.answer(frames[:1], "upright")
+    label(store, frames[1]["id"], None)
+    reply = client.answer(frames, "slouching").json
+    assert reply["already"] == {str(frames[0]["id"]): "upright", str(frames[1]["id"]): None}
+    assert reply["done"] == [frames[2]["id"]]
+    assert classes_given(store) == ["upright", "slouching"]
+
+
+def test_answers_from_many_threads_are_all_kept(store: Store, client: Client) -> None:
+    """As two people with fast fingers; each frame is answered once."""
+    frames = [frame for group in client.groups() for frame in group["frames"]]
+    replies: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda n=n: replies.append(client.answer(frames, "upright", f"thread-{n:04d}").json))
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(len(reply["done"]) for reply in replies) == [0] * 7 + [6]
+    assert all(set(reply["already"].values()) <= {"upright"} for reply in replies)
+    assert store.labels.total() == 6
+
+
+def test_an_evicted_frame_is_gone_and_its_successor_is_not_meant(store: Store, client: Client) -> None:
+    """SQLite gives the id of the newest frame again once it is deleted; the page saw another picture under it."""
+    [frame] = client.groups()[2]["frames"]
+    store.queue.evict(0, 10**9)
+    assert client.get(f"/picture/{frame['id']}?at={frame['at']}").status == 404
+    for number in range(len(GUESSES)):
+        add_frame(store, START + 9000 + number)
+    assert store.queue.get(frame["id"]).status is Status.QUEUED
+    assert client.get(f"/picture/{frame['id']}?at={frame['at']}").status == 404
+    assert client.answer([frame], "upright").json == {"done": [], "already": {}, "gone": [frame["id"]]}
+    assert store.labels.total() == 0
+
+
+def test_a_class_that_is_gone_is_refused_and_nothing_changes(store: Store, client: Client) -> None:
+    """For example renamed in another window; the page puts the frames back."""
+    reply = client.answer(client.groups()[0]["frames"], "renamed")
+    assert reply.status == 400
+    assert "renamed" in reply.json["error"]
+    assert store.labels.total() == 0
+
+
+def test_a_full_disk_is_for_later_not_a_refusal(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page keeps what it gets 503 for and sends it again."""
+    frames = client.groups()[0]["frames"]
+
+    def full(*_: object) -> None:
+        raise DataFolderError("The database cannot grow because the disk is full; free some space.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("posture_daemon.labelling.Labelling.answer_group", full)
+        reply = client.answer(frames, "upright", "kept-for-later")
+        assert (reply.status, reply.json["error"].split(";")[0][-4:]) == (503, "full")
+    assert len(client.answer(frames, "upright", "kept-for-later").json["done"]) == 3
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("good/bad", "may only have letters"),
+        ("../etc", "may only have letters"),
+        ("happy 😀", "may only have letters"),
+        ("😀", "may only have letters"),
+        ("<script>", "may only have letters"),
+        ("", "1 to 40 characters"),
+        ("x" * 41, "1 to 40 characters"),
+        ("Upright", "already a class 'upright'"),
+        ("train", "reserved"),
+    ],
+)
+def test_a_bad_class_name_is_refused_in_words(client: Client, name: str, words: str) -> None:
+    """The sentence is the one that the terminal says; no class is created."""
+    before = client.get("/api/state").json["classes"]
+    reply = client.post("/api/classes", {"name": name, "role": None})
+    assert (reply.status, words in reply.json["error"]) == (400, True), reply.body
+    assert client.get("/api/state").json["classes"] == before
+
+
+def test_a_new_class_with_an_umlaut_is_answered_with(store: Store, client: Client) -> None:
+    """And with the role that was chosen."""
+    assert client.post("/api/classes", {"name": "schräg", "role": "bad"}).json == {"name": "schräg"}
+    client.answer(client.groups()[0]["frames"], "schräg")
+    assert classes_given(store) == ["schräg"] * 3
+    assert client.get("/api/state").json["classes"][-1] == {"name": "schräg", "role": "bad", "key": "5"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"key": "short", "frames": [[1, 0.0]], "class": "upright"},
+        {"key": "long-enough", "frames": [], "class": "upright"},
+        {"key": "long-enough", "frames": [[1, 0.0]] * 1001, "class": "upright"},
+        {"key": "long-enough", "frames": [["x", 0.0]], "class": "upright"},
+        {"key": "long-enough", "frames": [[2**70, 0.0]], "class": "upright"},
+        {"key": "long-enough", "frames": [[1, 0.0]], "class": 7},
+        {"key": "long-enough", "frames": [[1, 0.0]]},
+        [],
+    ],
+)
+def test_what_no_page_sends_is_refused_in_words(store: Store, client: Client, body: Any) -> None:
+    """A sentence, and nothing changed."""
+    reply = client.post("/api/answers", body)
+    assert reply.status == 422
+    assert "reload" in reply.json["error"]
+    assert store.labels.total() == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/groups?limit=0", "/api/groups?limit=x", "/picture/x?at=1", "/picture/1", f"/picture/{2**70}?at=1"]
+)
+def test_addresses_that_no_page_asks_for(client: Client, path: str) -> None:
+    """Refused, not failed."""
+    assert client.get(path).status == 422
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/static/../app.py", "/static/%2e%2e/app.py", "/nothing"])
+def test_there_is_nothing_else(client: Client, path: str) -> None:
+    """No documentation that loads scripts from elsewhere, no files beside the static ones."""
+    assert client.get(path).status == 404
+
+
+def test_a_huge_body_is_not_read(client: Client) -> None:
+    """Nor one that does not say how long it is."""
+    assert client.post("/api/answers", {"key": "x" * 200_000}).status == 413
+    connection = http.client.HTTPConnection(client.host, timeout=20)
+    connection.request("POST", "/api/undo", iter([b"{}"]), OURS, encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+# --- who may ask
+
+
+def test_other_sites_cannot_post(store: Store, client: Client) -> None:
+    """Without the header of our scripts, from another origin, or cross-site: refused before anything is read."""
+    body = {"key": "undo-from-outside"}
+    label(store, client.groups()[0]["frames"][0]["id"], "upright")
+    for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec_fetch_site": "cross-site"}):
+        assert client.post("/api/undo", body, **headers).status == 403
+    assert client.send("POST", "/api/undo", json.dumps(body), {"content-type": "text/plain"}).status == 403
+    assert store.labels.total() == 1
+    assert client.post("/api/undo", body, origin=f"http://{client.host}", sec_fetch_site="same-origin").status == 200
+    assert store.labels.total() == 0
+
+
+def test_a_foreign_name_for_this_computer_is_refused(client: Client) -> None:
+    """DNS rebinding: the browser believes that it speaks to evil.example."""
+    for host in ("evil.example", "evil.example:8760", "127.0.0.1.evil.example", "192.168.1.5:8760", ""):
+        assert client.get("/", host=host).status == 421, host
+    for host in ("localhost:1234", "127.0.0.1", "[::1]:8760"):
+        assert client.get("/", host=host).status == 200, host
+
+
+def test_every_reply_forbids_what_the_page_does_not_need(client: Client) -> None:
+    """Also refusals: no scripts but ours, no frames, no use as an image of another site."""
+    for path in ("/", "/api/state", "/static/label.js", "/nothing"):
+        headers = client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+        assert "unsafe" not in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "server" not in headers
+    assert client.get("/", host="evil.example").headers["x-frame-options"] == "DENY"
+
+
+def test_from_other_devices_the_link_must_have_the_secret(store: Store) -> None:
+    """Once; then a cookie has it, and the address no longer shows it."""
+    with served(store, host="0.0.0.0") as page:
+        client = Client(page)
+        client.host = f"127.0.0.1:{client.host.rpartition(':')[2]}"
+        secret = token_for(store.folder, "0.0.0.0")
+        for path in ("/", "/?token=wrong", "/?token=%C3%A4", "/api/state", "/picture/1?at=1", "/static/label.js"):
+            refused = client.get(path)
+            assert refused.status == 401, path
+            assert b"posture-daemon label" in refused.body
+            assert "set-cookie" not in refused.headers
+        welcome = client.get(f"/?token={secret}")
+        assert (welcome.status, welcome.headers["location"]) == (303, "/")
+        assert {"HttpOnly", "SameSite=lax"} <= set(welcome.headers["set-cookie"].split("; "))
+        cookie = welcome.headers["set-cookie"].split(";")[0]
+        assert client.get("/", cookie=cookie).status == 200
+        assert client.post("/api/undo", {"key": "with-the-cookie"}, cookie=cookie).status == 200
+        assert (
+            client.post("/api/undo", {"key": "with-the-cookie"}, cookie=cookie, origin="http://evil.example").status
+            == 403
+        )
+
+
+def test_the_secret_is_kept_privately_and_stays(tmp_path: Path) -> None:
+    """Only its owner can read the file; the next start has the same, so that links go on working."""
+    secret = token_for(tmp_path, "0.0.0.0")
+    assert secret is not None
+    assert len(secret) >= 32
+    assert stat.S_IMODE((tmp_path / TOKEN_NAME).stat().st_mode) == 0o600
+    assert token_for(tmp_path, "192.168.1.5") == secret
+    assert token_for(tmp_path, "localhost") is None
+    (tmp_path / TOKEN_NAME).write_text("")
+    assert token_for(tmp_path, "0.0.0.0") not in ("", secret)
+
+
+def test_which_addresses_only_this_computer_reaches() -> None:
+    """Names are not asked of any name server."""
+    assert all(map(is_loopback, ("127.0.0.1", "127.8.9.1", "::1", "localhost", "LOCALHOST.")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.5", "jetson.local", "localhost.evil.example", "")))
+
+
+def test_links_can_be_typed(tmp_path: Path) -> None:
+    """IPv6 in brackets; what stands for all addresses is replaced by one of ours."""
+    assert address_of("::1", 8760) == "http://[::1]:8760/"
+    assert "0.0.0.0" not in address_of("0.0.0.0", 8760)
+    assert link_to("http://[::1]:8760/", tmp_path) == "http://[::1]:8760/"
+    assert link_to("http://jetson:8760/", tmp_path) == f"http://jetson:8760/?token={token_for(tmp_path, 'jetson')}"
+
+
+# --- starting and stopping
+
+
+def test_a_taken_port_is_one_sentence(store: Store) -> None:
+    """With the address and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        page = LabelPage(store, settings_of(store.folder, port=port))
+        with pytest.raises(PageError, match=rf"127\.0\.0\.1:{port}.*in use.*ui\.port.*\.$"):
+            page.start()
+        assert page.address is None
+        page.stop()
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid"])
+def test_an_address_that_is_not_ours_is_one_sentence(store: Store, host: str) -> None:
+    """The daemon logs it and goes on."""
+    with pytest.raises(PageError, match=host):
+        LabelPage(store, settings_of(store.folder, host=host)).start()
+
+
+def test_it_stops_at_once_and_can_be_served_again_at_the_same_port(store: Store) -> None:
+    """With a connection kept open, as browsers do; no line of the server's own is logged."""
+    with served(store) as page:
+        port = int(str(page.address).rstrip("/").rpartition(":")[2])
+        lazy = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        lazy.request("GET", "/api/state")
+        assert lazy.getresponse().read()
+    assert page.address is None
+    with served(store, port) as page:
+        assert Client(page).get("/api/state").status == 200
+    lazy.close()
+
+
+def test_nothing_is_logged_when_all_is_well(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """A daemon's log is for the daemon."""
+    caplog.set_level(logging.DEBUG)
+    with served(store) as page:
+        Client(page).get("/")
+        Client(page).get("/nothing")
+    assert [r for r in caplog.records if r.name.startswith(("uvicorn", "posture_daemon", "fastapi"))] == []
+
+
+def test_signals_stay_with_the_daemon(store: Store) -> None:
+    """The server in its thread installs no handler."""
+    import signal
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with served(store) as page:
+        Client(page).get("/api/state")
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_commands_that_do_not_label_load_no_web_server() -> None:
+    """`import posture_daemon.cli` stays quick, and so does the bootstrap of a training."""
+    code = "import sys, posture_daemon.cli, posture_daemon.bootstrap; print({'fastapi', 'uvicorn'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_the_largest_answer_fits() -> None:
+    """A thousand frames with long numbers are below the limit of a body."""
+    frames = [[10**12 + number, 1_772_438_400.123456] for number in range(1000)]
+    assert len(json.dumps({"key": "k" * 64, "frames": frames, "class": "x" * 40})) < guard.LARGEST_BODY
