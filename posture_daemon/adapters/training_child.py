@@ -99,6 +99,7 @@ def _train(request: Path) -> None:
         "incumbent": done.incumbent_evaluation.as_json() if done.incumbent_evaluation else None,
         "answers": done.answers.as_json(),
         "test": done.test,
+        "new_labels": done.new_labels,
         "report": {"peak_memory_bytes": peak_kb * 1024, **done.report},
         **({"backbone": backbone} if backbone else {}),
     }

@@ -7,6 +7,18 @@ Reading order: `pose` (what a body can do) → `day` (when it does it) → `peop
 from posture_daemon.adapters.cameras.fake_desk.camera import FakeDeskCamera
 from posture_daemon.adapters.cameras.fake_desk.day import Day
 from posture_daemon.adapters.cameras.fake_desk.desk import DEFAULT_START, FakeDesk
+from posture_daemon.adapters.cameras.fake_desk.obedient import ObedientDesk
 from posture_daemon.adapters.cameras.fake_desk.pose import AWAY, BAD, CLASSES, GOOD, STANDING
 
-__all__ = ["AWAY", "BAD", "CLASSES", "DEFAULT_START", "GOOD", "STANDING", "Day", "FakeDesk", "FakeDeskCamera"]
+__all__ = [
+    "AWAY",
+    "BAD",
+    "CLASSES",
+    "DEFAULT_START",
+    "GOOD",
+    "STANDING",
+    "Day",
+    "FakeDesk",
+    "FakeDeskCamera",
+    "ObedientDesk",
+]

@@ -73,20 +73,30 @@ class FakeDeskCamera:
 
     def read(self) -> Frame | None:
         """Wait for the next frame that is due and draw it; `None` when `duration` is over."""
+        due = self.wait_for_next()
+        if due is None:
+            return None
+        number, elapsed_s = due
+        captured_at = self._start + elapsed_s * self.speed
+        return Frame(self.desk.render(captured_at), captured_at, number)
+
+    def wait_for_next(self) -> tuple[int, float] | None:
+        """Wait for the next frame that is due: its number and when it is due, real seconds after the first opening.
+
+        `None` when `duration` is over.
+        """
         if not self._is_open or self._epoch is None:
             raise CameraError(f"The camera {self.name} was read before it was opened.")
         elapsed = self.monotonic() - self._epoch
         # A tiny allowance: a sleep until frame n may wake a rounding error before it.
         number = max(self._sequence + 1, math.floor(elapsed * self.fps + 1e-6))
-        desk_s = number * self.speed / self.fps
-        if self.duration is not None and desk_s >= self.duration:
+        if self.duration is not None and number * self.speed / self.fps >= self.duration:
             return None
         wait_s = number / self.fps - elapsed
         if wait_s > 0.0:
             self.sleep(wait_s)
         self._sequence = number
-        captured_at = self._start + desk_s
-        return Frame(self.desk.render(captured_at), captured_at, number)
+        return number, number / self.fps
 
     def close(self) -> None:
         """Stop giving frames."""

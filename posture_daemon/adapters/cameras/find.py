@@ -1,0 +1,55 @@
+"""Which cameras are there? Devices of this machine, each tried by opening it and reading one picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from posture_daemon.adapters.cameras.address import open_camera, without_password
+from posture_daemon.adapters.probes.jetson import is_jetson
+from posture_daemon.domain import Image
+from posture_daemon.errors import CameraError
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A camera's address, and its first picture or one sentence on why there is none."""
+
+    address: str
+    image: Image | None
+    error: str | None
+
+    @property
+    def words(self) -> str:
+        """The size of its picture, or what is wrong."""
+        return self.error or (f"{self.image.shape[1]}×{self.image.shape[0]}" if self.image is not None else "")
+
+    @property
+    def shown(self) -> str:
+        """The address without a password."""
+        return without_password(self.address)
+
+
+def addresses(root: Path = Path("/")) -> Iterator[str]:
+    """Devices in the order in which they are tried; on a Jetson the ribbon-cable camera as well."""
+    devices = root / "dev"
+    numbered = [path for path in devices.glob("video[0-9]*") if re.fullmatch(r"video\d+", path.name)]
+    for path in sorted(numbered, key=lambda path: int(path.name[5:])):
+        yield f"/dev/{path.name}"
+    if is_jetson(root):
+        yield "csi://0"
+
+
+def try_camera(address: str) -> Tried:
+    """Open it, read one picture, close it. Raises `SettingsError` for an address that is none."""
+    camera = open_camera(address)
+    try:
+        with closing(camera):
+            camera.open()
+            frame = camera.read()
+    except CameraError as error:
+        return Tried(address, None, str(error))
+    return Tried(address, frame.image, None) if frame else Tried(address, None, "It gives no picture.")

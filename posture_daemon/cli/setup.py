@@ -1,0 +1,212 @@
+"""`setup`: what a first start needs, step by step; every step can be skipped, and every answer be given as an option."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from posture_daemon.cli.context import Options, console, options, say
+from posture_daemon.cli.teach import run_teaching
+
+if TYPE_CHECKING:
+    from posture_daemon.adapters.cameras.find import Tried
+    from posture_daemon.settings import Settings
+
+
+class Step(str, Enum):
+    """What can be skipped."""
+
+    CAMERA = "camera"
+    MODEL = "model"
+    CLASSES = "classes"
+    SETTINGS = "settings"
+    TEACH = "teach"
+
+
+def setup(
+    context: typer.Context,
+    camera: Annotated[
+        str | None, typer.Option(help="Camera, as for `run`; not searched for.", show_default=False)
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with.", show_default=False),
+    ] = None,
+    classes: Annotated[str | None, typer.Option(help="Your classes, separated by commas.", show_default=False)] = None,
+    skip: Annotated[list[Step] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is offered first.")] = False,
+    simulate_owner: Annotated[
+        bool, typer.Option("--simulate-owner", help="With fake:desk: the drawn person does what is asked, sped up.")
+    ] = False,
+) -> None:
+    """The first start: find the camera, choose a model and your classes, keep that in the settings file, and teach."""
+    from posture_daemon.bootstrap_teaching import refuse_beside_daemon
+
+    chosen, asks = options(context), not yes and has_keyboard()
+    refuse_beside_daemon(chosen.settings())
+    steps = _Steps(chosen, asks, frozenset(skip or ()))
+    address = steps.camera(camera)
+    steps.model(model, address)
+    names = steps.classes(classes)
+    steps.settings_file(address, yes)
+    steps.teach(address, names, simulate_owner)
+    steps.say_how_to_run(address)
+
+
+def has_keyboard() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
+class _Steps:
+    """One setup. `asks` says whether there is somebody to ask."""
+
+    def __init__(self, chosen: Options, asks: bool, skipped: frozenset[Step]) -> None:
+        self._chosen, self._asks, self._skipped = chosen, asks, skipped
+
+    def camera(self, given: str | None) -> str:
+        """The address of a camera that gives pictures, and its first picture."""
+        from posture_daemon.adapters.cameras.find import addresses, try_camera
+        from posture_daemon.errors import CameraError
+
+        settings = self._settings(given)
+        if not self._begins(Step.CAMERA, "the camera"):
+            return settings.camera.address
+        known = None if self._is_default("camera.address") else settings.camera.address
+        if given is not None or (known is not None and not self._asks):
+            return self._tried(settings.camera.address)
+        tried = [try_camera(address) for address in dict.fromkeys([*([known] if known else []), *addresses()])]
+        for one in tried:
+            say(f"  {one.shown}: {escape(one.words)}")
+        good = [one.address for one in tried if one.image is not None]
+        if not good:
+            none = "No camera of this machine gives a picture; name one, such as --camera rtsp://HOST/PATH."
+            if not self._asks:
+                raise CameraError(none)
+            say(none)
+        return self._tried(self._choose("Which camera?", [*good, "fake:desk"], "(a drawn person, to try things out)"))
+
+    def _tried(self, address: str) -> str:
+        """The address, once its picture was shown. Raises `CameraError` when it gives none."""
+        from posture_daemon.adapters.cameras.find import try_camera
+        from posture_daemon.errors import CameraError
+
+        found = try_camera(address)
+        if found.error is not None:
+            raise CameraError(found.error)
+        self._show(found)
+        return address
+
+    def model(self, given: Path | None, address: str) -> None:
+        """Import a checkpoint, or go on with the champion."""
+        from posture_daemon.bootstrap import champion, import_model, open_store
+        from posture_daemon.bootstrap_teaching import knows_only_drawn_people
+
+        if not self._begins(Step.MODEL, "the model"):
+            return
+        settings = self._settings(None)
+        store = open_store(settings)
+        now, drawn = champion(store), knows_only_drawn_people(store)
+        keep = f"model {now.id}, {now.source}" + (" (it knows drawn people only)" if drawn else "")
+        downloads = [str(path) for path in sorted((settings.data_dir / "downloads").glob("*.pt"))]
+        wants_base = drawn and not address.startswith("fake:")
+        choice = str(given) if given is not None else keep
+        if given is None:
+            offered = [*downloads, keep] if wants_base else [keep, *downloads]
+            choice = self._choose("Which model shall learn?", offered)
+            if choice == keep and wants_base:
+                say(
+                    "A base is far better for real pictures: posture-daemon models fetch yolo11n-cls, then setup again."
+                )
+        if choice != keep:
+            version = import_model(store, Path(choice))
+            say(f"model {version.id} is champion, imported from {escape(choice)}.")
+        store.close()
+
+    def classes(self, given: str | None) -> list[str] | None:
+        """Names, or `None` for those that there are or the usual ones."""
+        from posture_daemon.teaching_plan import USUAL
+
+        if given is None and self._begins(Step.CLASSES, "the classes") and self._asks:
+            given = typer.prompt("Your classes, separated by commas", default=",".join(USUAL))
+        return None if given is None else given.split(",")
+
+    def settings_file(self, address: str, yes: bool) -> None:
+        """Keep the camera in the file that is in force, else in a new one in the data folder."""
+        from posture_daemon.adapters.cameras.address import without_password
+        from posture_daemon.adapters.settings_file import set_text
+        from posture_daemon.settings import FILE_NAME, values_in
+
+        if not self._begins(Step.SETTINGS, "the settings file"):
+            return
+        loaded = self._chosen.load()
+        file = loaded.file or loaded.settings.data_dir / FILE_NAME
+        before = values_in(file).get("camera.address") if file.exists() else None
+        if file.exists() and before != address and not yes:
+            was = "none" if before is None else without_password(str(before))
+            question = f"{file} is there. Change camera.address from {was} to {without_password(address)}?"
+            if not self._asks or not typer.confirm(question, default=True):
+                say(f"{file} is left as it is.")
+                return
+        changed = set_text(file, "camera.address", address)
+        say(f"{file} {'says now' if changed else 'says already'}: camera.address = {escape(without_password(address))}")
+
+    def teach(self, address: str, names: list[str] | None, simulate_owner: bool) -> None:
+        """Teach at once, or only create the classes."""
+        from posture_daemon.bootstrap import open_store
+        from posture_daemon.classes import ClassChanges
+        from posture_daemon.teaching_plan import SECONDS, choose
+
+        settings = self._settings(address)
+        wanted = self._begins(Step.TEACH, "teaching, about two minutes")
+        if wanted and self._asks:
+            wanted = typer.confirm("Are you at your desk, ready to be asked for poses?", default=True)
+        if wanted:
+            run_teaching(settings, names, SECONDS, simulate_owner)
+        elif names is not None:
+            choose(ClassChanges(open_store(settings), settings.labels, time.time), names)
+
+    def say_how_to_run(self, address: str) -> None:
+        """The command that watches from now on."""
+        place = [] if self._chosen.data_dir is None else ["--data-dir", str(self._chosen.data_dir)]
+        config = [] if self._chosen.config is None else ["--config", str(self._chosen.config)]
+        camera = [] if self._settings(None).camera.address == address else ["--camera", address]
+        say(f"\nWatch from now on: {escape(shlex.join(['posture-daemon', *place, *config, 'run', *camera]))}")
+
+    def _settings(self, address: str | None) -> Settings:
+        return self._chosen.settings({"camera.address": address})
+
+    def _is_default(self, key: str) -> bool:
+        return self._chosen.load().sources[key] == "default"
+
+    def _begins(self, step: Step, title: str) -> bool:
+        """Say which step begins; False when it is to be left out."""
+        if step in self._skipped:
+            return False
+        console.rule(title)
+        return True
+
+    def _choose(self, question: str, offered: Sequence[str], remark_on_last: str = "") -> str:
+        """One of these by its number, or what is typed; the first without anybody to ask."""
+        if not self._asks:
+            return offered[0]
+        for number, one in enumerate(offered, 1):
+            say(f"  {number}  {escape(one)} {remark_on_last if number == len(offered) else ''}".rstrip())
+        typed = str(typer.prompt(f"{question} A number, or something else", default="1")).strip()
+        return offered[int(typed) - 1] if typed.isdecimal() and 1 <= int(typed) <= len(offered) else typed
+
+    def _show(self, found: Tried) -> None:
+        """The picture where the terminal can draw, and its size in any case."""
+        from posture_daemon.ui.picture import HalfBlocks, can_draw
+
+        if found.image is not None and can_draw(console):
+            console.print(HalfBlocks(found.image, min(console.width, 80), max(4, console.height // 2)))
+        say(f"{found.shown}: {escape(found.words)}")

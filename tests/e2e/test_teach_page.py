@@ -1,0 +1,123 @@
+"""The teaching page in a real browser: a drawn person does what is asked, and a model of their own answers at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from posture_daemon.bootstrap import open_store
+from posture_daemon.bootstrap_teaching import open_teaching
+from posture_daemon.errors import CameraError
+from posture_daemon.settings import Settings
+from posture_daemon.teaching import Teaching
+from posture_daemon.ui.web.server import LabelPage
+from tests.label_page import chromium, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PACE = 8.0
+CLASSES = ("good_posture", "bad_posture", "na", "standing")
+
+
+class Hasty:
+    """A teaching whose seconds pass faster, as its obedient person's do."""
+
+    def __init__(self, teaching: Teaching) -> None:
+        self._teaching = teaching
+        self.picture = teaching.picture
+
+    @property
+    def state(self):  # type: ignore[no-untyped-def]
+        """As the real one."""
+        return self._teaching.state
+
+    def run(self, stop):  # type: ignore[no-untyped-def]
+        """On a faster clock."""
+        return self._teaching.run(stop, lambda: PACE * time.monotonic())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all tests of this file."""
+    with chromium() as found:
+        yield found
+
+
+@contextmanager
+def lesson_page(folder: Path, refused: str | None = None) -> Iterator[LabelPage]:
+    """The pages of a new data folder, with a camera that obeys, or that cannot be opened."""
+    values = Settings(data_dir=folder, camera={"address": "fake:desk?seed=5"}, ui={"port": 0}, training={"views": 1})
+
+    @contextmanager
+    def open_(names: Sequence[str] | None) -> Iterator[Hasty]:
+        if refused is not None:
+            raise CameraError(refused)
+        with open_teaching(values, names or CLASSES, 4.0, PACE) as teaching:
+            yield Hasty(teaching)
+
+    store = open_store(values)
+    page = LabelPage(store, values, open_teaching=open_)  # type: ignore[arg-type]
+    page.start(0)
+    try:
+        yield page
+    finally:
+        page.stop()
+        store.close()
+
+
+def opened(browser: Browser, page: LabelPage, path: str = "teach", width: int = 1200) -> Page:
+    """A tab."""
+    tab = browser.new_page(viewport={"width": width, "height": 800})
+    tab.goto(f"{page.address}{path}")
+    return tab
+
+
+@pytest.mark.slow
+def test_a_lesson_from_the_first_key_to_the_personal_model(browser: Browser, tmp_path: Path) -> None:
+    """Enter begins; the sentence, the countdown and the live picture show; the end tells the holdout accuracy in words."""
+    with lesson_page(tmp_path) as page:
+        tab = opened(browser, page, "")
+        tab.click("#to-teach")
+        until(tab, "document.body.dataset.ready === 'yes'")
+        tab.keyboard.press("Enter")
+        until(tab, "document.getElementById('sentence').textContent.startsWith('Sit well')", 30)
+        until(tab, "!document.getElementById('live').hidden && document.getElementById('live').naturalWidth > 100", 30)
+        until(tab, "document.querySelector('#kept b') && Number(document.querySelector('#kept b').textContent) > 0", 30)
+        until(tab, "document.getElementById('said').textContent.includes('Holdout accuracy')", 90)
+        assert "champion from now on" in tab.inner_text("#said")
+        assert tab.is_visible("#start")
+        tab.close()
+
+
+def test_a_lesson_that_is_stopped_keeps_what_it_has(browser: Browser, tmp_path: Path) -> None:
+    """Escape, and a second tab sees the same; nothing is trained."""
+    with lesson_page(tmp_path) as page:
+        tab, other = opened(browser, page), opened(browser, page, width=360)
+        until(tab, "document.body.dataset.ready === 'yes'")
+        tab.keyboard.press("Enter")
+        until(tab, "document.querySelector('#kept b') && Number(document.querySelector('#kept b').textContent) > 0", 30)
+        until(other, "!document.getElementById('stop').hidden")
+        assert other.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        tab.keyboard.press("Escape")
+        until(tab, "document.getElementById('said').textContent.includes('Nothing was trained')", 20)
+        until(other, "document.getElementById('sentence').textContent === 'Stopped.'", 20)
+        tab.close()
+        other.close()
+
+
+def test_a_camera_that_cannot_be_opened_is_said_in_words(browser: Browser, tmp_path: Path) -> None:
+    """And it can be tried again."""
+    with lesson_page(tmp_path, "The camera 0 cannot be opened: is it plugged in?") as page:
+        tab = opened(browser, page)
+        until(tab, "document.body.dataset.ready === 'yes'")
+        tab.click("#start")
+        until(tab, "!document.getElementById('away').hidden")
+        assert tab.inner_text("#away") == "The camera 0 cannot be opened: is it plugged in?"
+        assert tab.is_visible("#start")
+        tab.close()
