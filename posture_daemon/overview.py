@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from posture_daemon.datasets.advice import advice
 from posture_daemon.domain import ModelVersion, TrainingRun, Watch
+from posture_daemon.learning.effect import Effect
 from posture_daemon.settings import Settings
 from posture_daemon.status import read_status
 from posture_daemon.store import Store
@@ -26,6 +28,7 @@ def overview(store: Store, settings: Settings) -> dict[str, Any]:
         "champion": None if champion is None else _model(champion),
         "previous": None if previous is None else previous.id,
         "watch": _watch(store.watches.latest()),
+        "advice": advice(store, settings),
         "last_run": None if not runs else _run(runs[0]),
         "last_attempt": None if attempt is None else _run(attempt),
     }
@@ -50,6 +53,11 @@ def _watch(watch: Watch | None) -> dict[str, Any] | None:
 
 
 def _run(run: TrainingRun) -> dict[str, Any]:
-    """Without the answers to each holdout image, which would bury the rest; `models diff` shows them."""
-    metrics = {name: value for name, value in run.metrics.items() if name != "answers"}
-    return {**asdict(run), "outcome": run.outcome.value if run.outcome else "running", "metrics": metrics}
+    """Without the answers to each image, which would bury the rest; `dataset effect` shows them, `effect` says what changed."""
+    metrics = {name: value for name, value in run.metrics.items() if name not in ("answers", "new_labels")}
+    return {
+        **asdict(run),
+        "outcome": run.outcome.value if run.outcome else "running",
+        "metrics": metrics,
+        "effect": Effect.of(run.metrics).sentences(),
+    }

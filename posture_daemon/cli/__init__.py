@@ -8,7 +8,22 @@ import sys
 
 import typer
 
-from posture_daemon.cli import classes, compare, config, daemon, dataset, demo, doctor, label, models, pause, train
+from posture_daemon.cli import (
+    classes,
+    compare,
+    config,
+    daemon,
+    dataset,
+    demo,
+    doctor,
+    label,
+    models,
+    pause,
+    setup,
+    teach,
+    train,
+    wrong,
+)
 from posture_daemon.cli.context import start
 from posture_daemon.errors import PostureError
 
@@ -23,10 +38,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.callback()(start)
+app.command("setup")(setup.setup)
 app.command("run")(daemon.run)
 app.command("status")(daemon.status)
 app.command("doctor")(doctor.doctor)
+app.command("teach")(teach.teach)
 app.command("label")(label.label)
+app.command("wrong")(wrong.wrong)
 app.command("train")(train.train)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)

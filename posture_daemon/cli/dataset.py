@@ -1,14 +1,26 @@
-"""`dataset …`: stats, curve, doubts."""
+"""`dataset …`: stats, curve, doubts, effect, export: what the owner asks about their labels."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from posture_daemon.cli.context import console, options, say
-from posture_daemon.domain import Split
+from posture_daemon.domain import DatasetLayout, Split
+from posture_daemon.errors import TrainingError
+from posture_daemon.learning.effect import Effect
+
+if TYPE_CHECKING:
+    from posture_daemon.learning.doubts import Doubt
+    from posture_daemon.learning.lookahead import Point
+
+TRUSTWORTHY = 0.85
+"""Share of all labels that out-of-sample answers agree with, from which a doubt is more than a guess."""
 
 app = typer.Typer(help="Look at the labelled images.", no_args_is_help=True)
 
@@ -39,20 +51,46 @@ def stats(
     console.print(table)
     for warning in found.warnings:
         say(f"[yellow]warning[/]: {warning}")
-    say(found.advice)
+    for sentence in found.advice:
+        say(sentence)
 
 
 @app.command()
 def curve(
     context: typer.Context,
+    draws: Annotated[int, typer.Option(min=1, help="How often subsets are drawn.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the first draw; the next ones count on from it.")] = 0,
+    in_order: Annotated[
+        bool,
+        typer.Option("--in-order", help="Learn label by label in the order of capture instead, without an answer."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
-    """Show how the holdout's top-1 grew label by label, in the order of capture, to tell whether more would help."""
+    """Tell whether you have labelled enough: the holdout's top-1 after learning random parts of your labels."""
     from posture_daemon.bootstrap import lesson, open_store
+    from posture_daemon.learning.curve import block_curve
+    from posture_daemon.learning.enough import enough
     from posture_daemon.learning.lookahead import learning_curve
 
     settings = options(context).settings()
-    points = learning_curve(lesson(open_store(settings), settings))
+    learned = lesson(open_store(settings), settings)
+    if in_order:
+        _in_order(learning_curve(learned), as_json)
+        return
+    found = block_curve(learned, draws, seed)
+    answer = enough(found)
+    if as_json:
+        console.print_json(data={**found.as_json(), **answer.as_json()})
+        return
+    table = Table("labels", "top-1", "", "spread", title=f"{draws} draws of time blocks")
+    for step in found.steps:
+        table.add_row(f"{step.labels:.0f}", f"{step.top1:.3f}", "█" * round(30 * step.top1), f"± {step.spread:.3f}")
+    console.print(table)
+    for sentence in answer.sentences:
+        say(sentence)
+
+
+def _in_order(points: Sequence[Point], as_json: bool) -> None:
     if as_json:
         console.print_json(data=[point.as_json() for point in points])
         return
@@ -65,22 +103,104 @@ def curve(
 @app.command()
 def doubts(
     context: typer.Context,
+    review: Annotated[
+        bool,
+        typer.Option("--review", help="Look at them one after the other: relabel, discard, or k to keep for good."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
-    """List training labels that all other labels speak against: slips of the finger, or the frames worth most."""
-    from posture_daemon.bootstrap import lesson, open_store
-    from posture_daemon.learning.lookahead import doubtful_labels
+    """List labels of any split that your labels of other times speak against: slips of the finger, or the hardest frames."""
+    from posture_daemon import bootstrap
+    from posture_daemon.review import Review
+    from posture_daemon.ui.keyboard import keyboard
+    from posture_daemon.ui.review import run_review
 
     settings = options(context).settings()
-    found = doubtful_labels(lesson(open_store(settings), settings))
+    store = bootstrap.open_store(settings)
+    found, agreement = bootstrap.doubts(store, settings)
     if as_json:
-        console.print_json(data=[doubt.as_json() for doubt in found])
-        return
-    if not found:
-        say("No label is doubtful: the rest of the labels agrees with each, or is not sure.")
-        return
-    table = Table("frame", "your label", "the others say", "probability")
+        console.print_json(data={"agreement": agreement, "doubts": [doubt.as_json() for doubt in found]})
+    elif not found:
+        say("No label is doubtful: your labels of other times agree with each, or are not sure.")
+    elif review:
+        with keyboard() as keys:
+            run_review(Review(store, settings.labels, time.time, found), console, keys)
+    else:
+        _list_doubts(found, agreement)
+
+
+def _list_doubts(found: Sequence[Doubt], agreement: float) -> None:
+    table = Table("frame", "split", "your label", "your other labels say")
     for doubt in found:
-        table.add_row(str(doubt.frame_id), doubt.label, doubt.instead, f"{doubt.probability:.2f}")
+        said = f"{doubt.instead} {doubt.probability:.0%}, {doubt.label} {doubt.of_label:.0%}"
+        table.add_row(str(doubt.frame_id), doubt.split.value, doubt.label, said)
     console.print(table)
-    say("Look at them with `posture-daemon label --export FOLDER`; a moved picture is a new answer.")
+    words = f"Your labels of other times agree with {agreement:.0%} of all labels"
+    say(
+        f"{words}."
+        if agreement >= TRUSTWORTHY
+        else f"{words}: too few to be trusted, so most of these may well be right."
+    )
+    say("Look at them one by one: posture-daemon dataset doubts --review")
+
+
+@app.command()
+def effect(
+    context: typer.Context,
+    run: Annotated[
+        int | None, typer.Argument(help="Which training run; by default the last.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+) -> None:
+    """Tell what your labels changed: the images that a training run turned round, on the holdout and among your new labels."""
+    from posture_daemon.bootstrap import open_store
+
+    store = open_store(options(context).settings())
+    found = (
+        store.runs.get(run)
+        if run is not None
+        else next((r for r in store.runs.attempts() if "answers" in r.metrics), None)
+    )
+    if found is None:
+        raise TrainingError("There was no training yet, so no label can have changed anything.")
+    changed = Effect.of(found.metrics)
+    flips = changed.flips()
+    if as_json:
+        data = {"run": found.id, "sentences": changed.sentences(), "flips": [vars(flip) for flip in flips]}
+        console.print_json(data=data)
+        return
+    say(f"run {found.id}, {found.outcome.value if found.outcome else 'running'}: {found.reason}")
+    for sentence in changed.sentences() or [
+        "There was no model with answers before it, so there is nothing to compare."
+    ]:
+        say(sentence)
+    if flips:
+        table = Table("frame", "of", "truth", "before", "after")
+        for flip in flips:
+            answers = (_coloured(name, flip.truth) for name in (flip.before, flip.after))
+            table.add_row(str(flip.frame_id), "new labels" if flip.new else "holdout", flip.truth, *answers)
+        console.print(table)
+
+
+def _coloured(name: str, truth: str) -> str:
+    return f"[{'green' if name == truth else 'red'}]{name}[/]"
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder, or an earlier export of the same layout.")],
+    layout: Annotated[
+        DatasetLayout,
+        typer.Option(
+            help="article: class folders beside uncategorized/; ultralytics: train/, val/, test/ with class folders."
+        ),
+    ] = DatasetLayout.ARTICLE,
+) -> None:
+    """Write the labelled pictures as a dataset, with a file that tells where each label came from."""
+    from posture_daemon.bootstrap import open_store
+    from posture_daemon.datasets import export_folder
+
+    settings = options(context).settings()
+    for sentence in export_folder(open_store(settings), settings, folder, time.time(), layout).sentences():
+        say(sentence)

@@ -1,8 +1,12 @@
-"""`label`: the terminal, and folders for a file manager."""
+"""`label`: the page in a browser, the terminal, and folders for a file manager."""
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
+import webbrowser
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +14,16 @@ from typing import Annotated
 import typer
 
 from posture_daemon.cli.context import console, options, say
+from posture_daemon.errors import PageError
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
 
 
 def label(
     context: typer.Context,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Label in this terminal instead of a browser, for example over SSH.")
+    ] = False,
     export: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write the queue and the labels as folders, to sort in a file manager."),
@@ -23,25 +33,82 @@ def label(
         typer.Option("--import", metavar="FOLDER", help="Read class folders, sorted or from an existing dataset."),
     ] = None,
 ) -> None:
-    """Sort the queue: one key per class, Enter for the model's guess, u to undo."""
+    """Answer what it asks: one key per class, Enter for the model's guess, u to undo; in the browser unless told otherwise."""
     from posture_daemon import datasets
     from posture_daemon.bootstrap import open_store
-    from posture_daemon.labelling import Labelling
 
+    if terminal + (export is not None) + (import_ is not None) > 1:
+        raise typer.BadParameter("choose one of --terminal, --export and --import")
     settings = options(context).settings()
     store = open_store(settings)
     if export is not None:
         _say(datasets.export_folder(store, settings, export, time.time()).sentences())
     elif import_ is not None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):  # an import that is stopped keeps whole blocks
+            signal.signal(number, lambda *_: stop.set())
         with console.status("importing …"):
-            report = datasets.import_folder(store, settings, import_, time.time())
+            report = datasets.import_folder(store, settings, import_, time.time(), stop.is_set)
         _say(report.sentences())
+    elif terminal:
+        _in_terminal(store, settings)
     else:
-        from posture_daemon.ui.keyboard import keyboard
-        from posture_daemon.ui.terminal import run_terminal
+        _in_browser(store, settings)
 
-        with keyboard() as keys:
-            run_terminal(Labelling(store, settings.labels, time.time), console, keys)
+
+def _in_terminal(store: Store, settings: Settings) -> None:
+    from posture_daemon.labelling import Labelling
+    from posture_daemon.learning.features import Recipe
+    from posture_daemon.ui.keyboard import keyboard
+    from posture_daemon.ui.terminal import run_terminal
+
+    with keyboard() as keys:
+        run_terminal(Labelling(store, settings.labels, time.time, Recipe.of(settings.training)), console, keys)
+
+
+def _in_browser(store: Store, settings: Settings) -> None:
+    """Open the page that the daemon serves, or serve it from here."""
+    from posture_daemon.status import read_status
+
+    address = (read_status(store.folder) or {}).get("page")
+    if address is None:
+        _serve(store, settings)
+    else:
+        _open(address, store.folder)
+
+
+def _serve(store: Store, settings: Settings) -> None:
+    """Until Ctrl-C or SIGTERM."""
+    from posture_daemon.bootstrap_teaching import open_teaching
+    from posture_daemon.ui.web.server import LabelPage
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    page = LabelPage(store, settings, open_teaching=lambda names: open_teaching(settings, names))
+    try:
+        page.start()
+    except PageError as error:
+        say(f"{error} Another port will do.")
+        page.start(port=0)
+    _open(str(page.address), store.folder)
+    say("Ctrl-C ends it.")
+    stop.wait()
+    page.stop()
+    store.close()
+
+
+def _open(address: str, folder: Path) -> None:
+    """Print the link, and show the page where there is a screen; over SSH there is none."""
+    from posture_daemon.ui.web.link import link_to
+
+    link = link_to(address, folder)
+    say(f"The label page: {link}")
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        try:
+            webbrowser.open(link)
+        except (webbrowser.Error, OSError):
+            say("No browser could be started here; open the address yourself.")
 
 
 def _say(sentences: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from posture_daemon.cli.context import say
 from posture_daemon.domain import Decision, ModelVersion, TrainingRun
+from posture_daemon.learning.effect import Effect
 from posture_daemon.learning.evaluation import Evaluation
 
 MB = 1_000_000
@@ -74,6 +75,7 @@ def _store_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("labels", labels or "none yet"),
         ("champion", "none" if champion is None else _champion(champion)),
         *_trainings(found["last_attempt"], run),
+        *(("show it next" if number == 0 else "", line) for number, line in enumerate(found["advice"])),
         *([] if found["watch"] is None else [("watch", _watch(found["watch"]))]),
         ("data", found["data_dir"]),
     ]
@@ -82,6 +84,9 @@ def _store_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
 def _trainings(attempt: dict[str, Any] | None, newest: dict[str, Any] | None) -> list[tuple[str, str]]:
     """The last training, and what the gate said last, each number against its limit."""
     lines = [("last training", "none yet" if attempt is None else _attempt(attempt))]
+    lines += [
+        ("its effect" if number == 0 else "", line) for number, line in enumerate((attempt or {}).get("effect", ()))
+    ]
     if attempt is not None and attempt["metrics"].get("frames"):
         lines.append(("its cost", _cost(attempt["metrics"]["frames"])))
     if newest is None:
@@ -156,6 +161,8 @@ def training_run(console: Console, run: TrainingRun) -> None:
         run.outcome.value if run.outcome else "", "red"
     )
     console.print(f"[bold {colour}]{run.outcome.value if run.outcome else 'running'}[/]: {run.reason}", soft_wrap=True)
+    for sentence in Effect.of(run.metrics).sentences():
+        say(sentence)
     report = run.metrics.get("report")
     if report:
         trained = ", ".join(f"{name} {n}" for name, n in report["train_images"].items())

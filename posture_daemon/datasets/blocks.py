@@ -3,16 +3,19 @@
 Pictures that know their time are cut as the camera's are, all classes together: after a pause, and when a block is long
 enough. The others are cut every so many files of a class folder, in natural order, and get times that keep this order and
 these blocks: one second apart, blocks separated by more than the pause, the last one ending at the time of the import.
+
+Pictures of an export whose provenance says their block and time keep both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from posture_daemon.datasets.images import capture_time
 from posture_daemon.datasets.layout import FolderImage
+from posture_daemon.datasets.provenance import Known
 from posture_daemon.domain import Split
 from posture_daemon.settings import LabelSettings
 
@@ -29,17 +32,27 @@ Block = Sequence[TimedImage]
 """Never empty; all of one split."""
 
 
-def cut_blocks(images: Iterable[FolderImage], settings: LabelSettings, now: float) -> list[Block]:
-    """Cut pictures into time blocks; within each, and among blocks without times, the order given is kept."""
+def cut_blocks(
+    images: Iterable[FolderImage], settings: LabelSettings, now: float, known: Mapping[str, Known] | None = None
+) -> list[Block]:
+    """Cut pictures into time blocks; within each, and among blocks without times, the order given is kept.
+
+    `known` is what an export says of its files, by name.
+    """
     timed: list[TimedImage] = []
     untimed: list[FolderImage] = []
+    as_exported: dict[tuple[int, Split | None], list[TimedImage]] = {}
     for image in images:
+        said = None if known is None else known.get(image.path.name)
+        if said is not None:
+            as_exported.setdefault((said.block, image.split), []).append(TimedImage(image, said.captured_at))
+            continue
         time = capture_time(image.path)
         if time is None:
             untimed.append(image)
         else:
             timed.append(TimedImage(image, time))
-    return _cut_by_time(timed, settings) + _cut_by_count(untimed, settings, now)
+    return [*as_exported.values(), *_cut_by_time(timed, settings), *_cut_by_count(untimed, settings, now)]
 
 
 def _cut_by_time(timed: Iterable[TimedImage], settings: LabelSettings) -> list[Block]:

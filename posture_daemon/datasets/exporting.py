@@ -1,33 +1,50 @@
-"""The store → a folder that a person can sort in any file manager and give back to `import_folder`."""
+"""The store → a folder to sort in any file manager, or for ultralytics to train on; `import_folder` reads both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from posture_daemon.datasets.manifest import file_name, read_manifest, replace_file, write_manifest
-from posture_daemon.domain import QueuedFrame, Status
+from posture_daemon.datasets.manifest import Manifest, file_name, read_manifest, replace_file, write_manifest
+from posture_daemon.datasets.provenance import write_provenance
+from posture_daemon.domain import DatasetLayout, Split, Status
 from posture_daemon.errors import DatasetError
 from posture_daemon.labelling import DISCARDED, UNCATEGORIZED, Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.store.origins import Origin
+
+TREES = {Split.TRAIN: "train", Split.HOLDOUT: "val", Split.TEST: "test"}
+"""What ultralytics calls the splits."""
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export did, in numbers of pictures. `removed` are its own files that lay where they no longer belong."""
+    """What an export did, in numbers of pictures. `removed` are its own files that lay where they no longer belong.
+
+    `not_held_out` are classes without pictures in `val/`, in the layout of ultralytics.
+    """
 
     path: Path
+    layout: DatasetLayout
     uncategorized: int
     labelled: int
     removed: int
+    not_held_out: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """Say it in words, with what to do next."""
         moved = (
             f"; {self.removed} that were answered since the last export left their old place" if self.removed else ""
         )
+        if self.layout is DatasetLayout.ULTRALYTICS:
+            missing = ", ".join(self.not_held_out)
+            return [
+                f"{self.path} holds {self.labelled} labelled pictures in train/, val/ and test/{moved}.",
+                *([f"val/ has no pictures of {missing} yet; ultralytics will say so and go on."] if missing else []),
+                f"Train on it with: yolo classify train data={self.path} model=yolo11n-cls.pt",
+            ]
         return [
             f"{self.path} holds {self.uncategorized} waiting and {self.labelled} labelled pictures{moved}.",
             f"Move pictures from {UNCATEGORIZED}/ into the folder of their class or into {DISCARDED}/, make folders for new "
@@ -37,54 +54,87 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a frame's file belongs."""
+    """Where a frame's file belongs: a folder relative to the export, with `/` between its parts."""
 
-    frame_id: int
+    origin: Origin
     folder: str
 
 
-def export_folder(store: Store, settings: Settings, path: Path, now: float) -> ExportReport:
-    """Write waiting frames to `uncategorized/` and labelled ones to a folder per class, byte for byte as stored.
+def export_folder(
+    store: Store, settings: Settings, path: Path, now: float, layout: DatasetLayout = DatasetLayout.ARTICLE
+) -> ExportReport:
+    """Write frames byte for byte as stored, and a file that tells where each came from.
 
-    The folder must be new, empty, or an earlier export; there, files that are not ours are never touched. Raises
-    `DatasetError`, before anything is written, when it is not, or when it holds sorting that was not imported yet.
+    In the article's layout waiting frames go to `uncategorized/` and labelled ones to a folder per class; ultralytics gets the
+    labelled ones alone. The folder must be new, empty, or an earlier export of this layout; there, files that are not ours are
+    never touched. Raises `DatasetError`, before anything is written, when it is not, or holds sorting that was not imported.
     """
-    left_in = _earlier_export(path)
-    classes = [c.name for c in Labelling(store, settings.labels, lambda: now).classes()]
-    _check_folder_names(classes)
-    places = {file_name(frame.captured_at, frame.id): _Place(frame.id, folder) for frame, folder in _frames(store)}
+    left_in = _earlier_export(path, layout)
+    classes = Labelling(store, settings.labels, lambda: now).classes()
+    _check_folder_names(c.name for c in classes)
+    places = _places(store, layout)
     stale = _stale_files(store, path, left_in, places)
+    folders = _folders(layout, [c.name for c in classes], places.values())
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Before the pictures: after a crash the folder is still known as ours and can be exported to again.
-        write_manifest(path, {**left_in, **{name: place.folder for name, place in places.items()}})
-        _write_files(store, path, [UNCATEGORIZED, DISCARDED, *classes], places)
+        left = {**left_in, **{name: place.folder for name, place in places.items()}}
+        write_manifest(path, Manifest(layout, left))
+        _write_files(store, path, folders, places)
         for file in stale:
             file.unlink()
+        told = {f"{place.folder}/{name}": place.origin for name, place in places.items()}
+        write_provenance(path, layout, told, classes, store.models.all(), now)
     except OSError as error:
         raise DatasetError(f"The folder {path} cannot be written ({error.strerror}).") from error
-    waiting = sum(1 for place in places.values() if place.folder == UNCATEGORIZED)
-    return ExportReport(path, waiting, len(places) - waiting, len(stale))
+    return _report(path, layout, places.values(), len(stale))
 
 
-def _frames(store: Store) -> Iterator[tuple[QueuedFrame, str]]:
-    """Each frame with the folder it belongs to."""
-    for frame in store.queue.waiting():
-        yield frame, UNCATEGORIZED
-    for labelled in store.labels.labelled():
-        yield store.queue.get(labelled.frame_id), labelled.class_name
+def _report(path: Path, layout: DatasetLayout, places: Iterable[_Place], removed: int) -> ExportReport:
+    labelled = [place.origin for place in places if place.origin.class_name is not None]
+    waiting = sum(place.folder == UNCATEGORIZED for place in places)
+    held_out = {origin.class_name for origin in labelled if origin.split is Split.HOLDOUT}
+    missing = tuple(dict.fromkeys(str(o.class_name) for o in labelled if o.class_name not in held_out))
+    by_split = layout is DatasetLayout.ULTRALYTICS
+    return ExportReport(path, layout, waiting, len(labelled), removed, missing if by_split else ())
 
 
-def _earlier_export(path: Path) -> dict[str, str]:
+def _places(store: Store, layout: DatasetLayout) -> dict[str, _Place]:
+    """Each frame that takes part, by the name of its file."""
+    found = {}
+    for origin in store.origins.all():
+        name = file_name(origin.captured_at, origin.frame_id)
+        if layout is DatasetLayout.ARTICLE:
+            found[name] = _Place(origin, origin.class_name or UNCATEGORIZED)
+        elif origin.class_name is not None and origin.split is not None:
+            found[name] = _Place(origin, f"{TREES[origin.split]}/{origin.class_name}")
+    return found
+
+
+def _folders(layout: DatasetLayout, classes: Sequence[str], places: Iterable[_Place]) -> list[str]:
+    """All folders to make. Ultralytics numbers classes by the folders of a split, so each has them all, if only empty."""
+    if layout is DatasetLayout.ARTICLE:
+        return [UNCATEGORIZED, DISCARDED, *classes]
+    used = {place.folder for place in places}
+    names = sorted({folder.partition("/")[2] for folder in used})
+    trees = [tree for tree in TREES.values() if tree != "test" or any(folder.startswith("test/") for folder in used)]
+    return [f"{tree}/{name}" for tree in trees for name in names]
+
+
+def _earlier_export(path: Path, layout: DatasetLayout) -> Mapping[str, str]:
     """Return where an earlier export left its files; empty for a new or empty folder."""
     if path.exists() and not path.is_dir():
         raise DatasetError(f"{path} is a file; give a folder to export to.")
-    left_in = read_manifest(path)
-    if left_in is None and path.is_dir() and any(path.iterdir()):
+    left = read_manifest(path)
+    if left is None and path.is_dir() and any(path.iterdir()):
         raise DatasetError(
             f"The folder {path} is not empty and is not an earlier export; nothing was written, choose an empty folder."
         )
-    return left_in or {}
+    if left is not None and left.layout is not layout:
+        raise DatasetError(
+            f"The folder {path} holds an export in the layout of {left.layout.value}; nothing was written, choose another."
+        )
+    return {} if left is None else left.folders
 
 
 def _check_folder_names(classes: Iterable[str]) -> None:
@@ -98,7 +148,7 @@ def _stale_files(store: Store, path: Path, left_in: Mapping[str, str], places: M
     """Files of an earlier export whose frame was answered since; refuse when the owner's sorting would be lost."""
     stale, unread = [], 0
     for file in sorted(path.glob("*/**/*.jpg")):
-        folder = file.relative_to(path).parts[0]
+        folder = _class_folder(file, path)
         if file.name not in left_in or _lies_right(store, file, folder, places):
             continue
         if folder == left_in[file.name]:
@@ -113,6 +163,12 @@ def _stale_files(store: Store, path: Path, left_in: Mapping[str, str], places: M
     return stale
 
 
+def _class_folder(file: Path, path: Path) -> str:
+    """The folder of a file as an export names it; a person may have put it deeper inside."""
+    parts = file.relative_to(path).parent.parts
+    return "/".join(parts[: 2 if parts[0] in TREES.values() else 1])
+
+
 def _lies_right(store: Store, file: Path, folder: str, places: Mapping[str, _Place]) -> bool:
     """True when the file is where its frame belongs, or is not one of this store's pictures at all."""
     place = places.get(file.name)
@@ -124,8 +180,8 @@ def _lies_right(store: Store, file: Path, folder: str, places: Mapping[str, _Pla
 
 def _write_files(store: Store, path: Path, folders: Iterable[str], places: Mapping[str, _Place]) -> None:
     for folder in folders:
-        (path / folder).mkdir(exist_ok=True)
+        (path / folder).mkdir(parents=True, exist_ok=True)
     for name, place in places.items():
-        file, jpeg = path / place.folder / name, store.queue.jpeg(place.frame_id)
+        file, jpeg = path / place.folder / name, store.queue.jpeg(place.origin.frame_id)
         if not file.exists() or file.read_bytes() != jpeg:
             replace_file(file, jpeg)

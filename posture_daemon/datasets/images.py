@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, ImageOps
+from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PillowImage
 
 from posture_daemon import pictures
@@ -27,8 +27,8 @@ SHRINKABLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
 def read_as_jpeg(path: Path, settings: QueueSettings) -> bytes:
     """Return the JPEG to keep: the file's own bytes when they will do, else re-encoded upright, in colour and small enough.
 
-    Raises `DatasetError` for anything that is not a whole picture. With Pillow, because OpenCV before 5.0 gives half a
-    picture for half a file, and prints on stderr.
+    Raises `DatasetError` for anything that is not a whole picture; `cause_of` says why in a word. With Pillow, because OpenCV
+    before 5.0 gives half a picture for half a file, and prints on stderr.
     """
     longest_px = settings.jpeg_longest_side_px
     try:
@@ -43,8 +43,26 @@ def read_as_jpeg(path: Path, settings: QueueSettings) -> bytes:
                     return data
                 image = _upright_bgr(picture, longest_px)
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error, …
-        raise DatasetError(f"{path} cannot be read as a picture ({error or type(error).__name__}).") from error
+        raise DatasetError(f"{path} cannot be read as a picture ({_cause(error, path)}).") from error
     return pictures.encode_jpeg(image, longest_px, settings.jpeg_quality)
+
+
+def cause_of(refused: DatasetError) -> str:
+    """Why `read_as_jpeg` refused a file, in a word or two that many files can share."""
+    return str(refused).rpartition("(")[2].rstrip(").")
+
+
+def _cause(error: Exception, path: Path) -> str:
+    """In words; Pillow's own speak of objects in memory."""
+    if isinstance(error, UnidentifiedImageError):
+        return "an empty file" if path.stat().st_size == 0 else "no picture inside"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, OSError) and "truncated" in str(error):
+        return "cut off in the middle"
+    return str(error) or type(error).__name__
 
 
 def capture_time(path: Path) -> float | None:

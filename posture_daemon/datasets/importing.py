@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from posture_daemon.datasets.blocks import Block, cut_blocks
-from posture_daemon.datasets.images import read_as_jpeg
+from posture_daemon.datasets.images import cause_of, read_as_jpeg
 from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
-from posture_daemon.datasets.manifest import read_manifest
+from posture_daemon.datasets.manifest import Manifest, read_manifest
+from posture_daemon.datasets.provenance import Provenance, read_provenance
 from posture_daemon.domain import NewFrame, Reason, Status
 from posture_daemon.errors import DatasetError, LabelError
 from posture_daemon.labelling import DISCARDED, UNCATEGORIZED, Labelling, check_class_name
@@ -19,13 +22,21 @@ from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.labels import BlockImport
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+NAMED = 5
+"""Files that a report names; the others are counted."""
+
 
 @dataclass(frozen=True)
 class ImportReport:
     """What an import did, in numbers of pictures; names are relative to the folder.
 
     `known` were there with this label already, `copies` lay twice in the folder, `ignored` are no pictures of a class.
-    `conflicts` lay in two class folders: the first one counted. `unreadable` are left out, each with the cause.
+    `conflicts` lay in two class folders: the first one counted. `unreadable` are left out, each with the cause; `causes` counts
+    them by it.
     """
 
     labelled: int
@@ -38,6 +49,7 @@ class ImportReport:
     new_classes: tuple[str, ...]
     conflicts: tuple[str, ...]
     unreadable: tuple[str, ...]
+    causes: Mapping[str, int]
 
     @property
     def changed(self) -> bool:
@@ -45,7 +57,7 @@ class ImportReport:
         return bool(self.labelled or self.queued or self.relabelled or self.discarded or self.new_classes)
 
     def sentences(self) -> list[str]:
-        """Say it in words, the most important first; file by file at the end."""
+        """Say it in words, the most important first; the first files by name at the end."""
         numbers = {
             "added with a label": self.labelled,
             "added to the queue": self.queued,
@@ -61,30 +73,58 @@ class ImportReport:
             lines.append(f"New classes: {', '.join(self.new_classes)}.")
         if self.ignored:
             lines.append(f"Ignored {self.ignored} files that are hidden, no pictures, or in no class folder.")
-        return [*lines, *self.conflicts, *self.unreadable]
+        if self.unreadable:
+            causes = ", ".join(f"{number} × {cause}" for cause, number in self.causes.items())
+            number = len(self.unreadable)
+            lines.append(f"{number} files cannot be read and were left out; all others were read. Why: {causes}.")
+        return [*lines, *_first(self.unreadable, "files"), *_first(self.conflicts, "copies")]
 
 
-def import_folder(store: Store, settings: Settings, path: Path, now: float) -> ImportReport:
+def _first(sentences: Sequence[str], what: str) -> list[str]:
+    """A few of many, and how many more there are."""
+    more = len(sentences) - NAMED
+    return [*sentences[:NAMED], *([f"… and {more} more {what}; --verbose names them all."] if more > 0 else [])]
+
+
+def import_folder(
+    store: Store, settings: Settings, path: Path, now: float, stopped: Callable[[], bool] = lambda: False
+) -> ImportReport:
     """Read a folder of pictures into the store; see `layout` for what its folders mean.
 
     A picture that cannot be read is named in the report and never ends the import. Raises `DatasetError`, before anything
     is written, when the folder is missing, holds no pictures or no class folders, or when a folder cannot name a class.
+
+    Each time block is a transaction: however the import ends, what was added is whole, and the same import again adds the rest.
+    When it is told so (`stopped`) it ends after the present block with a `DatasetError` that says this.
     """
-    layout = read_layout(path)
-    left_in = read_manifest(path) or {}
-    classes = _Classes(Labelling(store, settings.labels, lambda: now), layout)
+    layout, known = read_layout(path), read_provenance(path)
+    left_in = read_manifest(path)
+    classes = _Classes(Labelling(store, settings.labels, lambda: now), layout, known)
     run = _Import(store, settings, f"import:{path.resolve().name}", now, classes.names, left_in)
-    in_blocks = [image for image in layout.images if image.folder != DISCARDED]
-    for block in cut_blocks(in_blocks, settings.labels, now):
+    in_blocks = [_as_exported(image, known) for image in layout.images if image.folder != DISCARDED]
+
+    def until_stopped(things: Iterable[T]) -> Iterator[T]:
+        for one in things:
+            if stopped():
+                raise DatasetError(f"The import of {path} was stopped. {run.so_far()}")
+            yield one
+
+    for block in until_stopped(cut_blocks(until_stopped(in_blocks), settings.labels, now, known.pictures)):
         run.add_block(block)
-    run.discard(image for image in layout.images if image.folder == DISCARDED)
+    run.discard(until_stopped(image for image in layout.images if image.folder == DISCARDED))
     return run.report(layout.ignored, classes.new)
+
+
+def _as_exported(image: FolderImage, known: Provenance) -> FolderImage:
+    """A picture of an export keeps its split, unless its folder says another."""
+    said = known.pictures.get(image.path.name)
+    return image if said is None or image.split is not None else replace(image, split=said.split)
 
 
 class _Classes:
     """Which class a folder means: one of this name in any case, or a new one."""
 
-    def __init__(self, labelling: Labelling, layout: Layout) -> None:
+    def __init__(self, labelling: Labelling, layout: Layout, said: Provenance) -> None:
         known = {c.name.casefold(): c.name for c in labelling.classes()}
         new: dict[str, str] = {}
         for folder in layout.class_folders:
@@ -92,7 +132,7 @@ class _Classes:
                 _check_folder_name(folder)
                 new[folder.casefold()] = folder
         for name in new.values():
-            labelling.add_class(name)
+            labelling.add_class(name, said.roles.get(name.casefold()))
         self.new = tuple(new.values())
         self.names = {folder: (known | new)[folder.casefold()] for folder in layout.class_folders}
 
@@ -114,7 +154,7 @@ class _Import:
         source: str,
         now: float,
         classes: Mapping[str, str],
-        left_in: Mapping[str, str],
+        left_in: Manifest | None,
     ) -> None:
         self._store, self._settings, self._source, self._now = store, settings, source, now
         self._classes, self._left_in = classes, left_in
@@ -124,6 +164,7 @@ class _Import:
         self._done: Counter[str] = Counter()
         self._conflicts: list[str] = []
         self._unreadable: list[str] = []
+        self._causes: Counter[str] = Counter()
 
     def add_block(self, block: Block) -> None:
         """Import the pictures of one time block in one transaction."""
@@ -164,6 +205,15 @@ class _Import:
             new_classes=new_classes,
             conflicts=tuple(self._conflicts),
             unreadable=tuple(self._unreadable),
+            causes=dict(self._causes.most_common()),
+        )
+
+    def so_far(self) -> str:
+        """What an import that was stopped has done, and what can be done about it."""
+        done = self._blocks.added + self._blocks.queued + self._blocks.relabelled + self._done["discarded"]
+        return (
+            f"{done} pictures are in, whole; the same import again adds the rest, and one undo (u in `posture-daemon label`) "
+            "takes back what this one did."
         )
 
     def _read_once(self, image: FolderImage) -> bytes | None:
@@ -171,7 +221,9 @@ class _Import:
         try:
             jpeg = read_as_jpeg(image.path, self._settings.queue)
         except DatasetError as error:
+            log.info("%s", error)
             self._unreadable.append(str(error))
+            self._causes[cause_of(error)] += 1
             return None
         first = self._seen.setdefault(sha256_of(jpeg), image)
         if first is image:
@@ -189,4 +241,4 @@ class _Import:
 
     def _untouched(self, image: FolderImage) -> bool:
         """True when the file lies where the last export left it."""
-        return self._left_in.get(image.path.name) == image.folder
+        return self._left_in is not None and self._left_in.untouched(image.path.name, image.folder)

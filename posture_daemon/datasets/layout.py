@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posture_daemon.datasets.manifest import MANIFEST
+from posture_daemon.datasets.provenance import PROVENANCE
 from posture_daemon.domain import Split
 from posture_daemon.errors import DatasetError
 from posture_daemon.labelling import DISCARDED, UNCATEGORIZED
@@ -68,7 +69,7 @@ def read_layout(root: Path) -> Layout:
         raise DatasetError(
             f"The folder {root} holds pictures but no class folders; sort them into folders such as good_posture/."
         )
-    ignored = sum(1 for path in files if path.name != MANIFEST) - len(images)
+    ignored = sum(1 for path in files if path.name not in (MANIFEST, PROVENANCE)) - len(images)
     return Layout(tuple(_with_usable_splits(sorted(images, key=_order))), ignored)
 
 

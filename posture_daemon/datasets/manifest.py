@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from posture_daemon.domain import DatasetLayout
 from posture_daemon.errors import DatasetError
 
 MANIFEST = ".posture-daemon.json"
@@ -34,24 +36,41 @@ def time_in_name(name: str) -> float | None:
         return None
 
 
-def read_manifest(root: Path) -> dict[str, str] | None:
-    """Return the folder in which the last export left each file, by file name; `None` when there was no export."""
+@dataclass(frozen=True)
+class Manifest:
+    """The layout of an export, and the folder, relative to it, in which each file was left, by file name."""
+
+    layout: DatasetLayout
+    folders: Mapping[str, str]
+
+    def untouched(self, name: str, folder: str) -> bool:
+        """True when a file still lies in this class folder, or in this one of another split."""
+        return self.folders.get(name, "").rpartition("/")[2] == folder
+
+
+def read_manifest(root: Path) -> Manifest | None:
+    """What the last export left; `None` when there was no export."""
     path = root / MANIFEST
     if not path.exists():
         return None
     try:
-        folders = json.loads(path.read_text(encoding="utf-8"))["folders"]
-        return {str(name): str(folder) for name, folder in folders.items()}
+        data = json.loads(path.read_text(encoding="utf-8"))
+        folders = {str(name): str(folder) for name, folder in data["folders"].items()}
+        return Manifest(DatasetLayout(data.get("layout", DatasetLayout.ARTICLE.value)), folders)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
             f"The file {path} is damaged; delete it to have every picture read as you sorted it."
         ) from error
 
 
-def write_manifest(root: Path, folders: Mapping[str, str]) -> None:
+def write_manifest(root: Path, manifest: Manifest) -> None:
     """Remember in which folder each file is left."""
-    text = json.dumps({"written_by": "posture-daemon label --export", "folders": dict(folders)}, indent=1)
-    replace_file(root / MANIFEST, text.encode())
+    data = {
+        "written_by": "posture-daemon",
+        "layout": manifest.layout.value,
+        "folders": dict(manifest.folders),
+    }
+    replace_file(root / MANIFEST, json.dumps(data, indent=1).encode())
 
 
 def replace_file(path: Path, data: bytes) -> None:

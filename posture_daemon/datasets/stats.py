@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posture_daemon.datasets.advice import advice
 from posture_daemon.domain import Floats, LabelledImage, PostureClass, Split
 from posture_daemon.labelling import Labelling
 from posture_daemon.settings import Settings
@@ -45,7 +46,7 @@ class DatasetStats:
     leaks: tuple[Leak, ...]
     compared: int
     warnings: tuple[str, ...]
-    advice: str
+    advice: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -62,7 +63,7 @@ class DatasetStats:
             "leaks": [vars(leak) for leak in self.leaks],
             "compared": self.compared,
             "warnings": list(self.warnings),
-            "advice": self.advice,
+            "advice": list(self.advice),
         }
 
 
@@ -81,7 +82,7 @@ def dataset_stats(store: Store, settings: Settings) -> DatasetStats:
         *_class_warnings(classes),
         *_split_warnings(classes, few),
     )
-    return DatasetStats(classes, leaks, compared, warnings, _advice(classes))
+    return DatasetStats(classes, leaks, compared, warnings, tuple(advice(store, settings)))
 
 
 def _leaks(store: Store, images: Sequence[LabelledImage], limit: float) -> tuple[tuple[Leak, ...], int]:
@@ -151,25 +152,3 @@ def _split_warnings(classes: Sequence[ClassStats], few: int) -> list[str]:
         if short:
             found.append(f"few {word} images (below {few}): {', '.join(short)}")
     return found
-
-
-def _advice(classes: Sequence[ClassStats]) -> str:
-    """Which labels would help most: first what cannot be learned, then what cannot be judged, then what is smallest."""
-    if not classes:
-        return "Label a few frames of each posture."
-
-    def need(c: ClassStats) -> tuple[bool, bool, int, int]:
-        return (
-            c.images[Split.TRAIN] > 0,
-            c.images[Split.HOLDOUT] > 0,
-            c.images[Split.HOLDOUT],
-            c.images[Split.TRAIN],
-        )
-
-    most = min(classes, key=need)
-    name = most.posture_class.name
-    if not most.images[Split.TRAIN]:
-        return f"Most useful next: any images of '{name}'."
-    if not most.images[Split.HOLDOUT]:
-        return f"Most useful next: images of '{name}' from another session, which will be held out."
-    return f"Most useful next: images of '{name}' from other sessions."

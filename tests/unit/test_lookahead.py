@@ -13,9 +13,9 @@ from posture_daemon.errors import TrainingError
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.lesson import Lesson, gather
-from posture_daemon.learning.lookahead import doubtful_labels, learning_curve
+from posture_daemon.learning.lookahead import learning_curve
 from posture_daemon.store import Store
-from tests.standins import StandInBackbone, add_champion, label, label_block, label_days, make_store
+from tests.standins import StandInBackbone, add_champion, label_block, label_days, make_store
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
 
@@ -59,13 +59,3 @@ def test_without_a_holdout_there_is_no_curve(store: Store) -> None:
     label_block(store, "bad", 86_400.0)
     with pytest.raises(TrainingError, match=r"no holdout yet.*label frames"):
         learning_curve(lesson(store))
-
-
-def test_a_slip_of_the_finger_is_doubted_and_nothing_else(store: Store) -> None:
-    """One `good` frame is called `bad`: the other blocks name it, and what it should be."""
-    label_days(store, "good", "bad", blocks=6, count=8)
-    slip = next(image for image in lesson(store).training.images if image.class_name == "good")
-    label(store, slip.frame_id, "bad")
-    found = doubtful_labels(lesson(store))
-    assert [(doubt.frame_id, doubt.label, doubt.instead) for doubt in found] == [(slip.frame_id, "bad", "good")]
-    assert 0.9 <= found[0].probability <= 1

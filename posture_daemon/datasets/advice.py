@@ -1,0 +1,138 @@
+"""What should I show it next? One to three sentences, the most useful first.
+
+First what cannot be learned, then what cannot be judged, then what is known badly, then what was never seen. Only rows and the
+record of the champion's training are read, so that `status` can say it at any time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from posture_daemon.domain import UNKNOWN, PostureClass, Reason, Role, Split
+from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.store.queue import CAMERA_SOURCE
+
+MOST = 3
+LOW_RECALL = 0.8
+"""Share of a class's holdout images that are right, below which it is worth a sentence."""
+ENOUGH_TIMES = 20
+"""Labelled camera frames of a class from which it is worth asking at what times they were taken."""
+NARROW_H = 4
+"""Hours of the day that a class was seen in, up to which it has seen one light only."""
+OFTEN = 5
+"""Waiting frames with the same guess from which they are worth a sentence."""
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """A class with its images and time blocks."""
+
+    name: str
+    images: Mapping[Split, int]
+    blocks: Mapping[Split, int]
+
+
+def advice(store: Store, settings: Settings) -> list[str]:
+    """At most three sentences; never none."""
+    classes = _classes(store)
+    if not any(sum(c.images.values()) for c in _labels(store, classes)):
+        return ["Label a few frames of each posture, and of the empty chair."]
+    labels = _labels(store, classes)
+    found = [
+        *_not_learned(labels),
+        *_not_judged(labels),
+        *_no_away(classes),
+        *_badly_known(store, settings.promotion.min_class_images),
+        *_one_light(store),
+        *_waiting(store),
+    ]
+    return found[:MOST] or [_smallest(labels)]
+
+
+def _classes(store: Store) -> list[PostureClass]:
+    """The owner's, and those that only the champion knows; a front end makes them the owner's with the first label."""
+    owned, champion = store.labels.classes(), store.models.champion()
+    names = {c.name for c in owned}
+    return [*owned, *(c for c in (champion.classes if champion else ()) if c.name not in names)]
+
+
+def _labels(store: Store, classes: list[PostureClass]) -> list[_Labels]:
+    counts, blocks = store.labels.counts(), store.labels.block_counts()
+    nothing = dict.fromkeys(Split, 0)
+    return [
+        _Labels(c.name, counts.get(c.name, nothing), {split: blocks.get((c.name, split), 0) for split in Split})
+        for c in classes
+    ]
+
+
+def _not_learned(labels: list[_Labels]) -> Iterator[str]:
+    for c in sorted(labels, key=lambda c: sum(c.images.values())):
+        if not c.images[Split.TRAIN]:
+            yield f"Most useful next: any images of '{c.name}', of which there are none to learn from."
+
+
+def _not_judged(labels: list[_Labels]) -> Iterator[str]:
+    for c in sorted(labels, key=lambda c: -c.images[Split.TRAIN]):
+        if c.images[Split.TRAIN] and not c.images[Split.HOLDOUT]:
+            yield f"Show it '{c.name}' at another hour or day: that will be held out, and only then can it be judged."
+
+
+def _no_away(classes: list[PostureClass]) -> Iterator[str]:
+    if not any(c.role is Role.AWAY for c in classes):
+        yield (
+            "Teach it the empty chair: posture-daemon classes add away, then label some frames without you. Until then it "
+            "takes your absence for a posture."
+        )
+
+
+def _badly_known(store: Store, few: int) -> Iterator[str]:
+    """From the holdout of the champion's own training, the worst first."""
+    champion = store.models.champion()
+    data = None if champion is None else champion.metrics.get("challenger")
+    if not data:
+        return
+    seen = Evaluation.from_json(data)
+    shares = {name: right / images for name, (right, images) in seen.per_class().items() if images >= few}
+    for name in sorted((n for n in shares if shares[n] < LOW_RECALL), key=lambda n: shares[n]):
+        row = seen.confusion[seen.classes.index(name)]
+        wrong = {other: number for other, number in zip(seen.classes, row, strict=True) if other != name}
+        other = max(wrong, key=lambda n: wrong[n])
+        yield (
+            f"Label more of '{name}' and '{other}' where they look alike: it takes {wrong[other]} of {sum(row)} held-out "
+            f"images of '{name}' for '{other}'."
+        )
+
+
+def _one_light(store: Store) -> Iterator[str]:
+    """Days and hours of the camera's own frames; the times of imported pictures may be made up."""
+    times: dict[str, list[datetime]] = {}
+    for origin in store.origins.all():
+        if origin.class_name is not None and origin.source == CAMERA_SOURCE:
+            times.setdefault(origin.class_name, []).append(datetime.fromtimestamp(origin.captured_at))
+    for name, seen in sorted(times.items(), key=lambda one: -len(one[1])):
+        hours = sorted({time.hour for time in seen})
+        if len(seen) < ENOUGH_TIMES:
+            continue
+        if len({time.date() for time in seen}) == 1:
+            yield f"Show it '{name}' on another day: all {len(seen)} labelled frames are of one day."
+        elif hours[-1] - hours[0] < NARROW_H:
+            when = f"between {hours[0]} and {hours[-1] + 1} o'clock"
+            yield f"Show it '{name}' at another time of day: all {len(seen)} labelled frames were taken {when}."
+
+
+def _waiting(store: Store) -> Iterator[str]:
+    """What the model asks about most."""
+    unsure = [frame.predicted for frame in store.queue.waiting() if frame.reason == Reason.UNCERTAIN.value]
+    for name, number in Counter(one for one in unsure if one not in (None, UNKNOWN)).most_common(1):
+        if number >= OFTEN:
+            yield f"Answer what waits: it is unsure of {len(unsure)} frames, most often ({number}) whether it is '{name}'."
+
+
+def _smallest(labels: list[_Labels]) -> str:
+    least = min(labels, key=lambda c: (c.blocks[Split.HOLDOUT], c.images[Split.HOLDOUT], c.images[Split.TRAIN]))
+    return f"Most useful next: images of '{least.name}' from other sessions."

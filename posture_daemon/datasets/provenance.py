@@ -1,0 +1,108 @@
+"""`provenance.json` in an export: where each picture and its label came from, and on which side of the holdout it lies.
+
+A person can read it, and so can an import: in another data folder each picture keeps its capture time, its time block and its
+split, and each class its role. What cannot be understood in it is taken as not said; the pictures and folders count.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from posture_daemon import __version__
+from posture_daemon.datasets.manifest import replace_file
+from posture_daemon.domain import DatasetLayout, ModelVersion, PostureClass, Role, Split
+from posture_daemon.store.origins import Origin
+
+PROVENANCE = "provenance.json"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an export says of one picture: its time block there, its split, its capture time, seconds since the epoch."""
+
+    block: int
+    split: Split | None
+    captured_at: float
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is known of pictures, by file name, and the roles of classes; both empty without an export."""
+
+    pictures: Mapping[str, Known] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+
+
+def write_provenance(
+    root: Path,
+    layout: DatasetLayout,
+    files: Mapping[str, Origin],
+    classes: Sequence[PostureClass],
+    versions: Sequence[ModelVersion],
+    now: float,
+) -> None:
+    """Tell everything about these files, named by their path below `root`."""
+    asked = {origin.version_id for origin in files.values()}
+    data = {
+        "written_by": f"posture-daemon {__version__}",
+        "written_at": _utc(now),
+        "layout": layout.value,
+        "classes": [{"name": c.name, "role": c.role.value} for c in classes],
+        "models": {v.id: _model(v) for v in versions if v.id in asked},
+        "pictures": {path: _picture(origin) for path, origin in files.items()},
+    }
+    replace_file(root / PROVENANCE, json.dumps(data, indent=1, ensure_ascii=False).encode())
+
+
+def read_provenance(root: Path) -> Provenance:
+    """What an export said of its pictures; nothing when the file is not there, or is not one of ours."""
+    try:
+        data = json.loads((root / PROVENANCE).read_text(encoding="utf-8"))
+        pictures = {Path(path).name: _known(said) for path, said in data["pictures"].items()}
+        roles = {str(c["name"]).casefold(): Role(c["role"]) for c in data["classes"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Provenance()
+    return Provenance({name: known for name, known in pictures.items() if math.isfinite(known.captured_at)}, roles)
+
+
+def _known(said: Mapping[str, Any]) -> Known:
+    split = said["split"]
+    return Known(
+        int(said["block"]),
+        None if split is None else Split(split),
+        datetime.fromisoformat(said["captured_at"]).timestamp(),
+    )
+
+
+def _picture(origin: Origin) -> dict[str, Any]:
+    return {
+        "sha256": origin.sha256,
+        "captured_at": _utc(origin.captured_at),
+        "block": origin.block_id,
+        "split": None if origin.split is None else origin.split.value,
+        "class": origin.class_name,
+        "labelled_by": origin.labelled_by,
+        "labelled_at": _utc(origin.labelled_at),
+        "kept_after_review_at": _utc(origin.kept_at),
+        "source": origin.source,
+        "reason": origin.reason,
+        "explanation": origin.explanation,
+        "model": origin.version_id,
+        "its_guess": origin.predicted,
+        "its_confidence": origin.confidence,
+    }
+
+
+def _model(version: ModelVersion) -> dict[str, Any]:
+    return {"source": version.source, "created_at": _utc(version.created_at), "head_sha256": version.head_sha256}
+
+
+def _utc(time: float | None) -> str | None:
+    """ISO 8601 to the microsecond."""
+    return None if time is None else datetime.fromtimestamp(time, timezone.utc).isoformat()

@@ -1,0 +1,197 @@
+"""Exports in both layouts: where each label came from, ultralytics really reads it, and reading it back changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from posture_daemon.datasets import export_folder, import_folder
+from posture_daemon.datasets.manifest import MANIFEST
+from posture_daemon.datasets.provenance import PROVENANCE
+from posture_daemon.domain import DatasetLayout, NewFrame, PostureClass, Reason, Role, Split
+from posture_daemon.errors import DatasetError
+from posture_daemon.labelling import Labelling
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.store.files import sha256_of
+from tests.standins import add_champion, coloured_jpeg, ensure_classes, label, label_block
+
+NOW = 1_700_000_000.0
+ARTICLE, ULTRALYTICS = DatasetLayout.ARTICLE, DatasetLayout.ULTRALYTICS
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Blocks of camera frames of three classes in all three splits, two frames of them still waiting."""
+    opened = Store(tmp_path / "store")
+    champion = add_champion(opened, "good", "bad")
+    ensure_classes(opened, "good", "bad", "away")
+    for day, name in enumerate(("good", "bad", "away", "good", "bad", "away")):
+        label_block(opened, name, NOW + 90_000 * day, count=3)
+    frames = [
+        NewFrame(coloured_jpeg("good", 900 + i), NOW - 9e6 + i, "import:x", Reason.IMPORTED, "x") for i in range(2)
+    ]
+    opened.labels.import_block([(frame, "good") for frame in frames], Split.TEST, NOW, 5)
+    for at in (2.0, 90_002.5):
+        known = {"predicted": "bad", "confidence": 0.5, "version_id": champion.id}
+        frame = NewFrame(coloured_jpeg("bad", int(at) + 77), NOW + at, "camera", Reason.UNCERTAIN, "unsure", **known)
+        opened.queue.add(frame, NOW, 300, 900)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The defaults."""
+    return Settings(data_dir=tmp_path / "store")
+
+
+def state(store: Store) -> list[tuple[object, ...]]:
+    """Every frame with its number, label, block and split."""
+    return [(o.frame_id, o.sha256, o.class_name, o.block_id, o.split, o.labelled_at) for o in store.origins.all()]
+
+
+def told(folder: Path) -> dict[str, dict[str, object]]:
+    """What the export says of each picture."""
+    return json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["pictures"]
+
+
+@pytest.mark.parametrize("layout", list(DatasetLayout))
+def test_reading_an_export_back_changes_nothing(
+    tmp_path: Path, store: Store, settings: Settings, layout: DatasetLayout
+) -> None:
+    """The same numbers, no new rows, the same splits; also a second time, and after a second export."""
+    before = state(store)
+    for _ in range(2):
+        export_folder(store, settings, tmp_path / "out", NOW, layout)
+        report = import_folder(store, settings, tmp_path / "out", NOW + 50)
+        assert not report.changed
+        assert report.ignored == 0
+        assert state(store) == before
+
+
+@pytest.mark.parametrize("layout", list(DatasetLayout))
+def test_another_store_gets_labels_times_blocks_splits_and_roles(
+    tmp_path: Path, store: Store, settings: Settings, layout: DatasetLayout
+) -> None:
+    """Whatever its own rule would say, and whatever its clock says; reading it twice changes nothing there either."""
+    store.labels.ensure_class(PostureClass("away", Role.AWAY), NOW)
+    store.classes.set_role("bad", Role.NEUTRAL)
+    export_folder(store, settings, tmp_path / "out", NOW, layout)
+    other = Store(tmp_path / "other")
+    import_folder(other, settings, tmp_path / "out", NOW + 1e7)
+    assert other.labels.counts() == store.labels.counts()
+    assert other.labels.block_counts() == store.labels.block_counts()
+    theirs, ours = ({o.sha256: (o.class_name, o.split, o.captured_at) for o in s.origins.all()} for s in (other, store))
+    assert {sha: ours[sha] for sha in theirs} == theirs
+    assert len(theirs) == (len(ours) if layout is ARTICLE else len(ours) - 2)
+    assert {c.name: c.role for c in other.labels.classes()}["bad"] is Role.NEUTRAL
+    before = state(other)
+    assert not import_folder(other, settings, tmp_path / "out", NOW + 2e7).changed
+    assert state(other) == before
+    other.close()
+
+
+def test_ultralytics_gets_train_val_and_test(tmp_path: Path, store: Store, settings: Settings) -> None:
+    """Every class has its folder in each split, if only an empty one; what waits is not there."""
+    report = export_folder(store, settings, tmp_path / "out", NOW, ULTRALYTICS)
+    folders = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").glob("*/*"))
+    assert folders == [f"{tree}/{name}" for tree in ("test", "train", "val") for name in ("away", "bad", "good")]
+    found = {folder: len(list((tmp_path / "out" / folder).glob("*.jpg"))) for folder in folders}
+    assert (found["train/good"], found["val/good"], found["test/good"], found["test/bad"]) == (3, 3, 2, 0)
+    assert (report.labelled, report.uncategorized, report.not_held_out) == (20, 0, ())
+    assert "yolo classify train data=" in report.sentences()[-1]
+
+
+def test_a_class_that_ultralytics_will_miss_in_val_is_named(tmp_path: Path, store: Store, settings: Settings) -> None:
+    """It says so itself, in red; better to know why."""
+    label_block(store, "standing", NOW + 9e6, count=2)
+    report = export_folder(store, settings, tmp_path / "out", NOW, ULTRALYTICS)
+    assert any("val/ has no pictures of standing yet" in line for line in report.sentences())
+
+
+def test_the_provenance_tells_where_each_label_came_from(tmp_path: Path, store: Store, settings: Settings) -> None:
+    """Digest, split, block, who labelled it and when, and which model had asked with what guess."""
+    waiting = store.queue.waiting()[0]
+    label(store, waiting.id, "bad", now=NOW + 5)
+    store.reviews.keep(waiting.id, NOW + 6)
+    export_folder(store, settings, tmp_path / "out", NOW, ARTICLE)
+    [(path, said)] = [
+        (path, one) for path, one in told(tmp_path / "out").items() if path.endswith(f"_{waiting.id}.jpg")
+    ]
+    data = (tmp_path / "out" / path).read_bytes()
+    assert said["sha256"] == sha256_of(data)
+    assert (said["class"], said["split"], said["labelled_by"]) == ("bad", "train", "owner")
+    assert said["labelled_at"] == "2023-11-14T22:13:25+00:00"
+    assert said["kept_after_review_at"] == "2023-11-14T22:13:26+00:00"
+    assert (said["model"], said["its_guess"], said["its_confidence"], said["reason"]) == (1, "bad", 0.5, "uncertain")
+    models = json.loads((tmp_path / "out" / PROVENANCE).read_text())["models"]
+    assert models["1"]["head_sha256"] == store.models.get(1).head_sha256
+    assert {one["labelled_by"] for one in told(tmp_path / "out").values()} == {"owner", "import", None}
+
+
+def test_a_frame_that_was_relabelled_moves_in_the_next_export(tmp_path: Path, store: Store, settings: Settings) -> None:
+    """And a file moved by hand between class folders is a new answer, in the layout of ultralytics too."""
+    out = tmp_path / "out"
+    export_folder(store, settings, out, NOW, ULTRALYTICS)
+    image = next(i for i in store.labels.labelled() if i.class_name == "good" and i.split is Split.TRAIN)
+    Labelling(store, settings.labels, lambda: NOW).answer(image.frame_id, "bad")
+    assert export_folder(store, settings, out, NOW, ULTRALYTICS).removed == 1
+    [file] = out.rglob(f"*_{image.frame_id}.jpg")
+    assert file.parent == out / "train" / "bad"
+    file.rename(out / "train" / "away" / file.name)
+    with pytest.raises(DatasetError, match="sorted by hand and not imported yet"):
+        export_folder(store, settings, out, NOW, ULTRALYTICS)
+    assert import_folder(store, settings, out, NOW).relabelled == 1
+    assert {i.frame_id: i.class_name for i in store.labels.labelled()}[image.frame_id] == "away"
+
+
+def test_an_export_of_the_other_layout_is_refused(tmp_path: Path, store: Store, settings: Settings) -> None:
+    """Before anything is written, in one sentence."""
+    export_folder(store, settings, tmp_path / "out", NOW, ARTICLE)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DatasetError, match=r"in the layout of article; nothing was written.*\.$"):
+        export_folder(store, settings, tmp_path / "out", NOW, ULTRALYTICS)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pictures": {"a": 3}, "classes": []}', "\x00"])
+def test_a_provenance_that_makes_no_sense_is_not_believed(
+    tmp_path: Path, store: Store, settings: Settings, text: str
+) -> None:
+    """The pictures and folders count; nothing is refused."""
+    export_folder(store, settings, tmp_path / "out", NOW, ARTICLE)
+    (tmp_path / "out" / PROVENANCE).write_text(text)
+    other = Store(tmp_path / "other")
+    assert import_folder(other, settings, tmp_path / "out", NOW).labelled == store.labels.total()
+    other.close()
+
+
+def test_an_export_of_an_earlier_version_is_still_read(tmp_path: Path, store: Store, settings: Settings) -> None:
+    """Its manifest names no layout, and it has no provenance."""
+    out = tmp_path / "out"
+    export_folder(store, settings, out, NOW, ARTICLE)
+    (out / PROVENANCE).unlink()
+    manifest = json.loads((out / MANIFEST).read_text())
+    (out / MANIFEST).write_text(json.dumps({"written_by": "…", "folders": manifest["folders"]}))
+    assert not import_folder(store, settings, out, NOW).changed
+    assert export_folder(store, settings, out, NOW, ARTICLE).labelled == store.labels.total()
+
+
+@pytest.mark.torch
+def test_ultralytics_loads_the_export(tmp_path: Path, store: Store, settings: Settings, run_ultralytics) -> None:
+    """By its own check and its own dataset class: classes in one order in each split, every picture readable."""
+    out = tmp_path / "out"
+    export_folder(store, settings, out, NOW, ULTRALYTICS)
+    run_ultralytics("dataset", out, tmp_path / "seen.json")
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert seen["names"] == ["away", "bad", "good"]
+    assert seen["labels"] == {
+        "train": {"away": 3, "bad": 3, "good": 3},
+        "val": {"away": 3, "bad": 3, "good": 3},
+        "test": {"good": 2},
+    }
+    assert not import_folder(store, settings, out, NOW).changed  # ultralytics left its caches there
