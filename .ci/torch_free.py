@@ -18,7 +18,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.10", "3.12")
-HEAVY = {"torch", "torchvision", "ultralytics", "import-linter", "mypy", "ruff"}
+HEAVY = {"torch", "torchvision", "ultralytics", "import-linter", "mypy", "playwright", "ruff"}
 
 
 def find_python(version: str) -> str | None:
@@ -65,7 +65,20 @@ def test(version: str, arguments: list[str]) -> int:
         return int(must)
     python = build(version, interpreter)
     print(f"torch-free tests on Python {version}", flush=True)
-    pytest = [str(python), "-m", "pytest", "-m", "not torch", "--ignore=tests/e2e", "-q", *arguments]
+    pytest = [
+        str(python),
+        "-m",
+        "pytest",
+        "-m",
+        "not torch",
+        "--ignore=tests/e2e",
+        "-q",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        *arguments,
+    ]
     few_days = {**os.environ, "POSTURE_SIMULATED_DAYS": "100"}  # all of them are lived through on the main Python
     return subprocess.run(pytest, cwd=PROJECT, env=few_days, check=False).returncode
 

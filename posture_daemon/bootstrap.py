@@ -6,7 +6,9 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -22,6 +24,7 @@ from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer import SubprocessTrainer
 from posture_daemon.capture import CaptureLoop
+from posture_daemon.classes import ClassChanges
 from posture_daemon.daemon import Daemon, Parts
 from posture_daemon.datasets import read_layout
 from posture_daemon.domain import ModelVersion, PostureClass, Split
@@ -29,27 +32,33 @@ from posture_daemon.errors import DatasetError, ModelError
 from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.class_roles import guess_role, looks_like_postures
+from posture_daemon.learning.doubts import Doubt, doubtful_labels
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.lesson import Lesson, gather
+from posture_daemon.learning.outside import outside
 from posture_daemon.learning.prepare import Preparer
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.learning.reexamine import Difference, differ, say
 from posture_daemon.live import LiveClassifier, LiveModel
 from posture_daemon.pictures import decode
-from posture_daemon.ports import Backbone, ResourceProbe
+from posture_daemon.ports import Backbone, Camera, ResourceProbe
 from posture_daemon.retrain import Retrainer
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
 from posture_daemon.status import read_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import in_turn
+from posture_daemon.teaching import Teaching, TeachingParts
+from posture_daemon.teaching_plan import choose, plan
+from posture_daemon.ui.web.server import LabelPage
 from posture_daemon.upkeep import Upkeep
 from posture_daemon.watch import Watcher
 
 log = logging.getLogger(__name__)
 
 STARTER = Path(__file__).parent / "assets" / "starter"
+STARTER_SOURCE = "starter model"
 
 
 def open_store(settings: Settings) -> Store:
@@ -58,7 +67,7 @@ def open_store(settings: Settings) -> Store:
     if store.models.champion_id() is None and (STARTER / "head.json").exists():
         with in_turn(store.folder):  # another command may open the new folder at this moment
             if store.models.champion_id() is None:
-                version = install(store, STARTER, "starter model", as_base=False)
+                version = install(store, STARTER, STARTER_SOURCE, as_base=False)
                 log.info("model %d, the starter, is the first champion", version.id)
     return store
 
@@ -133,6 +142,20 @@ def lesson(store: Store, settings: Settings) -> Lesson:
     return gather(store, version, backbone_of(store, version), cache, recipe)
 
 
+def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:
+    """Labels of any split that the labels of other times speak against, without those that the owner has kept.
+
+    Also the share, 0–1, of all labels that they agree with: how much a doubt is worth. Raises `ModelError`, `TrainingError`.
+    """
+    learned = lesson(store, settings)
+    test = learned.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
+    asked = outside(learned, learned.holdout, test)
+    agree = sum(called == image.class_name for called, image in zip(asked.called, asked.images, strict=True))
+    kept = store.reviews.kept()
+    found = [doubt for doubt in doubtful_labels(asked) if doubt.frame_id not in kept]
+    return found, agree / max(1, len(asked.images))
+
+
 def champion(store: Store) -> ModelVersion:
     """The champion. Raises `ModelError` when there is none."""
     version = store.models.champion()
@@ -178,12 +201,47 @@ def build_preparer(store: Store, settings: Settings, probe: ResourceProbe) -> Pr
     return Preparer(store, SubprocessTrainer(), probe, settings, partial(backbone_of, store))
 
 
+def newest_frame(settings: Settings, camera: Camera) -> NewestFrame:
+    """The reader of a camera, as patient as the settings say."""
+    patience = Patience(settings.camera.retry_first_s, settings.camera.retry_most_s, settings.camera.stale_s)
+    return NewestFrame(camera, patience)
+
+
+def _page(
+    store: Store,
+    settings: Settings,
+    source: NewestFrame,
+    loop: CaptureLoop,
+    live: LiveClassifier,
+    probe: ResourceProbe,
+) -> LabelPage:
+    """The label page, which also teaches with the daemon's own camera while its frames go on; the daemon does the swap."""
+
+    @contextmanager
+    def open_teaching(names: Sequence[str] | None) -> Iterator[Teaching]:
+        asks = plan(choose(ClassChanges(store, settings.labels, time.time), names))
+        trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
+        retrainer = build_retrainer(store, settings, trainer, probe=probe)
+        with ThreadPoolExecutor(1) as executor, loop.not_keeping():
+            yield Teaching(
+                asks,
+                TeachingParts(
+                    source=source,
+                    live=live,
+                    store=store,
+                    settings=settings,
+                    train=lambda: retrainer.run("teach", force=True),
+                    cancel=trainer.cancel,
+                    executor=executor,
+                ),
+            )
+
+    return LabelPage(store, settings, open_teaching=open_teaching)
+
+
 def build_daemon(settings: Settings) -> Daemon:
     """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used."""
-    camera = settings.camera
-    source = NewestFrame(
-        open_camera(camera.address), Patience(camera.retry_first_s, camera.retry_most_s, camera.stale_s)
-    )
+    source = newest_frame(settings, open_camera(settings.camera.address))
     source.check()
     store = open_store(settings)
     live = LiveClassifier(load_model(store, champion(store)))
@@ -206,6 +264,7 @@ def build_daemon(settings: Settings) -> Daemon:
             preparer=build_preparer(store, settings, probe),
             probe=probe,
             load_model=lambda version: load_model(store, version, live.backbone),
+            page=_page(store, settings, source, loop, live, probe) if settings.ui.enabled else None,
         )
     )
 

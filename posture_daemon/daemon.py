@@ -58,6 +58,20 @@ class Cancellable(Protocol):
         """End a running training, refuse new ones."""
 
 
+class Page(Protocol):
+    """The label page, as the daemon sees it."""
+
+    @property
+    def address(self) -> str | None:
+        """Where it is served; `None` while it is not."""
+
+    def start(self) -> None:
+        """Serve it. Raises `PageError` when that cannot be."""
+
+    def stop(self) -> None:
+        """End."""
+
+
 @dataclass(frozen=True, eq=False)
 class Parts:
     """Everything a daemon is made of; `bootstrap` builds them."""
@@ -75,6 +89,7 @@ class Parts:
     preparer: Preparer
     probe: ResourceProbe
     load_model: Callable[[ModelVersion], LiveModel]
+    page: Page | None = None
 
 
 class Daemon:
@@ -110,6 +125,7 @@ class Daemon:
         self._parts.source.start()
         capture.start()
         self._schedule.start()
+        self._start_page()
         log.info("running: camera %s, model %d", self._parts.source.state.name, self._parts.live.version.id)
         try:
             while not stop.wait(TICK_S):  # not a job: this beat must not depend on the wall clock
@@ -120,6 +136,16 @@ class Daemon:
         finally:
             stop.set()
             self._stop(capture)
+
+    def _start_page(self) -> None:
+        """The page is a guest here: without it, everything else goes on."""
+        page = self._parts.page
+        try:
+            if page is not None:
+                page.start()
+                log.info("the label page is at %s", page.address)
+        except PostureError as error:
+            log.warning("%s Everything else goes on.", error)
 
     def _jobs(self) -> Sequence[Job]:
         """Preparing lies between two looks at the gate, so that a look at its lock never meets it."""
@@ -136,6 +162,8 @@ class Daemon:
         """Nothing needs saving here, every answer and frame is on disk already; so stop in the order of haste."""
         self._parts.trainer.cancel()
         self._parts.preparer.cancel()
+        if self._parts.page is not None:
+            self._parts.page.stop()
         capture.join(STOP_S)
         self._parts.source.stop(STOP_S)
         self._schedule.stop()
@@ -228,4 +256,5 @@ class Daemon:
             "away_s": self._parts.away(),
             "resources": asdict(self._parts.probe.read()),
             "next_at": self._schedule.next_at(),
+            "page": None if self._parts.page is None else self._parts.page.address,
         }

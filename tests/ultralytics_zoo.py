@@ -129,6 +129,27 @@ def train(model: Path, dataset: Path, out: Path, settings: dict[str, Any]) -> No
     np.savez(out, **{name: np.array(values) for name, values in seen.items()})
 
 
+def load_dataset(folder: Path, out: Path) -> None:
+    """Have ultralytics check a dataset and load each split of it.
+
+    Writes JSON: `names` in the order of the classes, and `labels`, images of each class by split, each picture decoded once.
+    """
+    from collections import Counter
+
+    from ultralytics.cfg import get_cfg
+    from ultralytics.data.dataset import ClassificationDataset
+    from ultralytics.data.utils import check_cls_dataset
+
+    found = check_cls_dataset(folder)
+    labels = {}
+    for split in ("train", "val", "test"):
+        dataset = ClassificationDataset(str(found[split]), get_cfg(overrides={"imgsz": 32}), prefix=split)
+        assert dataset.base.classes == list(found["names"].values())
+        numbers = Counter(int(dataset[i]["cls"]) for i in range(len(dataset)))
+        labels[split] = {found["names"][number]: count for number, count in sorted(numbers.items())}
+    out.write_text(json.dumps({"names": list(found["names"].values()), "labels": labels}))
+
+
 def _run_one_epoch(
     yolo: YOLO,
     trainer: type[ClassificationTrainer],
@@ -157,5 +178,7 @@ if __name__ == "__main__":
         make(Path(arguments[0]))
     elif action == "predict":
         predict(Path(arguments[0]), int(arguments[1]), Path(arguments[2]), Path(arguments[3]))
+    elif action == "dataset":
+        load_dataset(Path(arguments[0]), Path(arguments[1]))
     else:
         train(Path(arguments[0]), Path(arguments[1]), Path(arguments[2]), json.loads(arguments[3]))

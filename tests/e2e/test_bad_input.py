@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]]
     "no previous model": (lambda _: ("models", "rollback"), ("previous",)),
     "no such model": (lambda f: ("models", "export", f / "x.pt", "--model", "99"), ("99",)),
     "nothing to evaluate": (lambda f: ("models", "evaluate", f), ("no pictures",)),
-    "no keyboard": (lambda _: ("label",), ("terminal",)),
+    "no keyboard": (lambda _: ("label", "--terminal"), ("terminal",)),
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -22,6 +24,8 @@ from tests.e2e.command import posture_daemon, running, status, wait_until
 
 SEED = 37
 SETTINGS = f"""\
+[ui]
+port = 0
 [camera]
 address = "fake:desk?seed={SEED}&fps=5&speed=120&start=2026-03-02T16:00"
 fps = 30
@@ -181,3 +185,29 @@ def test_the_end_of_a_recording_ends_the_daemon(folder: Path, tmp_path: Path) ->
     done = posture_daemon(folder, "run", "--camera", f"replay:{tmp_path / 'frames'}?fps=10")
     assert done.returncode == 0
     assert "end" in done.stderr
+
+
+def page(address: str, path: str, body: object = None) -> dict[str, object]:
+    """One request as the label page makes it."""
+    headers = {"content-type": "application/json", "x-posture-daemon": "label"}
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(address + path, data, headers), timeout=10) as reply:
+        return dict(json.loads(reply.read()))
+
+
+def test_a_lesson_uses_the_camera_of_the_running_daemon(folder: Path) -> None:
+    """On its page: frames are labelled by what was asked, while the daemon goes on; stopped, nothing of it is lost."""
+    with running(folder):
+        wait_until(lambda: frames_answered(folder) > 3, "frames")
+        address = str(status(folder)["daemon"]["page"])
+        page(address, "api/teach", {"classes": ["good_posture", "bad_posture"]})
+        before = frames_answered(folder)
+        kept = wait_until(
+            lambda: dict(page(address, "api/teach").get("frames") or {}).get("good_posture"), "a kept frame"
+        )
+        page(address, "api/teach/stop", {})
+        wait_until(lambda: page(address, "api/teach")["phase"] == "stopped", "the end of the lesson")
+        assert frames_answered(folder) > before
+        labelled = Store(folder).labels.labelled()
+        assert len(labelled) >= int(kept)
+        assert {image.class_name for image in labelled} == {"good_posture"}
