@@ -1,6 +1,6 @@
-"""How many planted label errors the list of doubts finds, and how many right labels it doubts, on real frames.
+"""How many planted label errors the list of doubts finds, and how many right labels it doubts, on real and drawn frames.
 
-Printed with `-s`; docs/labels.md has the table. The frames are in ../shared/data, and nothing of them is copied.
+Printed with `-s`; docs/labels.md has the table. The real frames are in ../shared/data, and nothing of them is copied.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posture_daemon.bootstrap import import_model, lesson
+from posture_daemon.bootstrap import import_model, lesson, open_store
+from posture_daemon.cli.dataset import TRUSTWORTHY
 from posture_daemon.datasets import import_folder
 from posture_daemon.learning.doubts import doubtful_labels
 from posture_daemon.learning.features import Vectors
@@ -20,11 +21,22 @@ from posture_daemon.learning.lesson import Lesson
 from posture_daemon.learning.outside import outside
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from tests.conftest import REPOSITORY
 
-pytestmark = [pytest.mark.shared, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 SEEDS = range(5)
 NOW = 1_700_000_000.0
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lesson]:
+    """The 64 labels of the fake desk as the starter learns them, a session a block."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), labels={"block_files": 4})
+    store = open_store(settings)
+    import_folder(store, settings, REPOSITORY / "data" / "example", NOW)
+    yield lesson(store, settings)
+    store.close()
 
 
 @pytest.fixture(scope="module", params=["front_webcam/first_sessions", "side_webcam"])
@@ -41,11 +53,13 @@ def learned(
 
 
 def planted(vectors: Vectors, share: float, rng: np.random.Generator) -> tuple[Vectors, set[int]]:
-    """The same images with this share of them called by the other class, and which these are."""
+    """The same images with this share of them called by another class, and which these are."""
     names = sorted(set(vectors.truth))
     wrong = set(rng.choice(len(vectors.images), round(share * len(vectors.images)), replace=False).tolist())
     images = [
-        replace(image, class_name=names[1 - names.index(image.class_name)]) if row in wrong else image
+        replace(image, class_name=str(rng.choice([name for name in names if name != image.class_name])))
+        if row in wrong
+        else image
         for row, image in enumerate(vectors.images)
     ]
     return Vectors(images, vectors.vectors), {vectors.images[row].frame_id for row in wrong}
@@ -60,20 +74,37 @@ def found(learned: Lesson, share: float, seed: int) -> tuple[set[int], set[int]]
     return {doubt.frame_id for doubt in doubtful_labels(asked)}, in_training | in_holdout
 
 
-def test_most_of_five_per_cent_are_found_and_few_right_labels_are_doubted(learned: Lesson) -> None:
-    """Over five seeds: recall at least 0.65, precision at least 0.85."""
+def tally(learned: Lesson) -> tuple[float, float]:
+    """Mean recall and precision over the seeds with 5 % planted."""
     results = [found(learned, 0.05, seed) for seed in SEEDS]
     recalls = [len(doubted & wrong) / len(wrong) for doubted, wrong in results]
-    precisions = [len(doubted & wrong) / len(doubted) for doubted, wrong in results]
+    precisions = [len(doubted & wrong) / max(1, len(doubted)) for doubted, wrong in results]
     print(f"recall {np.mean(recalls):.2f} ({min(recalls):.2f}-{max(recalls):.2f})", end=", ")  # noqa: T201
     print(f"precision {np.mean(precisions):.2f} ({min(precisions):.2f}-{max(precisions):.2f})")  # noqa: T201
-    assert np.mean(recalls) >= 0.65
-    assert np.mean(precisions) >= 0.85
+    return float(np.mean(recalls)), float(np.mean(precisions))
 
 
+@pytest.mark.shared
+def test_most_of_five_per_cent_are_found_and_few_right_labels_are_doubted(learned: Lesson) -> None:
+    """Recall at least 0.65, precision at least 0.85."""
+    recall, precision = tally(learned)
+    assert recall >= 0.65
+    assert precision >= 0.85
+
+
+@pytest.mark.shared
 def test_right_labels_are_left_in_peace(learned: Lesson) -> None:
     """Of those as they are, fewer than one in a hundred is doubted."""
     doubted, _ = found(learned, 0.0, 0)
     images = len(learned.training.images) + len(learned.holdout.images)
     print(f"{len(doubted)} of {images} right labels are doubted")  # noqa: T201
     assert len(doubted) < images / 100
+
+
+def test_where_the_labels_cannot_vouch_for_each_other_the_list_says_so(example: Lesson) -> None:
+    """Of the example's three planted errors some are found, among many right labels: its agreement is not to be trusted."""
+    recall, _ = tally(example)
+    asked = outside(example, example.holdout)
+    agreement = np.mean([a == image.class_name for a, image in zip(asked.called, asked.images, strict=True)])
+    assert recall >= 0.25
+    assert agreement < TRUSTWORTHY
