@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,11 +33,9 @@ from posture_daemon.errors import DatasetError, ModelError
 from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.class_roles import guess_role, looks_like_postures
-from posture_daemon.learning.doubts import Doubt, doubtful_labels
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.lesson import Lesson, gather
-from posture_daemon.learning.outside import outside
 from posture_daemon.learning.prepare import Preparer
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.learning.reexamine import Difference, differ, say
@@ -54,6 +53,9 @@ from posture_daemon.teaching_plan import choose, plan
 from posture_daemon.ui.web.server import LabelPage
 from posture_daemon.upkeep import Upkeep
 from posture_daemon.watch import Watcher
+
+if TYPE_CHECKING:
+    from posture_daemon.learning.doubts import Doubt
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +149,9 @@ def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:
 
     Also the share, 0–1, of all labels that they agree with: how much a doubt is worth. Raises `ModelError`, `TrainingError`.
     """
+    from posture_daemon.learning.doubts import doubtful_labels  # these fit, with SciPy, which the daemon does without
+    from posture_daemon.learning.outside import outside
+
     learned = lesson(store, settings)
     test = learned.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     asked = outside(learned, learned.holdout, test)

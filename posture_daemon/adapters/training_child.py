@@ -81,6 +81,7 @@ def _be_modest(parent: int, data: Mapping[str, object]) -> None:
 
 def _train(request: Path) -> None:
     from posture_daemon.learning.job import TrainingJob
+    from posture_daemon.learning.orders import peak_memory_bytes
     from posture_daemon.store import Store
     from posture_daemon.store.files import write_durably
 
@@ -90,7 +91,6 @@ def _train(request: Path) -> None:
     done, backbone = _challenger(store, incumbent, job)
     out = Path(job.out_dir)
     write_durably(out / HEAD, done.head.to_bytes())
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = {
         "head": HEAD,
         "classes": [{"name": c.name, "role": c.role.value} for c in done.classes],
@@ -100,7 +100,7 @@ def _train(request: Path) -> None:
         "answers": done.answers.as_json(),
         "test": done.test,
         "new_labels": done.new_labels,
-        "report": {"peak_memory_bytes": peak_kb * 1024, **done.report},
+        "report": {"peak_memory_bytes": peak_memory_bytes(), **done.report},
         **({"backbone": backbone} if backbone else {}),
     }
     write_durably(out / RESULT, json.dumps(result).encode())

@@ -100,4 +100,4 @@ def test_the_stats_of_the_labels_are_printed_for_people_and_programs(tmp_path: P
     assert "warning: 'standing' comes from a single time block" in shown.stdout
     found = json.loads(posture_daemon(tmp_path, "dataset", "stats", "--json").stdout)
     assert {c["name"]: c["images"]["train"] for c in found["classes"]}["standing"] == 16
-    assert found["advice"].startswith("Most useful next")
+    assert found["advice"][0].startswith("Show it 'bad_posture' at another hour or day")

@@ -80,17 +80,18 @@ def opened(browser: Browser, page: LabelPage, path: str = "teach", width: int = 
 
 @pytest.mark.slow
 def test_a_lesson_from_the_first_key_to_the_personal_model(browser: Browser, tmp_path: Path) -> None:
-    """Enter begins; the sentence, the countdown and the live picture show; the end tells the holdout accuracy in words."""
+    """Enter begins; the sentence, the countdown and the live picture show; the end tells in words how good the model is."""
     with lesson_page(tmp_path) as page:
         tab = opened(browser, page, "")
         tab.click("#to-teach")
-        until(tab, "document.body.dataset.ready === 'yes'")
+        until(tab, "document.body?.dataset.ready === 'yes'")
         tab.keyboard.press("Enter")
         until(tab, "document.getElementById('sentence').textContent.startsWith('Sit well')", 30)
         until(tab, "!document.getElementById('live').hidden && document.getElementById('live').naturalWidth > 100", 30)
         until(tab, "document.querySelector('#kept b') && Number(document.querySelector('#kept b').textContent) > 0", 30)
         until(tab, "document.getElementById('said').textContent.includes('Holdout accuracy')", 90)
-        assert "champion from now on" in tab.inner_text("#said")
+        said = tab.inner_text("#said")  # which of the two depends on what moved before the camera meanwhile
+        assert "champion from now on" in said or "It does not replace model" in said
         assert tab.is_visible("#start")
         tab.close()
 
@@ -99,7 +100,7 @@ def test_a_lesson_that_is_stopped_keeps_what_it_has(browser: Browser, tmp_path: 
     """Escape, and a second tab sees the same; nothing is trained."""
     with lesson_page(tmp_path) as page:
         tab, other = opened(browser, page), opened(browser, page, width=360)
-        until(tab, "document.body.dataset.ready === 'yes'")
+        until(tab, "document.body?.dataset.ready === 'yes'")
         tab.keyboard.press("Enter")
         until(tab, "document.querySelector('#kept b') && Number(document.querySelector('#kept b').textContent) > 0", 30)
         until(other, "!document.getElementById('stop').hidden")
@@ -115,7 +116,7 @@ def test_a_camera_that_cannot_be_opened_is_said_in_words(browser: Browser, tmp_p
     """And it can be tried again."""
     with lesson_page(tmp_path, "The camera 0 cannot be opened: is it plugged in?") as page:
         tab = opened(browser, page)
-        until(tab, "document.body.dataset.ready === 'yes'")
+        until(tab, "document.body?.dataset.ready === 'yes'")
         tab.click("#start")
         until(tab, "!document.getElementById('away').hidden")
         assert tab.inner_text("#away") == "The camera 0 cannot be opened: is it plugged in?"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from posture_daemon.adapters.out_of_memory import ran_out_of_memory
 from posture_daemon.errors import TrainingCancelled
-from posture_daemon.learning.orders import Orders
+from posture_daemon.learning.orders import Orders, peak_memory_bytes
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.strategies.checkpoint import Keeper
@@ -81,7 +80,7 @@ def _result(request: dict[str, Any], model: Any, epochs: _Epochs) -> dict[str, A
         "top1": float(model.trainer.metrics["metrics/accuracy_top1"]),
         "top5": float(model.trainer.metrics["metrics/accuracy_top5"]),
         **epochs.summary(),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_memory_bytes": peak_memory_bytes(),
         "best": str(weights / "best.pt"),
         "last": str(weights / "last.pt"),
         "versions": _versions("ultralytics", "torch"),
