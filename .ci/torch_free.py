@@ -79,7 +79,7 @@ def test(version: str, arguments: list[str]) -> int:
         "loadfile",
         *arguments,
     ]
-    few_days = {**os.environ, "POSTURE_SIMULATED_DAYS": "100"}  # all of them are lived through on the main Python
+    few_days = {**os.environ, "TEST_SIMULATED_DAYS": "100"}  # all of them are lived through on the main Python
     return subprocess.run(pytest, cwd=PROJECT, env=few_days, check=False).returncode
 
 

@@ -38,7 +38,7 @@ pytest.importorskip("onnx")
 PAUSE = Instruction(Order.PAUSE, "too warm")
 END = Instruction(Order.END, "too hot")
 VIEWS = 64
-KILLS = int(os.environ.get("POSTURE_KILLS", "6"))
+KILLS = int(os.environ.get("TEST_KILLS", "6"))
 
 
 @pytest.fixture
@@ -292,7 +292,7 @@ class KilledTrainer(SubprocessTrainer):
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_leaves_the_champion_and_nothing_else(store: Store) -> None:
-    """Killed again and again (POSTURE_KILLS times): no process, no folder, the same champion; the next training succeeds."""
+    """Killed again and again (TEST_KILLS times): no process, no folder, the same champion; the next training succeeds."""
     trainer, chance = KilledTrainer(), random.Random(4)
     settings = Settings(
         data_dir=store.folder,

@@ -30,7 +30,7 @@ from tests.unit.test_retrain import CLASSES, StandInTrainer
 MB = 1_000_000
 HOUR = 3600.0
 LOOK_EVERY_H = 3
-DAYS = int(os.environ.get("POSTURE_SIMULATED_DAYS", "1000"))
+DAYS = int(os.environ.get("TEST_SIMULATED_DAYS", "1000"))
 DAYS_A_WORLD = 20
 WORK_S = 40
 """What a training takes, seconds of computing."""
