@@ -93,6 +93,7 @@ def test_a_lesson_from_the_first_key_to_the_personal_model(browser: Browser, tmp
         until(tab, "document.querySelector('#kept b') && Number(document.querySelector('#kept b').textContent) > 0", 30)
         until(tab, "document.getElementById('said').textContent.includes('Holdout accuracy')", 90)
         assert "champion from now on" in tab.inner_text("#said")
+        until(tab, "!document.getElementById('start').hidden", 30)
         assert tab.is_visible("#start")
         tab.close()
 
