@@ -49,7 +49,7 @@ from posture_daemon.status import read_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import in_turn
 from posture_daemon.teaching import Teaching, TeachingParts
-from posture_daemon.teaching_plan import choose, plan
+from posture_daemon.teaching_plan import Ask, choose, plan
 from posture_daemon.ui.web.server import LabelPage
 from posture_daemon.upkeep import Upkeep
 from posture_daemon.watch import Watcher
@@ -212,6 +212,38 @@ def newest_frame(settings: Settings, camera: Camera) -> NewestFrame:
     return NewestFrame(camera, patience)
 
 
+@contextmanager
+def open_lesson(
+    store: Store,
+    settings: Settings,
+    source: NewestFrame,
+    live: LiveClassifier,
+    asks: tuple[Ask, ...],
+    probe: ResourceProbe | None = None,
+    follow: Callable[[], None] = lambda: None,
+    announce: Callable[[Ask], None] = lambda _ask: None,
+) -> Iterator[Teaching]:
+    """A teaching of `asks` with this camera and model for the block; what still trains at its end is told to end."""
+    trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
+    retrainer = build_retrainer(store, settings, trainer, probe=probe)
+    with ThreadPoolExecutor(1) as executor:
+        parts = TeachingParts(
+            source=source,
+            live=live,
+            store=store,
+            settings=settings,
+            train=lambda: retrainer.run("teach", force=True),
+            cancel=trainer.cancel,
+            executor=executor,
+            follow=follow,
+            announce=announce,
+        )
+        try:
+            yield Teaching(asks, parts)
+        finally:
+            trainer.cancel()
+
+
 def _page(
     store: Store,
     settings: Settings,
@@ -225,21 +257,8 @@ def _page(
     @contextmanager
     def open_teaching(names: Sequence[str] | None) -> Iterator[Teaching]:
         asks = plan(choose(ClassChanges(store, settings.labels, time.time), names))
-        trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
-        retrainer = build_retrainer(store, settings, trainer, probe=probe)
-        with ThreadPoolExecutor(1) as executor, loop.not_keeping():
-            yield Teaching(
-                asks,
-                TeachingParts(
-                    source=source,
-                    live=live,
-                    store=store,
-                    settings=settings,
-                    train=lambda: retrainer.run("teach", force=True),
-                    cancel=trainer.cancel,
-                    executor=executor,
-                ),
-            )
+        with loop.not_keeping(), open_lesson(store, settings, source, live, asks, probe) as teaching:
+            yield teaching
 
     return LabelPage(store, settings, open_teaching=open_teaching)
 

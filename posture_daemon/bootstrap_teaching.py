@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from posture_daemon.adapters.cameras.address import open_camera
 from posture_daemon.adapters.cameras.fake_desk import FakeDeskCamera, ObedientDesk
-from posture_daemon.adapters.trainer import SubprocessTrainer
-from posture_daemon.bootstrap import STARTER_SOURCE, build_retrainer, champion, load_model, newest_frame, open_store
+from posture_daemon.bootstrap import STARTER_SOURCE, champion, load_model, newest_frame, open_lesson, open_store
 from posture_daemon.classes import ClassChanges
 from posture_daemon.errors import DataFolderError, SettingsError
 from posture_daemon.learning.strategies import root_of
@@ -19,7 +17,7 @@ from posture_daemon.ports import Camera
 from posture_daemon.settings import Settings
 from posture_daemon.status import running_pid
 from posture_daemon.store import Store
-from posture_daemon.teaching import Teaching, TeachingParts
+from posture_daemon.teaching import Teaching
 from posture_daemon.teaching_plan import SECONDS, Ask, choose, plan
 
 
@@ -41,31 +39,21 @@ def open_teaching(
     source = newest_frame(settings, camera)
     source.check()
     _try_poses(camera, names or ())
-    store, trainer, executor = open_store(settings), SubprocessTrainer(), ThreadPoolExecutor(1)
+    store = open_store(settings)
     asks = plan(choose(ClassChanges(store, settings.labels, time.time), names), seconds)
     _try_poses(camera, [ask.posture_class.name for ask in asks])
     live = LiveClassifier(load_model(store, champion(store)))
-    retrainer = build_retrainer(store, settings, trainer)
-    parts = TeachingParts(
-        source=source,
-        live=live,
-        store=store,
-        settings=settings,
-        train=lambda: retrainer.run("teach", force=True),
-        cancel=trainer.cancel,
-        executor=executor,
-        follow=lambda: live.swap(load_model(store, champion(store), live.backbone)),
-        announce=_obey(camera),
-    )
     if advice := base_advice(store, camera):
         tell(advice)
-    teaching = Teaching(asks, parts)
+
+    def follow() -> None:
+        live.swap(load_model(store, champion(store), live.backbone))
+
     source.start()
     try:
-        yield teaching
+        with open_lesson(store, settings, source, live, asks, follow=follow, announce=_obey(camera)) as teaching:
+            yield teaching
     finally:
-        trainer.cancel()
-        executor.shutdown()
         source.stop(2.0)
         store.close()
 
