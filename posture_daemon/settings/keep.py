@@ -26,6 +26,6 @@ class KeepSettings(Section):
         default=20,
         ge=1,
         le=100_000,
-        description="Newest models whose files are kept; files of the champion, the one before it, imported models and the "
-        "ancestors of all these are kept as well, and what is known about a model always is.",
+        description="Newest models whose files are kept; files of the champion, the one before it, and imported models are "
+        "kept as well, and what is known about a model always is.",
     )

@@ -6,7 +6,7 @@ A crash in between leaves a file that no row needs; the next sweep finds it, as 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,13 @@ def remove_surplus(database: Database, models: Models, most: int, now: float) ->
     """Mark versions whose files nobody needs, beyond the newest `most`; returns how many. Files go with `sweep`.
 
     Files stay with champion and previous, both sides of an open watch, what a running training began from, what was
-    imported, and every ancestor of a version that keeps its own: there a training looks for what was known before the
-    first label. Row, metrics and lineage always stay.
+    imported, and, of each that keeps its own, the oldest ancestor on the same backbone: there a training looks for what
+    was known before the first label. Row, metrics and lineage always stay.
     """
     with database.write() as session:
         rows = list(session.scalars(select(VersionRow).where(VersionRow.files_removed_at.is_(None))))
         fresh = {row.id for row in rows if _is_fresh(models.head_path(row.head_sha256), now)}
-        kept = _with_ancestors(session, _roots(session, most) | fresh)
+        kept = _with_origins(session, _roots(session, most) | fresh)
         gone = [row.id for row in rows if row.id not in kept]
         session.execute(update(VersionRow).where(VersionRow.id.in_(gone)).values(files_removed_at=now))
         return len(gone)
@@ -66,16 +66,18 @@ def _roots(session: Session, most: int) -> set[int]:
     return {version for query in queries for version in session.scalars(query)}
 
 
-def _with_ancestors(session: Session, versions: set[int]) -> set[int]:
-    found = session.execute(select(VersionRow.id, VersionRow.parent_id))
-    parents: Mapping[int, int | None] = {row.id: row.parent_id for row in found}
-    kept: set[int] = set()
-    for version in versions:
-        one: int | None = version
-        while one is not None and one not in kept:
-            kept.add(one)
-            one = parents[one]
-    return kept
+def _with_origins(session: Session, versions: set[int]) -> set[int]:
+    """These, and what the trainings of each go back to (`learning.lesson`): not every ancestor, or no champion's would go."""
+    found = session.execute(select(VersionRow.id, VersionRow.parent_id, VersionRow.backbone_sha256))
+    rows = {row.id: row for row in found}
+
+    def origin(version: int) -> int:
+        row = rows[version]
+        while row.parent_id is not None and rows[row.parent_id].backbone_sha256 == row.backbone_sha256:
+            row = rows[row.parent_id]
+        return int(row.id)
+
+    return versions | {origin(version) for version in versions}
 
 
 def _needed(session: Session, models: Models) -> set[Path]:

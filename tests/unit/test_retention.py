@@ -251,7 +251,7 @@ def test_the_files_of_old_challengers_go_and_all_that_is_known_of_them_stays(
 
 
 def test_files_that_somebody_may_ask_for_stay(store: Store, imported: ModelVersion) -> None:
-    """Champion, previous, an imported model, and every ancestor of these; once the roles move on, they go."""
+    """Champion, previous and an imported model, but no champion of long ago; once the roles move on, they go."""
     grandparent = child(store, imported, 1)
     parent = child(store, grandparent, 2)
     previous, champion = child(store, imported, 3), child(store, parent, 4)
@@ -260,11 +260,22 @@ def test_files_that_somebody_may_ask_for_stay(store: Store, imported: ModelVersi
         store.models.promote(version.id, 1.0)
     newer = [child(store, imported, n) for n in range(6, 10)]
     store.retention.tidy(NOW, KEEP)
-    assert with_files(store) == {v.id for v in (imported, grandparent, parent, previous, champion, another, *newer[2:])}
+    assert with_files(store) == {v.id for v in (imported, previous, champion, another, *newer[2:])}
     for version in newer[2:]:
         store.models.promote(version.id, 2.0)
     store.retention.tidy(NOW, KEEP)
     assert with_files(store) == {v.id for v in (imported, another, *newer[2:])}
+
+
+def test_what_later_trainings_go_back_to_keeps_its_files(store: Store, imported: ModelVersion) -> None:
+    """The first version on a backbone that a training made knows what was there before the labels; those in between do not."""
+    first = child(store, imported, 1, backbone="d" * 64)
+    between = child(store, first, 2, backbone="d" * 64)
+    champion = child(store, between, 3, backbone="d" * 64)
+    store.models.promote(champion.id, 1.0)
+    newer = [child(store, imported, n) for n in (4, 5)]
+    store.retention.tidy(NOW, KEEP)
+    assert with_files(store) == {v.id for v in (imported, first, champion, *newer)}
 
 
 def test_both_sides_of_an_open_watch_keep_their_files(store: Store, imported: ModelVersion) -> None:
@@ -371,12 +382,12 @@ def test_a_crash_between_row_and_file_is_made_good(
     assert with_files(store) == {imported.id, made[1].id, made[2].id}
 
 
-def test_a_version_made_within_a_day_keeps_its_files_and_its_ancestors_keep_theirs(
+def test_a_version_made_within_a_day_keeps_its_files_and_what_it_goes_back_to(
     store: Store, imported: ModelVersion
 ) -> None:
     """The very same head may be being recorded again at this moment."""
-    parent = child(store, imported, 1)
-    young = child(store, parent, 2)
+    parent = child(store, imported, 1, backbone="d" * 64)
+    young = child(store, parent, 2, backbone="d" * 64)
     os.utime(store.models.head_path(young.head_sha256), (NOW - 0.5 * DAY, NOW - 0.5 * DAY))
     for n in (3, 4):
         child(store, imported, n)
