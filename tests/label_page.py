@@ -76,7 +76,7 @@ def queue_frames(store: Store, guesses: Sequence[str | None], jpegs: Sequence[by
         about = (Reason.UNCERTAIN, "unsure between two classes", guess, confidence)
         frames.append((NewFrame(jpeg, START + 60 * number, "camera", *about), None))
     for first in range(0, len(frames), 500):
-        store.labels.import_block(frames[first : first + 500], None, START, HOLDOUT_EVERY)
+        store.imports.add_block(frames[first : first + 500], None, START, HOLDOUT_EVERY)
 
 
 @contextmanager

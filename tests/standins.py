@@ -125,7 +125,7 @@ def label_days(store: Store, *class_names: str, blocks: int = 3, count: int = 6,
     for block, class_name in enumerate(blocks * class_names):
         times = [start + 3600 * block + number for number in range(count)]
         frames = [new_frame(coloured_jpeg(class_name, int(at)), at, source="folder") for at in times]
-        store.labels.import_block([(frame, class_name) for frame in frames], None, times[-1], HOLDOUT_EVERY)
+        store.imports.add_block([(frame, class_name) for frame in frames], None, times[-1], HOLDOUT_EVERY)
 
 
 def random_head(classes: int, channels: int = CHANNELS, seed: int = 0) -> Head:

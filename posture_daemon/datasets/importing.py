@@ -20,7 +20,7 @@ from posture_daemon.labelling import DISCARDED, UNCATEGORIZED, Labelling, check_
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
-from posture_daemon.store.labels import BlockImport
+from posture_daemon.store.imports import BlockImport
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ class _Import:
         if frames:
             labels, split = self._settings.labels, block[0].image.split
             every = labels.holdout_every, labels.test_every
-            self._blocks += self._store.labels.import_block(frames, split, self._now, *every, batch=self._batch)
+            self._blocks += self._store.imports.add_block(frames, split, self._now, *every, batch=self._batch)
 
     def discard(self, images: Iterable[FolderImage]) -> None:
         """Discard the frames of these pictures; one that the store does not have is not wanted anyway."""

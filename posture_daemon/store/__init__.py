@@ -1,7 +1,7 @@
 """Everything that must survive a power cut: one SQLite file, and model files found by their content.
 
-`Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `classes`, `runs`, `pauses`, `watches`,
-`wrongs`, `confidences`, `calibrations`, `reviews`, `origins`, `history`, and what looks after all of it: `backups`,
+`Store` is the door; its parts are one file each: `queue`, `labels`, `imports`, `models`, `classes`, `runs`, `pauses`,
+`watches`, `wrongs`, `confidences`, `calibrations`, `reviews`, `origins`, `history`, and what looks after all of it: `backups`,
 `retention`.
 """
 
@@ -15,6 +15,7 @@ from posture_daemon.store.classes import Classes
 from posture_daemon.store.confidences import Confidences
 from posture_daemon.store.database import Database
 from posture_daemon.store.history import History
+from posture_daemon.store.imports import Imports
 from posture_daemon.store.labels import Labels
 from posture_daemon.store.models import Models
 from posture_daemon.store.origins import Origins
@@ -36,6 +37,7 @@ class Store:
         self.database = Database(folder)
         self.queue = Queue(self.database)
         self.labels = Labels(self.database)
+        self.imports = Imports(self.database)
         self.models = Models(self.database, folder / "models")
         self.classes = Classes(self.database, self.models)
         self.runs = Runs(self.database)

@@ -1,43 +1,21 @@
-"""The owner's answers: classes, labels, the split of time blocks, and undo."""
+"""The owner's labels: classes, answers, undo, and what there is by class, split, time block and session."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from posture_daemon.domain import LabelledImage, NewFrame, PostureClass, Role, Split, Status
+from posture_daemon.domain import LabelledImage, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError
+from posture_daemon.store.answers import Given, last_step, record_answer, take_back
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Database
-from posture_daemon.store.files import sha256_of
 from posture_daemon.store.numbering import next_number
-from posture_daemon.store.queue import frame_row
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
 
 SESSION_GAP_S = 6 * 3600.0
 """A pause from which a new session begins: a night, not a lunch break."""
-
-
-@dataclass(frozen=True)
-class BlockImport:
-    """What importing one block did: pictures added with a label, added to the queue, given another label, left alone."""
-
-    added: int = 0
-    queued: int = 0
-    relabelled: int = 0
-    known: int = 0
-
-    def __add__(self, other: BlockImport) -> BlockImport:
-        return BlockImport(
-            self.added + other.added,
-            self.queued + other.queued,
-            self.relabelled + other.relabelled,
-            self.known + other.known,
-        )
 
 
 class Labels:
@@ -82,8 +60,8 @@ class Labels:
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
             class_id = None if class_name is None else live_class(session, class_name).id
-            given = _Given(by, now, batch, next_number(session))
-            _record(session, frame, session.get(LabelRow, frame_id), class_id, given, (holdout_every, test_every))
+            given = Given(by, now, batch, next_number(session))
+            record_answer(session, frame, session.get(LabelRow, frame_id), class_id, given, (holdout_every, test_every))
 
     def answer_waiting(
         self,
@@ -105,7 +83,7 @@ class Labels:
         with self._database.write() as session:
             class_id = None if class_name is None else live_class(session, class_name).id
             batch = 1 + (session.scalar(select(func.max(AnswerRow.batch))) or 0)
-            given = _Given(by, now, batch, next_number(session))
+            given = Given(by, now, batch, next_number(session))
             for frame_id in dict.fromkeys(frame_ids):
                 frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
                 if frame is None:
@@ -113,7 +91,7 @@ class Labels:
                 elif frame.status != Status.QUEUED.value:
                     already[frame_id] = None if label is None else session.get_one(ClassRow, label.class_id).name
                 else:
-                    _record(session, frame, label, class_id, given, (holdout_every, test_every))
+                    record_answer(session, frame, label, class_id, given, (holdout_every, test_every))
                     done.append(frame_id)
         return done, already, gone
 
@@ -128,53 +106,10 @@ class Labels:
         Returns the frame, of a batch the first one; `None` when there is nothing to undo.
         """
         with self._database.write() as session:
-            answers, number = _last_step(session), next_number(session)
+            answers, number = last_step(session), next_number(session)
             for answer in answers:
-                _take_back(session, answer, number)
+                take_back(session, answer, number)
             return answers[-1].frame_id if answers else None
-
-    def import_block(
-        self,
-        frames: Sequence[tuple[NewFrame, str | None]],
-        split: Split | None,
-        now: float,
-        holdout_every: int,
-        test_every: int = 0,
-        batch: int | None = None,
-    ) -> BlockImport:
-        """Add frames that share one time block, each with its class, or `None` to wait in the queue.
-
-        Pictures that are already there are not added again: one that waits in the queue is answered, one with another
-        label is relabelled, one with the same label, or that comes without a class, is left alone. New pictures join the
-        block of the known one before them, so that what is added to a folder later stays on the side of its neighbours.
-        A `split` that is given wins over the rule. Raises `LabelError` when a class does not exist.
-        """
-        wanted: dict[str, tuple[NewFrame, str | None]] = {}
-        for frame, name in frames:
-            wanted.setdefault(sha256_of(frame.jpeg), (frame, name))
-        done: Counter[str] = Counter()
-        with self._database.write() as session:
-            given = _Given("import", now, batch, next_number(session))
-            there = _labels_by_digest(session, wanted)
-            added = _add_missing(session, wanted, there, split, now)
-            class_ids = {
-                name: live_class(session, name).id for name in {name for _, name in frames if name is not None}
-            }
-            for digest, (_, name) in wanted.items():
-                row, label = there[digest]
-                class_id = None if name is None else class_ids[name]
-                if digest in added:
-                    done["queued" if class_id is None else "added"] += 1
-                elif class_id is None or (label is not None and label.class_id == class_id):
-                    done["known"] += 1
-                    continue
-                else:
-                    done["relabelled"] += 1
-                if split is not None:
-                    _prefer_split(session, row, split)
-                if class_id is not None:
-                    _record(session, row, label, class_id, given, (holdout_every, test_every))
-        return BlockImport(**done)
 
     def labelled(self, since: float = float("-inf")) -> list[LabelledImage]:
         """All images that were labelled after `since`, in the order of their capture."""
@@ -264,156 +199,3 @@ class Labels:
         """Frames whose label was given or changed after the label of this number."""
         with self._database.read() as session:
             return set(session.scalars(select(LabelRow.frame_id).where(LabelRow.number > number)))
-
-
-def split_for_new_block(blocks: Mapping[Split, int], holdout_every: int, test_every: int = 0) -> Split:
-    """Split of a new block whose first label is of a class that has so many `blocks` already.
-
-    The second block of a class and then every `holdout_every`-th is held out, unless blocks that began with another class
-    have given it its share: so each class is in training from its first block and can be judged from its second. Of the
-    others, the third and then every `test_every`-th is kept for testing, which decides nothing; 0 keeps none.
-    """
-    held_out, tested = blocks.get(Split.HOLDOUT, 0), blocks.get(Split.TEST, 0)
-    used = held_out + blocks.get(Split.TRAIN, 0)
-    if held_out < (used + holdout_every - 1) // holdout_every:
-        return Split.HOLDOUT
-    if test_every and used >= 2 and tested <= (used - 2) // test_every:
-        return Split.TEST
-    return Split.TRAIN
-
-
-@dataclass(frozen=True)
-class _Given:
-    """Who gave an answer, when, in one step with which others, and the number of that step."""
-
-    by: str
-    now: float
-    batch: int | None
-    number: int
-
-
-def _last_step(session: Session) -> list[AnswerRow]:
-    """The answers that the next undo takes back, newest first."""
-    query = select(AnswerRow).where(AnswerRow.undone.is_(False)).order_by(AnswerRow.id.desc())
-    last = session.scalar(query.limit(1))
-    if last is None or last.batch is None:
-        return [] if last is None else [last]
-    return list(session.scalars(query.where(AnswerRow.batch == last.batch)))
-
-
-def _take_back(session: Session, answer: AnswerRow, number: int) -> None:
-    answer.undone = True
-    frame = session.get_one(FrameRow, answer.frame_id)
-    frame.status = answer.status_before
-    label = session.get(LabelRow, frame.id)
-    if label is not None and answer.class_id_before is None:
-        session.delete(label)
-    elif answer.class_id_before is not None:
-        if label is None or label.class_id != answer.class_id_before:
-            given = _Given("owner", answer.answered_at, None, number)
-            label = _set_label(session, frame, label, answer.class_id_before, given)
-        label.kept_at = answer.kept_at_before
-
-
-def _record(
-    session: Session,
-    frame: FrameRow,
-    label: LabelRow | None,
-    class_id: int | None,
-    given: _Given,
-    every: tuple[int, int],
-) -> None:
-    """Remember an answer so that it can be undone, and carry it out. `label` is the one that the frame has now."""
-    before = None if label is None else label.class_id
-    session.add(
-        AnswerRow(
-            frame_id=frame.id,
-            answered_at=given.now,
-            status_before=frame.status,
-            class_id_before=before,
-            batch=given.batch,
-            kept_at_before=None if label is None else label.kept_at,
-        )
-    )
-    if class_id is None:
-        frame.status = Status.DISCARDED.value
-        if label is not None:
-            session.delete(label)
-        return
-    frame.status = Status.LABELLED.value
-    _set_label(session, frame, label, class_id, given)
-    _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, every)
-
-
-def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_id: int, given: _Given) -> LabelRow:
-    label = label or LabelRow(frame_id=frame.id)
-    label.class_id, label.labelled_by, label.labelled_at, label.number = class_id, given.by, given.now, given.number
-    label.kept_at = None
-    session.add(label)
-    return label
-
-
-def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[int, int]) -> None:
-    """Once for the life of the block; the class of its first label decides, so that every class gets its share.
-
-    `every` is `holdout_every` and `test_every`.
-    """
-    if block.split is not None:
-        return
-    holding = select(FrameRow.block_id).join(LabelRow, LabelRow.frame_id == FrameRow.id)
-    of_class = BlockRow.id.in_(holding.where(LabelRow.class_id == class_id)) | (BlockRow.split_class_id == class_id)
-    counted = session.execute(select(BlockRow.split, func.count()).where(of_class).group_by(BlockRow.split))
-    blocks = {Split(split): int(number) for split, number in counted if split is not None}
-    block.split = split_for_new_block(blocks, *every).value
-    block.split_class_id = class_id
-
-
-def _prefer_split(session: Session, frame: FrameRow, split: Split) -> None:
-    """Give a block that has no split yet this one, whatever the rule would say."""
-    block = session.get_one(BlockRow, frame.block_id)
-    block.split = block.split or split.value
-
-
-def _labels_by_digest(session: Session, digests: Iterable[str]) -> dict[str, tuple[FrameRow, LabelRow | None]]:
-    """The frames that are already there, each with its label."""
-    query = select(FrameRow, LabelRow).outerjoin(LabelRow, LabelRow.frame_id == FrameRow.id)
-    rows = session.execute(query.where(FrameRow.sha256.in_(list(digests))))
-    return {frame.sha256: (frame, label) for frame, label in rows}
-
-
-def _add_missing(
-    session: Session,
-    wanted: Mapping[str, tuple[NewFrame, str | None]],
-    there: dict[str, tuple[FrameRow, LabelRow | None]],
-    split: Split | None,
-    now: float,
-) -> set[str]:
-    """Give each frame that is not `there` a row, and enter it; return the digests of these."""
-    known = [_fitting_block(session, there[digest][0], split) for digest in wanted if digest in there]
-    block = next((block for block in known if block is not None), None)
-    added = set()
-    for digest, (frame, _) in wanted.items():
-        if digest in there:
-            block = _fitting_block(session, there[digest][0], split) or block
-            continue
-        block = block or _import_block_row(session, [frame for frame, _ in wanted.values()], split)
-        there[digest] = frame_row(frame, digest, block, now), None
-        session.add(there[digest][0])
-        added.add(digest)
-    session.flush()
-    return added
-
-
-def _fitting_block(session: Session, frame: FrameRow, split: Split | None) -> BlockRow | None:
-    """The frame's block, unless the split that is wanted is another."""
-    block = session.get_one(BlockRow, frame.block_id)
-    return block if split is None or block.split == split.value else None
-
-
-def _import_block_row(session: Session, frames: Sequence[NewFrame], split: Split | None) -> BlockRow:
-    times = [frame.captured_at for frame in frames]
-    block = BlockRow(source=frames[0].source, started_at=min(times), ended_at=max(times))
-    block.split = split.value if split is not None else None
-    session.add(block)
-    session.flush()
-    return block

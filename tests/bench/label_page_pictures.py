@@ -64,7 +64,7 @@ def fill(store: Store) -> None:
             jpegs.append(encode_jpeg(desk.render_pose(NAMES[name], way, t, 0.55 + 0.05 * number), 640, 88))
             guesses.append(name)
     queue_frames(store, guesses, jpegs)
-    store.labels.import_block(known_frames(desk), None, desk.start, 5)
+    store.imports.add_block(known_frames(desk), None, desk.start, 5)
 
 
 def known_frames(desk: FakeDesk) -> Any:

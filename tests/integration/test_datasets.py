@@ -440,7 +440,7 @@ def test_a_block_may_name_a_picture_twice(store: Store) -> None:
     for name in ("good", "bad"):
         store.labels.ensure_class(PostureClass(name, Role.NEUTRAL), NOW)
     frame = NewFrame(pictures.encode_jpeg(noise(1), 640, 90), NOW, "import:d", Reason.IMPORTED, "")
-    done = store.labels.import_block([(frame, "good"), (frame, "bad")], None, NOW, 5)
+    done = store.imports.add_block([(frame, "good"), (frame, "bad")], None, NOW, 5)
     assert (done.added, done.relabelled, labels(store)) == (1, 0, ["good"])
 
 

@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     frames = [
         NewFrame(coloured_jpeg("good", 900 + i), NOW - 9e6 + i, "import:x", Reason.IMPORTED, "x") for i in range(2)
     ]
-    opened.labels.import_block([(frame, "good") for frame in frames], Split.TEST, NOW, 5)
+    opened.imports.add_block([(frame, "good") for frame in frames], Split.TEST, NOW, 5)
     for at in (2.0, 90_002.5):
         known = {"predicted": "bad", "confidence": 0.5, "version_id": champion.id}
         frame = NewFrame(coloured_jpeg("bad", int(at) + 77), NOW + at, "camera", Reason.UNCERTAIN, "unsure", **known)

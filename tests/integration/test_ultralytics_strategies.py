@@ -62,7 +62,7 @@ def label_session(
             by_class.setdefault(name, []).append(frame)
         for name, frames in by_class.items():
             store.labels.ensure_class(PostureClass(name, Role.NEUTRAL), at)
-            store.labels.import_block([(frame, name) for frame in frames], None, at, 5)
+            store.imports.add_block([(frame, name) for frame in frames], None, at, 5)
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,7 @@ def test_few_held_out_or_test_images_of_a_class_are_warned_of(store: Store) -> N
     assert "few held-out images (below 10): 'good' 6, 'bad' 6" in stats(store).warnings
     assert not any("test" in warning for warning in stats(store).warnings)
     test = new_frame(b"test picture", 9e6, source="folder")
-    store.labels.import_block([(test, "good")], Split.TEST, 9e6, HOLDOUT_EVERY)
+    store.imports.add_block([(test, "good")], Split.TEST, 9e6, HOLDOUT_EVERY)
     assert "few test images (below 10): 'good' 1" in stats(store).warnings
 
 

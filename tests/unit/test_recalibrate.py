@@ -68,7 +68,7 @@ class Bench:
                 shown = ("good", "bad")[number // wrong % 2]
                 called = {"good": "bad", "bad": "good"}[shown] if number % wrong == 0 else shown
                 labelled.append((new_frame(coloured_jpeg(shown, int(start) + number), start + number), called))
-            self.store.labels.import_block(labelled, split, NOW, 5)
+            self.store.imports.add_block(labelled, split, NOW, 5)
 
     def temperature(self) -> float:
         """Of the champion, as recorded."""
@@ -142,7 +142,7 @@ def test_only_the_holdout_counts_and_only_classes_that_the_champion_knows(bench:
     bench.hold_out(6, split=Split.TEST)
     ensure_classes(bench.store, "away")
     away = [(new_frame(coloured_jpeg("away", n), 9e5 + n), "away") for n in range(40)]
-    bench.store.labels.import_block(away, Split.HOLDOUT, NOW, 5)
+    bench.store.imports.add_block(away, Split.HOLDOUT, NOW, 5)
     assert bench.recalibrator.check() is None
     assert bench.asked == 0
 

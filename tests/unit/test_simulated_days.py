@@ -117,7 +117,7 @@ class World(StandInTrainer):
         frames = [(new_frame(f"jpeg {next(self.frames)}".encode(), at, source="folder"), "good") for at in times]
         bad = [(frame, "bad" if number % 2 else name) for number, (frame, name) in enumerate(frames)]
         if bad:
-            self.store.labels.import_block(bad, None, self.wall, 5)
+            self.store.imports.add_block(bad, None, self.wall, 5)
 
     def pass_(self, seconds: float, *, computing: bool = False) -> None:
         """Time goes by; the device warms towards where computing would take it, or cools."""

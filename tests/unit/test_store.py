@@ -35,8 +35,9 @@ from posture_daemon.domain import (
 from posture_daemon.errors import DataFolderError, LabelError, ModelError
 from posture_daemon.store import Store, database
 from posture_daemon.store import files as store_files
+from posture_daemon.store.answers import split_for_new_block
 from posture_daemon.store.files import sha256_of, write_durably
-from posture_daemon.store.labels import BlockImport, split_for_new_block
+from posture_daemon.store.imports import BlockImport
 from posture_daemon.store.lock import exclusive, owner_of, taken_at
 from posture_daemon.store.schema import Base
 from tests.standins import (
@@ -536,7 +537,7 @@ def test_camera_frames_fall_into_blocks_by_pause_and_length(store: Store, times:
 def test_sources_have_blocks_of_their_own(store: Store) -> None:
     """A camera frame does not join the block of an import that happened between."""
     first = add_frame(store, 0.0)
-    store.labels.import_block([(new_frame(b"x", 1.0, source="folder"), None)], None, 1.0, HOLDOUT_EVERY)
+    store.imports.add_block([(new_frame(b"x", 1.0, source="folder"), None)], None, 1.0, HOLDOUT_EVERY)
     last = add_frame(store, 2.0)
     blocks = blocks_of(store)
     assert blocks[first] == blocks[last]
@@ -588,7 +589,7 @@ def test_every_nth_block_can_be_kept_for_tests(store: Store) -> None:
         store.labels.answer(add_frame(store, hour * HOUR), "good", "owner", 0.0, 5, test_every=3)
     assert list(splits(store).values()) == [train, holdout, test, train, train]
     for hour in range(24, 28):
-        store.labels.import_block([(new_frame(b"%d" % hour, hour * HOUR), "good")], None, 0.0, 5, test_every=3)
+        store.imports.add_block([(new_frame(b"%d" % hour, hour * HOUR), "good")], None, 0.0, 5, test_every=3)
     assert list(splits(store).values())[5:] == [train, test, train, holdout]
 
 
@@ -662,7 +663,7 @@ def test_a_batch_is_undone_in_one_step(store: Store) -> None:
     label(store, relabelled, "good")
     batch = store.labels.new_batch()
     frames = [(new_frame(picture, 3.0, source="folder"), "bad") for picture in (b"a", b"c", b"d")]
-    store.labels.import_block([*frames], None, 3.0, HOLDOUT_EVERY, batch=batch)
+    store.imports.add_block([*frames], None, 3.0, HOLDOUT_EVERY, batch=batch)
     store.labels.answer(discarded, None, "import", 3.0, HOLDOUT_EVERY, batch=batch)
     label(store, discarded, "good")
     assert store.labels.new_batch() == batch + 1
@@ -742,14 +743,14 @@ def imported(*names: str, at: float = 0.0) -> list[NewFrame]:
 
 def import_one(store: Store, frame: NewFrame, class_name: str | None, split: Split | None = None) -> BlockImport:
     """Import a block of one frame."""
-    return store.labels.import_block([(frame, class_name)], split, 1.0, HOLDOUT_EVERY)
+    return store.imports.add_block([(frame, class_name)], split, 1.0, HOLDOUT_EVERY)
 
 
 def test_importing_adds_labels_queues_and_counts(store: Store) -> None:
     """A block with a class is labelled, without one it waits; both have one block and come back in order."""
     ensure_classes(store, "good", "bad")
     a, b, c = imported("a", "b", "c")
-    done = store.labels.import_block([(a, "good"), (b, None), (c, "bad")], None, 5.0, HOLDOUT_EVERY)
+    done = store.imports.add_block([(a, "good"), (b, None), (c, "bad")], None, 5.0, HOLDOUT_EVERY)
     assert done == BlockImport(added=2, queued=1)
     shas = [sha256_of(x) for x in (b"a", b"c")]
     assert store.labels.labelled() == [
@@ -766,7 +767,7 @@ def test_importing_again_changes_nothing_but_what_is_new(store: Store) -> None:
     a, b, c = imported("a", "b", "c")
     import_one(store, a, "good")
     import_one(store, b, None)
-    again = store.labels.import_block([(a, "good"), (c, "good"), (b, "bad")], None, 9.0, HOLDOUT_EVERY)
+    again = store.imports.add_block([(a, "good"), (c, "good"), (b, "bad")], None, 9.0, HOLDOUT_EVERY)
     assert again == BlockImport(added=1, known=1, relabelled=1)
     blocks = blocks_of(store)
     assert blocks[1] == blocks[3] != blocks[2]
@@ -779,7 +780,7 @@ def test_the_same_picture_twice_in_one_import_is_added_once(store: Store) -> Non
     """Copies under two names in one folder count once."""
     ensure_classes(store, "good")
     a, copy = imported("a"), imported("a")
-    done = store.labels.import_block([(a[0], "good"), (copy[0], "good")], None, 1.0, HOLDOUT_EVERY)
+    done = store.imports.add_block([(a[0], "good"), (copy[0], "good")], None, 1.0, HOLDOUT_EVERY)
     assert done == BlockImport(added=1)
     assert [image.frame_id for image in store.labels.labelled()] == [1]
 

@@ -118,7 +118,7 @@ def test_images_of_the_test_split_are_reported_and_decide_nothing(store: Store) 
     incumbent = promoted(store, run(store, add_champion(store)))
     assert run(store, incumbent).test is None
     frames = [new_frame(coloured_jpeg("good", seed), DAY + seed, source="folder") for seed in range(9000, 9005)]
-    store.labels.import_block([(frame, "bad") for frame in frames], Split.TEST, DAY, HOLDOUT_EVERY)  # all mislabelled
+    store.imports.add_block([(frame, "bad") for frame in frames], Split.TEST, DAY, HOLDOUT_EVERY)  # all mislabelled
     done = run(store, incumbent)
     assert done.test is not None
     assert [done.test[who]["correct"] for who in ("challenger", "incumbent")] == [0, 0]
@@ -181,7 +181,7 @@ def test_a_class_with_held_out_images_only_waits_for_its_first_training_image(st
     label_days(store, "good", "bad")
     frame = new_frame(coloured_jpeg("standing", 1), DAY, source="folder", reason=Reason.IMPORTED)
     ensure_classes(store, "standing")
-    store.labels.import_block([(frame, "standing")], Split.HOLDOUT, DAY, HOLDOUT_EVERY)
+    store.imports.add_block([(frame, "standing")], Split.HOLDOUT, DAY, HOLDOUT_EVERY)
     done = run(store, add_champion(store))
     assert [c.name for c in done.classes] == ["good", "bad"]
     assert done.evaluation.per_class()["standing"] == (0, 1)
@@ -209,7 +209,7 @@ def test_test_images_are_neither_learned_nor_judged(store: Store) -> None:
     wrong = [
         new_frame(coloured_jpeg("good", 5000 + n), DAY + n, source="folder", reason=Reason.IMPORTED) for n in range(30)
     ]
-    store.labels.import_block([(frame, "bad") for frame in wrong], Split.TEST, DAY, HOLDOUT_EVERY)
+    store.imports.add_block([(frame, "bad") for frame in wrong], Split.TEST, DAY, HOLDOUT_EVERY)
     done = run(store, add_champion(store))
     assert done.report["train_images"] == {"good": 12, "bad": 12}
     assert done.evaluation.correct == done.evaluation.images == 12
