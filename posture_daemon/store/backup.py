@@ -16,6 +16,7 @@ from pathlib import Path
 
 from posture_daemon.errors import DataFolderError
 from posture_daemon.store.copying import PARTIAL, copy_durably, damage_in, revision_in
+from posture_daemon.store.files import make_private_folder
 from posture_daemon.store.lock import in_turn
 from posture_daemon.store.sqlite_errors import user_errors
 
@@ -91,7 +92,7 @@ class Backups:
     def _in_turn(self) -> Iterator[None]:
         """Of two at once the second would take the first one's file for a leftover."""
         with user_errors(self._source), _folder_errors(self.folder):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self.folder)
             with in_turn(self.folder):
                 self._remove_leftovers()
                 yield

@@ -40,7 +40,7 @@ class Spares:
 
         A database that cannot be read needs what is there: then nothing goes.
         """
-        needed, all_read = _needed_by(copies)
+        needed, all_read = needed_by(copies)
         for head, backbone in needed:
             if self._models.has_head(head) and not self._kept.has_head(head):
                 self._kept.add_head(self._models.head_path(head).read_bytes())
@@ -81,7 +81,7 @@ class Spares:
             self._kept.remove(path)
 
 
-def _needed_by(copies: Iterable[Path]) -> tuple[set[Needed], bool]:
+def needed_by(copies: Iterable[Path]) -> tuple[set[Needed], bool]:
     """Digests that the roles of these databases need, and whether all of them could be read."""
     query = "SELECT head_sha256, backbone_sha256 FROM model_roles JOIN model_versions ON model_versions.id = version_id"
     needed: set[Needed] = set()
