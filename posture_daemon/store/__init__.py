@@ -22,6 +22,7 @@ from posture_daemon.store.models import Models
 from posture_daemon.store.origins import Origins
 from posture_daemon.store.pauses import Pauses
 from posture_daemon.store.queue import Queue
+from posture_daemon.store.restoring import asides
 from posture_daemon.store.retention import Retention
 from posture_daemon.store.reviews import Reviews
 from posture_daemon.store.runs import Runs
@@ -62,14 +63,25 @@ class Store:
         """
         backups = self.backups if folder is None else Backups(self.database.path, folder)
         path = backups.make(now, keep)
-        spares = self.spares if folder is None else Spares(self.models, folder)
         try:
-            spares.keep_for(backup.path for backup in backups.list())
+            self._keep_models(backups)
         except OSError as error:
             raise DataFolderError(
                 f"The database was copied to {path}, but the models that it needs were not ({error.strerror}); free some space."
             ) from error
         return path
+
+    def mend_from(self, folder: Path) -> None:
+        """After a restore from a folder of backups: take from there what the models lack, and keep what the old ones need."""
+        for version in (self.models.champion(), self.models.previous()):
+            if version is not None:
+                Spares(self.models, folder).mend(version)
+        self._keep_models(self.backups)
+
+    def _keep_models(self, backups: Backups) -> None:
+        """What was set aside by a restore may be wanted back, so its models are kept as those of a backup are."""
+        spares = Spares(self.models, backups.folder)
+        spares.keep_for([*(backup.path for backup in backups.list()), *asides(self.folder)])
 
     def close(self) -> None:
         """Release the connections."""

@@ -47,7 +47,8 @@ class Database:
         self._clock = clock
         _prepare_folder(folder)
         with user_errors(self.path):
-            _refuse_newer_schema(self.path)
+            refuse_lost(self.path)
+            refuse_newer_schema(self.path)
             _make_private(self.path)
             self._engine = _engine(self.path)
             self._writer = self._engine.execution_options(begin="IMMEDIATE")
@@ -121,7 +122,19 @@ def _on_read_only_mount(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
-def _refuse_newer_schema(path: Path) -> None:
+def refuse_lost(path: Path) -> None:
+    """A new database beside backups of the old one would look as if nothing had ever been learned."""
+    if path.exists() and (path.is_dir() or path.stat().st_size > 0):
+        return
+    folder = path.parent / BACKUPS
+    if Backups(path, folder).list():
+        raise DatabaseDamaged(
+            f"The database {path} is {'empty' if path.exists() else 'gone'}, but there are backups of it; bring the newest "
+            f"back with posture-daemon restore, or move {folder} away to begin anew."
+        )
+
+
+def refuse_newer_schema(path: Path) -> None:
     """Before any setting of ours touches the file. Revisions are numbers with leading zeros."""
     if not path.exists():
         return
