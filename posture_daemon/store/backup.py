@@ -71,12 +71,12 @@ class Backups:
 
     def list(self) -> list[BackupFile]:
         """All copies, newest first. Files of other names are not ours."""
-        names = {path: _NAME.fullmatch(path.name) for path in self.folder.glob("posture-*.db")}
-        found = [
-            BackupFile(path, _time_in(match[1]), path.stat().st_size, match[2])
-            for path, match in names.items()
-            if match
-        ]
+        found = []
+        for path in self.folder.glob("posture-*.db"):
+            match = _NAME.fullmatch(path.name)
+            made_at = None if match is None else _time_in(match[1])
+            if match is not None and made_at is not None:
+                found.append(BackupFile(path, made_at, path.stat().st_size, match[2]))
         return sorted(found, key=lambda backup: backup.made_at, reverse=True)
 
     def newest_good(self, now: float) -> BackupFile | None:
@@ -122,8 +122,11 @@ def _stamp(now: float) -> str:
     return datetime.fromtimestamp(now, timezone.utc).strftime(_TIME)
 
 
-def _time_in(text: str) -> float:
-    return datetime.strptime(f"{text}+0000", f"{_TIME}%z").timestamp()
+def _time_in(text: str) -> float | None:
+    try:
+        return datetime.strptime(f"{text}+0000", f"{_TIME}%z").timestamp()
+    except ValueError:  # digits, but no day
+        return None
 
 
 @contextmanager

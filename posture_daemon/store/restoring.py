@@ -95,10 +95,13 @@ def check_backup(path: Path) -> Contents:
     """What a backup holds. Raises `DataFolderError` when it is missing, damaged, none of ours or of a newer schema."""
     if not path.is_file():
         raise DataFolderError(f"There is no backup {path}; `posture-daemon backup --list` shows those there are.")
-    found, revision, held = "no database", None, None
-    with contextlib.suppress(sqlite3.Error):
-        found, revision, held = damage_in(path) or "", revision_in(path), contents(path)
-    if found or revision is None or held is None:
+    found, revision, held = None, None, None
+    try:
+        found = damage_in(path)
+        revision, held = revision_in(path), contents(path)
+    except sqlite3.Error as error:
+        found = found or str(error)
+    if found is not None or revision is None or held is None:
         raise DataFolderError(
             f"The file {path} is no sound backup ({found or 'not of posture-daemon'}); choose another one "
             "(posture-daemon backup --list)."
