@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import typer
 from rich.console import Console
 
 from posture_daemon import __version__
+from posture_daemon.journal import set_up_logging
 from posture_daemon.settings import Loaded, Settings, load_settings
 
 console = Console(highlight=False)
@@ -59,7 +58,7 @@ def start(
     ] = False,
 ) -> None:
     """Watches how you sit, asks about the frames it is unsure of, and learns from your answers. All on this device."""
-    _set_up_logging(
+    set_up_logging(
         logging.DEBUG if verbose else logging.INFO if context.invoked_subcommand == "run" else logging.WARNING
     )
     context.obj = Options(config, data_dir)
@@ -69,10 +68,3 @@ def options(context: typer.Context) -> Options:
     """The options that `start` left for the command."""
     found = context.obj
     return found if isinstance(found, Options) else Options(None, None)
-
-
-def _set_up_logging(level: int) -> None:
-    """One line an event on stderr; journald adds the time itself."""
-    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=f"{stamp}%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("posture_daemon").setLevel(level)
