@@ -19,6 +19,7 @@ from posture_daemon.cli import (
     label,
     models,
     pause,
+    service,
     setup,
     teach,
     train,
@@ -54,6 +55,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(classes.app, name="classes")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(config.app, name="config")
+app.add_typer(service.app, name="service")
 app.command("demo")(demo.demo)
 
 

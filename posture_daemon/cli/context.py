@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from posture_daemon import __version__
+from posture_daemon.cli.identity import go_on_as_owner
 from posture_daemon.journal import set_up_logging
 from posture_daemon.settings import Loaded, Settings, load_settings
 
@@ -36,8 +37,10 @@ class Options:
         return load_settings(self.config, {key: value for key, value in given.items() if value is not None})
 
     def settings(self, overrides: Mapping[str, Any] | None = None) -> Settings:
-        """The settings in force."""
-        return self.load(overrides).settings
+        """The settings in force; from here on this process is whoever the data folder belongs to, if that is the service."""
+        settings = self.load(overrides).settings
+        go_on_as_owner(settings.data_dir)
+        return settings
 
 
 def _print_version(on: bool) -> None:
