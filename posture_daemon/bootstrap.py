@@ -40,6 +40,7 @@ from posture_daemon.learning.prepare import Preparer
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.learning.reexamine import Difference, differ, say
 from posture_daemon.live import LiveClassifier, LiveModel
+from posture_daemon.notify import Supervisor
 from posture_daemon.pictures import decode
 from posture_daemon.ports import Backbone, Camera, ResourceProbe
 from posture_daemon.retrain import Retrainer
@@ -238,10 +239,16 @@ def _page(
     return LabelPage(store, settings, open_teaching=open_teaching)
 
 
-def build_daemon(settings: Settings) -> Daemon:
-    """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used."""
+def build_daemon(settings: Settings, supervisor: Supervisor | None = None) -> Daemon:
+    """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used.
+
+    Who starts it by hand is told at once of a camera that gives nothing; a service waits for it.
+    """
+    supervisor = supervisor or Supervisor()
     source = newest_frame(settings, open_camera(settings.camera.address))
-    source.check()
+    if not supervisor.is_there:
+        source.check()
+    supervisor.status("opening the database and the model")
     check_database(settings, time.time())
     store = open_store(settings)
     live = answering(store, champion(store), lambda version: LiveClassifier(load_model(store, version)), time.time())
@@ -265,6 +272,7 @@ def build_daemon(settings: Settings) -> Daemon:
             probe=probe,
             load_model=lambda version: load_model(store, version, live.backbone),
             page=_page(store, settings, source, loop, live, probe) if settings.ui.enabled else None,
+            supervisor=supervisor,
         )
     )
 

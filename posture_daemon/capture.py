@@ -110,12 +110,16 @@ class CaptureLoop:
         finally:
             self.keeps = True
 
-    def run(self, stop: threading.Event) -> None:
-        """Step until `stop` is set, at most `camera.fps` times a second; then close the period of the present posture."""
+    def run(self, stop: threading.Event, after_step: Callable[[], None] = lambda: None) -> None:
+        """Step until `stop` is set, at most `camera.fps` times a second; then close the period of the present posture.
+
+        `after_step` is called after each step, in this thread: who it reaches knows that the loop does not hang.
+        """
         interval = 1 / self._settings.camera.fps
         due = self._clock()
         while not stop.wait(max(0.0, due - self._clock())):
             due = max(due + interval, self._clock() - interval) if self.step() else self._clock()
+            after_step()
         self._finish()
 
     def step(self) -> bool:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from posture_daemon.capture import CaptureLoop
@@ -15,6 +15,7 @@ from posture_daemon.domain import ModelVersion
 from posture_daemon.errors import DataFolderError, PostureError
 from posture_daemon.learning.prepare import Preparer
 from posture_daemon.live import LiveClassifier, LiveModel
+from posture_daemon.notify import Progress, Supervisor
 from posture_daemon.ports import ResourceProbe
 from posture_daemon.retrain import Retrainer
 from posture_daemon.schedule import ClockWatch, Job, Schedule
@@ -90,6 +91,7 @@ class Parts:
     probe: ResourceProbe
     load_model: Callable[[ModelVersion], LiveModel]
     page: Page | None = None
+    supervisor: Supervisor = field(default_factory=Supervisor)
 
 
 class Daemon:
@@ -105,6 +107,9 @@ class Daemon:
         self._refused_version: int | None = None
         self._clock_watch = ClockWatch(clock, monotonic)
         self._schedule = Schedule(self._jobs())
+        self._progress = Progress(
+            parts.supervisor, lambda: parts.loop.counts.frames, lambda: bool(parts.source.state.status == "lost")
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Run. Raises `DataFolderError` when another daemon has the folder, and whatever ended the capture loop."""
@@ -160,6 +165,7 @@ class Daemon:
 
     def _stop(self, capture: threading.Thread) -> None:
         """Nothing needs saving here, every answer and frame is on disk already; so stop in the order of haste."""
+        self._parts.supervisor.stopping()
         self._parts.trainer.cancel()
         self._parts.preparer.cancel()
         if self._parts.page is not None:
@@ -174,7 +180,7 @@ class Daemon:
 
     def _capture(self, stop: threading.Event) -> None:
         try:
-            self._parts.loop.run(stop)
+            self._parts.loop.run(stop, self._progress.after_step)
         except BaseException as error:
             self._failure = error
         finally:
@@ -214,6 +220,7 @@ class Daemon:
             self._schedule.plan_anew()
         try:
             self._follow_champion()
+            self._parts.supervisor.status(self._in_words())
             write_status(self._parts.store.folder, self.status())
         except (PostureError, OSError) as error:
             log.error("%s", error)
@@ -237,6 +244,13 @@ class Daemon:
             return
         self._refused_version = None
         log.info("model %d answers from now on", version.id)
+
+    def _in_words(self) -> str:
+        """The line that `systemctl status` shows."""
+        loop, camera = self._parts.loop, self._parts.source.state
+        posture = "no posture yet" if loop.state is None else loop.state.posture
+        kept = f"{loop.counts.queued} frames kept"
+        return f"camera {camera.name} {camera.status}; {posture}; model {self._parts.live.version.id}; {kept}"
 
     def status(self) -> dict[str, Any]:
         """What `posture-daemon status` shows of a running daemon; times in seconds since the epoch."""

@@ -12,6 +12,7 @@ PostureError                 anything a user can be told in one sentence
 ├── DatasetError             a folder of images or labels cannot be read as a dataset
 ├── LabelError               an answer about a frame cannot be carried out
 ├── PageError                the label page cannot be served
+├── ServiceError             the system service cannot be installed, removed or asked
 └── TrainingError            a training child process ended without a result
     ├── TrainingCancelled    … because it was told to, for example at shutdown
     └── TrainingOutOfMemory  … because memory ran out, in whatever form
@@ -69,6 +70,10 @@ class LabelError(PostureError):
 
 class PageError(PostureError):
     """The label page cannot be served."""
+
+
+class ServiceError(PostureError):
+    """The system service cannot be installed, removed or asked."""
 
 
 class TrainingError(PostureError):

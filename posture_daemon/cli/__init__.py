@@ -20,6 +20,7 @@ from posture_daemon.cli import (
     label,
     models,
     pause,
+    service,
     setup,
     teach,
     train,
@@ -27,6 +28,7 @@ from posture_daemon.cli import (
 )
 from posture_daemon.cli.context import start
 from posture_daemon.errors import PostureError
+from posture_daemon.journal import is_journal, sentence
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(classes.app, name="classes")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(config.app, name="config")
+app.add_typer(service.app, name="service")
 app.command("demo")(demo.demo)
 
 
@@ -65,13 +68,14 @@ def main() -> None:
     try:
         app()
     except PostureError as error:
-        sys.stderr.write(f"posture-daemon: {error}\n")
+        sys.stderr.write(f"{sentence(str(error))}\n")
         sys.exit(1)
     except BrokenPipeError:  # `posture-daemon … | head`
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:  # a traceback helps nobody who has not asked for it
-        log.debug("the whole story", exc_info=True)
+        log.log(logging.ERROR if is_journal(sys.stderr) else logging.DEBUG, "the whole story", exc_info=True)
         what = f"unexpected {type(error).__name__}: {error}"
-        sys.stderr.write(f"posture-daemon: {what} (a bug in posture-daemon; --verbose before the command tells more)\n")
+        words = f"{what} (a bug in posture-daemon; --verbose before the command tells more)"
+        sys.stderr.write(f"{sentence(words)}\n")
         sys.exit(70)  # EX_SOFTWARE

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,8 @@ import typer
 from rich.console import Console
 
 from posture_daemon import __version__
+from posture_daemon.cli.identity import go_on_as_owner
+from posture_daemon.journal import set_up_logging
 from posture_daemon.settings import Loaded, Settings, load_settings
 
 console = Console(highlight=False)
@@ -37,8 +37,10 @@ class Options:
         return load_settings(self.config, {key: value for key, value in given.items() if value is not None})
 
     def settings(self, overrides: Mapping[str, Any] | None = None) -> Settings:
-        """The settings in force."""
-        return self.load(overrides).settings
+        """The settings in force; from here on this process is whoever the data folder belongs to, if that is the service."""
+        settings = self.load(overrides).settings
+        go_on_as_owner(settings.data_dir)
+        return settings
 
 
 def _print_version(on: bool) -> None:
@@ -59,7 +61,7 @@ def start(
     ] = False,
 ) -> None:
     """Watches how you sit, asks about the frames it is unsure of, and learns from your answers. All on this device."""
-    _set_up_logging(
+    set_up_logging(
         logging.DEBUG if verbose else logging.INFO if context.invoked_subcommand == "run" else logging.WARNING
     )
     context.obj = Options(config, data_dir)
@@ -69,10 +71,3 @@ def options(context: typer.Context) -> Options:
     """The options that `start` left for the command."""
     found = context.obj
     return found if isinstance(found, Options) else Options(None, None)
-
-
-def _set_up_logging(level: int) -> None:
-    """One line an event on stderr; journald adds the time itself."""
-    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=f"{stamp}%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("posture_daemon").setLevel(level)

@@ -23,11 +23,12 @@ def run(
 ) -> None:
     """Watch the camera, keep unsure frames, learn when it is safe. Ends with SIGTERM or Ctrl-C."""
     from posture_daemon.bootstrap import build_daemon
+    from posture_daemon.notify import supervisor
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    build_daemon(options(context).settings({"camera.address": camera})).run(stop)
+    build_daemon(options(context).settings({"camera.address": camera}), supervisor()).run(stop)
 
 
 def status(

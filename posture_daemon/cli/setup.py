@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from posture_daemon.cli.context import Options, console, options, say
+from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_teaching
 
 if TYPE_CHECKING:
@@ -179,7 +180,10 @@ class _Steps:
         place = [] if self._chosen.data_dir is None else ["--data-dir", str(self._chosen.data_dir)]
         config = [] if self._chosen.config is None else ["--config", str(self._chosen.config)]
         camera = [] if self._settings(None).camera.address == address else ["--camera", address]
-        say(f"\nWatch from now on: {escape(shlex.join(['posture-daemon', *place, *config, 'run', *camera]))}")
+        run = ["posture-daemon", *place, *config, "run", *camera]
+        say(f"\nWatch from now on: {escape(shlex.join(run))}")
+        install = ["sudo", *called_as(), *place, *config, "service", "install"]
+        say(f"From every start of this machine on: {escape(shlex.join(install))}")
 
     def _settings(self, address: str | None) -> Settings:
         return self._chosen.settings({"camera.address": address})

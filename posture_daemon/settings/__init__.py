@@ -2,7 +2,7 @@
 
 from posture_daemon.settings.fields import FIELDS, Settings
 from posture_daemon.settings.keep import KeepSettings
-from posture_daemon.settings.load import FILE_NAME, Loaded, load_settings, values_in
+from posture_daemon.settings.load import FILE_NAME, SYSTEM_FILE, Loaded, load_settings, values_in
 from posture_daemon.settings.page import PageSettings
 from posture_daemon.settings.report import Row, rows, settings_markdown
 from posture_daemon.settings.sections import CameraSettings, LabelSettings, PostureSettings, QueueSettings
@@ -18,6 +18,7 @@ from posture_daemon.settings.training import (
 __all__ = [
     "FIELDS",
     "FILE_NAME",
+    "SYSTEM_FILE",
     "CameraSettings",
     "KeepSettings",
     "LabelSettings",

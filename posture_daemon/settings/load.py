@@ -54,7 +54,7 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
     """
     options = _from_options(overrides or {})
     environment = _from_environment()
-    base = {"data_dir": _default_data_dir()}
+    base = {} if "data_dir" in {**environment, **options} else {"data_dir": _default_data_dir()}
     folder = {**base, **environment, **options}["data_dir"].value
     file = _find_file(config, absolute(folder))
     given = {**base, **_from_file(file), **environment, **options}
@@ -114,13 +114,20 @@ def _find_file(config: Path | None, data_dir: Path) -> Path | None:
 
 
 def _default_data_dir() -> _Given:
-    """Without any wish of the user: systemd's folder, a checkout's, else the user's own."""
+    """Without any wish of the user: systemd's folder, the installed service's, a checkout's, else the user's own."""
     if state := os.environ.get("STATE_DIRECTORY"):  # set by systemd's StateDirectory=; may list several
         return _Given(state.split(":")[0], "STATE_DIRECTORY")
+    if installed := _data_dir_of_service():
+        return installed
     if _is_checkout(Path.cwd()):
         return _Given(Path.cwd() / "data", DEFAULT)
     share = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
     return _Given(Path(share) / "posture-daemon", DEFAULT)
+
+
+def _data_dir_of_service() -> _Given | None:
+    """What the file of the whole system says: where a service is installed, every command means its data."""
+    return _from_file(SYSTEM_FILE).get("data_dir") if os.path.isfile(SYSTEM_FILE) else None
 
 
 def _is_checkout(folder: Path) -> bool:

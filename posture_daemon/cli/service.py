@@ -1,0 +1,145 @@
+"""`service install`, `uninstall` and `status`: posture-daemon from the start of the machine on, for years."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from posture_daemon.cli.context import options, say
+from posture_daemon.cli.identity import called_as
+from posture_daemon.errors import ServiceError
+
+if TYPE_CHECKING:
+    from posture_daemon.service.machine import Machine
+    from posture_daemon.service.plan import Before, Step
+
+app = typer.Typer(help="Run it from the start of the machine on, under systemd.", no_args_is_help=True)
+
+NOT_RUNNING = 3
+"""Exit code of `status`, as of `systemctl status`."""
+
+Dry = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
+Root = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Do it to the system in this folder, which does not run.", show_default=False),
+]
+
+
+@app.command()
+def install(context: typer.Context, dry_run: Dry = False, root: Root = Path("/")) -> None:
+    """Install the service and start it. What was taught so far comes along; done again, it brings all up to date."""
+    from posture_daemon.service.code import this_code, try_as_stranger
+    from posture_daemon.service.plan import DATA, install_steps
+
+    machine, code = _machine(root), this_code()
+    steps = install_steps(machine, code, _before(context))
+    if not _begin(machine, steps, dry_run):
+        return
+    if machine.is_this_one:
+        try_as_stranger(code)
+    _carry_out(steps)
+    if machine.is_this_one:
+        say(f"\nIt runs. Its data are in {DATA}: sudo posture-daemon status, label, teach and the rest work on them.")
+        say("How it does: posture-daemon service status")
+
+
+@app.command()
+def uninstall(
+    dry_run: Dry = False,
+    root: Root = Path("/"),
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Delete the data too: every picture, label and model.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+) -> None:
+    """Stop the service and remove it. The data stay, unless `--purge` is given."""
+    from posture_daemon.service.plan import DATA, uninstall_steps
+
+    machine = _machine(root)
+    steps = uninstall_steps(machine, purge)
+    if not steps:
+        say("The service is not installed; there is nothing to remove.")
+    elif _begin(machine, steps, dry_run):
+        if purge and not yes:
+            _ask_for_the_data(DATA)
+        _carry_out(steps)
+    if machine.path(DATA).exists():
+        say(f"The data are kept in {DATA}; read them with: sudo posture-daemon --data-dir {DATA} status")
+
+
+@app.command()
+def status() -> None:
+    """Tell whether it is installed and runs, why it was started again, where data and log are. Exit code 3: it does not run."""
+    from posture_daemon.service.condition import condition
+
+    found = condition()
+    for line in found.lines:
+        say(escape(line))
+    if not found.runs:
+        raise typer.Exit(NOT_RUNNING)
+
+
+def _machine(root: Path) -> Machine:
+    """The machine to change. Raises `ServiceError` where there is no systemd."""
+    from posture_daemon.service.machine import Machine
+
+    if not root.is_dir():
+        raise ServiceError(f"There is no folder {root}.")
+    machine = Machine(root.resolve())
+    if machine.is_this_one and not Path("/run/systemd/system").is_dir():
+        raise ServiceError("systemd does not run this machine, so there is nothing to install a service into.")
+    return machine
+
+
+def _before(context: typer.Context) -> Before:
+    """What the owner has used so far; under sudo also what lies in the home of who called it."""
+    from posture_daemon.service.plan import Before
+    from posture_daemon.service.takeover import has_data
+
+    loaded = options(context).load()
+    settings = loaded.settings
+    caller = os.environ.get("SUDO_USER")
+    theirs = Path(f"~{caller}").expanduser() / ".local/share/posture-daemon" if caller else None
+    if (
+        theirs is not None
+        and has_data(theirs)
+        and loaded.sources["data_dir"] == "default"
+        and not has_data(settings.data_dir)
+    ):
+        loaded = options(context).load({"data_dir": theirs})
+        settings = loaded.settings
+    return Before(settings.data_dir, loaded.file, settings.camera.address)
+
+
+def _begin(machine: Machine, steps: list[Step], dry_run: bool) -> bool:
+    """Tell what will be done. False when that was all; raises `ServiceError` when it takes rights that are missing."""
+    if dry_run:
+        say("This would:")
+        for step in steps:
+            say(f"  {escape(step.words)}")
+        return False
+    if machine.is_this_one and os.geteuid() != 0:
+        again = shlex.join(["sudo", *called_as(), *sys.argv[1:]])
+        raise ServiceError(f"This changes the system, so it needs root: {again}")
+    return True
+
+
+def _carry_out(steps: list[Step]) -> None:
+    for step in steps:
+        say(escape(step.words))
+        try:
+            step.do()
+        except OSError as error:
+            raise ServiceError(f"That failed: {error.filename or ''} {error.strerror}.") from None
+
+
+def _ask_for_the_data(data: str) -> None:
+    if not sys.stdin.isatty():
+        raise ServiceError(f"This deletes {data} for good; say --yes as well.")
+    typer.confirm(f"Delete {data}, every picture, label and model in it, for good?", abort=True)

@@ -1,0 +1,89 @@
+"""How log lines look: in a terminal with the time; for the journal one line an event, with its priority in front.
+
+journald takes `<N>` at the beginning of a line as its priority (sd-daemon(3)) and knows the time itself, so that
+`journalctl -p warning` finds what matters. Its lines end at a line break: a traceback becomes part of the line of its event.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import PurePath
+from types import TracebackType
+from typing import TextIO
+
+TERMINAL = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LINE_BREAK = " | "
+
+ERROR, WARNING, INFO, DEBUG = 3, 4, 6, 7
+"""Priorities of syslog(3)."""
+
+
+def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the stream leads to journald: `JOURNAL_STREAM` alone is inherited by children that write elsewhere."""
+    try:
+        place = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # closed, or none of the kernel's
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{place.st_dev}:{place.st_ino}"
+
+
+def set_up_logging(level: int) -> None:
+    """Log to stderr: this program from `level` on, libraries from warnings on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(TERMINAL))
+    if is_journal(sys.stderr):
+        handler.setFormatter(JournalFormatter())
+        logging.captureWarnings(True)
+        threading.excepthook = _log_end_of_thread
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("posture_daemon").setLevel(level)
+
+
+def sentence(words: str) -> str:
+    """A sentence to end with, for a person in a terminal or for the journal, where it is an error."""
+    return f"<{ERROR}>{in_one_line(words)}" if is_journal(sys.stderr) else f"posture-daemon: {words}"
+
+
+class JournalFormatter(logging.Formatter):
+    """`<priority>room: message`, and after it where an exception came from."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The event in one line."""
+        words = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            words += LINE_BREAK + _story(record.exc_info[1])
+        return f"<{_priority(record.levelno)}>{record.name.removeprefix('posture_daemon.')}: {in_one_line(words)}"
+
+
+def in_one_line(words: str) -> str:
+    """Without line breaks and what else a terminal would obey, so that no message can pretend to be two."""
+    lines = (line.rstrip() for line in words.splitlines())
+    return "".join(c if c.isprintable() else "?" for c in LINE_BREAK.join(line for line in lines if line))
+
+
+def _priority(level: int) -> int:
+    """Critical counts as an error, since nothing here concerns the whole machine."""
+    steps = ((logging.ERROR, ERROR), (logging.WARNING, WARNING), (logging.INFO, INFO))
+    return next((priority for least, priority in steps if level >= least), DEBUG)
+
+
+def _story(error: BaseException) -> str:
+    """The error, the calls that led to it, outermost first, and what caused it."""
+    told = f"{type(error).__name__}: {error} ({_calls(error.__traceback__)})"
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return told if cause is None else f"{told}, after {_story(cause)}"
+
+
+def _calls(raised: TracebackType | None) -> str:
+    frames = traceback.extract_tb(raised)
+    return " > ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+
+
+def _log_end_of_thread(failed: threading.ExceptHookArgs) -> None:
+    name = failed.thread.name if failed.thread else "unknown"
+    logging.getLogger("posture_daemon").error("thread %s ended with an error", name, exc_info=failed.exc_value)

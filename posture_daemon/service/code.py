@@ -1,0 +1,131 @@
+"""Where this program lies, whether the service's user can run it, and the unit that does."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import posture_daemon
+from posture_daemon.errors import ServiceError
+from posture_daemon.service import NAME
+
+PACKAGE = Path(posture_daemon.__file__).resolve().parent
+
+SHIPPED = (PACKAGE / "assets" / "systemd", PACKAGE.parent / "systemd")
+"""The unit and its drop-ins: in the wheel, else in the checkout."""
+
+HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+"""What `ProtectHome=` hides."""
+
+EXEC_START = "ExecStart=/usr/bin/env posture-daemon run\n"
+
+NOBODY = 65534
+
+IN_HOMES = """\
+# Written by `posture-daemon service install`: the program lies in a home folder. Of all homes the service sees this much,
+# read-only; the rest is not there for it.
+[Service]
+ProtectHome=tmpfs
+BindReadOnlyPaths={paths}
+"""
+
+
+@dataclass(frozen=True)
+class Code:
+    """An installation: its Python, and every folder that running it reads, below nothing that is in here too."""
+
+    python: Path
+    folders: tuple[Path, ...]
+
+    @property
+    def command(self) -> Path:
+        """The program itself, which `pip` put beside its Python."""
+        return self.python.parent / NAME
+
+    def in_homes(self) -> tuple[Path, ...]:
+        """The folders that the service sees only if they are shown to it."""
+        return tuple(folder for folder in self.folders if _is_in_homes(folder))
+
+    def unit(self) -> str:
+        """The unit, with this program."""
+        text = shipped("posture-daemon.service")
+        if EXEC_START not in text:
+            raise ServiceError("The unit that came with this program has another ExecStart= than it should.")
+        return text.replace(EXEC_START, f"ExecStart={self.command} run\n")
+
+    def drop_in(self) -> str | None:
+        """What shows the program to the service; `None` where it lies outside of all homes."""
+        paths = self.in_homes()
+        return IN_HOMES.format(paths=" ".join(map(str, paths))) if paths else None
+
+    def check(self) -> None:
+        """Raise `ServiceError` when the service could not run this: a closed folder, a name that units cannot hold."""
+        if not self.command.is_file():
+            raise ServiceError(f"There is no program {self.command}; install posture-daemon with pip, or `make setup`.")
+        for folder in self.folders:
+            if re.search(r"[^\w/.,+@~-]", str(folder), re.ASCII):
+                raise ServiceError(
+                    f"The name of {folder} has characters that a unit cannot hold; install it elsewhere."
+                )
+            for path, needed in _steps_to(folder):
+                if path.stat().st_mode & needed != needed:
+                    raise ServiceError(
+                        f"The user of the service cannot read {folder}, because {path} is closed to others; "
+                        f"open it with: sudo chmod o+rX {path}"
+                    )
+
+
+def this_code() -> Code:
+    """The installation that runs now."""
+    python = Path(sys.executable)
+    found = [Path(sys.prefix), Path(sys.base_prefix), python.resolve().parent.parent, PACKAGE]
+    inner = {one for one in found for other in found if other != one and other in one.parents}
+    return Code(python, tuple(dict.fromkeys(one for one in found if one not in inner and one != Path("/usr"))))
+
+
+def try_as_stranger(code: Code) -> None:
+    """Load the program as a user without any rights or home: what the owner installed for himself alone is missing then.
+
+    Such a user may read all folders for this attempt, as the unit shows them. Raises `ServiceError`.
+    """
+    rights = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *read_everything()]
+    command = ["setpriv", *rights, str(code.python), "-c", "import posture_daemon.bootstrap"]
+    tried = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd="/", env={**os.environ, "HOME": "/nonexistent"}
+    )
+    if tried.returncode != 0:
+        last = (tried.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise ServiceError(
+            f"Another user cannot run {code.python} ({last}). What is installed in your own ~/.local is not there for the "
+            f"service; install it into {code.python.parent.parent}."
+        )
+
+
+def read_everything() -> list[str]:
+    """Options of setpriv(1): one right kept, to read what is closed to others."""
+    return ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+
+
+def shipped(name: str) -> str:
+    """A file that came with this program."""
+    for folder in SHIPPED:
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    raise ServiceError(f"{name} is missing in {SHIPPED[0]}; install posture-daemon again.")
+
+
+def _is_in_homes(folder: Path) -> bool:
+    return any(home in (folder, *folder.parents) for home in HOMES)
+
+
+def _steps_to(folder: Path) -> list[tuple[Path, int]]:
+    """Each path that a stranger walks to the folder, and the rights of others that it takes: to enter, at last to read.
+
+    What lies in a home is shown to the service without the folders above it.
+    """
+    above = [] if _is_in_homes(folder) else [(path, 0o001) for path in reversed(folder.parents)]
+    return [*above, (folder, 0o005)]

@@ -1,0 +1,211 @@
+"""What installing and removing the service takes, step by step: told first, then done; each step may be done again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from posture_daemon.errors import ServiceError
+from posture_daemon.service import NAME
+from posture_daemon.service.code import Code, shipped
+from posture_daemon.service.machine import Machine
+from posture_daemon.service.takeover import has_data, take_over, take_settings
+from posture_daemon.settings import FILE_NAME, SYSTEM_FILE
+
+UNIT = f"/etc/systemd/system/{NAME}.service"
+DROP_INS = f"{UNIT}.d"
+SYSUSERS = f"/etc/sysusers.d/{NAME}.conf"
+LINK = f"/usr/local/bin/{NAME}"
+DATA = f"/var/lib/{NAME}"
+
+OURS = ("10-code.conf", "20-jtop.conf", "20-csi.conf")
+"""Drop-ins that `install` writes and takes away; others are the owner's."""
+
+SETTINGS_TEXT = f"""\
+# Written by `posture-daemon service install`: where the service of this machine keeps its data, so that every command finds
+# them. Its settings are in {DATA}/{FILE_NAME}.
+data_dir = "{DATA}"
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do, in words that follow "this will"."""
+
+    words: str
+    do: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the owner has used so far: the data folder, the settings file (`None`: none), and the camera's address."""
+
+    data_dir: Path
+    settings_file: Path | None
+    camera: str
+
+
+def install_steps(machine: Machine, code: Code, before: Before) -> list[Step]:
+    """From whatever is there to a service that runs this code and starts with the machine. Raises `ServiceError`."""
+    code.check()
+    drop_ins = _drop_ins(machine, code, before.camera)
+    return [
+        *_write(machine, SYSUSERS, shipped(f"{NAME}.sysusers")),
+        *_make_user(machine),
+        *_bring_along(machine, before),
+        *_point_to_data(machine),
+        *_write(machine, UNIT, code.unit()),
+        *(step for name in OURS for step in _drop_in(machine, name, drop_ins.get(name))),
+        *_link(machine, code),
+        *_start(machine),
+    ]
+
+
+def uninstall_steps(machine: Machine, purge: bool) -> list[Step]:
+    """Everything that `install` made, away; the data too with `purge`. What the owner added or changed stays."""
+    steps = []
+    if machine.path(UNIT).exists():
+        off = ["disable", NAME] if not machine.is_this_one else ["disable", "--now", NAME]
+        steps.append(
+            Step("stop the service, and no longer start it with the machine", partial(machine.systemctl, *off))
+        )
+    files = [UNIT, *(f"{DROP_INS}/{name}" for name in OURS), SYSUSERS]
+    if _reads(machine.path(SYSTEM_FILE)) == SETTINGS_TEXT:
+        files.append(str(SYSTEM_FILE))
+    if _is_our_link(machine.path(LINK)):
+        files.append(LINK)
+    steps += [_remove(machine, file) for file in files if os.path.lexists(machine.path(file))]
+    if steps and machine.is_this_one:
+        steps.append(Step("tell systemd", partial(machine.systemctl, "daemon-reload")))
+    return steps + (_purge(machine) if purge else [])
+
+
+def _drop_ins(machine: Machine, code: Code, camera: str) -> dict[str, str]:
+    """What this machine needs beside the unit, by file name."""
+    found = {"10-code.conf": code.drop_in()}
+    if machine.has_group("jtop"):
+        found["20-jtop.conf"] = shipped("drop-ins/jtop.conf")
+    if camera.startswith("csi:"):
+        found["20-csi.conf"] = shipped("drop-ins/csi.conf")
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def _write(machine: Machine, file: str, text: str) -> Iterator[Step]:
+    """Write a file for everybody to read; nothing to do when it is so already."""
+
+    def do() -> None:
+        path = machine.path(file)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.new")
+        new.write_text(text, encoding="utf-8")
+        new.chmod(0o644)
+        os.replace(new, path)
+
+    there = _reads(machine.path(file))
+    if there != text:
+        yield Step(f"{'write' if there is None else 'renew'} {file}", do)
+
+
+def _drop_in(machine: Machine, name: str, text: str | None) -> Iterator[Step]:
+    file = f"{DROP_INS}/{name}"
+    if text is not None:
+        yield from _write(machine, file, text)
+    elif machine.path(file).exists():
+        yield _remove(machine, file)
+
+
+def _make_user(machine: Machine) -> Iterator[Step]:
+    """systemd-sysusers makes what is missing, and changes nothing that is there."""
+    file, root = str(machine.path(SYSUSERS)), [] if machine.is_this_one else [f"--root={machine.root}"]
+    if machine.ids_of(NAME) is None:
+        words = f"make the system user {NAME}, without password or shell, in the groups video and render"
+        yield Step(words, partial(machine.run, "systemd-sysusers", *root, file))
+
+
+def _bring_along(machine: Machine, before: Before) -> Iterator[Step]:
+    """Database, models and settings of the folder that the owner has used, once."""
+    target = machine.path(DATA)
+    if before.data_dir == target:
+        return
+    if has_data(before.data_dir) and not has_data(target):
+        words = f"copy labels, pictures and models from {before.data_dir} to {DATA} (the old folder stays as it is)"
+        yield Step(words, lambda: take_over(before.data_dir, target, machine.owner(NAME)))
+    file = before.settings_file
+    if file is not None and file != SYSTEM_FILE and not (target / FILE_NAME).exists():
+        yield Step(f"copy {file} to {DATA}/{FILE_NAME}", lambda: take_settings(file, target, machine.owner(NAME)))
+
+
+def _point_to_data(machine: Machine) -> Iterator[Step]:
+    """So that every command finds the data of the service; a file that the owner wrote is left alone."""
+    if not machine.path(SYSTEM_FILE).exists():
+        yield from _write(machine, str(SYSTEM_FILE), SETTINGS_TEXT)
+
+
+def _link(machine: Machine, code: Code) -> Iterator[Step]:
+    """The command for every shell, also under sudo; whatever else has this name is left alone."""
+    link, command = machine.path(LINK), code.command
+
+    def do() -> None:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(command)
+
+    is_free = _is_our_link(link) or not os.path.lexists(link)
+    if is_free and not (link.is_symlink() and Path(os.readlink(link)) == command):
+        yield Step(f"make the command {LINK}, a link to {command}", do)
+
+
+def _start(machine: Machine) -> Iterator[Step]:
+    """A service that ran already runs the new code, and sees the new unit, after this."""
+    if machine.is_this_one:
+        yield Step("tell systemd", partial(machine.systemctl, "daemon-reload"))
+    yield Step("have it start with the machine", partial(machine.systemctl, "enable", NAME))
+    if machine.is_this_one:
+        yield Step("start it, and wait until it is ready", lambda: _restart(machine))
+
+
+def _restart(machine: Machine) -> None:
+    try:
+        machine.systemctl("restart", NAME)
+    except ServiceError:
+        raise ServiceError(
+            f"The service is installed, but did not get ready; it goes on trying. Why: journalctl -u {NAME} -n 20"
+        ) from None
+
+
+def _remove(machine: Machine, file: str) -> Step:
+    def do() -> None:
+        path = machine.path(file)
+        path.unlink()
+        if path.parent == machine.path(DROP_INS) and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+    return Step(f"remove {file}", do)
+
+
+def _purge(machine: Machine) -> list[Step]:
+    """The data first, then their owner: files without one would belong to whoever gets the number next."""
+    steps = []
+    if machine.path(DATA).exists():
+        words = f"delete {DATA} with every picture, label and model"
+        steps.append(Step(words, lambda: shutil.rmtree(machine.path(DATA))))
+    if machine.ids_of(NAME) is not None:
+        where = [] if machine.is_this_one else ["--prefix", str(machine.root)]
+        steps.append(Step(f"remove the user {NAME}", partial(machine.run, "userdel", *where, NAME)))
+    return steps
+
+
+def _reads(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _is_our_link(link: Path) -> bool:
+    """A link to a program of our name, also to one that has gone."""
+    return link.is_symlink() and Path(os.readlink(link)).name == NAME

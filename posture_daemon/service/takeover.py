@@ -1,0 +1,102 @@
+"""What was taught before there was a service goes with it: database, models and settings of the owner's own data folder.
+
+The old folder stays as it was. What can be computed again (caches) and old backups stay behind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from posture_daemon.errors import ServiceError
+from posture_daemon.settings import FILE_NAME
+from posture_daemon.status import running_pid
+from posture_daemon.store.database import FILE_NAME as DATABASE
+from posture_daemon.store.files import sync_folder
+
+ALONG = ("models", "checkpoints", "label.token")
+
+
+def has_data(folder: Path) -> bool:
+    """Whether anything was taught in this folder."""
+    return (folder / DATABASE).is_file()
+
+
+def take_over(source: Path, target: Path, owner: tuple[int, int] | None) -> None:
+    """Copy what counts from `source` into `target`, which has no database yet, for `owner` (user and group id).
+
+    The database comes last, so that an interrupted copy is begun again. Raises `ServiceError`.
+    """
+    refuse_running(source)
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(mode=0o700, parents=True)
+        for name in (name for name in ALONG if (source / name).exists()):
+            _copy(source / name, partial / name)
+        _copy_database(source / DATABASE, partial / DATABASE)
+        give_to(partial, owner)
+        target.mkdir(mode=0o700, exist_ok=True)
+        for name in (*ALONG, DATABASE):
+            if (partial / name).exists() and not (target / name).exists():
+                os.rename(partial / name, target / name)
+        give_to(target, owner)
+        sync_folder(target)
+    except (OSError, sqlite3.Error) as error:
+        raise ServiceError(f"{source} cannot be copied to {target}: {error}; the old folder is as it was.") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_running(source: Path) -> None:
+    """Raise `ServiceError` while a daemon runs on the folder: what it learns next would be missing in the copy."""
+    if (pid := running_pid(source)) is not None:
+        raise ServiceError(f"A posture-daemon (process {pid}) is running on {source}; stop it first.")
+
+
+def take_settings(source: Path, target: Path, owner: tuple[int, int] | None) -> None:
+    """Copy a settings file; a `data_dir` in it does not hold for the service, which has a folder of its own."""
+    text = re.sub(r"(?m)^(?=\s*data_dir\s*=)", "# not for the service: ", source.read_text(encoding="utf-8"))
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = target / FILE_NAME
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as copy:
+        copy.write(text)
+    give_to(target, owner)
+
+
+def give_to(folder: Path, owner: tuple[int, int] | None) -> None:
+    """The folder and all in it belong to the owner from now on; `None` leaves them."""
+    if owner is not None:
+        for path in _all_in(folder):
+            os.chown(path, *owner, follow_symlinks=False)
+
+
+def _all_in(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield from folder.rglob("*")
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Through SQLite, so that what is still in the write-ahead log comes along."""
+    there = f"{source.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(there, uri=True)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+    target.chmod(0o600)
+    descriptor = os.open(target, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

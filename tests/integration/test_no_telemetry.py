@@ -1,0 +1,26 @@
+"""Nothing that the program loads keeps an identifier of this computer, or events that wait to be sent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+from pathlib import Path
+import numpy as np
+from posture_daemon.bootstrap import STARTER
+from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+OnnxBackbone(STARTER / "backbone.onnx").extract(np.zeros((48, 64, 3), np.uint8))
+"""
+
+
+def test_onnx_runtime_keeps_no_identifier_and_no_events(tmp_path: Path) -> None:
+    """Its builds of 2026 do unless told otherwise: `deviceid` and a database of events in ~/.cache."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    }
+    environment["HOME"] = str(tmp_path)
+    subprocess.run([sys.executable, "-c", PROGRAM], env=environment, check=True, timeout=120)
+    assert list(tmp_path.rglob("*")) == []
