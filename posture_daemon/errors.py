@@ -11,6 +11,7 @@ PostureError                 anything a user can be told in one sentence
 ├── DatasetError             a folder of images or labels cannot be read as a dataset
 ├── LabelError               an answer about a frame cannot be carried out
 ├── PageError                the label page cannot be served
+├── UnwellError              the daemon does not run, or does not get on
 └── TrainingError            a training child process ended without a result
     ├── TrainingCancelled    … because it was told to, for example at shutdown
     └── TrainingOutOfMemory  … because memory ran out, in whatever form
@@ -64,6 +65,10 @@ class LabelError(PostureError):
 
 class PageError(PostureError):
     """The label page cannot be served."""
+
+
+class UnwellError(PostureError):
+    """The daemon of a data folder does not run, is silent, or its capture loop hangs."""
 
 
 class TrainingError(PostureError):
