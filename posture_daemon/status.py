@@ -44,7 +44,7 @@ def running_pid(folder: Path) -> int | None:
 def check_health(status: Mapping[str, Any] | None, now: float) -> None:
     """Return if the daemon that says `status` (see `read_status`) gets on at `now`, seconds since the epoch.
 
-    Raises `UnwellError` otherwise. A lost camera is no illness: the daemon looks for it by itself, and a restart would not help.
+    Raises `UnwellError` otherwise. A lost camera is no illness: the daemon looks for it itself, and a restart would not help.
     """
     if status is None:
         raise UnwellError("No posture-daemon is running on this data folder.")
