@@ -8,6 +8,6 @@ __version__ = "0.1.0"
 # 6.5 ms on a busy machine). Must be set before numpy is imported; the training process sets its own number.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# Since 2026 the official builds of ONNX Runtime for Linux report their use to their maker, over the network and with an
-# identifier that they keep in ~/.cache. What this program sees at home is nobody's business; set before it is imported.
+# From 1.29 on, ONNX Runtime reports to its maker on Linux too, unless it is told not to before it is imported. Nothing leaves
+# this home; child processes inherit it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -75,6 +75,7 @@ class CaptureLoop:
         self._tracker = PostureTracker(settings.posture)
         self._sequence = 0
         self._answered_at: float | None = None
+        self._stepped_at = clock()
         self._noticing = Noticing(store, router, Recipe.of(settings.training), wall)
         self.counts = CaptureCounts()
         self.meter = FrameMeter(clock())
@@ -88,6 +89,11 @@ class CaptureLoop:
     def routed(self) -> dict[str, int]:
         """What the router did with the frames so far: kept, or why not."""
         return dict(self._router.counts)
+
+    @property
+    def step_s(self) -> float:
+        """Seconds since a step began last: those of the loop's rhythm while it gets on, ever more while it hangs."""
+        return self._clock() - self._stepped_at
 
     @property
     def state(self) -> PostureState | None:
@@ -124,6 +130,7 @@ class CaptureLoop:
 
     def step(self) -> bool:
         """Handle the next frame; False when none came. One bad frame is counted and logged, and ends nothing."""
+        self._stepped_at = self._clock()
         frame = self._source.wait(self._sequence, FRAME_WAIT_S)
         if frame is None:
             return False

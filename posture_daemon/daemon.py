@@ -262,6 +262,7 @@ class Daemon:
             "camera": asdict(self._parts.source.state),
             "posture": None if loop.state is None else asdict(loop.state),
             "frame_at": loop.last_captured_at,
+            "step_s": round(loop.step_s, 3),
             "sees": None if last is None else {"label": last.label, "confidence": last.confidence},
             "latency_ms": None if last is None else round(last.latency_s * 1000, 2),
             "frames": asdict(loop.counts),

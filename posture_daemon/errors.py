@@ -13,6 +13,7 @@ PostureError                 anything a user can be told in one sentence
 ├── LabelError               an answer about a frame cannot be carried out
 ├── PageError                the label page cannot be served
 ├── ServiceError             the system service cannot be installed, removed or asked
+├── UnwellError              the daemon does not run, or does not get on
 └── TrainingError            a training child process ended without a result
     ├── TrainingCancelled    … because it was told to, for example at shutdown
     └── TrainingOutOfMemory  … because memory ran out, in whatever form
@@ -74,6 +75,10 @@ class PageError(PostureError):
 
 class ServiceError(PostureError):
     """The system service cannot be installed, removed or asked."""
+
+
+class UnwellError(PostureError):
+    """The daemon of a data folder does not run, is silent, or its capture loop hangs."""
 
 
 class TrainingError(PostureError):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from posture_daemon.errors import UnwellError
 from posture_daemon.store.lock import DAEMON_LOCK, is_held, owner_of
 
 FILE_NAME, LOCK_NAME = "status.json", DAEMON_LOCK
+
+SILENT_S = 30.0
+"""Seconds of silence from which a daemon is not well. It speaks every second, but a busy disk may keep it waiting."""
 
 
 def write_status(folder: Path, status: dict[str, Any]) -> None:
@@ -46,3 +51,19 @@ def running_pid(folder: Path) -> int | None:
     """Process id of the daemon that holds this folder (0 when it does not say); `None` when none does."""
     lock = folder / LOCK_NAME
     return (owner_of(lock) or 0) if is_held(lock) else None
+
+
+def check_health(status: Mapping[str, Any] | None, now: float) -> None:
+    """Return if the daemon that says `status` (see `read_status`) gets on at `now`, seconds since the epoch.
+
+    Raises `UnwellError` otherwise. A lost camera is no illness: the daemon looks for it itself, and a restart would not help.
+    """
+    if status is None:
+        raise UnwellError("No posture-daemon is running on this data folder.")
+    if not status:
+        raise UnwellError("The daemon has not yet told how it is.")
+    silent_s = abs(now - status["written_at"])  # the clock may have been set back meanwhile
+    if silent_s > SILENT_S:
+        raise UnwellError(f"The daemon has said nothing for {silent_s:.0f} s.")
+    if status.get("step_s", 0.0) > SILENT_S:
+        raise UnwellError(f"The capture loop has hung for {status['step_s']:.0f} s.")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import Annotated
 
 import typer
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import console, options
+from posture_daemon.cli.context import console, options, say
+from posture_daemon.settings import Settings
+from posture_daemon.status import check_health, read_status
 
 
 def run(
@@ -34,14 +37,28 @@ def run(
 def status(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell whether the daemon is well, and exit with 1 if it is not.")
+    ] = False,
 ) -> None:
     """Tell the posture now, the queue, the champion, the last training and why, the next one, camera and resources."""
     from posture_daemon.bootstrap import open_store
     from posture_daemon.overview import overview
 
     settings = options(context).settings()
+    if check:
+        _check(settings)
+        return
     found = overview(open_store(settings), settings)
     if as_json:
         console.print_json(data=found)
     else:
         show.status(console, found)
+
+
+def _check(settings: Settings) -> None:
+    """For health checks: reads one small file, and opens no database."""
+    said = read_status(settings.data_dir)
+    check_health(said, time.time())
+    camera = (said or {})["camera"]["status"]
+    say(f"The daemon is well; its camera is {camera}.")

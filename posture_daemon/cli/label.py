@@ -74,7 +74,7 @@ def _in_browser(store: Store, settings: Settings) -> None:
     if address is None:
         _serve(store, settings)
     else:
-        _open(address, store.folder)
+        _open(address, store.folder, settings)
 
 
 def _serve(store: Store, settings: Settings) -> None:
@@ -91,18 +91,18 @@ def _serve(store: Store, settings: Settings) -> None:
     except PageError as error:
         say(f"{error} Another port will do.")
         page.start(port=0)
-    _open(str(page.address), store.folder)
+    _open(str(page.address), store.folder, settings)
     say("Ctrl-C ends it.")
     stop.wait()
     page.stop()
     store.close()
 
 
-def _open(address: str, folder: Path) -> None:
+def _open(address: str, folder: Path, settings: Settings) -> None:
     """Print the link, and show the page where there is a screen; over SSH there is none."""
     from posture_daemon.ui.web.link import link_to
 
-    link = link_to(address, folder)
+    link = link_to(address, folder, settings.ui.host)
     say(f"The label page: {link}")
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         try:

@@ -18,3 +18,10 @@ class PageSettings(Section):
         "that `posture-daemon label` prints.",
     )
     port: int = Field(default=8760, ge=0, le=65_535, description="Port of the label page; 0 takes any free one.")
+    link: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+/?)?$",
+        json_schema_extra={"allowed": "an address such as http://127.0.0.1:8760/, or nothing"},
+        description="Address at which your browser reaches the page, where it is another one than the page listens on, "
+        "such as the published port of a container; empty for none.",
+    )

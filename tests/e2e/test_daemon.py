@@ -91,12 +91,17 @@ def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None
         assert found["daemon"]["resources"]["memory_available_bytes"] > 0
         assert found["daemon"]["model"] == found["champion"]["id"]
         assert found["daemon"]["next_at"]["learn"] is not None
+        well = posture_daemon(folder, "status", "--check")
+        assert (well.returncode, well.stdout) == (0, "The daemon is well; its camera is running.\n")
         began = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(10) == 0
         assert time.monotonic() - began < 5
     after = status(folder)
     assert after["daemon"] is None
+    unwell = posture_daemon(folder, "status", "--check")
+    assert (unwell.returncode, unwell.stdout) == (1, "")
+    assert unwell.stderr == "posture-daemon: No posture-daemon is running on this data folder.\n"
     assert Store(folder).history.seconds_by_posture(0)
 
 

@@ -459,8 +459,16 @@ def test_links_can_be_typed(tmp_path: Path) -> None:
     """IPv6 in brackets; what stands for all addresses is replaced by one of ours."""
     assert address_of("::1", 8760) == "http://[::1]:8760/"
     assert "0.0.0.0" not in address_of("0.0.0.0", 8760)
-    assert link_to("http://[::1]:8760/", tmp_path) == "http://[::1]:8760/"
-    assert link_to("http://jetson:8760/", tmp_path) == f"http://jetson:8760/?token={token_for(tmp_path, 'jetson')}"
+    assert link_to("http://[::1]:8760/", tmp_path, "::1") == "http://[::1]:8760/"
+    with_secret = f"http://jetson:8760/?token={token_for(tmp_path, 'jetson')}"
+    assert link_to("http://jetson:8760/", tmp_path, "127.0.0.1") == with_secret
+
+
+def test_the_published_port_of_a_container_has_a_link_of_its_own(tmp_path: Path) -> None:
+    """The page listens on every address of the container, and is reached by a port of this computer, with the secret."""
+    secret = token_for(tmp_path, "0.0.0.0")
+    published = "http://127.0.0.1:9000/"
+    assert link_to(published, tmp_path, "0.0.0.0") == f"{published}?token={secret}"
 
 
 # --- starting and stopping

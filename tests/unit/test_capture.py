@@ -270,6 +270,18 @@ class PacedOnce(threading.Event):
         return self._inner.is_set()
 
 
+def test_how_long_a_step_lasts_tells_whether_the_loop_hangs(store: Store) -> None:
+    """A step without a frame is progress too: only a step that does not end is none."""
+    clock = Clock()
+    loop = loop_of(store, Source([]), clock=clock)
+    clock.now += 40
+    assert loop.step_s == 40
+    assert not loop.step()
+    assert loop.step_s == 0
+    clock.now += 2.5
+    assert loop.step_s == 2.5
+
+
 def test_the_loop_keeps_its_pace_and_catches_up_at_most_one_frame(store: Store) -> None:
     """Ten frames a second; after a frame that took a second the next comes at once, and then the pace goes on."""
     clock = Clock()

@@ -42,9 +42,12 @@ def address_of(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def link_to(address: str, folder: Path) -> str:
-    """The address, with the secret of the data folder where it needs one."""
-    token = token_for(folder, urlsplit(address).hostname or "")
+def link_to(address: str, folder: Path, host: str) -> str:
+    """The address, with the secret of the data folder where it needs one.
+
+    A page that listens on `host` may be reached as another: a container's, for one, by a port of this computer.
+    """
+    token = token_for(folder, urlsplit(address).hostname or "") or token_for(folder, host)
     return address if token is None else f"{address}?token={token}"
 
 

@@ -60,7 +60,7 @@ class LabelPage:
         except OSError as error:
             listener.close()
             raise PageError(f"The secret of the label page cannot be kept in {self._store.folder}: {error}.") from error
-        self.address = address_of(host, listener.getsockname()[1])
+        self.address = self._settings.ui.link or address_of(host, listener.getsockname()[1])
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="label-page", daemon=True)
         self._thread.start()
 
