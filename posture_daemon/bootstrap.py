@@ -18,7 +18,7 @@ import numpy as np
 
 from posture_daemon.adapters.backbone_on_demand import backbone_of
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-from posture_daemon.adapters.cameras.address import open_camera
+from posture_daemon.adapters.cameras.address import is_live, open_camera
 from posture_daemon.adapters.cameras.newest import NewestFrame, Patience
 from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
@@ -45,6 +45,7 @@ from posture_daemon.ports import Backbone, Camera, ResourceProbe
 from posture_daemon.retrain import Retrainer
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
+from posture_daemon.sight import Eye
 from posture_daemon.status import read_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import in_turn
@@ -207,9 +208,15 @@ def build_preparer(store: Store, settings: Settings, probe: ResourceProbe) -> Pr
 
 
 def newest_frame(settings: Settings, camera: Camera) -> NewestFrame:
-    """The reader of a camera, as patient as the settings say."""
+    """The reader of the camera of the settings, as patient as they say."""
     patience = Patience(settings.camera.retry_first_s, settings.camera.retry_most_s, settings.camera.stale_s)
-    return NewestFrame(camera, patience)
+    live = is_live(settings.camera.address)
+    return NewestFrame(
+        camera,
+        patience,
+        eye=lambda: Eye(settings.camera.blind_s, repeats=not live),
+        another=(lambda: open_camera(settings.camera.address)) if live else None,
+    )
 
 
 def _page(
@@ -244,10 +251,14 @@ def _page(
     return LabelPage(store, settings, open_teaching=open_teaching)
 
 
-def build_daemon(settings: Settings) -> Daemon:
-    """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used."""
+def build_daemon(settings: Settings, needs_camera: bool = False) -> Daemon:
+    """Everything for `posture-daemon run`. Raises one of our errors when the champion or a recording cannot be used.
+
+    A live camera that is not there yet is waited for, since it may be switched on later, unless `needs_camera`.
+    """
     source = newest_frame(settings, open_camera(settings.camera.address))
-    source.check()
+    if needs_camera or not is_live(settings.camera.address):
+        source.check()
     store = open_store(settings)
     live = LiveClassifier(load_model(store, champion(store)))
     trainer, probe = SubprocessTrainer(), DeviceProbe(settings.data_dir)

@@ -11,12 +11,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import cv2
 
 from posture_daemon.adapters.cameras.address import without_password
+from posture_daemon.adapters.cameras.device import Device
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
 
@@ -73,6 +73,11 @@ class OpenCvCamera(ABC):
         """The address as typed, without passwords."""
         return self._name
 
+    @property
+    def wanted_size(self) -> tuple[int, int] | None:
+        """Whatever comes is right, unless a subclass asks for a size."""
+        return None
+
     @abstractmethod
     def connect(self) -> cv2.VideoCapture:
         """Return an opened capture or raise `CameraError` with what the user can do."""
@@ -107,25 +112,38 @@ class OpenCvCamera(ABC):
 
 
 class V4l2Camera(OpenCvCamera):
-    """A USB camera, by its device file."""
+    """A USB camera, by its device file; plugged in again under another number it is found again."""
 
-    def __init__(self, name: str, device: str, picture: Picture = Picture(), *, clock: Clock = time.time) -> None:
-        """`device` is a path such as `/dev/video0`."""
+    def __init__(
+        self,
+        name: str,
+        device: Device,
+        picture: Picture = Picture(),
+        *,
+        clock: Clock = time.time,
+        capture: Callable[[str, int], cv2.VideoCapture] = cv2.VideoCapture,
+    ) -> None:
+        """`capture` opens a device file with a backend of OpenCV."""
         super().__init__(name, clock=clock)
-        self._device = device
-        self._picture = picture
+        self._device, self._picture, self._new_capture = device, picture, capture
+
+    @property
+    def wanted_size(self) -> tuple[int, int]:
+        """What the driver is asked for."""
+        return self._picture.width, self._picture.height
 
     def connect(self) -> cv2.VideoCapture:
         """Open the device file and ask for compressed frames."""
-        require_device(self._device)
-        capture = cv2.VideoCapture(self._device, cv2.CAP_V4L2)
+        path = self._device.find()
+        capture = self._new_capture(path, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise CameraError(
-                f"camera {self._device} exists but gives no video: another program may be using it, "
-                f"or it is not a capture device; cameras found: {found_devices()}."
+                f"camera {path} exists but gives no video: another program may be using it, "
+                f"or it is not a capture device; cameras found: {self._device.others()}."
             )
         for wish, value in v4l2_wishes(self._picture):
             capture.set(wish, value)
+        self._device.remember(path)
         return capture
 
 
@@ -203,23 +221,6 @@ def csi_pipeline(sensor: int, picture: CsiPicture) -> str:
         f" ! video/x-raw,width={picture.width},height={picture.height},format=BGRx"
         " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
     )
-
-
-def require_device(device: str) -> None:
-    """Raise `CameraError` unless this process may read and write the device file."""
-    if not Path(device).exists():
-        raise CameraError(f"no camera at {device}: nothing is plugged in there; cameras found: {found_devices()}.")
-    if not os.access(device, os.R_OK | os.W_OK, effective_ids=True):
-        raise CameraError(
-            f"no permission to use camera {device}: join the group `video` with `sudo usermod -aG video $USER`, "
-            "then log in again."
-        )
-
-
-def found_devices(folder: Path = Path("/dev")) -> str:
-    """List the video devices that are plugged in, with their stable names last, or "none"."""
-    stable = sorted((folder / "v4l" / "by-id").glob("*"))
-    return ", ".join(str(path) for path in [*sorted(folder.glob("video[0-9]*")), *stable]) or "none"
 
 
 def _first_line(error: Exception) -> str:
