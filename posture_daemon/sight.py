@@ -68,6 +68,8 @@ class Eye:
         return True
 
     def _judge(self, image: Image) -> Sight:
+        if image.ndim != 3 or image.size == 0:
+            return Sight.CLEAR  # no picture as a camera gives it; whoever wants to use it will say so
         darkest, brightest = _hundredths(image)
         if brightest.max() < (LIGHT if self._sight is Sight.BLACK else DARK):
             return Sight.BLACK

@@ -1,4 +1,4 @@
-"""An RTSP camera in a process of its own: `/usr/bin/python3 tests/rtsp_camera.py PORT CODEC [PATTERN]`, with GStreamer from apt.
+"""An RTSP camera in a process of its own, with GStreamer from apt: `/usr/bin/python3 tests/rtsp_camera.py PORT CODEC`.
 
 Says "ready" once it listens at rtsp://127.0.0.1:PORT/cam. CODEC is h264 or jpeg. Each line that it is given names the pattern
 of videotestsrc to show from then on: smpte has a corner of noise, as a sensor has; smpte75 is a still; black is black.
@@ -21,13 +21,13 @@ CODECS = {
 }
 
 
-def serve(port: str, codec: str, pattern: str = "smpte") -> None:
+def serve(port: str, codec: str) -> None:
     """Serve until killed."""
     Gst.init(None)
     sources: list = []
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
-        f"( videotestsrc name=source is-live=true pattern={pattern} ! "
+        f"( videotestsrc name=source is-live=true pattern=smpte ! "
         f"video/x-raw,format=I420,width=320,height=240,framerate=15/1 ! {CODECS[codec]} )"
     )
     factory.set_shared(True)
@@ -36,7 +36,8 @@ def serve(port: str, codec: str, pattern: str = "smpte") -> None:
     server.get_mount_points().add_factory("/cam", factory)
     if not server.attach(None):
         sys.exit(f"port {port} cannot be used")
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     threading.Thread(target=follow, args=(sources,), daemon=True).start()
     GLib.MainLoop().run()
 

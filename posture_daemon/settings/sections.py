@@ -46,7 +46,7 @@ class CameraSettings(Section):
         description="Seconds before the first attempt to reopen a lost camera; then doubled.",
     )
     retry_most_s: float = Field(
-        default=2.0, ge=0.01, le=3600, description="Longest pause between two attempts to reopen a camera, in seconds."
+        default=1.0, ge=0.01, le=3600, description="Longest pause between two attempts to reopen a camera, in seconds."
     )
 
 

@@ -22,7 +22,7 @@ class Patience:
     """How long to wait for a camera, seconds: the delays between attempts to reopen it double from first to longest."""
 
     first_delay_s: float = 0.5
-    longest_delay_s: float = 2.0
+    longest_delay_s: float = 1.0
     stale_s: float = 4.0
     """Without a frame for this long a camera counts as lost, and a call that takes this long hangs."""
 
