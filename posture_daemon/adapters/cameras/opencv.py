@@ -6,6 +6,7 @@ though it still says "opened", so it is released at once and the caller opens a 
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from abc import ABC, abstractmethod
@@ -61,6 +62,8 @@ quiet_opencv()
 class OpenCvCamera(ABC):
     """A `cv2.VideoCapture` as a `Camera`."""
 
+    _longest_read_s = math.inf
+
     def __init__(self, name: str, *, clock: Clock = time.time) -> None:
         """`clock` gives the capture time: seconds since the epoch."""
         self._name = name
@@ -94,11 +97,12 @@ class OpenCvCamera(ABC):
         """Block until the next frame; a live camera never returns `None`."""
         if self._capture is None:
             raise CameraError(f"camera {self._name} is not open.")
+        began = time.monotonic()
         try:
             delivered, image = self._capture.read()
         except cv2.error:
             delivered, image = False, None
-        if not delivered or image is None:
+        if not delivered or image is None or time.monotonic() - began > self._longest_read_s:
             self.close()
             raise CameraError(f"camera {self._name} stopped giving frames: is it still plugged in and switched on?")
         self._sequence += 1
@@ -180,14 +184,18 @@ class NetworkCamera(OpenCvCamera):
         """`url` may hold a password: it is never shown, `name` is. The time-outs of OpenCV itself are 30 s."""
         super().__init__(name, clock=clock)
         self._url = url
-        self._timeouts = {
+        # After a time-out FFmpeg gives what its decoder still held back, one old picture for each further time-out.
+        self._longest_read_s = 0.9 * read_timeout_ms / 1000
+        # With several threads the decoder keeps a frame for each: what is read would lag behind by as many.
+        self._options = {
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: open_timeout_ms,
             cv2.CAP_PROP_READ_TIMEOUT_MSEC: read_timeout_ms,
+            cv2.CAP_PROP_N_THREADS: 1,
         }
 
     def connect(self) -> cv2.VideoCapture:
         """Connect and wait for the first bytes of video."""
-        parameters = [number for pair in self._timeouts.items() for number in pair]
+        parameters = [number for pair in self._options.items() for number in pair]
         capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, parameters)
         if not capture.isOpened():
             raise CameraError(
