@@ -17,7 +17,7 @@ import numpy as np
 
 from posture_daemon.adapters.backbone_on_demand import backbone_of
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-from posture_daemon.adapters.cameras.address import open_camera
+from posture_daemon.adapters.cameras.address import is_live, open_camera
 from posture_daemon.adapters.cameras.newest import NewestFrame, Patience
 from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
@@ -46,6 +46,7 @@ from posture_daemon.ports import Backbone, Camera, ResourceProbe
 from posture_daemon.retrain import Retrainer
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
+from posture_daemon.sight import Eye
 from posture_daemon.startup import check_database
 from posture_daemon.status import read_status
 from posture_daemon.store import Store
@@ -183,9 +184,15 @@ def build_preparer(store: Store, settings: Settings, probe: ResourceProbe) -> Pr
 
 
 def newest_frame(settings: Settings, camera: Camera) -> NewestFrame:
-    """The reader of a camera, as patient as the settings say."""
+    """The reader of the camera of the settings, as patient as they say."""
     patience = Patience(settings.camera.retry_first_s, settings.camera.retry_most_s, settings.camera.stale_s)
-    return NewestFrame(camera, patience)
+    live = is_live(settings.camera.address)
+    return NewestFrame(
+        camera,
+        patience,
+        eye=lambda: Eye(settings.camera.blind_s, repeats=not live),
+        another=(lambda: open_camera(settings.camera.address)) if live else None,
+    )
 
 
 @contextmanager
@@ -239,14 +246,14 @@ def _page(
     return LabelPage(store, settings, open_teaching=open_teaching)
 
 
-def build_daemon(settings: Settings, supervisor: Supervisor | None = None) -> Daemon:
-    """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used.
+def build_daemon(settings: Settings, supervisor: Supervisor | None = None, needs_camera: bool = False) -> Daemon:
+    """Everything for `posture-daemon run`. Raises one of our errors when the champion or a recording cannot be used.
 
-    Who starts it by hand is told at once of a camera that gives nothing; a service waits for it.
+    A live camera that is not there yet is waited for, since it may be switched on later, unless `needs_camera`.
     """
     supervisor = supervisor or Supervisor()
     source = newest_frame(settings, open_camera(settings.camera.address))
-    if not supervisor.is_there:
+    if needs_camera or not is_live(settings.camera.address):
         source.check()
     supervisor.status("opening the database and the model")
     check_database(settings, time.time())

@@ -133,6 +133,7 @@ class CaptureLoop:
         self._stepped_at = self._clock()
         frame = self._source.wait(self._sequence, FRAME_WAIT_S)
         if frame is None:
+            self._lose_sight()
             return False
         lost = frame.sequence - self._sequence - 1 if self._sequence > 0 else 0
         self.counts.skipped += lost
@@ -202,6 +203,13 @@ class CaptureLoop:
         self.counts.queued += 1
         self._store.queue.evict(queue.most_frames, int(queue.most_mb * MB))
         return frame_id
+
+    def _lose_sight(self) -> None:
+        """Without a frame for long, the time belongs to no posture: not to the last one, nor to being away."""
+        gone_s = 0.0 if self._answered_at is None else self._clock() - self._answered_at
+        if self.last is not None and gone_s > self._settings.camera.stale_s:
+            self._finish()
+            self._tracker, self.last = PostureTracker(self._settings.posture), None
 
     def _finish(self) -> None:
         state = self._tracker.state

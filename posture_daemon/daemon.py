@@ -254,13 +254,13 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What `posture-daemon status` shows of a running daemon; times in seconds since the epoch."""
-        loop, last = self._parts.loop, self._parts.loop.last
+        loop, last, posture = self._parts.loop, self._parts.loop.last, self._parts.loop.state
         return {
             "pid": os.getpid(),
             "started_at": self._started_at,
             "written_at": self._clock(),
             "camera": asdict(self._parts.source.state),
-            "posture": None if loop.state is None else asdict(loop.state),
+            "posture": None if posture is None else asdict(posture),
             "frame_at": loop.last_captured_at,
             "step_s": round(loop.step_s, 3),
             "sees": None if last is None else {"label": last.label, "confidence": last.confidence},

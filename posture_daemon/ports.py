@@ -22,6 +22,10 @@ class Camera(Protocol):
     def name(self) -> str:
         """How the user chose it, without passwords, e.g. `fake:desk?seed=7`."""
 
+    @property
+    def wanted_size(self) -> tuple[int, int] | None:
+        """(width, height) that a device was asked for, px; `None` where whatever comes is right."""
+
     def open(self) -> None:
         """Open or reopen the device. Raises `CameraError` with one sentence when it cannot."""
 

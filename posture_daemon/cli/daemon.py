@@ -31,7 +31,9 @@ def run(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    build_daemon(options(context).settings({"camera.address": camera}), supervisor()).run(stop)
+    settings = options(context).settings({"camera.address": camera})
+    # Who types a camera wants to know at once that it is wrong; a service waits for it.
+    build_daemon(settings, supervisor(), needs_camera=camera is not None).run(stop)
 
 
 def status(

@@ -52,13 +52,23 @@ def _daemon_lines(daemon: dict[str, Any] | None) -> list[tuple[str, str]]:
     return [
         ("daemon", f"process {daemon['pid']}, since {clock(daemon['started_at'])}"),
         ("posture", f"{posture['posture'] if posture else '–'} ({now})"),
-        ("camera", f"{camera['name']}: {camera['error'] or camera['status']}"),
+        ("camera", _camera(camera)),
         ("frames", f"{frames['frames']} answered, {frames['skipped']} skipped, {frames['failed']} failed"),
         ("routed", ", ".join(f"{what} {number}" for what, number in daemon["routed"].items()) or "–"),
         ("owner", "not seen to be away" if daemon["away_s"] is None else f"away for {daemon['away_s']:.0f} s"),
         ("resources", _resources(daemon["resources"])),
         ("next check", clock(daemon["next_at"].get("learn"))),
     ]
+
+
+def _camera(camera: dict[str, Any]) -> str:
+    """How it is doing, since when if badly, and the size of its picture if that is not as asked for."""
+    if camera["error"]:
+        return f"{camera['status']} since {clock(camera['since'])}: {camera['error']}"
+    size, wanted = camera["size"], camera["wanted_size"]
+    pixels = "" if size is None else f", {size[0]}×{size[1]} px"
+    asked = "" if wanted is None or size in (None, wanted) else f" ({wanted[0]}×{wanted[1]} were asked for)"
+    return f"{camera['name']}: {camera['status']}{pixels}{asked}"
 
 
 def _resources(resources: dict[str, Any]) -> str:

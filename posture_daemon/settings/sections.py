@@ -31,7 +31,13 @@ class CameraSettings(Section):
     )
     fps: float = Field(default=10.0, ge=0.1, le=60, description="Pictures looked at per second.")
     stale_s: float = Field(
-        default=5.0, ge=0.1, le=600, description="Seconds without a new picture after which the camera counts as lost."
+        default=4.0, ge=0.1, le=600, description="Seconds without a new picture after which the camera counts as lost."
+    )
+    blind_s: float = Field(
+        default=3.0,
+        ge=0.1,
+        le=600,
+        description="Seconds of nothing but black, blank or repeated pictures after which the camera counts as blind.",
     )
     retry_first_s: float = Field(
         default=0.5,
@@ -40,7 +46,7 @@ class CameraSettings(Section):
         description="Seconds before the first attempt to reopen a lost camera; then doubled.",
     )
     retry_most_s: float = Field(
-        default=30.0, ge=0.01, le=3600, description="Longest pause between two attempts to reopen a camera, in seconds."
+        default=1.0, ge=0.01, le=3600, description="Longest pause between two attempts to reopen a camera, in seconds."
     )
 
 

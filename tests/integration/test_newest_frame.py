@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,118 +16,19 @@ import pytest
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.newest import CameraState, NewestFrame, Patience
 from posture_daemon.adapters.cameras.opencv import NetworkCamera
-from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
+from tests.scripted_camera import (
+    LONG_S,
+    QUICK,
+    Clock,
+    CountingEvent,
+    ScriptedCamera,
+    await_state,
+    frame,
+    lost,
+    started,
+)
 from tests.servers import MjpegServer
-
-LONG_S = 10.0
-"""Longer than anything here takes, seconds: reaching it is a failure."""
-
-Step = Frame | Exception | None
-
-
-class ScriptedCamera:
-    """A camera whose reads are what the test puts into `reads`, and whose openings fail as `openings` says.
-
-    A read blocks until the test gives it something.
-    """
-
-    name = "scripted"
-
-    def __init__(self, openings: list[Exception | None] | None = None) -> None:
-        self.reads: queue.Queue[Step] = queue.Queue()
-        self.openings = openings or []
-        self.opened = 0
-        self.closed = threading.Semaphore(0)
-        self.reading = threading.Semaphore(0)
-
-    def give(self, *steps: Step) -> None:
-        """Let reads return or raise these, in this order."""
-        for step in steps:
-            self.reads.put(step)
-
-    def open(self) -> None:
-        """Open, or fail as scripted."""
-        self.opened += 1
-        failure = self.openings.pop(0) if self.openings else None
-        if failure is not None:
-            raise failure
-
-    def read(self) -> Frame | None:
-        """Wait for what the test gives."""
-        self.reading.release()
-        step = self.reads.get(timeout=2 * LONG_S)
-        if isinstance(step, Exception):
-            raise step
-        return step
-
-    def close(self) -> None:
-        """Count."""
-        self.closed.release()
-
-
-class CountingEvent(threading.Event):
-    """A stop event that records the delays waited on it and lets none of them pass really.
-
-    After `limit` of them it is set, so that the thread ends by itself.
-    """
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.delays: list[float | None] = []
-        self._limit = limit
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Record instead of waiting."""
-        self.delays.append(timeout)
-        if len(self.delays) >= self._limit:
-            self.set()
-        return self.is_set()
-
-
-class Clock:
-    """Seconds that only the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
-
-
-def frame(sequence: int = 0, at: float = 0.0) -> Frame:
-    """Make a black picture."""
-    return Frame(np.zeros((2, 2, 3), dtype=np.uint8), at, sequence)
-
-
-def lost(reason: str = "camera scripted stopped.") -> CameraError:
-    """Make the error of a camera that is gone."""
-    return CameraError(reason)
-
-
-@contextmanager
-def started(reader: NewestFrame) -> Iterator[NewestFrame]:
-    """Run the reader for the duration of a test and insist that it stops."""
-    reader.start()
-    try:
-        yield reader
-    finally:
-        assert reader.stop(LONG_S)
-
-
-def await_state(reader: NewestFrame, wanted: Callable[[CameraState], bool]) -> CameraState:
-    """Poll the state until it is as wanted."""
-    pause = threading.Event()
-    for _ in range(1000):
-        state = reader.state
-        if wanted(state):
-            return state
-        pause.wait(LONG_S / 1000)
-    raise AssertionError(f"never came: last state {reader.state}")
-
-
-QUICK = Patience(first_delay_s=0.01, longest_delay_s=0.05)
 
 
 def test_only_the_newest_frame_is_kept() -> None:
@@ -188,13 +88,13 @@ def test_a_loss_is_logged_once_however_often_reopening_fails(caplog: pytest.LogC
 
 
 def test_the_delays_double_up_to_a_limit() -> None:
-    """A camera that is not there is asked after 0.5, 1, 2 … and then every 30 seconds."""
-    stopping = CountingEvent(limit=8)
-    camera = ScriptedCamera(openings=[lost()] * 8)
+    """A camera that is not there is asked after 0.5 and then every second, so one that returns is soon seen."""
+    stopping = CountingEvent(limit=5)
+    camera = ScriptedCamera(openings=[lost()] * 5)
     with started(NewestFrame(camera, stopping=stopping)) as reader:
         state = await_state(reader, lambda _: stopping.is_set())
 
-    assert stopping.delays == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert stopping.delays == [0.5, 1.0, 1.0, 1.0, 1.0]
     assert (state.status, state.error) == ("lost", "camera scripted stopped.")
 
 
@@ -219,11 +119,13 @@ def test_a_read_that_hangs_is_a_lost_camera(caplog: pytest.LogCaptureFixture) ->
     with started(NewestFrame(camera, monotonic=monotonic, clock=clock)) as reader:
         camera.give(frame())
         assert reader.wait(0, LONG_S) is not None
-        monotonic.now += 5.0
+        monotonic.now += 4.0
         assert reader.state.status == "running"
         monotonic.now, clock.now = monotonic.now + 1.0, 777.0
         assert reader.wait(1, 0.0) is None
-        assert reader.state == CameraState("scripted", "lost", 777.0, "camera scripted gave no frame for 6 s.", 1, 0)
+        assert reader.state == CameraState(
+            "scripted", "lost", 777.0, "camera scripted gave no frame for 5 s.", frames=1, size=(2, 2)
+        )
         camera.give(frame())
         assert reader.wait(1, LONG_S) is not None
         assert reader.state.status == "running"
@@ -263,7 +165,7 @@ def test_stopping_does_not_wait_for_a_camera_that_hangs(caplog: pytest.LogCaptur
 
     assert reader.stop(timeout_s=0.05) is False
     assert "did not answer" in caplog.text
-    assert reader._thread.daemon
+    assert reader._reading._thread.daemon
     began = time.monotonic()
     assert reader.wait(0, LONG_S) is None
     assert time.monotonic() - began < LONG_S / 2  # at once: nothing will come any more
@@ -273,7 +175,7 @@ def test_stopping_does_not_wait_for_a_camera_that_hangs(caplog: pytest.LogCaptur
 
 
 def test_stopping_interrupts_the_delay_of_a_lost_camera() -> None:
-    """A daemon that is told to end does not sleep out its 30 seconds."""
+    """A daemon that is told to end does not sleep out its delay."""
     camera = ScriptedCamera(openings=[lost()])
     reader = NewestFrame(camera, Patience(first_delay_s=3600, longest_delay_s=3600))
     reader.start()

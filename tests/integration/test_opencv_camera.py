@@ -16,14 +16,8 @@ import numpy as np
 import pytest
 
 from posture_daemon.adapters.cameras import open_camera
-from posture_daemon.adapters.cameras.opencv import (
-    NetworkCamera,
-    Picture,
-    V4l2Camera,
-    found_devices,
-    require_device,
-    v4l2_wishes,
-)
+from posture_daemon.adapters.cameras.device import Device, found_devices
+from posture_daemon.adapters.cameras.opencv import NetworkCamera, Picture, V4l2Camera, v4l2_wishes
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
 from tests.servers import MjpegServer
@@ -163,7 +157,7 @@ def test_a_file_that_is_no_camera_is_refused(tmp_path: Path, capfd: pytest.Captu
     device.touch()
 
     with pytest.raises(CameraError, match="exists but gives no video: another program may be using it"):
-        V4l2Camera("0", str(device)).open()
+        V4l2Camera("0", Device(str(device))).open()
     assert capfd.readouterr().err == ""
 
 
@@ -196,7 +190,7 @@ def forbidden_device() -> Iterator[Path]:
 def test_a_forbidden_device_says_which_group_to_join(forbidden_device: Path) -> None:
     """Whoever may not use the device learns the command that helps."""
     with pytest.raises(CameraError, match=r"no permission .* group `video` with `sudo usermod -aG video \$USER`"):
-        require_device(str(forbidden_device))
+        Device(str(forbidden_device)).find()
 
 
 def test_the_pixel_format_is_set_before_size_and_rate() -> None:

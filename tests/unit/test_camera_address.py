@@ -59,7 +59,7 @@ def test_a_number_is_a_device_file() -> None:
     camera = open_camera("2?width=640&fps=30")
 
     assert isinstance(camera, V4l2Camera)
-    assert camera._device == "/dev/video2"
+    assert camera._device.path == "/dev/video2"
     assert camera._picture == Picture(width=640, height=720, fps=30)
 
 

@@ -53,6 +53,10 @@ class Source:
     def __init__(self, frames: Sequence[Frame], stop: threading.Event | None = None) -> None:
         self._frames, self._stop = list(frames), stop
 
+    def add(self, *frames: Frame) -> None:
+        """These come next."""
+        self._frames += frames
+
     def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
         """The next frame."""
         if self._frames:
@@ -379,6 +383,30 @@ def test_an_owner_who_is_away_is_away_for_so_long(store: Store) -> None:
     while loop.step():
         seen.append(loop.away_s)
     assert seen == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, None]
+
+
+def test_a_posture_ends_with_the_last_frame_of_a_camera_that_is_lost(store: Store) -> None:
+    """Hours without a picture are neither good nor bad, and prove nobody away; a short pause ends nothing."""
+    clock, source = Clock(), Source(frames(*["away"] * 5))
+    loop = run_through(loop_of(store, source, clock=clock))
+    clock.now += 3.9
+    loop.step()
+    assert loop.away_s == 4.0
+    clock.now += 0.2
+    loop.step()
+    assert (loop.state, loop.last, loop.away_s) == (None, None, None)
+    assert store.history.seconds_by_posture(0) == {"away": 4.0}
+    source.add(Frame(coloured_frame("away", 9), 7200.0, 6), Frame(coloured_frame("away", 10), 7201.0, 7))
+    run_through(loop)
+    assert loop.state == PostureState("away", 7200.0)
+    loop.run(_set())
+    assert store.history.seconds_by_posture(0) == {"away": 5.0}
+
+
+def _set() -> threading.Event:
+    stop = threading.Event()
+    stop.set()
+    return stop
 
 
 def test_what_the_owner_calls_wrong_is_kept_however_sure_the_model_is(store: Store) -> None:

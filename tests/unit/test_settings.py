@@ -58,7 +58,7 @@ class TestLayers:
         monkeypatch.setenv("POSTURE_CAMERA__FPS", "2.5")
         loaded = load_settings(file, {"camera.address": "option", "camera.retry_most_s": None})
         camera = loaded.settings.camera
-        assert (camera.address, camera.fps, camera.stale_s, camera.retry_most_s) == ("option", 2.5, 7, 30)
+        assert (camera.address, camera.fps, camera.stale_s, camera.retry_most_s) == ("option", 2.5, 7, 1)
         assert [loaded.sources[f"camera.{name}"] for name in ("address", "fps", "stale_s", "retry_most_s")] == [
             "--camera",
             "POSTURE_CAMERA__FPS",

@@ -51,6 +51,11 @@ def open_camera(address: str) -> Camera:
     raise SettingsError(f'camera "{without_password(text)}" is not understood: write one of {ALLOWED}.')
 
 
+def is_live(address: str) -> bool:
+    """Whether a sensor stands behind it: it may come and go, and never gives the same picture twice."""
+    return re.match(r"(?i)([0-9]|/dev/|csi:|rtsps?:|https?:)", address.strip()) is not None
+
+
 def without_password(address: str) -> str:
     """Replace `user:password@` and secrets in a URL's query by `***`, for names, messages and logs.
 
@@ -120,9 +125,10 @@ def _text(text: str) -> str:
 
 
 def _v4l2(name: str, target: str, options: Options) -> Camera:
+    from posture_daemon.adapters.cameras.device import Device
     from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera
 
-    device = f"/dev/video{int(target)}" if target.isdecimal() else target
+    device = Device(f"/dev/video{int(target)}" if target.isdecimal() else target)
     return V4l2Camera(name, device, Picture(**options))
 
 

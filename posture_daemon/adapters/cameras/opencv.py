@@ -6,17 +6,18 @@ though it still says "opened", so it is released at once and the caller opens a 
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import cv2
 
 from posture_daemon.adapters.cameras.address import without_password
+from posture_daemon.adapters.cameras.device import Device
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
 
@@ -61,6 +62,8 @@ quiet_opencv()
 class OpenCvCamera(ABC):
     """A `cv2.VideoCapture` as a `Camera`."""
 
+    _longest_read_s = math.inf
+
     def __init__(self, name: str, *, clock: Clock = time.time) -> None:
         """`clock` gives the capture time: seconds since the epoch."""
         self._name = name
@@ -72,6 +75,11 @@ class OpenCvCamera(ABC):
     def name(self) -> str:
         """The address as typed, without passwords."""
         return self._name
+
+    @property
+    def wanted_size(self) -> tuple[int, int] | None:
+        """Whatever comes is right, unless a subclass asks for a size."""
+        return None
 
     @abstractmethod
     def connect(self) -> cv2.VideoCapture:
@@ -89,11 +97,12 @@ class OpenCvCamera(ABC):
         """Block until the next frame; a live camera never returns `None`."""
         if self._capture is None:
             raise CameraError(f"camera {self._name} is not open.")
+        began = time.monotonic()
         try:
             delivered, image = self._capture.read()
         except cv2.error:
             delivered, image = False, None
-        if not delivered or image is None:
+        if not delivered or image is None or time.monotonic() - began > self._longest_read_s:
             self.close()
             raise CameraError(f"camera {self._name} stopped giving frames: is it still plugged in and switched on?")
         self._sequence += 1
@@ -107,25 +116,38 @@ class OpenCvCamera(ABC):
 
 
 class V4l2Camera(OpenCvCamera):
-    """A USB camera, by its device file."""
+    """A USB camera, by its device file; plugged in again under another number it is found again."""
 
-    def __init__(self, name: str, device: str, picture: Picture = Picture(), *, clock: Clock = time.time) -> None:
-        """`device` is a path such as `/dev/video0`."""
+    def __init__(
+        self,
+        name: str,
+        device: Device,
+        picture: Picture = Picture(),
+        *,
+        clock: Clock = time.time,
+        capture: Callable[[str, int], cv2.VideoCapture] = cv2.VideoCapture,
+    ) -> None:
+        """`capture` opens a device file with a backend of OpenCV."""
         super().__init__(name, clock=clock)
-        self._device = device
-        self._picture = picture
+        self._device, self._picture, self._new_capture = device, picture, capture
+
+    @property
+    def wanted_size(self) -> tuple[int, int]:
+        """What the driver is asked for."""
+        return self._picture.width, self._picture.height
 
     def connect(self) -> cv2.VideoCapture:
         """Open the device file and ask for compressed frames."""
-        require_device(self._device)
-        capture = cv2.VideoCapture(self._device, cv2.CAP_V4L2)
+        path = self._device.find()
+        capture = self._new_capture(path, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise CameraError(
-                f"camera {self._device} exists but gives no video: another program may be using it, "
-                f"or it is not a capture device; cameras found: {found_devices()}."
+                f"camera {path} exists but gives no video: another program may be using it, "
+                f"or it is not a capture device; cameras found: {self._device.others()}."
             )
         for wish, value in v4l2_wishes(self._picture):
             capture.set(wish, value)
+        self._device.remember(path)
         return capture
 
 
@@ -162,14 +184,18 @@ class NetworkCamera(OpenCvCamera):
         """`url` may hold a password: it is never shown, `name` is. The time-outs of OpenCV itself are 30 s."""
         super().__init__(name, clock=clock)
         self._url = url
-        self._timeouts = {
+        # After a time-out FFmpeg gives what its decoder still held back, one old picture for each further time-out.
+        self._longest_read_s = 0.9 * read_timeout_ms / 1000
+        # With several threads the decoder keeps a frame for each: what is read would lag behind by as many.
+        self._options = {
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: open_timeout_ms,
             cv2.CAP_PROP_READ_TIMEOUT_MSEC: read_timeout_ms,
+            cv2.CAP_PROP_N_THREADS: 1,
         }
 
     def connect(self) -> cv2.VideoCapture:
         """Connect and wait for the first bytes of video."""
-        parameters = [number for pair in self._timeouts.items() for number in pair]
+        parameters = [number for pair in self._options.items() for number in pair]
         capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, parameters)
         if not capture.isOpened():
             raise CameraError(
@@ -203,23 +229,6 @@ def csi_pipeline(sensor: int, picture: CsiPicture) -> str:
         f" ! video/x-raw,width={picture.width},height={picture.height},format=BGRx"
         " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
     )
-
-
-def require_device(device: str) -> None:
-    """Raise `CameraError` unless this process may read and write the device file."""
-    if not Path(device).exists():
-        raise CameraError(f"no camera at {device}: nothing is plugged in there; cameras found: {found_devices()}.")
-    if not os.access(device, os.R_OK | os.W_OK, effective_ids=True):
-        raise CameraError(
-            f"no permission to use camera {device}: join the group `video` with `sudo usermod -aG video $USER`, "
-            "then log in again."
-        )
-
-
-def found_devices(folder: Path = Path("/dev")) -> str:
-    """List the video devices that are plugged in, with their stable names last, or "none"."""
-    stable = sorted((folder / "v4l" / "by-id").glob("*"))
-    return ", ".join(str(path) for path in [*sorted(folder.glob("video[0-9]*")), *stable]) or "none"
 
 
 def _first_line(error: Exception) -> str:

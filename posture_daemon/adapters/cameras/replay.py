@@ -116,6 +116,10 @@ class ReplayCamera:
         return self._name
 
     @property
+    def wanted_size(self) -> None:
+        """A recording has the size that it has."""
+
+    @property
     def last_path(self) -> Path | None:
         """The file of the last image that was read; `None` before the first and for a video."""
         return self._recording.last_path

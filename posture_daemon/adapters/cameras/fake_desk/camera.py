@@ -65,6 +65,10 @@ class FakeDeskCamera:
         extra = "".join(f"&{key}={_text(value)}" for key, value in changed.items())
         return f"fake:desk?seed={self.seed}{extra}"
 
+    @property
+    def wanted_size(self) -> None:
+        """The desk is drawn in one size."""
+
     def open(self) -> None:
         """Start the desk's clock; opening again after `close` goes on where the time is by then."""
         self._is_open = True

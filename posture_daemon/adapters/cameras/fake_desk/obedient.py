@@ -32,6 +32,10 @@ class ObedientDesk:
         """As that of the camera inside."""
         return self._camera.name
 
+    @property
+    def wanted_size(self) -> None:
+        """The desk is drawn in one size."""
+
     def show(self, posture: str, day: int) -> None:
         """Show this posture from the next picture on, not before `day` (from 0), which has other clothes and another course."""
         if posture not in self._camera.desk.classes:

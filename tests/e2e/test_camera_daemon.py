@@ -1,0 +1,185 @@
+"""The real daemon on real network cameras that fail: told in `status` and in the log, over without a restart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posture_daemon.domain import Image, Status
+from posture_daemon.status import read_status
+from posture_daemon.store import Store
+from tests.e2e.command import posture_daemon, running, wait_until
+from tests.servers import MjpegServer, RtspServer
+
+pytestmark = pytest.mark.slow
+
+PROMISED_S = 5.0
+"""From the failure to the words in `status`, and from the camera's return to answered frames."""
+
+SETTINGS = """\
+[ui]
+enabled = false
+[camera]
+address = "{url}"
+[queue]
+audit_share = 1.0
+duplicate_cosine = 1.0
+most_per_minute = 3600
+audit_per_hour = 3600
+uncertain_per_hour = 3600
+"""
+
+
+def scene(number: int) -> Image:
+    """A picture with noise, which changes with its number."""
+    return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+
+
+class Run:
+    """A daemon on one data folder, as another process sees it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        folder.mkdir()
+        (folder / "posture-daemon.toml").write_text(SETTINGS.format(url=url))
+        self.store = Store(folder)
+        self.log = ""
+
+    def camera(self) -> dict[str, Any]:
+        """How its camera is doing."""
+        return dict((read_status(self.folder) or {}).get("camera") or {})
+
+    def answered(self) -> int:
+        """Frames answered so far."""
+        return int((read_status(self.folder) or {}).get("frames", {}).get("frames", 0))
+
+    def words(self) -> str:
+        """What `posture-daemon status` prints, on one line."""
+        return " ".join(posture_daemon(self.folder, "status").stdout.split())
+
+    def told(self, *statuses: str) -> float:
+        """Wait until `status` says so, and return how many seconds that took, which are not more than promised."""
+        return self._within(lambda: self.camera().get("status") in statuses, f"camera {statuses}")
+
+    def goes_on(self) -> float:
+        """Wait until frames are answered again, and return how many seconds that took, which are not more than promised."""
+        before = self.answered()
+        return self._within(lambda: self.answered() > before, "answered frames")
+
+    def _within(self, condition: Callable[[], bool], what: str) -> float:
+        began = time.monotonic()
+        wait_until(condition, what, PROMISED_S + 10)
+        took_s = time.monotonic() - began
+        assert took_s < PROMISED_S, f"{what} took {took_s:.1f} s; {self.camera()}"
+        return took_s
+
+
+@contextmanager
+def daemon_on(tmp_path: Path, url: str, waits_for_frames: bool = True) -> Iterator[Run]:
+    """Run the daemon for the block; afterwards its log is there."""
+    run = Run(tmp_path / "data", url)
+    with running(run.folder) as process:
+        if waits_for_frames:
+            wait_until(lambda: run.answered() > 3, "frames")
+        yield run
+        process.terminate()
+        run.log = process.communicate(timeout=15)[1]
+        assert process.returncode == 0
+
+
+def camera_lines(log: str) -> list[str]:
+    """What the log says of the camera."""
+    return [line for line in log.splitlines() if "camera" in line and "running:" not in line]
+
+
+def test_an_rtsp_camera_fails_in_every_way_and_the_daemon_goes_on(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Power cut, process stalled, black and frozen picture: each one warning and one line when it is over."""
+    with RtspServer() as camera, daemon_on(tmp_path, camera.url) as run:
+        took: dict[str, tuple[float, float]] = {}
+        camera.stop()
+        noticed_s = run.told("lost")
+        assert "lost since" in run.words()
+        assert read_status(run.folder)["frames"]["failed"] == 0  # type: ignore[index]
+        time.sleep(2)  # as long as it likes; meanwhile it is looked for
+        camera.start()
+        took["restarted"] = noticed_s, run.goes_on()
+        camera.stall()
+        noticed_s = run.told("lost")
+        camera.resume()
+        took["stalled"] = noticed_s, run.goes_on()
+        for pattern, status in (("black", "black"), ("smpte75", "frozen")):
+            camera.show(pattern)
+            noticed_s = run.told(status)
+            queued, answered = run.store.queue.counts()[Status.QUEUED], run.answered()
+            time.sleep(1.5)
+            assert (run.store.queue.counts()[Status.QUEUED], run.answered()) == (queued, answered)
+            assert status in run.words()
+            camera.show("smpte")
+            took[status] = noticed_s, run.goes_on()
+        assert run.store.queue.counts()[Status.QUEUED] > 0
+    record_property("seconds until noticed, until frames again", took)
+    print(*(f"RTSP {what}: noticed after {a:.1f} s, back after {b:.1f} s" for what, (a, b) in took.items()), sep="\n")  # noqa: T201
+    lines = camera_lines(run.log)
+    assert len(lines) == 8, run.log
+    for line, words in zip(
+        lines, ("lost", "is back", "lost", "is back", "black", "sees again", "repeats one", "sees again"), strict=True
+    ):
+        assert words in line
+
+
+def test_no_black_picture_of_a_camera_is_ever_queued(tmp_path: Path) -> None:
+    """Every frame is kept here, and between them come single black ones, and at last nothing else: none is in the queue."""
+    import cv2
+
+    black = np.zeros((48, 64, 3), np.uint8)
+    with (
+        MjpegServer(picture=lambda number: black if number % 3 else scene(number)) as camera,
+        daemon_on(tmp_path, camera.url) as run,
+    ):
+        camera.picture = lambda _: black
+        run.told("black")
+    waiting = run.store.queue.waiting()
+    assert len(waiting) > 3
+    for frame in waiting:
+        jpeg = np.frombuffer(run.store.queue.jpeg(frame.id), np.uint8)
+        picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert picture.mean() > 60
+
+
+def test_an_mjpeg_camera_is_switched_off_and_on(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Its connections are cut; later they only stall."""
+    took: dict[str, tuple[float, float]] = {}
+    with ExitStack() as servers:
+        camera = servers.enter_context(MjpegServer(picture=scene))
+        with daemon_on(tmp_path, camera.url) as run:
+            camera.stop()
+            noticed_s = run.told("lost")
+            again = servers.enter_context(MjpegServer(camera.port, picture=scene))
+            took["restarted"] = noticed_s, run.goes_on()
+            again.stall()
+            noticed_s = run.told("lost")
+            again.resume()
+            took["stalled"] = noticed_s, run.goes_on()
+    record_property("seconds until noticed, until frames again", took)
+    print(*(f"MJPEG {what}: noticed after {a:.1f} s, back after {b:.1f} s" for what, (a, b) in took.items()), sep="\n")  # noqa: T201
+    assert len(camera_lines(run.log)) == 4, run.log
+
+
+def test_a_camera_of_the_settings_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    """After a power cut the camera may start later than the daemon; `status` says what is missing until then."""
+    with MjpegServer(picture=scene) as camera:
+        url, port = camera.url, camera.port
+    with daemon_on(tmp_path, url, waits_for_frames=False) as run:
+        wait_until(lambda: run.camera().get("status") == "lost", "a lost camera")
+        assert "did not answer with video" in run.words()
+        with MjpegServer(port, picture=scene):
+            run.goes_on()

@@ -1,0 +1,119 @@
+"""Real network cameras that fail: an RTSP and an MJPEG server, read by OpenCV, are switched off, stalled and started again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from posture_daemon.adapters.cameras import open_camera
+from posture_daemon.adapters.cameras.newest import CameraState, NewestFrame
+from posture_daemon.domain import Image
+from posture_daemon.sight import Eye
+from tests.scripted_camera import await_state, started
+from tests.servers import MjpegServer, RtspServer
+
+PROMISED_S = 5.0
+"""Noticed within this time, and frames again within this time after the camera is back."""
+
+
+def scene(number: int) -> Image:
+    """A picture with noise, which changes with its number."""
+    return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+
+
+def reader_of(url: str) -> NewestFrame:
+    """As the daemon reads it, with the usual patience."""
+    return NewestFrame(open_camera(url), eye=Eye, another=lambda: open_camera(url))
+
+
+def noticed(reader: NewestFrame, status: str) -> CameraState:
+    """Wait until the camera is so, which must not take longer than promised."""
+    began = time.monotonic()
+    state = await_state(reader, lambda state: state.status == status)
+    assert time.monotonic() - began < PROMISED_S
+    return state
+
+
+def frames_again(reader: NewestFrame, away: CameraState) -> None:
+    """A new picture comes in the promised time."""
+    assert reader.wait(away.frames, PROMISED_S) is not None
+    assert reader.state.status == "running"
+
+
+@pytest.fixture(params=["h264", "jpeg"])
+def rtsp(request: pytest.FixtureRequest) -> Iterator[RtspServer]:
+    """An RTSP camera."""
+    with RtspServer(request.param) as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_an_rtsp_camera_that_is_restarted_comes_back(rtsp: RtspServer) -> None:
+    """Its power is cut for a while."""
+    with started(reader_of(rtsp.url)) as reader:
+        assert reader.wait(0, 10) is not None
+        rtsp.stop()
+        away = noticed(reader, "lost")
+        assert "stopped giving frames" in str(away.error)
+        rtsp.start()
+        frames_again(reader, away)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "rtsp", ["h264", "h264-b", "jpeg"], indirect=True
+)  # with B-frames a decoder holds pictures back
+def test_an_rtsp_camera_that_stalls_is_noticed_and_read_again(rtsp: RtspServer) -> None:
+    """Its process stops with all connections open, as a camera does whose processor hangs."""
+    with started(reader_of(rtsp.url)) as reader:
+        assert reader.wait(0, 10) is not None
+        rtsp.stall()
+        away = noticed(reader, "lost")
+        rtsp.resume()
+        frames_again(reader, away)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rtsp", ["h264"], indirect=True)
+def test_an_rtsp_camera_that_shows_nothing_is_blind(rtsp: RtspServer) -> None:
+    """A black picture, and one that stands still, through a real codec."""
+    with started(reader_of(rtsp.url)) as reader:
+        assert reader.wait(0, 10) is not None
+        for pattern, status in (("black", "black"), ("smpte75", "frozen")):
+            rtsp.show(pattern)
+            blind = noticed(reader, status)
+            rtsp.show("smpte")
+            frames_again(reader, blind)
+
+
+def test_an_mjpeg_camera_that_is_restarted_comes_back() -> None:
+    """On the same port."""
+    with MjpegServer(picture=scene) as server, started(reader_of(server.url)) as reader:
+        assert reader.wait(0, 10) is not None
+        server.stop()
+        away = noticed(reader, "lost")
+        with MjpegServer(server.port, picture=scene):
+            frames_again(reader, away)
+
+
+def test_an_mjpeg_camera_that_stalls_is_noticed_and_read_again() -> None:
+    """Connections stay open and silent."""
+    with MjpegServer(picture=scene) as server, started(reader_of(server.url)) as reader:
+        assert reader.wait(0, 10) is not None
+        server.stall()
+        away = noticed(reader, "lost")
+        server.resume()
+        frames_again(reader, away)
+
+
+def test_an_mjpeg_camera_that_repeats_its_picture_is_frozen() -> None:
+    """It sends frames all the time, and all are the same."""
+    with MjpegServer(picture=scene) as server, started(reader_of(server.url)) as reader:
+        assert reader.wait(0, 10) is not None
+        server.picture = lambda _: scene(0)
+        frozen = noticed(reader, "frozen")
+        server.picture = scene
+        frames_again(reader, frozen)
