@@ -32,6 +32,7 @@ check: setup ## lint, formatting, types, import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@test ! -x $(BIN)/shellcheck || $(BIN)/shellcheck systemd/*.sh
 
 format: setup ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix

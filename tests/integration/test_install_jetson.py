@@ -1,0 +1,390 @@
+"""`systemd/install-jetson.sh` on folders that stand for boards: what it refuses, plans, does, resumes and takes off again."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.jetson_board import JP6, JP7, PROJECT, SCRIPT, TORCH, TORCHVISION, Board
+
+APT = "apt-get -qq -o DPkg::Lock::Timeout=300"
+OPENCV_WITH_GSTREAMER = {
+    "__init__.py": "def getBuildInformation(): return '    GStreamer:                   YES (1.20.3)'"
+}
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    """An Orin Nano with JetPack 6, freshly flashed."""
+    return Board(tmp_path)
+
+
+def titles(output: str) -> list[str]:
+    """The numbered lines of a run, with what they say of a step that had nothing to do."""
+    return re.findall(r"^\d+\. (.*)$", output, re.M)
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["--bogus"], "There is no option --bogus; --help lists them."),
+            (["install"], "There is no option install; --help lists them."),
+            (["--torch-index"], "--torch-index needs a value; --help lists the options."),
+            (["--purge"], "--purge deletes your data and goes only with --uninstall."),
+            (["--uninstall", "--csi"], "--uninstall goes with --purge, --dry-run and --root only."),
+            (["--root", "/no/such/folder"], "There is no folder /no/such/folder; --root takes one that stands for /."),
+        ],
+    )
+    def test_refused(self, board: Board, arguments: list[str], says: str) -> None:
+        """What it does not understand ends in one sentence and exit code 2, with nothing done."""
+        before = board.files
+        run = board.run(*arguments)
+        assert (run.returncode, run.stderr, run.stdout) == (2, f"install-jetson: {says}\n", "")
+        assert (board.files, board.calls) == (before, [])
+
+    def test_help(self, board: Board) -> None:
+        """`--help` names every option."""
+        run = board.run("--help")
+        assert run.returncode == 0
+        for option in ("--dry-run", "--csi", "--jtop", "--torch-index", "--uninstall", "--purge", "--root"):
+            assert option in run.stdout
+
+
+class TestBoard:
+    @pytest.mark.parametrize(
+        ("release", "model", "says"),
+        [
+            (None, None, "not a Jetson"),
+            (("35", "6.1", "3.8"), "NVIDIA Jetson Orin Nano Developer Kit", "JetPack 5 or older"),
+            (("36", "3.0", "3.10"), "NVIDIA Jetson Orin Nano Developer Kit", "upgrade to JetPack 6.2"),
+            (("38", "2.0", "3.12"), "NVIDIA Jetson Orin Nano Developer Kit", "for the Thor alone"),
+            (("39", "2.0", "3.12"), "NVIDIA Jetson AGX Thor Developer Kit", 'this board is "NVIDIA Jetson AGX Thor'),
+            (("35", "6.1", "3.8"), "NVIDIA Jetson Xavier NX Developer Kit", 'this board is "NVIDIA Jetson Xavier NX'),
+            (("36", "4.7", "3.10"), None, 'this board is "of unknown name"'),
+            (("40", "1.0", "3.14"), "NVIDIA Jetson Orin Nano Developer Kit", "R40.1.0 is not known"),
+            (("x", "y", "3.10"), "NVIDIA Jetson Orin Nano Developer Kit", "R(unreadable) is not known"),
+            (("36", "4.7", "3.11"), "NVIDIA Jetson Orin Nano Developer Kit", "comes with Python 3.10"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, release: tuple[str, str, str] | None, model: str | None, says: str) -> None:
+        """Any other board, JetPack or Python is refused in one sentence that says what to do, and nothing is touched."""
+        board = Board(tmp_path, release, model)
+        before = board.files
+        run = board.run()
+        assert run.returncode == 1
+        assert says in run.stderr
+        assert run.stderr.count("\n") == 1
+        assert run.stderr.endswith((".\n", ").\n"))
+        assert (board.files, board.calls, run.stdout) == (before, [], "")
+
+    def test_dry_run_of_another_board(self, tmp_path: Path) -> None:
+        """A plan for a board that would be refused is refused as well."""
+        assert Board(tmp_path, None, None).run("--dry-run").returncode == 1
+
+
+class TestPlan:
+    @pytest.mark.parametrize(
+        ("release", "torch", "index"),
+        [
+            (JP6, "torch==2.9.1 torchvision==0.24.1", "https://pypi.jetson-ai-lab.io/jp6/cu126"),
+            (JP7, "torch==2.13.0 torchvision==0.28.0", "https://download.pytorch.org/whl/cu130"),
+        ],
+    )
+    def test_plan(self, tmp_path: Path, release: tuple[str, str, str], torch: str, index: str) -> None:
+        """`--dry-run` numbers what it would do, a line a step, with PyTorch before what depends on it, and does none of it."""
+        board = Board(tmp_path, release)
+        before = board.files
+        run = board.run("--dry-run")
+        plan = run.stdout.splitlines()
+        assert run.returncode == 0
+        assert plan[0].startswith("NVIDIA Jetson Orin Nano")
+        assert [line.partition(". ")[0] for line in plan[1:-1]] == [str(n) for n in range(1, 9)]
+        assert f"({torch}) from {index}" in plan[3]
+        assert "posture-daemon, ultralytics" in plan[5]
+        assert "service install" in plan[6]
+        assert plan[-1] == "Nothing was changed: this was the plan."
+        assert (board.files, board.calls) == (before, [])
+
+    def test_plan_when_installed(self, board: Board) -> None:
+        """On a board where all is done, the plan says of each step that it is so already."""
+        board.run()
+        assert [title.endswith(": already so") for title in titles(board.run("--dry-run").stdout)] == [True] * 6 + [
+            False
+        ] * 2
+
+    def test_plan_of_removal(self, board: Board) -> None:
+        """The removal has a plan too, and it deletes nothing."""
+        board.run()
+        before = board.files
+        run = board.run("--uninstall", "--purge", "--dry-run")
+        assert len(titles(run.stdout)) == 5
+        assert (board.files, board.calls) == (before, [])
+
+
+class TestInstall:
+    def test_jetpack_6(self, board: Board) -> None:
+        """NVIDIA's PyTorch comes first and alone, then the rest held to it, then the service, then the checks."""
+        run = board.run()
+        code = "/opt/posture-daemon"
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.splitlines()[-1].startswith("Installed.")
+        assert board.calls == [
+            f"{APT} update",
+            f"{APT} install --yes --no-install-recommends python3-venv libgl1 libglib2.0-0 libopenblas0",
+            f"venv --clear --system-site-packages {code}/venv",
+            "pip install --no-deps --index-url https://pypi.jetson-ai-lab.io/jp6/cu126 torch==2.9.1 torchvision==0.24.1",
+            f"pip install --no-deps --requirement {code}/libraries.txt",
+            "ldconfig",
+            "pip install --no-deps CHECKOUT",
+            "pip install --no-deps ultralytics<9,>=8.3.100 ultralytics-thop",
+            f"pip install --constraint {code}/pins.txt --requirement {code}/needs.txt",
+            "posture-daemon service install --root",
+            "posture-daemon --data-dir /var/lib/posture-daemon doctor",
+        ]  # fmt: skip
+
+    def test_what_the_rest_is_held_to(self, board: Board) -> None:
+        """PyTorch and numpy 1 are pinned, and no list asks for PyTorch, for a second CUDA, or for developers' tools."""
+        board.run()
+        files = board.files
+        assert files["opt/posture-daemon/pins.txt"].split() == ["torch==2.9.1", "torchvision==0.24.1", "numpy<2"]
+        assert files["opt/posture-daemon/libraries.txt"].split() == [
+            "nvidia-cudss-cu12==0.7.1.6",
+            "nvidia-cusparselt-cu12",
+        ]
+        needs = [re.split(r"[^\w.-]", line)[0] for line in files["opt/posture-daemon/needs.txt"].splitlines()]
+        assert {"filelock", "polars", "onnxruntime", "opencv-python", "jetson-stats"} <= set(needs)
+        assert not {
+            "torch",
+            "torchvision",
+            "ultralytics",
+            "ultralytics-thop",
+            "triton",
+            "cuda-toolkit",
+            "tensorrt",
+        } & set(needs)
+        assert not {"nvidia-cublas-cu12", "pytest", "ruff"} & set(needs)
+        assert (board.installed("torch"), board.installed("polars")) == ("2.9.1", "1.0")
+
+    def test_linker(self, board: Board) -> None:
+        """The libraries that NVIDIA's PyTorch asks the linker for are found there."""
+        board.run()
+        libraries = board.root / "opt/posture-daemon/venv/site/nvidia"
+        assert board.files["etc/ld.so.conf.d/posture-daemon.conf"].split() == [
+            f"{libraries}/nvidia-cudss-cu12/lib", f"{libraries}/nvidia-cusparselt-cu12/lib",
+        ]  # fmt: skip
+
+    def test_jetpack_7(self, tmp_path: Path) -> None:
+        """JetPack 7.2 gets PyTorch from where there is one for its GPU, and nothing is told to the linker."""
+        board = Board(tmp_path, JP7)
+        assert board.run().returncode == 0
+        assert (
+            "pip install --no-deps --index-url https://download.pytorch.org/whl/cu130 torch==2.13.0 torchvision==0.28.0"
+            in board.calls
+        )
+        assert "ldconfig" not in board.calls
+        assert board.files["opt/posture-daemon/libraries.txt"].split()[0] == "nvidia-cudnn-cu13"
+        assert board.files["opt/posture-daemon/pins.txt"].split() == ["torch==2.13.0", "torchvision==0.28.0"]
+
+    def test_index(self, board: Board) -> None:
+        """Another index of PyTorch's wheels can be named."""
+        board.run("--torch-index", "https://wheels.example/jp6")
+        assert (
+            "pip install --no-deps --index-url https://wheels.example/jp6 torch==2.9.1 torchvision==0.24.1"
+            in board.calls
+        )
+
+    def test_pytorch_of_the_system_stays(self, board: Board) -> None:
+        """A PyTorch with CUDA that the system's Python has already is kept as it is, and pinned."""
+        board.give_package("torch", {"__init__.py": TORCH, "version.py": "cuda = '12.6'"})
+        board.give_package("torchvision", {"__init__.py": TORCHVISION})
+        assert board.run().returncode == 0
+        assert board.installed("torch") is None
+        assert board.files["opt/posture-daemon/pins.txt"].split()[:2] == ["torch==1.0", "torchvision==1.0"]
+
+    def test_pytorch_without_cuda_does_not_count(self, board: Board) -> None:
+        """A PyTorch that cannot use the GPU is no reason to leave NVIDIA's out."""
+        board.give_package("torch", {"__init__.py": "", "version.py": "cuda = None"})
+        board.give_package("torchvision", {"__init__.py": ""})
+        assert board.run().returncode == 0
+        assert board.installed("torch") == "2.9.1"
+
+
+class TestAgain:
+    @pytest.mark.parametrize("release", [JP6, JP7])
+    def test_nothing_changes(self, tmp_path: Path, release: tuple[str, str, str]) -> None:
+        """A second run changes no file, calls nothing that would, and says so."""
+        board = Board(tmp_path, release)
+        board.run()
+        before = board.files
+        run = board.run()
+        assert run.returncode == 0
+        assert run.stdout.splitlines()[-1] == "Everything was in place; nothing was changed."
+        assert board.calls == ["posture-daemon --data-dir /var/lib/posture-daemon doctor"]
+        assert board.files == before
+
+    def test_newer_checkout(self, board: Board) -> None:
+        """A newer checkout is installed and brought into service; PyTorch and the system's packages are left alone."""
+        board.run()
+        board.code.write_text("# newer\n")
+        assert board.run().returncode == 0
+        assert [call.partition(" --")[0] for call in board.calls[:-1]] == ["pip install"] * 3 + [
+            "posture-daemon service install"
+        ]
+        assert not any("torch==" in call for call in board.calls)
+
+    @pytest.mark.parametrize(
+        ("fails", "step"),
+        [
+            (f"{APT} install", 1),
+            ("python3 -m venv", 2),
+            ("torch==2.9.1", 3),
+            ("libraries.txt", 4),
+            ("ldconfig", 4),
+            ("install --quiet --no-deps ultralytics", 5),
+            ("needs.txt", 5),
+            ("service install", 6),
+            ("doctor", 7),
+        ],
+    )
+    def test_resumes(self, board: Board, fails: str, step: int) -> None:
+        """A step that fails is named with what to do; the next run skips what is done, and all ends well."""
+        run = board.run(fails=fails)
+        assert run.returncode != 0
+        assert re.search(
+            rf"^install-jetson: step {step} \(.+\) failed\. .+ Running this again resumes at this step\.$",
+            run.stderr,
+            re.M,
+        )
+        assert len(titles(run.stdout)) == step
+        again = board.run()
+        assert again.returncode == 0, again.stderr
+        assert [title.endswith(": already so") for title in titles(again.stdout)[: step - 1]] == [True] * (step - 1)
+        assert (board.installed("torch"), board.installed("polars")) == ("2.9.1", "1.0")
+        assert board.run().stdout.endswith("nothing was changed.\n")
+
+    def test_gpu_that_does_not_compute(self, board: Board) -> None:
+        """Without the GPU the last check fails, and says that the service runs all the same."""
+        run = board.run(fails="computes on")
+        assert run.returncode != 0
+        assert "The service runs all the same" in run.stderr
+        assert (board.root / "etc/systemd/system/posture-daemon.service").exists()
+
+
+class TestCsi:
+    def test_jetpacks_opencv_stays(self, board: Board) -> None:
+        """With `--csi` pip brings no OpenCV, so that JetPack's is the one that is imported."""
+        board.give_package("cv2", OPENCV_WITH_GSTREAMER)
+        run = board.run("--csi")
+        assert run.returncode == 0, run.stderr
+        assert board.installed("opencv-python") is None
+        assert "opencv-python" not in board.files["opt/posture-daemon/needs.txt"]
+        assert "etc/systemd/system/posture-daemon.service.d/20-csi.conf" in board.files
+        assert not any("libopencv-python" in call for call in board.calls)
+
+    @pytest.mark.parametrize(("release", "package"), [(JP6, "libopencv-python"), (JP7, "python3-opencv")])
+    def test_opencv_is_missing(self, tmp_path: Path, release: tuple[str, str, str], package: str) -> None:
+        """Where the system has no OpenCV with GStreamer its package is installed; if it still has none, that step fails."""
+        board = Board(tmp_path, release)
+        run = board.run("--csi")
+        assert f"{APT} install --yes --no-install-recommends {package}" in board.calls
+        assert "step 2 (Keep the system's OpenCV" in run.stderr
+        assert run.returncode != 0
+
+    def test_choice_is_kept(self, board: Board) -> None:
+        """Chosen later it takes pip's OpenCV away, and an update without the option does not bring it back."""
+        board.give_package("cv2", OPENCV_WITH_GSTREAMER)
+        board.run()
+        assert board.installed("opencv-python") == "1.0"
+        board.run("--csi")
+        assert board.installed("opencv-python") is None
+        board.code.write_text("# newer\n")
+        board.run()
+        assert board.installed("opencv-python") is None
+
+
+class TestJtop:
+    def test_service_of_the_same_package(self, board: Board) -> None:
+        """`--jtop` starts jetson-stats from the daemon's own environment, before the service that wants its group."""
+        assert board.run("--jtop").returncode == 0
+        assert board.calls.index("groupadd --force jtop") < board.calls.index("posture-daemon service install --root")
+        assert "jtop --install-service" in board.calls
+        assert board.files["usr/local/bin/jtop"] == f"{board.root}/opt/posture-daemon/venv/bin/jtop"
+
+    def test_somebody_elses_stays(self, board: Board) -> None:
+        """A jtop.service that was there before is neither replaced nor removed."""
+        unit = board.root / "etc/systemd/system/jtop.service"
+        unit.parent.mkdir(parents=True)
+        unit.write_text("[Unit]\n")
+        board.run("--jtop")
+        board.run("--uninstall", "--purge")
+        assert unit.read_text() == "[Unit]\n"
+        assert not any("jtop" in call for call in board.calls)
+
+
+class TestUninstall:
+    @pytest.mark.parametrize("arguments", [(), ("--jtop",)])
+    def test_leaves_the_data(self, board: Board, arguments: tuple[str, ...]) -> None:
+        """Everything that was put there is gone again, but for the data."""
+        before = board.files
+        board.run(*arguments)
+        label = board.root / "var/lib/posture-daemon/posture.db"
+        label.write_text("a label")
+        run = board.run("--uninstall")
+        assert run.returncode == 0
+        assert board.files == {**before, "var/lib/posture-daemon/posture.db": "a label"}
+        assert not (board.root / "opt/posture-daemon").exists()
+        assert "Your data stays in /var/lib/posture-daemon" in run.stdout
+        assert board.calls[0] == "posture-daemon service uninstall --root"
+
+    def test_purge(self, board: Board) -> None:
+        """With `--purge` the data goes too."""
+        before = board.files
+        board.run()
+        board.run("--uninstall", "--purge")
+        assert board.files == before
+        assert not (board.root / "var/lib/posture-daemon").exists()
+
+    def test_twice(self, board: Board) -> None:
+        """Where nothing is, nothing is removed."""
+        run = board.run("--uninstall")
+        assert (run.returncode, board.calls) == (0, [])
+        assert run.stdout.splitlines()[-1] == "There was nothing to remove."
+
+    def test_broken_installation(self, board: Board) -> None:
+        """Where the program no longer runs, the service is removed without it."""
+        before = board.files
+        board.run()
+        (board.root / "opt/posture-daemon/venv/bin/posture-daemon").unlink()
+        assert board.run("--uninstall", "--purge").returncode == 0
+        assert board.files == before
+        assert board.calls[:2] == ["systemctl disable --now posture-daemon.service", "systemctl daemon-reload"]
+
+    def test_after_half_an_installation(self, board: Board) -> None:
+        """An installation that stopped in the middle can be taken off."""
+        before = board.files
+        board.run(fails="needs.txt")
+        assert board.run("--uninstall").returncode == 0
+        assert board.files == before
+
+    def test_on_any_board(self, tmp_path: Path) -> None:
+        """Removing needs no Jetson: a disk may have moved, or the board been upgraded."""
+        assert Board(tmp_path, None, None).run("--uninstall").returncode == 0
+
+
+def test_what_the_page_says() -> None:
+    """The page names the same versions and places as the script."""
+    page, script = (
+        (PROJECT / "docs/jetson.md").read_text(encoding="utf-8"),
+        (PROJECT / SCRIPT).read_text(encoding="utf-8"),
+    )
+    for found in re.findall(r"torch(?:vision)?==[\d.]+|https://[\w./-]+/cu\d+|nvidia-cud\w+-cu\d+", script):
+        assert found in page, found
+
+
+def test_syntax() -> None:
+    """The script is sound shell."""
+    subprocess.run(["bash", "-n", str(PROJECT / SCRIPT)], check=True)
