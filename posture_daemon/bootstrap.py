@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posture_daemon.adapters.allocator import keep_little
 from posture_daemon.adapters.backbone_on_demand import backbone_of
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
 from posture_daemon.adapters.cameras.address import open_camera
@@ -246,6 +247,7 @@ def _page(
 
 def build_daemon(settings: Settings) -> Daemon:
     """Everything for `posture-daemon run`. Raises one of our errors when the camera or the champion cannot be used."""
+    keep_little()
     source = newest_frame(settings, open_camera(settings.camera.address))
     source.check()
     store = open_store(settings)
