@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posture_daemon.adapters.allocator import keep_little
 from posture_daemon.adapters.backbone_on_demand import backbone_of
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
 from posture_daemon.adapters.cameras.address import is_live, open_camera
@@ -252,6 +253,7 @@ def build_daemon(settings: Settings, supervisor: Supervisor | None = None, needs
     A live camera that is not there yet is waited for, since it may be switched on later, unless `needs_camera`.
     """
     supervisor = supervisor or Supervisor()
+    keep_little()
     source = newest_frame(settings, open_camera(settings.camera.address))
     if needs_camera or not is_live(settings.camera.address):
         source.check()

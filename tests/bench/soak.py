@@ -1,0 +1,195 @@
+"""An hour in the life of the daemon: does it grow, and does it keep up?
+
+    python tests/bench/soak.py [--minutes 60] [--warm-up 10] [--out docs/images]
+
+The real daemon in a process of its own, on the fake desk at 10 frames a second. An owner in this process answers over HTTP
+all the time, trainings begin every few minutes, the champion changes by promotion and by `models rollback`, backups, tidying
+and refits run on short intervals. Every ten seconds the daemon is looked at from outside. `soak.csv` and `soak.png` keep what
+was seen, and the exit code says whether the bars are met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+
+from posture_daemon.adapters.cameras.fake_desk import FakeDesk  # noqa: E402
+from tests.bench.soak_report import Sample, draw, read_csv, report, write_csv  # noqa: E402
+from tests.e2e.command import environment, wait_until  # noqa: E402
+from tests.page_owner import PageOwner  # noqa: E402
+
+SEED = 37
+SETTINGS = f"""\
+[camera]
+address = "fake:desk?seed={SEED}&fps=10&speed=12"
+fps = 10
+[queue]
+unsure_below = 0.95
+audit_share = 0.02
+duplicate_cosine = 0.999
+most_frames = 300
+[labels]
+block_length_s = 600
+[training]
+min_new_labels = 20
+[schedule]
+check_every_s = 10
+cooldown_s = 120
+away_s = 0
+backup_every_h = 0.2
+tidy_every_h = 0.25
+calibrate_every_h = 0.25
+[limits]
+memory_reserve_mb = 256
+start_celsius = 105
+pause_celsius = 110
+stop_celsius = 115
+[promotion]
+min_probability = 0.6
+max_recall_loss = 0.2
+[ui]
+port = 0
+"""
+SAMPLE_EVERY_S, ANSWER_EVERY_S, ROLL_BACK_EVERY_S = 10.0, 4.0, 600.0
+ANSWERS_A_TIME = 1
+
+
+def main() -> int:
+    """Run, or with `--report` only read what an earlier run has written."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--warm-up", type=float, default=10.0, help="minutes that do not count")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "images")
+    parser.add_argument("--report", action="store_true", help="only draw and judge soak.csv again")
+    options = parser.parse_args()
+    file = options.out / "soak.csv"
+    if not options.report:
+        with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+            write_csv(file, Soak(Path(folder)).run(options.minutes * 60, file))
+    samples = read_csv(file)
+    draw(samples, options.warm_up * 60, options.out / "soak.png")
+    return report(samples, options.warm_up * 60)
+
+
+class Soak:
+    """One run in a data folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder)]
+        self.labels = self.rollbacks = 0
+
+    def run(self, seconds: float, file: Path) -> list[Sample]:
+        """Look at the daemon for so long; `file` is written as it goes, so that a run that ends early shows what it saw."""
+        (self.folder / "posture-daemon.toml").write_text(SETTINGS)
+        with (self.folder / "daemon.log").open("wb") as log:
+            daemon = subprocess.Popen([*self.command, "run"], stdout=log, stderr=log, cwd=REPOSITORY, env=environment())
+        try:
+            address = wait_until(lambda: self.status().get("page"), "the page", 60)
+            owner = PageOwner(address, FakeDesk(seed=SEED))
+            return self._watch(psutil.Process(daemon.pid), owner, seconds, file)
+        finally:
+            daemon.terminate()
+            code = daemon.wait(30)
+            sys.stdout.write(f"the daemon ended with code {code}\n{self._complaints()}")
+
+    def status(self) -> dict[str, Any]:
+        """What the daemon said within the last second; empty before its first word."""
+        try:
+            return dict(json.loads((self.folder / "status.json").read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _watch(self, process: psutil.Process, owner: PageOwner, seconds: float, file: Path) -> list[Sample]:
+        began = time.monotonic()
+        answer_at, sample_at, roll_back_at = 0.0, SAMPLE_EVERY_S, ROLL_BACK_EVERY_S
+        samples: list[Sample] = []
+        while (now := time.monotonic() - began) < seconds and process.is_running():
+            if now >= sample_at:
+                samples.append(self._sample(process, now))
+                write_csv(file, samples)
+                sample_at += SAMPLE_EVERY_S
+            elif now >= answer_at:
+                self._answer(owner)
+                answer_at = now + ANSWER_EVERY_S
+            elif now >= roll_back_at:
+                done = subprocess.run([*self.command, "models", "rollback"], capture_output=True, check=False, env=environment())  # fmt: skip
+                self.rollbacks += done.returncode == 0
+                roll_back_at += ROLL_BACK_EVERY_S
+            time.sleep(0.1)
+        return samples
+
+    def _answer(self, owner: PageOwner) -> None:
+        try:
+            self.labels += owner.answer(ANSWERS_A_TIME)
+        except OSError as error:  # counted by its absence in the labels; a daemon that is gone ends the loop
+            sys.stdout.write(f"an answer failed: {error}\n")
+
+    def _sample(self, process: psutil.Process, now: float) -> Sample:
+        said = self.status()
+        # Threads first: reading the others takes a while, in which a job may end.
+        threads, handles = process.num_threads(), process.num_fds()
+        sizes = [self._size(name) for name in ("posture.db", "posture.db-wal")]
+        return Sample(
+            seconds=round(now, 1),
+            **_memory(process.pid),
+            children=_children(process),
+            handles=handles,
+            threads=threads,
+            frames=said["frames"]["frames"],
+            skipped=said["frames"]["skipped"],
+            longest_gap_s=round(said["frames"]["longest_gap_s"], 3),
+            model=said["model"],
+            labels=self.labels,
+            rollbacks=self.rollbacks,
+            database=sizes[0],
+            wal=sizes[1],
+            load=round(psutil.getloadavg()[0], 2),
+        )
+
+    def _size(self, name: str) -> int:
+        try:
+            return (self.folder / name).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _complaints(self) -> str:
+        lines = (self.folder / "daemon.log").read_text(errors="replace").splitlines()
+        return "".join(f"  {line}\n" for line in lines if "WARNING" in line or "ERROR" in line or "PROMOTED" in line)
+
+
+def _memory(pid: int) -> dict[str, int]:
+    """Bytes by kind, from the kernel's own sums over the mappings of the process."""
+    found = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    kb = {name: int(text.split()[0]) * 1024 for name, text in found.items()}
+    return {
+        "rss": kb["Rss"],
+        "pss": kb["Pss"],
+        "uss": kb["Private_Clean"] + kb["Private_Dirty"],
+        "anonymous": kb["Anonymous"] + kb.get("Swap", 0),
+    }
+
+
+def _children(process: psutil.Process) -> int:
+    total = 0
+    for child in process.children(recursive=True):
+        try:
+            total += _memory(child.pid)["pss"]
+        except (OSError, psutil.Error, KeyError, ValueError):  # it has just ended
+            continue
+    return total
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+"""SIGKILL for the real daemon, at a random moment of each phase; the next one must start without a hand and have everything."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from posture_daemon.adapters.cameras.fake_desk import FakeDesk
+from posture_daemon.store import Store
+from tests.faults.ledger import Ledger
+from tests.faults.old_schemas import OLD_SCHEMAS, make_old
+from tests.faults.places import SEED, camera, copy_of, settings_text
+from tests.faults.processes import Nursery, is_alive, kill, stop_of, until
+from tests.faults.witness import Witness, database
+from tests.page_owner import PageOwner
+
+READY_S = 40.0
+BEST, WORST = 1, 2
+"""Models of the folder; see `places`."""
+
+SHARES = {"start": 10, "write": 20, "label": 25, "train": 10, "promote": 10, "swap": 10, "back up": 8, "migrate": 7}
+FAULT = "SIGKILL"
+TRIALS_A_FOLDER = 25
+
+
+class Watched:
+    """A daemon that was started on a folder, seen through its log."""
+
+    def __init__(self, nursery: Nursery, folder: Path, day: int, *, hurried: bool = False) -> None:
+        self.folder, self.log = folder, folder.with_name(f"{folder.name}.log")
+        self.log.write_text("")
+        arguments = ("--data-dir", folder, "run", "--camera", camera(day))
+        self.process = nursery.fork("posture_daemon.cli", *arguments, out=self.log, hurried=hurried)
+
+    def ready(self) -> str | None:
+        """The address of its page, once it says that it runs."""
+        said = self.log.read_text(errors="replace")
+        found = re.search(r"label page is at (\S+)", said)
+        return found.group(1) if found and "running: camera" in said else None
+
+    def wait_ready(self) -> str | None:
+        """The same, after waiting for it; `None` when it has ended or says nothing."""
+        until(lambda: self.ready() or not is_alive(self.process), READY_S)
+        return self.ready() if is_alive(self.process) else None
+
+
+class Owner:
+    """Answers and pauses in a thread until the daemon is gone."""
+
+    def __init__(self, witness: Witness, address: str) -> None:
+        self._witness = witness
+        self._page = PageOwner(address, FakeDesk(seed=SEED), timeout_s=15, acknowledged=witness.labels)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._answer)
+        self.given = 0
+
+    def start(self) -> Owner:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """The daemon is gone: what was not acknowledged is nobody's promise."""
+        self._over.set()
+        self._thread.join()
+
+    def _answer(self) -> None:
+        while not self._over.is_set():
+            with suppress(OSError, ValueError):
+                self.given += self._page.answer(2)
+
+
+class DaemonKills:
+    """A series of kills; each begins with the restart after the one before."""
+
+    def __init__(self, nursery: Nursery, template: Path, place: Path, seed: int, ledger: Ledger) -> None:
+        self._nursery, self._template, self._place, self._ledger = nursery, template, place, ledger
+        self._chance, self._day = random.Random(seed), 0
+        self._folders = 0
+        self._owner: Owner | None = None
+        self._phases: dict[str, Callable[[Watched, Witness, str], Any]] = {
+            "write": self._write, "label": self._label, "train": self._train, "promote": self._promote,
+            "swap": self._swap, "back up": self._back_up,
+        }  # fmt: skip
+
+    def run(
+        self, number: int, phases: dict[str, int] | None = None, say: Callable[[int], None] = lambda _n: None
+    ) -> None:
+        """So many kills, phases by their shares; a new folder after some of them, when the last restart is stopped in peace."""
+        shares = phases or SHARES
+        names = self._chance.choices([*shares], [*shares.values()], k=number)
+        for start in range(0, number, TRIALS_A_FOLDER):
+            self._series(names[start : start + TRIALS_A_FOLDER])
+            say(min(number, start + TRIALS_A_FOLDER))
+
+    def _series(self, names: list[str]) -> None:
+        self._folders += 1
+        folder = copy_of(self._template, self._place / f"daemon-{self._folders}")
+        witness = Witness(folder)
+        before: str | None = None
+        witness.look()
+        witness.changed_answers()
+        for name in names:
+            began = time.monotonic()
+            if name == "migrate":
+                self._migrate()
+            else:
+                self._one(name, before, folder, witness)
+                before = name
+            self._ledger.of(name, FAULT).seconds += time.monotonic() - began
+        if before is not None:
+            self._end(before, folder, witness)
+
+    def _one(self, name: str, before: str | None, folder: Path, witness: Witness) -> None:
+        """Start (the restart after `before`), look whether all is there, get into the phase, kill at a random moment of it."""
+        (folder / "posture-daemon.toml").write_text(
+            settings_text(learns=name in ("train", "promote"), backs_up=name == "back up")
+        )
+        if name == "promote":
+            _promote(folder, WORST, witness)
+        daemon = self._start(folder, hurried=name == "back up")
+        if name == "start":
+            time.sleep(self._chance.uniform(0, 0.6))
+            self._kill(name, daemon)
+            return
+        address = daemon.wait_ready()
+        self._look(before, witness, daemon, address)
+        witness.promoting = witness.promoting or name in ("train", "promote")
+        if address is not None:
+            self._phases[name](daemon, witness, address)
+        self._kill(name, daemon)
+        if self._chance.random() < 0.25:  # at times before anybody else has opened, and so mended, the file
+            self._check(name, witness)
+
+    def _start(self, folder: Path, *, hurried: bool = False) -> Watched:
+        self._day += 1
+        return Watched(self._nursery, folder, self._day, hurried=hurried)
+
+    def _kill(self, name: str, daemon: Watched) -> None:
+        alone = self._chance.random() < 0.7  # else at once with its training, as when the power goes
+        count = self._ledger.of(name, FAULT)
+        count.done += 1
+        self._ledger.landed[name, _seen(name, daemon)] += 1
+        orphans = kill(daemon.process, with_children=not alone)
+        count.orphans += len(orphans)
+        count.odd.extend(f"orphan {orphan}" for orphan in orphans)
+        if self._owner is not None:  # answers were on their way until the end
+            self._owner.stop()
+            self._owner = None
+
+    def _look(self, before: str | None, witness: Witness, daemon: Watched, address: str | None) -> None:
+        """After a restart; `before` is the phase in which the daemon before it was killed."""
+        if before is None:
+            return
+        count = self._ledger.of(before, FAULT)
+        count.restarts += 1
+        if before == "promote":
+            self._ledger.landed[before, _record(witness.folder)] += 1
+        if address is None:
+            count.hands += 1
+            count.odd.append(f"no restart: {daemon.log.read_text(errors='replace')[-400:]}")
+        self._check(before, witness)
+
+    def _check(self, before: str, witness: Witness) -> None:
+        self._ledger.lose(before, FAULT, [*witness.missing(), *witness.changed_answers()])
+        self._ledger.acknowledged += len(witness.labels) + len(witness.frames) + len(witness.decisions) + 1
+        witness.look()
+
+    def _write(self, daemon: Watched, witness: Witness, _address: str) -> None:
+        end = time.monotonic() + self._chance.uniform(0.05, 0.8)
+        while time.monotonic() < end and is_alive(daemon.process):
+            witness.look()
+            time.sleep(0.005)
+
+    def _label(self, _daemon: Watched, witness: Witness, address: str) -> None:
+        owner = self._owner = Owner(witness, address).start()
+        until(lambda: owner.given, 10)
+        store = Store(witness.folder)
+        witness.pause = store.pauses.begin(time.time()).id
+        store.close()
+        time.sleep(self._chance.uniform(0, 0.7))
+
+    def _train(self, _daemon: Watched, witness: Witness, address: str) -> None:
+        self._answer_something(witness, address)
+        until(lambda: _trains(witness.folder), 20)
+        time.sleep(self._chance.uniform(0, 2.0))
+
+    def _promote(self, daemon: Watched, witness: Witness, address: str) -> None:
+        """From the moment when the training child is done until some time after the decision."""
+        self._answer_something(witness, address)
+        done = until(lambda: [*witness.folder.glob("training-*/result.json")], 30)
+        until(lambda: done and not daemon.process.children(), 5)
+        time.sleep(self._chance.uniform(0, 0.12))
+
+    def _swap(self, _daemon: Watched, witness: Witness, _address: str) -> None:
+        """Somebody makes another model champion; the daemon follows within a second."""
+        _promote(witness.folder, BEST if witness.champion != BEST else WORST, witness)
+        time.sleep(self._chance.uniform(0, 1.3))
+
+    def _back_up(self, _daemon: Watched, witness: Witness, _address: str) -> None:
+        until(lambda: (witness.folder / "backups").exists(), 10)
+        time.sleep(self._chance.uniform(0, 0.4))
+
+    def _answer_something(self, witness: Witness, address: str) -> None:
+        """New labels, so that there is something to learn."""
+        store = Store(witness.folder)
+        store.pauses.end()
+        store.close()
+        witness.pause = None
+        page = PageOwner(address, FakeDesk(seed=SEED), acknowledged=witness.labels)
+
+        def answered() -> int:
+            with suppress(OSError, ValueError):
+                return page.answer(1)
+            return 0
+
+        until(answered, 10)
+
+    def _migrate(self) -> None:
+        """A folder of an older release: killed while it is brought up to date, then started again."""
+        revision = self._chance.choice(OLD_SCHEMAS)
+        folder = copy_of(self._template, self._place / "old")
+        make_old(folder, revision)
+        witness = Witness(folder)
+        witness.look()
+        daemon = self._start(folder)
+        time.sleep(self._chance.uniform(0, 0.5))
+        self._kill("migrate", daemon)
+        with database(folder) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+        self._ledger.landed["migrate", "before the commit" if found == revision else "after the commit"] += 1
+        again = self._start(folder)
+        address = again.wait_ready()
+        self._look("migrate", witness, again, address)
+        kill(again.process)
+
+    def _end(self, before: str, folder: Path, witness: Witness) -> None:
+        """The restart after the last kill, then a stop in peace."""
+        daemon = self._start(folder)
+        self._look(before, witness, daemon, daemon.wait_ready())
+        if not stop_of(daemon.process, 10):
+            self._ledger.of(before, FAULT).odd.append("it did not stop within 10 s")
+            kill(daemon.process)
+        for name in leftovers(folder):
+            self._ledger.leftovers[name] += 1
+
+
+def leftovers(folder: Path) -> list[str]:
+    """The kind of each file that a killed process left and nobody has taken away yet."""
+    kinds = {
+        "training folders": folder.glob("training-*"),
+        "imports": folder.glob("import-*"),
+        "partial heads": (folder / "models" / "heads").glob(".*"),
+        "partial backbones": (folder / "models" / "backbones").glob(".*"),
+        "partial backups": (folder / "backups").glob(".*"),
+        "partial caches": (folder / "cache").rglob("*.partial"),
+    }
+    return [kind for kind, found in kinds.items() for _ in found]
+
+
+def _seen(name: str, daemon: Watched) -> str:
+    """What the daemon was doing when it was killed, as far as it can be seen from outside."""
+    if not is_alive(daemon.process):
+        return "it had ended"
+    if name in ("train", "promote"):
+        return "beside a training child" if daemon.process.children() else "no training child"
+    if name == "back up":
+        return "beside a half written copy" if [*daemon.folder.glob("backups/.*")] else "between two copies"
+    if name == "swap":
+        return "after the swap" if "answers from now on" in daemon.log.read_text() else "before the swap"
+    return "running" if daemon.ready() else "starting"
+
+
+def _record(folder: Path) -> str:
+    """The same, as the database tells it afterwards."""
+    with database(folder) as connection:
+        row = connection.execute("SELECT outcome FROM training_runs ORDER BY id DESC LIMIT 1").fetchone()
+    return f"the run is {row[0] if row else 'not there'}"
+
+
+def _promote(folder: Path, version_id: int, witness: Witness) -> None:
+    """As `models rollback` does, in a process that is not the daemon."""
+    store = Store(folder)
+    store.models.promote(version_id, time.time())
+    store.close()
+    witness.champion, witness.promoting = version_id, False
+
+
+def _trains(folder: Path) -> bool:
+    with database(folder) as connection:
+        return bool(connection.execute("SELECT 1 FROM training_runs WHERE outcome IS NULL").fetchone())
