@@ -5,7 +5,7 @@ BIN := .venv/bin
 OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-torch-free check format starter example docs clean
+.PHONY: help setup demo test test-torch-free check format starter example docs clean image-test
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -26,6 +26,10 @@ test: setup ## run all tests, those without torch on Python 3.10 and 3.12 too
 
 test-torch-free: setup ## run the tests that need no torch on Python 3.10 and 3.12
 	$(BIN)/python .ci/torch_free.py
+
+image-test: setup ## build the container image and try it; as root, with buildah and podman
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/image_test.py
+	@$(BIN)/python .ci/jetson_wheels.py
 
 check: setup ## lint, formatting, types, import contracts
 	$(BIN)/ruff check
