@@ -318,6 +318,7 @@ remove_jtop() {
     systemctl disable --now jtop.service || true
     rm -f "$root/etc/systemd/system/jtop.service" "$root/etc/profile.d/jtop_env.sh" "$JTOP"
     systemctl daemon-reload
+    groupdel jtop || true
 }
 
 linker_gone() { [ ! -e "$LINKER" ]; }

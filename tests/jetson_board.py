@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,7 @@ PROGRAMS = {
     "dpkg-query": 'for p; do :; done; [ -e "$BOARD/apt/$p" ] && printf "install ok installed"',
     "ldconfig": "",
     "groupadd": "",
+    "groupdel": "",
     "systemctl": "",
     "runuser": 'shift 3; exec "$@"',
     "python3": """
@@ -197,21 +199,14 @@ class Board:
     @property
     def calls(self) -> list[str]:
         """The calls of the last run that change something, in order, less what is the same in all of them."""
-        heads = {
-            "python -m pip ": "pip ", "python3 -m venv": "venv", "apt-get": "apt-get", "posture-daemon": "posture-daemon",
-            "ldconfig": "ldconfig", "groupadd": "groupadd", "systemctl": "systemctl", "jtop": "jtop",
-        }  # fmt: skip
-        found = []
-        for line in (self.folder / "calls").read_text().splitlines():
-            head = next((head for head in heads if line.startswith(head)), None)
-            if head is not None:
-                call = heads[head] + line.removeprefix(head)
-                found.append(
-                    call.replace(" --quiet", "")
-                    .replace(str(self.root), "")
-                    .replace(str(self.checkout), "CHECKOUT")
-                    .rstrip()
-                )
+        change = re.compile(
+            r"(?:python -m (?=pip )|python3 -m (?=venv )|(?=apt-get|posture-daemon|ldconfig|group|systemctl|jtop))(.*)"
+        )
+        lines = (self.folder / "calls").read_text().splitlines()
+        found = [matched[1] for line in lines if (matched := change.match(line))]
+        same = {" --quiet": "", str(self.root): "", str(self.checkout): "CHECKOUT"}
+        for text, short in same.items():
+            found = [call.replace(text, short).rstrip() for call in found]
         return found
 
     @property

@@ -313,6 +313,8 @@ class TestJtop:
         assert board.calls.index("groupadd --force jtop") < board.calls.index("posture-daemon service install --root")
         assert "jtop --install-service" in board.calls
         assert board.files["usr/local/bin/jtop"] == f"{board.root}/opt/posture-daemon/venv/bin/jtop"
+        board.run("--uninstall")
+        assert {"systemctl disable --now jtop.service", "groupdel jtop"} <= set(board.calls)
 
     def test_somebody_elses_stays(self, board: Board) -> None:
         """A jtop.service that was there before is neither replaced nor removed."""

@@ -65,3 +65,21 @@ def test_every_command_in_the_readme_exists() -> None:
         name = next(n for k in (2, 1) if (n := " ".join(["posture-daemon", *command[:k]])) in COMMANDS)
         known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("page", ["owner.md", "troubleshooting.md", "jetson.md"])
+def test_every_command_in_the_pages_for_owners_exists(page: str) -> None:
+    """What somebody in trouble types from a page is a command with these options."""
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    typed = re.findall(r"(?:sudo |bin/|`)posture-daemon ((?:--)?[a-z][^`#|\n]*)", text)
+    assert len(typed) > 3
+    for line in typed:
+        words = line.split("--data-dir")[0].split()
+        name = next(
+            (n for k in (2, 1) if (n := " ".join(["posture-daemon", *words[:k]])) in COMMANDS), "posture-daemon"
+        )
+        assert name != "posture-daemon" or words[0].startswith("-"), line
+        known = {
+            option for n in {name, "posture-daemon"} for parameter in COMMANDS[n].params for option in parameter.opts
+        }
+        assert {word for word in words if word.startswith("--")} <= known, line
