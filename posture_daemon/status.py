@@ -47,6 +47,12 @@ def _last_said(folder: Path) -> dict[str, Any]:
     return status if isinstance(status, dict) and "pid" in status else {}
 
 
+def camera_trouble(folder: Path) -> str | None:
+    """What is wrong with the camera of the running daemon, in one sentence; `None` when nothing is, or none runs."""
+    trouble: str | None = ((read_status(folder) or {}).get("camera") or {}).get("error")
+    return trouble
+
+
 def running_pid(folder: Path) -> int | None:
     """Process id of the daemon that holds this folder (0 when it does not say); `None` when none does."""
     lock = folder / LOCK_NAME

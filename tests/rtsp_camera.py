@@ -2,6 +2,7 @@
 
 Says "ready" once it listens at rtsp://127.0.0.1:PORT/cam. CODEC is one of `CODECS`. Each line that it is given names the
 pattern of videotestsrc to show from then on: smpte has a corner of noise, as a sensor has; smpte75 is a still; black is black.
+`check` instead of a port fails when something for this is not installed.
 """
 
 from __future__ import annotations
@@ -67,5 +68,14 @@ def serve(port: str, codec: str) -> None:
     GLib.MainLoop().run()
 
 
+def missing() -> str:
+    """The parts of GStreamer that are not installed."""
+    Gst.init(None)
+    parts = ("videotestsrc", "x264enc", "jpegenc", "rtph264pay", "rtpjpegpay")
+    return ", ".join(part for part in parts if Gst.ElementFactory.find(part) is None)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "check":
+        sys.exit(missing() or None)
     serve(*sys.argv[1:])

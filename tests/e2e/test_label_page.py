@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from posture_daemon.domain import Status
+from posture_daemon.status import LOCK_NAME, write_status
 from posture_daemon.store import Store
+from posture_daemon.store.lock import exclusive
 from posture_daemon.ui.web.server import LabelPage
 from tests.label_page import START, AlikeFrames, chromium, plain_jpeg, queue_frames, served, until
 from tests.standins import label
@@ -439,6 +441,20 @@ def test_frames_that_arrive_are_shown_by_themselves(context: BrowserContext, tmp
         assert len([url for url in asked if "/api/groups" in url]) <= 2
         queue_frames(store, ["upright"])
         until(page, "document.querySelector('#picture img') !== null", 15)
+
+
+def test_a_camera_in_trouble_is_told_where_its_frames_would_come(context: BrowserContext, tmp_path: Path) -> None:
+    """Instead of promising frames to somebody who left the cap on the lens; it goes when the camera sees again."""
+    store = Store(tmp_path / "data")
+    queue_frames(store, [])
+    said = "document.getElementById('why').textContent"
+    with exclusive(store.folder / LOCK_NAME), served(store) as server:
+        write_status(store.folder, {"camera": {"error": "camera 0 shows a black picture."}})
+        page = context.new_page()
+        page.goto(str(server.address))
+        until(page, f"{said} === 'No new frames come: camera 0 shows a black picture.'")
+        write_status(store.folder, {"camera": {"error": None}})
+        until(page, f"{said}.startsWith('The camera')", 15)
 
 
 # --- phones, and people who see, press or hear otherwise

@@ -17,9 +17,11 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.device import Device, found_devices
+from posture_daemon.adapters.cameras.newest import NewestFrame
 from posture_daemon.adapters.cameras.opencv import NetworkCamera, Picture, V4l2Camera, v4l2_wishes
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
+from tests.scripted_camera import QUICK, await_state, started
 from tests.servers import MjpegServer
 
 NOBODY = 65534
@@ -176,11 +178,13 @@ def ordinary_user() -> Iterator[None]:
 
 @pytest.fixture
 def forbidden_device() -> Iterator[Path]:
-    """Make a file that only root may touch, in a folder that all may enter."""
+    """Make a file that only root may touch until its owner allows it, in a folder that all may enter."""
     folder = Path(tempfile.mkdtemp(prefix="posture-test-"))
     folder.chmod(0o755)
     device = folder / "video0"
     device.touch()
+    if os.geteuid() == 0:
+        os.chown(device, NOBODY, NOBODY)
     device.chmod(0o000)
     yield device
     shutil.rmtree(folder)
@@ -191,6 +195,26 @@ def test_a_forbidden_device_says_which_group_to_join(forbidden_device: Path) -> 
     """Whoever may not use the device learns the command that helps."""
     with pytest.raises(CameraError, match=r"no permission .* group `video` with `sudo usermod -aG video \$USER`"):
         Device(str(forbidden_device)).find()
+
+
+@pytest.mark.usefixtures("ordinary_user")
+def test_a_camera_that_becomes_allowed_is_read_without_a_restart(forbidden_device: Path) -> None:
+    """Until then the state says which group to join."""
+
+    class Capture:
+        """Stands in for `cv2.VideoCapture`, which needs a real device."""
+
+        def __init__(self, _path: str, _backend: int) -> None:
+            self.isOpened = lambda: True
+            self.set = self.release = lambda *_: None
+            self.read = lambda: (True, np.zeros((720, 1280, 3), np.uint8))
+
+    camera = V4l2Camera("0", Device(str(forbidden_device)), capture=Capture)  # type: ignore[arg-type]
+    with started(NewestFrame(camera, QUICK)) as reader:
+        refused = await_state(reader, lambda state: state.status == "lost")
+        assert "join the group `video`" in str(refused.error)
+        forbidden_device.chmod(0o600)
+        await_state(reader, lambda state: state.status == "running")
 
 
 def test_the_pixel_format_is_set_before_size_and_rate() -> None:

@@ -20,7 +20,9 @@ import pytest
 from posture_daemon.domain import PostureClass, Role, Status
 from posture_daemon.errors import DataFolderError, PageError
 from posture_daemon.labelling import Labelling
+from posture_daemon.status import LOCK_NAME, write_status
 from posture_daemon.store import Store
+from posture_daemon.store.lock import exclusive
 from posture_daemon.ui.web import guard
 from posture_daemon.ui.web.link import TOKEN_NAME, address_of, is_loopback, link_to, token_for
 from posture_daemon.ui.web.server import LabelPage
@@ -160,6 +162,19 @@ def test_the_numbers_follow(client: Client) -> None:
     assert state["until_training"] == state["training_needs"] - 3
     assert [c["key"] for c in state["classes"]] == ["1", "2", "3", "4"]
     assert second
+
+
+def test_the_trouble_of_a_running_camera_is_told(store: Store, client: Client) -> None:
+    """While a daemon runs that cannot see; what one said that has ended is old news."""
+    sentence = "camera 0 shows a black picture: take the cover off the lens."
+    write_status(store.folder, {"camera": {"error": sentence}})
+    assert client.get("/api/state").json["camera"] is None
+    with exclusive(store.folder / LOCK_NAME):
+        assert client.get("/api/state").json["camera"] == sentence
+        write_status(store.folder, {"camera": {"error": None}})
+        assert client.get("/api/state").json["camera"] is None
+        (store.folder / "status.json").write_text("{")
+        assert client.get("/api/state").json["camera"] is None
 
 
 def test_a_class_beyond_the_last_key_has_a_button_only(store: Store, client: Client) -> None:

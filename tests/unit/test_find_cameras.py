@@ -18,6 +18,16 @@ def test_devices_are_found_in_the_order_of_their_numbers(tmp_path: Path) -> None
     assert list(addresses(tmp_path)) == ["/dev/video2", "/dev/video10"]
 
 
+def test_a_camera_is_named_by_make_and_serial_number_where_it_tells_them(tmp_path: Path) -> None:
+    """Its number may be another one after the next start; a name by the socket would bind it to that."""
+    devices = tmp_path / "dev"
+    for kind, link, name in (("by-id", "usb-Logi-index0", "video2"), ("by-path", "usb-0:1-index0", "video4")):
+        (devices / "v4l" / kind).mkdir(parents=True)
+        (devices / name).touch()
+        (devices / "v4l" / kind / link).symlink_to(f"../../{name}")
+    assert list(addresses(tmp_path)) == ["/dev/v4l/by-id/usb-Logi-index0", "/dev/video4"]
+
+
 def test_a_jetson_may_have_a_ribbon_cable_camera(tmp_path: Path) -> None:
     """It is tried last."""
     (tmp_path / "etc").mkdir()

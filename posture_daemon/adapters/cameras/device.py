@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from posture_daemon.errors import CameraError
@@ -52,9 +53,9 @@ class Device:
         return found_devices(self._folder)
 
 
-def stable_link(path: str, folder: Path = Path("/dev")) -> Path | None:
+def stable_link(path: str, folder: Path = Path("/dev"), kinds: Sequence[str] = ("by-id", "by-path")) -> Path | None:
     """The link that will still lead to this camera under another number, by its make and serial number if it has one."""
-    links = (link for kind in ("by-id", "by-path") for link in sorted((folder / "v4l" / kind).glob("*")))
+    links = (link for kind in kinds for link in sorted((folder / "v4l" / kind).glob("*")))
     return next((link for link in links if link.exists() and link.samefile(path)), None)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posture_daemon.adapters.cameras.address import open_camera, without_password
+from posture_daemon.adapters.cameras.device import stable_link
 from posture_daemon.adapters.probes.jetson import is_jetson
 from posture_daemon.domain import Image
 from posture_daemon.errors import CameraError
@@ -34,11 +35,15 @@ class Tried:
 
 
 def addresses(root: Path = Path("/")) -> Iterator[str]:
-    """Devices in the order in which they are tried; on a Jetson the ribbon-cable camera as well."""
+    """Devices in the order in which they are tried; on a Jetson the ribbon-cable camera as well.
+
+    A camera that tells its make and serial number is named by them: its number may be another one after the next start.
+    """
     devices = root / "dev"
     numbered = [path for path in devices.glob("video[0-9]*") if re.fullmatch(r"video\d+", path.name)]
     for path in sorted(numbered, key=lambda path: int(path.name[5:])):
-        yield f"/dev/{path.name}"
+        link = stable_link(str(path), devices, kinds=("by-id",))
+        yield f"/dev/{(link or path).relative_to(devices)}"
     if is_jetson(root):
         yield "csi://0"
 

@@ -20,6 +20,7 @@ from posture_daemon.errors import LabelError
 from posture_daemon.labelling import Group, Labelling
 from posture_daemon.learning.features import Recipe
 from posture_daemon.settings import Settings
+from posture_daemon.status import camera_trouble
 from posture_daemon.store import Store
 
 REMEMBERED = 1000
@@ -58,7 +59,7 @@ class Session:
         self._steps: deque[tuple[int, ...]] = deque(maxlen=REMEMBERED)
 
     def state(self) -> Reply:
-        """Classes in the order of their keys, numbers of frames, and labels until the next training."""
+        """Classes in the order of their keys, numbers of frames, labels until the next training, and a camera's trouble."""
         progress, needed = self._labelling.progress(), self._settings.training.min_new_labels
         return {
             "classes": [
@@ -70,6 +71,7 @@ class Session:
             "discarded": progress.discarded,
             "until_training": self._labelling.labels_until_training(needed),
             "training_needs": needed,
+            "camera": camera_trouble(self._store.folder),
         }
 
     def incidents(self) -> list[str]:

@@ -37,7 +37,7 @@ function show() {
   find("apart").disabled = !group || group.frames.length < 2;
   if (!group) {
     view.zoom(false);
-    if (loaded) view.showNothing(skipped, !find("away").hidden);
+    if (loaded) view.showNothing(skipped, !find("away").hidden, state.camera);
     return;
   }
   cursor = Math.min(cursor, group.frames.length - 1);
@@ -220,12 +220,12 @@ function look(pause_ms) {
 
 function take(fresh) {
   if (outbox.size) return; // answered meanwhile: the numbers are old already
-  const changed = JSON.stringify(fresh.classes) !== JSON.stringify(state.classes);
+  const classes = JSON.stringify(fresh.classes) !== JSON.stringify(state.classes);
+  const camera = fresh.camera !== state.camera;
   state = fresh;
   view.showNumbers(state);
-  if (!changed) return;
-  view.showClasses(state.classes);
-  show();
+  if (classes) view.showClasses(state.classes);
+  if (classes || camera) show();
 }
 
 // --- what can be done

@@ -104,8 +104,8 @@ function keepInSight(strip, button) {
   else if (to > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = to - strip.clientWidth + 8;
 }
 
-/** Nothing is left to ask, as far as is known. */
-export function showNothing(skipped, isAway) {
+/** Nothing is left to ask, as far as is known; `camera` says why nothing comes, if so. */
+export function showNothing(skipped, isAway, camera) {
   delete find("picture").dataset.frame;
   find("strip").hidden = true;
   find("place").textContent = "";
@@ -117,7 +117,8 @@ export function showNothing(skipped, isAway) {
   // as it was, it stays: a button that is made anew loses the focus
   if ([...find("picture").children].map((element) => element.textContent).join() !== said) find("picture").replaceChildren(...shown);
   find("asked").textContent = skipped ? "Nothing else waits." : "All done: no frame waits.";
-  find("why").textContent = "The camera's next unsure frames appear here by themselves.";
+  const next = "The camera's next unsure frames appear here by themselves.";
+  find("why").textContent = camera ? `No new frames come: ${camera}` : next;
   if (!isAway) return;
   find("asked").textContent = "The next question comes when the server is back.";
   find("why").textContent = "";

@@ -1,0 +1,109 @@
+"""How soon is a failing camera noticed, and how soon are there frames again? Real servers, the reader of the daemon.
+
+    .venv/bin/python -m tests.bench.bench_camera [ROUNDS]
+
+Each failure lasts a little longer than the one before, so that the camera comes back at every moment between two attempts.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+
+from posture_daemon.adapters.cameras import open_camera
+from posture_daemon.adapters.cameras.newest import NewestFrame
+from posture_daemon.domain import Image
+from posture_daemon.sight import Eye
+from tests.servers import MjpegServer, RtspServer
+
+SHORTEST_S, LONGEST_S = 3.0, 8.0
+"""How long a failure lasts."""
+
+Took = tuple[float, float]
+
+
+def scene(number: int) -> Image:
+    """A picture with noise, which changes with its number."""
+    return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+
+
+def once(reader: NewestFrame, fail: Callable[[], None], mend: Callable[[], None], lasts_s: float) -> Took:
+    """Seconds from the failure until it is noticed, and from the camera's return until there is a frame."""
+    began = time.monotonic()
+    fail()
+    while reader.state.error is None:
+        time.sleep(0.005)
+    noticed_s = time.monotonic() - began
+    time.sleep(max(0.0, lasts_s - noticed_s))
+    before, began = reader.state.frames, time.monotonic()
+    mend()
+    if reader.wait(before, 30.0) is None:
+        raise SystemExit("the camera did not come back within 30 s")
+    return noticed_s, time.monotonic() - began
+
+
+def rounds(name: str, url: str, fail: Callable[[], None], mend: Callable[[], None], count: int) -> None:
+    """Measure one kind of failure and print a line of a Markdown table."""
+    reader = NewestFrame(open_camera(url), eye=Eye, another=lambda: open_camera(url))
+    reader.start()
+    reader.wait(0, 10.0)
+    took = []
+    for number in range(count):
+        time.sleep(1.0)
+        took.append(once(reader, fail, mend, SHORTEST_S + (LONGEST_S - SHORTEST_S) * number / count))
+    reader.stop(5.0)
+    cells = [f"{median(values):.1f} ({max(values):.1f})" for values in zip(*took, strict=True)]
+    print(f"| {name} | {cells[0]} | {cells[1]} |", flush=True)  # noqa: T201
+
+
+def rtsp(codec: str, count: int) -> None:
+    """An RTSP camera, in every way."""
+    with RtspServer(codec) as camera:
+        rounds(f"RTSP {codec}: power cut", camera.url, camera.stop, camera.start, count)
+        rounds(f"RTSP {codec}: stalled (SIGSTOP)", camera.url, camera.stall, camera.resume, count)
+        for pattern, name in (("black", "black picture"), ("smpte75", "frozen picture")):
+            show, unshow = lambda p=pattern: camera.show(p), lambda: camera.show("smpte")
+            rounds(f"RTSP {codec}: {name}", camera.url, show, unshow, count)
+
+
+class Http:
+    """An MJPEG camera that can be started again on its port."""
+
+    def __init__(self) -> None:
+        self._server = MjpegServer(picture=scene).__enter__()
+        self.url = self._server.url
+
+    def stop(self) -> None:
+        """Cut its power."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Give it back."""
+        self._server = MjpegServer(self._server.port, picture=scene).__enter__()
+
+    def stall(self) -> None:
+        """Send nothing."""
+        self._server.stall()
+
+    def resume(self) -> None:
+        """Send again."""
+        self._server.resume()
+
+
+def mjpeg(count: int) -> None:
+    """A camera over HTTP, switched off and stalled."""
+    camera = Http()
+    rounds("MJPEG: power cut", camera.url, camera.stop, camera.start, count)
+    rounds("MJPEG: stalled", camera.url, camera.stall, camera.resume, count)
+    camera.stop()
+
+
+if __name__ == "__main__":
+    times = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    print("| failure | noticed after, s: median (worst) | frames again after, s |\n|---|---|---|")  # noqa: T201
+    mjpeg(times)
+    rtsp("h264", times)
