@@ -48,9 +48,10 @@ starter: setup ## train the starter model anew on the fake desk
 example: setup ## render the example dataset in data/ anew
 	$(BIN)/python -m posture_daemon.adapters.cameras.fake_desk.sessions data/example
 
-docs: setup ## write docs/settings.md and docs/commands.md from the code
+docs: setup ## write docs/settings.md, docs/commands.md and docs/faults.md from the code
 	@$(BIN)/python -m typer posture_daemon.cli utils docs --name posture-daemon --title Commands --output docs/commands.md
 	$(BIN)/python -c 'from pathlib import Path; from posture_daemon.settings import settings_markdown; Path("docs/settings.md").write_text(settings_markdown(), encoding="utf-8")'
+	@$(BIN)/python -m tests.faults.page >docs/faults.md.new && mv docs/faults.md.new docs/faults.md
 
 clean: ## remove the environments and every cache, but no data
 	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -305,5 +305,5 @@ def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[
         truth.append(image.folder)
         answers.append(model.predict(picture).probabilities)
     if not answers:
-        raise DatasetError(f"None of the {unreadable} images in {folder} can be read.")
+        raise DatasetError(f"None of the {unreadable} images in {folder} can be read; are they pictures?")
     return evaluate(np.array(answers), [c.name for c in version.classes], truth), unreadable

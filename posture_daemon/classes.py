@@ -73,7 +73,7 @@ class ClassChanges:
         self._find(name)
         self._find(into)
         if name == into:
-            raise LabelError(f"'{name}' cannot be merged into itself.")
+            raise LabelError(f"'{name}' cannot be merged into itself; name another class.")
         use = self._store.classes.use_of(name)
         sentences = (
             f"Merging '{name}' into '{into}':",

@@ -105,7 +105,7 @@ class Labelling:
         anything is asked, and when no daemon answers; then nothing is left behind.
         """
         if class_name is not None and class_name not in {c.name for c in self.classes()}:
-            raise LabelError(f"There is no class '{class_name}'.")
+            raise LabelError(f"There is no class '{class_name}'; posture-daemon classes list shows those there are.")
         request = self._store.wrongs.ask(self._clock())
         try:
             for _ in range(max(1, round(patience_s / WRONG_STEP_S))):
@@ -194,4 +194,4 @@ def check_class_name(name: str, taken: Iterable[str]) -> None:
         raise LabelError(f"'{name}' is reserved and cannot be the name of a class.")
     twin = next((other for other in taken if other.casefold() == name.casefold()), None)
     if twin is not None:
-        raise LabelError(f"There is already a class '{twin}'.")
+        raise LabelError(f"There is already a class '{twin}'; choose another name.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import cast
 
 import typer
 
@@ -32,8 +33,12 @@ from posture_daemon.journal import is_journal, sentence
 
 log = logging.getLogger(__name__)
 
+NAME = "posture-daemon"
+UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+"""What the parser of the command line raises. Whose class that is depends on the version of typer, and none exports it."""
+
 app = typer.Typer(
-    name="posture-daemon",
+    name=NAME,
     help="Watches how you sit, asks about the frames it is unsure of, and learns from your answers. All on this device.",
     no_args_is_help=True,
     add_completion=False,
@@ -63,12 +68,20 @@ app.command("demo")(demo.demo)
 
 
 def main() -> None:
-    """Entry point. Every error that is meant for the user is one sentence on stderr and exit code 1."""
+    """Entry point. Every error that is meant for the user is one sentence on stderr: exit 1, or 2 for how it was called."""
     os.umask(0o077)  # what is written here shows somebody at home: nobody else's business
     try:
-        app()
+        sys.exit(app(prog_name=NAME, standalone_mode=False))
+    except UsageError as error:
+        if words := " ".join(error.format_message().split()).rstrip("."):  # none where the help was printed instead
+            path = error.ctx.command_path if error.ctx else NAME
+            _say_error(f"{words} ({path} --help tells what it takes).")
+        sys.exit(error.exit_code)
+    except typer.Abort:  # the answer to a question was no, or Ctrl-C
+        _say_error("Stopped; nothing more was done.")
+        sys.exit(1)
     except PostureError as error:
-        sys.stderr.write(f"{sentence(str(error))}\n")
+        _say_error(str(error))
         sys.exit(1)
     except BrokenPipeError:  # `posture-daemon … | head`
         sys.stderr.close()
@@ -76,6 +89,9 @@ def main() -> None:
     except Exception as error:  # a traceback helps nobody who has not asked for it
         log.log(logging.ERROR if is_journal(sys.stderr) else logging.DEBUG, "the whole story", exc_info=True)
         what = f"unexpected {type(error).__name__}: {error}"
-        words = f"{what} (a bug in posture-daemon; --verbose before the command tells more)"
-        sys.stderr.write(f"{sentence(words)}\n")
+        _say_error(f"{what} (a bug in posture-daemon; --verbose before the command tells more)")
         sys.exit(70)  # EX_SOFTWARE
+
+
+def _say_error(words: str) -> None:
+    sys.stderr.write(f"{sentence(words)}\n")

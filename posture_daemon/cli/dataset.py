@@ -162,7 +162,9 @@ def effect(
         else next((r for r in store.runs.attempts() if "answers" in r.metrics), None)
     )
     if found is None:
-        raise TrainingError("There was no training yet, so no label can have changed anything.")
+        raise TrainingError(
+            "There was no training yet, so no label can have changed anything; posture-daemon train begins one."
+        )
     changed = Effect.of(found.metrics)
     flips = changed.flips()
     if as_json:

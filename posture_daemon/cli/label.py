@@ -80,7 +80,7 @@ def _in_browser(store: Store, settings: Settings) -> None:
 def _serve(store: Store, settings: Settings) -> None:
     """Until Ctrl-C or SIGTERM."""
     from posture_daemon.bootstrap_teaching import open_teaching
-    from posture_daemon.ui.web.server import LabelPage
+    from posture_daemon.ui.web.server import LabelPage, taken
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,6 +89,8 @@ def _serve(store: Store, settings: Settings) -> None:
     try:
         page.start()
     except PageError as error:
+        if not taken(error):
+            raise
         say(f"{error} Another port will do.")
         page.start(port=0)
     _open(str(page.address), store.folder, settings)

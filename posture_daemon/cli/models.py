@@ -102,7 +102,7 @@ def fetch(
 
     folder = options(context).settings().data_dir / "downloads"
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=None)
         path = fetch(
             name,
@@ -170,7 +170,7 @@ def rollback(context: typer.Context) -> None:
     store = open_store(options(context).settings())
     now, before = champion(store), store.models.previous()
     if before is None:
-        raise ModelError("There is no previous model to go back to.")
+        raise ModelError("There is no previous model to go back to; posture-daemon models list shows those there are.")
     LiveClassifier(load_model(store, before))
     store.models.promote(before.id, time.time())
     say(f"model {before.id} is champion again, in place of model {now.id}")

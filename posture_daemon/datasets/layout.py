@@ -57,7 +57,7 @@ class Layout:
 def read_layout(root: Path) -> Layout:
     """List the pictures below `root`. Raises `DatasetError` when there is no such folder or nothing to learn from."""
     if not root.exists():
-        raise DatasetError(f"There is no folder {root}.")
+        raise DatasetError(f"There is no folder {root}; check the path.")
     if not root.is_dir():
         raise DatasetError(f"{root} is a file; give the folder that holds the class folders.")
     files = list(_files_below(root))

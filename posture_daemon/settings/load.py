@@ -107,7 +107,9 @@ def _find_file(config: Path | None, data_dir: Path) -> Path | None:
     if named := config or os.environ.get(CONFIG_VARIABLE):
         file = absolute(named)
         if not file.is_file():
-            raise SettingsError(f"{'--config' if config else CONFIG_VARIABLE}: there is no file {file}.")
+            raise SettingsError(
+                f"{'--config' if config else CONFIG_VARIABLE}: there is no file {file}; check the path."
+            )
         return file
     # os.path.isfile, since Path.is_file raises in a folder that this user may not enter
     return next((file for file in (data_dir / FILE_NAME, SYSTEM_FILE) if os.path.isfile(file)), None)

@@ -1,11 +1,10 @@
-"""Bad input: one sentence on stderr, a non-zero exit code, nothing lost, and never a traceback."""
+"""Bad input of which only a part is bad, and faults that need more than one command; the others are in `tests/faults`."""
 
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -44,74 +43,6 @@ def assert_refused(done, *words: str) -> None:
         assert word in lines[0]
 
 
-def make_text_checkpoint(folder: Path) -> tuple[object, ...]:
-    """A text file named .pt."""
-    (folder / "model.pt").write_text("these are no weights")
-    return "models", "import", folder / "model.pt"
-
-
-def make_empty_folder(folder: Path) -> tuple[object, ...]:
-    """A folder without anything."""
-    (folder / "empty").mkdir()
-    return "label", "--import", folder / "empty"
-
-
-def make_corrupt_replay(folder: Path) -> tuple[object, ...]:
-    """A folder with nothing but a broken picture."""
-    (folder / "broken").mkdir()
-    (folder / "broken" / "a.jpg").write_bytes(b"\xff\xd8 not a picture")
-    return "run", "--camera", f"replay:{folder / 'broken'}"
-
-
-def make_unknown_key(folder: Path) -> tuple[object, ...]:
-    """A settings file with a misspelt key."""
-    (folder / "bad.toml").write_text("[camera]\nadress = '0'\n")
-    return "--config", folder / "bad.toml", "config", "show"
-
-
-REFUSED: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]] = {
-    "no such device": (lambda _: ("run", "--camera", "/dev/video77"), ("/dev/video77",)),
-    "no such kind of camera": (lambda _: ("run", "--camera", "telepathy:1"), ("telepathy",)),
-    "no such replay folder": (lambda f: ("run", "--camera", f"replay:{f}/none"), ("none",)),
-    "nothing readable to replay": (make_corrupt_replay, ("broken",)),
-    "empty folder": (make_empty_folder, ("no pictures",)),
-    "no such folder": (lambda f: ("label", "--import", f / "none"), ("no folder",)),
-    "text as checkpoint": (make_text_checkpoint, ("model.pt",)),
-    "no such checkpoint": (lambda f: ("models", "import", f / "none.pt"), ("none.pt",)),
-    "unknown key": (make_unknown_key, ("bad.toml", "camera.adress", "camera.address")),
-    "no previous model": (lambda _: ("models", "rollback"), ("previous",)),
-    "no such model": (lambda f: ("models", "export", f / "x.pt", "--model", "99"), ("99",)),
-    "nothing to evaluate": (lambda f: ("models", "evaluate", f), ("no pictures",)),
-    "no keyboard": (lambda _: ("label", "--terminal"), ("terminal",)),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_bad_input_is_refused_in_one_sentence_and_nothing_is_lost(case: str, data_dir: Path, tmp_path: Path) -> None:
-    """Each mistake gets a sentence that names what is wrong; labels and champion stay as they were."""
-    make, words = REFUSED[case]
-    arguments = make(tmp_path)
-    assert_refused(posture_daemon(data_dir, *arguments), *words)
-    store = Store(data_dir)
-    assert store.labels.total() == 6
-    assert store.models.champion_id() == 1
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize(("name", "word"), [("yolov8n-cls.pt", "11"), ("yolo11n.pt", "detect")])
-def test_checkpoints_of_other_networks_are_refused(name: str, word: str, data_dir: Path, zoo: Path) -> None:
-    """A YOLOv8 classifier and a detection model are told apart from a YOLO11 classifier in one sentence."""
-    found = sorted(path.name for path in zoo.iterdir())
-    assert name in found, found
-    assert_refused(posture_daemon(data_dir, "models", "import", zoo / name), word)
-
-
-def test_a_bad_value_in_the_environment_is_refused(data_dir: Path) -> None:
-    """The sentence names the variable and what is allowed."""
-    done = posture_daemon(data_dir, "status", POSTURE_CAMERA__FPS="fast")
-    assert_refused(done, "POSTURE_CAMERA__FPS", "0.1 to 60")
-
-
 def test_a_corrupt_picture_is_named_and_the_rest_is_imported(tmp_path: Path) -> None:
     """One broken file among good ones costs only itself."""
     folder = tmp_path / "pictures" / "good_posture"
@@ -122,23 +53,6 @@ def test_a_corrupt_picture_is_named_and_the_rest_is_imported(tmp_path: Path) -> 
     assert done.returncode == 0
     assert "broken.jpg" in done.stdout
     assert Store(tmp_path / "data").labels.total() == 1
-
-
-def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    """A file where the folder should be, as root may write everywhere else."""
-    (tmp_path / "file").write_text("")
-    assert_refused(posture_daemon(tmp_path / "file" / "data", "status"), str(tmp_path / "file"))
-
-
-def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
-    """Going back to an older program must not damage what a newer one wrote."""
-    Store(tmp_path).close()
-    with sqlite3.connect(tmp_path / "posture.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    before = (tmp_path / "posture.db").read_bytes()
-    assert_refused(posture_daemon(tmp_path, "status"), "newer", "9999")
-    assert (tmp_path / "posture.db").read_bytes() == before
 
 
 def test_a_damaged_head_is_refused_by_name(tmp_path: Path) -> None:
@@ -181,15 +95,11 @@ def test_pictures_of_every_kind_are_used_or_named_and_the_rest_is_imported(tmp_p
     assert sorted(image.shape for image in stored) == [(60, 80, 3), (60, 80, 3), (427, 640, 3)]
 
 
-def test_training_without_any_label_fails_in_one_sentence(tmp_path: Path) -> None:
-    """Through the gate there is nothing to do yet; forced, there is nothing to learn from. The champion stays."""
+def test_training_without_any_label_waits_for_some(tmp_path: Path) -> None:
+    """The gate says how many, and that is no failure."""
     waits = posture_daemon(tmp_path, "train")
     assert waits.returncode == 0
     assert waits.stdout.startswith("DEFERRED: 0 new labels (at least 20)")
-    forced = posture_daemon(tmp_path, "train", "--force")
-    assert forced.returncode == 1
-    assert forced.stdout == "FAILED: There are too few labelled images to train on: at least two classes are needed.\n"
-    assert Store(tmp_path).models.champion_id() == 1
 
 
 def test_a_class_with_one_image_and_a_holdout_of_one_class_are_told(tmp_path: Path) -> None:
@@ -249,22 +159,3 @@ def test_a_disk_that_is_nearly_full_begins_no_training(small_disk: Path) -> None
     assert "DEFERRED" in done.stdout
     assert "MB of disk free (at least 500 MB)" in done.stdout
     assert Store(data).models.champion_id() == 1
-
-
-def test_nonsense_about_when_to_train_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    """Times that are none, limits that fall, a pause of no length, a tree that is not there."""
-    data = tmp_path / "data"
-    for arguments, variables, words in (
-        (("config", "show"), {"POSTURE_SCHEDULE__WINDOWS": "noon"}, "must be times of day such as 12:00-13:00"),
-        (
-            ("config", "show"),
-            {"POSTURE_LIMITS__PAUSE_CELSIUS": "60"},
-            "limits.start_celsius is 72, but must not be above",
-        ),
-        (("pause", "--hours", "0"), {}, "0.01"),
-        (("doctor", "--root", "/nowhere"), {}, "There is no folder /nowhere"),
-    ):
-        done = posture_daemon(data, *arguments, **variables)
-        assert done.returncode != 0
-        assert words in done.stderr
-        assert "Traceback" not in done.stderr

@@ -49,26 +49,6 @@ def test_without_a_person_to_ask_nothing_is_deleted(tmp_path: Path, command: tup
     assert "na" not in status(tmp_path)["champion"]["classes"]
 
 
-@pytest.mark.parametrize(
-    ("command", "word"),
-    [
-        (("rename", "nobody", "x"), "no class 'nobody'"),
-        (("rename", "na", "unknown"), "reserved"),
-        (("add", "a/b"), "letters"),
-        (("merge", "na", "na"), "itself"),
-    ],
-)
-def test_names_that_will_not_do_are_refused_in_one_sentence(
-    tmp_path: Path, command: tuple[str, ...], word: str
-) -> None:
-    """Nothing is changed."""
-    done = posture_daemon(tmp_path, "classes", *command, *(["--yes"] if command[0] == "merge" else []))
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert word in done.stderr
-    assert status(tmp_path)["champion"]["classes"] == ["bad_posture", "good_posture", "na"]
-
-
 def test_a_class_that_comes_in_mid_life_is_learned_beside_the_old_ones(tmp_path: Path) -> None:
     """The champion of three classes gets labels of a fourth: the head grows by a row, in the champion's order."""
     pictures, data = tmp_path / "pictures", tmp_path / "data"

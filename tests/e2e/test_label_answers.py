@@ -63,7 +63,7 @@ def test_effect_without_a_training_is_one_sentence(tmp_path: Path) -> None:
     done = posture_daemon(tmp_path, "dataset", "effect")
     assert (done.returncode, done.stderr) == (
         1,
-        "posture-daemon: There was no training yet, so no label can have changed anything.\n",
+        "posture-daemon: There was no training yet, so no label can have changed anything; posture-daemon train begins one.\n",
     )
     assert "no training run 7" in posture_daemon(tmp_path, "dataset", "effect", "7").stderr
 

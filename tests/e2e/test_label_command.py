@@ -125,10 +125,3 @@ def test_the_page_can_be_turned_off(folder: Path) -> None:
         daemon.terminate()
         _, said = daemon.communicate(timeout=10)
         assert "label page" not in said
-
-
-def test_two_ways_to_label_at_once_are_refused(folder: Path) -> None:
-    """One is meant; which, the program does not guess."""
-    done = posture_daemon(folder, "label", "--terminal", "--export", folder / "out")
-    assert done.returncode == 2
-    assert "choose one" in done.stderr

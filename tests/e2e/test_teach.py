@@ -110,34 +110,6 @@ def test_while_a_daemon_runs_the_camera_is_not_fought_for(tmp_path: Path) -> Non
         assert daemon.poll() is None
 
 
-REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
-    "another camera": (("teach", "--camera", "replay:data/example/na", "--simulate-owner"), "--camera fake:desk"),
-    "a pose nobody can draw": (("teach", "yoga", *SIMULATED), "cannot show 'yoga'"),
-    "a class name that is none": (("teach", "--classes", "good,a/b", "--camera", "fake:desk"), "'a/b'"),
-    "no class name": (("teach", "--classes", ",", "--camera", "fake:desk"), "No class is named"),
-    "two ways to name classes": (("teach", "good", "--classes", "bad"), "but not both"),
-    "no such camera": (("teach", "--camera", "/dev/video77"), "/dev/video77"),
-    "setup: no such camera": (("setup", "--yes", "--camera", "/dev/video77"), "/dev/video77"),
-    "setup: no such model": (("setup", "--yes", "--camera", "fake:desk", "--model", "none.pt"), "none.pt"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_mistakes_are_told_in_one_sentence(case: str, tmp_path: Path) -> None:
-    """And no new class, label or settings file was made."""
-    arguments, words = REFUSED[case]
-    done = posture_daemon(tmp_path / "data", *arguments)
-    assert done.returncode == 1
-    assert words in done.stderr
-    assert done.stderr.startswith("posture-daemon: ")
-    assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "data/posture-daemon.toml").exists()
-    if (tmp_path / "data").exists():
-        store = Store(tmp_path / "data")
-        assert {c.name for c in store.labels.classes()} <= {"good_posture", "bad_posture", "na"}  # those of the starter
-        assert store.labels.total() == 0
-
-
 def answer(folder: Path, *arguments: str, keys: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a command in this process with somebody at the keyboard who types these lines."""
     from typer.testing import CliRunner

@@ -125,7 +125,7 @@ def test_a_new_class_is_created_and_given_to_the_frame(store: Store, labelling: 
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ("nBAD\rb", "There is already a class 'bad'."),
+        ("nBAD\rb", "There is already a class 'bad'; choose another name."),
         ("n\r", "No new class."),
         ("nxy\x1b", "No new class."),
         ("nxy", "No new class."),

@@ -169,7 +169,7 @@ class ImageFolder:
     def open(self) -> None:
         """List the images and make sure that one of them can be read."""
         if not self._folder.is_dir():
-            raise CameraError(f"there is no folder {self._folder} to replay images from.")
+            raise CameraError(f"there is no folder {self._folder} to replay images from; check the path.")
         self._paths = sorted(filter(self._is_wanted, self._folder.rglob("*")), key=self._order)
         self._next = 0
         if self.read() is None:
@@ -232,10 +232,10 @@ class VideoFile:
         """Open the file; again for every round, because seeking back is unreliable in many formats."""
         self.close()
         if not self._path.is_file():
-            raise CameraError(f"there is no video file {self._path}.")
+            raise CameraError(f"there is no video file {self._path}; check the path.")
         capture = cv2.VideoCapture(str(self._path), cv2.CAP_ANY)
         if not capture.isOpened():
-            raise CameraError(f"{self._path} holds no video that OpenCV can read.")
+            raise CameraError(f"{self._path} holds no video that OpenCV can read; convert it, for example to MP4.")
         self._capture = capture
         fps = capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0.5 <= fps <= 240 else None  # some formats report the tick rate of their clock, e.g. 90000

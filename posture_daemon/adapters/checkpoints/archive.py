@@ -87,9 +87,12 @@ def read_archive(path: Path) -> dict[str, Any]:
     Raises `CheckpointRefused` with one sentence when the file is missing, is no checkpoint, is damaged or holds code.
     """
     if not path.is_file():
-        raise CheckpointRefused(f"{path} {'is a folder, not a file' if path.is_dir() else 'does not exist'}.")
+        what = "is a folder; give the .pt file" if path.is_dir() else "does not exist; check the path"
+        raise CheckpointRefused(f"{path} {what}.")
     if not zipfile.is_zipfile(path):
-        raise CheckpointRefused(f"{path} is not a PyTorch checkpoint, or it was cut off: it is not a zip archive.")
+        raise CheckpointRefused(
+            f"{path} is not a PyTorch checkpoint, or it was cut off: it is no zip archive; copy it again."
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             content = _read(path, archive)
@@ -98,7 +101,9 @@ def read_archive(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged file can fail anywhere in zipfile, pickle or numpy
         raise CheckpointRefused(f"{path} is damaged and cannot be read ({type(error).__name__}: {error}).") from error
     if not isinstance(content, dict):
-        raise CheckpointRefused(f"{path} is a PyTorch file, but not a checkpoint of ultralytics.")
+        raise CheckpointRefused(
+            f"{path} is a PyTorch file, but not a checkpoint of ultralytics, which posture-daemon needs."
+        )
     return content
 
 
@@ -106,9 +111,11 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Any:
     names = archive.namelist()
     pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise CheckpointRefused(f"{path} is a zip archive, but not a PyTorch checkpoint.")
+        raise CheckpointRefused(
+            f"{path} is a zip archive, but not a PyTorch checkpoint; give the .pt file of a training."
+        )
     if any("/code/" in name for name in names):
-        raise CheckpointRefused(f"{path} is a TorchScript program, not a checkpoint with weights.")
+        raise CheckpointRefused(f"{path} is a TorchScript program, not a checkpoint; give the .pt file of a training.")
     root = pickles[0].removesuffix("data.pkl")
     if root + "byteorder" in names and archive.read(root + "byteorder") != b"little":
         raise CheckpointRefused(f"{path} was written on a big-endian machine, which is not supported.")

@@ -94,7 +94,10 @@ def read_checkpoint(path: Path) -> Yolo11Checkpoint:
     content = read_archive(path)
     model = content.get("ema") or content.get("model")
     if not isinstance(model, Shell):
-        raise CheckpointRefused(f"{path} is a PyTorch file, but not a checkpoint of ultralytics: it holds no model.")
+        raise CheckpointRefused(
+            f"{path} is a PyTorch file, but not a checkpoint of ultralytics: it holds no model; give the .pt file of a "
+            "training."
+        )
     _refuse_other_kinds(path, model)
     _refuse_other_normalisation(path, model)
     weights = _weights(path, model)

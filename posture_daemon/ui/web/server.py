@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import threading
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from posture_daemon.ui.web.teach import Classroom, OpenTeaching
 
 log = logging.getLogger(__name__)
+
+OTHER_PORT, OTHER_HOST = " (ui.port chooses another port)", " (ui.host takes an address of this computer)"
+ADVICE = {
+    errno.EADDRINUSE: OTHER_PORT,
+    errno.EACCES: OTHER_PORT,
+    errno.EADDRNOTAVAIL: OTHER_HOST,
+    socket.EAI_NONAME: OTHER_HOST,
+}
 
 STOP_S = 1.0
 """How long requests that are being answered may take when the page stops."""
@@ -108,7 +117,10 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=64)
     except OSError as error:
-        taken = " (ui.port chooses another port)" if "in use" in str(error) else ""
-        raise PageError(
-            f"The label page cannot be served at {host}:{port}: {error.strerror or error}{taken}."
-        ) from error
+        cause, advice = (error.strerror or str(error)).partition(" (while")[0], ADVICE.get(error.errno or 0, "")
+        raise PageError(f"The label page cannot be served at {host}:{port}: {cause}{advice}.") from error
+
+
+def taken(error: PageError) -> bool:
+    """Whether another port would do."""
+    return getattr(error.__cause__, "errno", None) == errno.EADDRINUSE
