@@ -180,10 +180,10 @@ class Story:
 
         def ended() -> dict[str, Any] | None:
             run = self._status()["last_attempt"]
-            return run if run and run["outcome"] not in ("running", "deferred") else None
+            return run if run and run["outcome"] not in ("running", "DEFERRED") else None
 
         run = self.container.wait_for(ended, 120)
-        assert run["outcome"] in ("promoted", "kept"), run["reason"]
+        assert run["outcome"] in ("PROMOTED", "KEPT"), run["reason"]
         return f"{run['outcome']}: {run['reason']}"[:90]
 
     def is_quiet(self) -> str:
