@@ -5,7 +5,7 @@ BIN := .venv/bin
 OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-torch-free check format starter example docs clean image-test
+.PHONY: help setup demo test test-torch-free service-test image-test faults check format starter example docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -26,6 +26,9 @@ test: setup ## run all tests, those without torch on Python 3.10 and 3.12 too
 
 test-torch-free: setup ## run the tests that need no torch on Python 3.10 and 3.12
 	$(BIN)/python .ci/torch_free.py
+
+service-test: setup ## install the service on a small system and boot it (needs root, systemd-nspawn, debootstrap)
+	@$(BIN)/python -m tests.service.boot
 
 image-test: setup ## build the container image and try it; as root, with buildah and podman
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/image_test.py
@@ -54,5 +57,5 @@ docs: setup ## write docs/settings.md, docs/commands.md and docs/faults.md from 
 	@$(BIN)/python -m tests.faults.page >docs/faults.md.new && mv docs/faults.md.new docs/faults.md
 
 clean: ## remove the environments and every cache, but no data
-	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .cache build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find posture_daemon tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,7 +26,8 @@ Every setting has a default, so no file is needed. The last one of these that gi
 that is not allowed, is refused with the file, the key and what is allowed.
 
 The data folder is `--data-dir`, `{variable_name("data_dir")}` or `data_dir` in the file (relative to that file); else
-systemd's `$STATE_DIRECTORY` (`/var/lib/posture-daemon`), `data/` in a checkout of the project, or
+systemd's `$STATE_DIRECTORY` (`/var/lib/posture-daemon`), the folder that `{SYSTEM_FILE}` names (where
+[the service](service.md) is installed, every command means its data), `data/` in a checkout of the project, or
 `~/.local/share/posture-daemon`.
 
 ```toml

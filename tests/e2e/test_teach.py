@@ -63,7 +63,8 @@ def test_setup_finds_everything_and_ends_with_a_personal_model(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "fake:desk: 1280×720" in done.stdout
     assert "Model 2 is yours" in done.stdout
-    assert done.stdout.rstrip().endswith(f"posture-daemon --data-dir {tmp_path} run")
+    assert f"posture-daemon --data-dir {tmp_path} run\n" in done.stdout
+    assert done.stdout.rstrip().endswith(f"posture_daemon --data-dir {tmp_path} service install")
     assert 'address = "fake:desk"' in (tmp_path / "posture-daemon.toml").read_text()
     assert set(status(tmp_path)["champion"]["classes"]) == {"good_posture", "bad_posture", "na", "standing"}
 

@@ -139,6 +139,21 @@ class TestDataFolder:
         assert loaded.settings.data_dir == Path("/var/lib/posture-daemon")
         assert loaded.sources["data_dir"] == "STATE_DIRECTORY"
 
+    def test_installed_service(self, tmp_path: Path) -> None:
+        """Where a service is installed, every command means its data and its settings, also in a checkout."""
+        write(tmp_path / "pyproject.toml", '[project]\nname = "posture-daemon"\n')
+        write(tmp_path / "data" / "posture-daemon.toml", "[camera]\nfps = 3\n")
+        write(load_module.SYSTEM_FILE, f'data_dir = "{tmp_path / "service"}"\n')
+        loaded = load_settings()
+        assert loaded.settings.data_dir == tmp_path / "service"
+        assert loaded.sources["data_dir"] == str(load_module.SYSTEM_FILE)
+        assert loaded.settings.camera.fps == 10.0
+        theirs = write(tmp_path / "service" / "posture-daemon.toml", "[camera]\nfps = 7\n")
+        loaded = load_settings()
+        assert (loaded.file, loaded.settings.camera.fps) == (theirs, 7.0)
+        assert loaded.settings.data_dir == tmp_path / "service"
+        assert load_settings(None, {"data_dir": tmp_path / "data"}).settings.camera.fps == 3.0
+
     def test_xdg(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A user's own data home is respected."""
         monkeypatch.setenv("XDG_DATA_HOME", "/xdg")

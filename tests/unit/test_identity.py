@@ -1,0 +1,97 @@
+"""Commands on the service's data go on as the service's user, or say who may."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from posture_daemon.cli import identity
+from posture_daemon.errors import DataFolderError
+
+ROOT, SERVICE, OWNER = 0, 996, 1000
+
+
+class Execed(Exception):
+    """Instead of becoming another program."""
+
+
+@pytest.fixture
+def execed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What would have been started: program, arguments, environment."""
+    started: list[Any] = []
+
+    def execve(*arguments: Any) -> None:
+        started.extend(arguments)
+        raise Execed
+
+    monkeypatch.setattr(os, "execve", execve)
+    return started
+
+
+def as_user(user: int, folder_of: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process is of `user`, there is a service's user, and the folder belongs to `folder_of`."""
+    entry = pwd.struct_passwd(("posture-daemon", "x", SERVICE, 997, "", "/var/lib/posture-daemon", "/usr/sbin/nologin"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda _name: entry)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(identity, "_owner_of", lambda _folder: folder_of)
+
+
+def test_root_becomes_the_services_user(tmp_path: Path, execed: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its groups and home, the same words, and the right to read what is closed to it; so every new file is its own."""
+    as_user(ROOT, SERVICE, monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/posture-daemon", "status", "--json"])
+    with pytest.raises(Execed):
+        identity.go_on_as_owner(tmp_path)
+    program, words, environment = execed
+    assert Path(program).name == "setpriv"
+    assert f"--reuid={SERVICE}" in words
+    assert "--init-groups" in words
+    assert words[-4:] == [sys.executable, "/usr/local/bin/posture-daemon", "status", "--json"]
+    assert environment["HOME"] == "/var/lib/posture-daemon"
+
+
+def test_run_as_a_module_it_goes_on_as_one(tmp_path: Path, execed: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m posture_daemon`, whose first argument is a file inside the package."""
+    as_user(ROOT, SERVICE, monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["/opt/x/posture_daemon/__main__.py", "status"])
+    with pytest.raises(Execed):
+        identity.go_on_as_owner(tmp_path)
+    assert execed[1][-4:] == [sys.executable, "-m", "posture_daemon", "status"]
+
+
+def test_anybody_else_is_told_to_use_sudo(tmp_path: Path, execed: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the very words to type."""
+    as_user(OWNER, SERVICE, monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/posture-daemon", "status"])
+    with pytest.raises(DataFolderError, match="ask with: sudo /usr/local/bin/posture-daemon status"):
+        identity.go_on_as_owner(tmp_path)
+    assert execed == []
+
+
+@pytest.mark.parametrize(
+    ("user", "folder_of"),
+    [
+        pytest.param(SERVICE, SERVICE, id="the service itself"),
+        pytest.param(ROOT, ROOT, id="root on its own data"),
+        pytest.param(ROOT, OWNER, id="root on somebody's own data, as ever"),
+        pytest.param(OWNER, OWNER, id="an owner without a service"),
+    ],
+)
+def test_otherwise_nothing_changes(
+    tmp_path: Path, execed: list[Any], monkeypatch: pytest.MonkeyPatch, user: int, folder_of: int
+) -> None:
+    """Only data of the service are the service's."""
+    as_user(user, folder_of, monkeypatch)
+    identity.go_on_as_owner(tmp_path)
+    assert execed == []
+
+
+def test_without_a_service_there_is_no_such_user(tmp_path: Path, execed: list[Any]) -> None:
+    """And a folder that is not there yet belongs to nobody."""
+    identity.go_on_as_owner(tmp_path / "none")
+    assert execed == []
