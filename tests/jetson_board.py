@@ -32,7 +32,7 @@ CATALOGUE: dict[str, tuple[str, list[str]]] = {
 """Version and dependencies of the packages that matter, as far as they matter; any other has none."""
 
 RECORD = """
-say() { echo "$(basename "$0")$(printf ' %s' "$@")" >>"$BOARD/calls"; }
+say() { echo "${0##*/} $*" >>"$BOARD/calls"; }
 may_fail() {
     [ -s "$BOARD/fails" ] || return 0
     ! tail -1 "$BOARD/calls" | sed "s|$BOARD||g" | grep -qF -- "$(cat "$BOARD/fails")" || exit 1
@@ -58,7 +58,7 @@ PROGRAMS = {
         *) PYTHONPATH=$BOARD/dist-packages exec "$REAL_PYTHON" -S "$@" ;;
         esac""",
     "venv-python": """
-        site=$(dirname "$0")/../site
+        site=${0%/*}/../site
         case "$*" in
         "-m pip "*) shift 2; exec "$REAL_PYTHON" -S "$BOARD/programs/pip.py" "$site" "$@" ;;
         *) PYTHONPATH=$site:$BOARD/dist-packages exec "$REAL_PYTHON" -S "$@" ;;
