@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.device import Device
 from posture_daemon.adapters.cameras.newest import NewestFrame, Patience
 from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera
@@ -303,6 +304,20 @@ def test_a_new_camera_at_the_old_number_takes_over_from_one_that_is_gone(ports: 
     ports.pull(0)
     with pytest.raises(CameraError, match="usb-New is unplugged"):
         camera.open()
+
+
+def test_a_camera_that_is_read_by_another_thread_is_followed_as_well(ports: Ports) -> None:
+    """While the first hangs it keeps its number, so the camera surely comes back under another one."""
+    first = camera_at(ports)
+    ports.plug(0, "usb-Logi")
+    first.open()
+    second = V4l2Camera("0", first._device, capture=StandInCapture)  # type: ignore[arg-type]
+    ports.pull(0)
+    ports.plug(1, "usb-Logi")
+    second.open()
+    assert StandInCapture.opened == ["video0", "video1"]
+    again = [open_camera(address) for address in ("7", "/dev/video7?fps=5")]
+    assert len({id(camera._device) for camera in again if isinstance(camera, V4l2Camera)}) == 1
 
 
 def test_a_camera_named_by_its_stable_link_is_wherever_that_leads(ports: Ports) -> None:

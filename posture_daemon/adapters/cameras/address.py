@@ -125,10 +125,10 @@ def _text(text: str) -> str:
 
 
 def _v4l2(name: str, target: str, options: Options) -> Camera:
-    from posture_daemon.adapters.cameras.device import Device
+    from posture_daemon.adapters.cameras.device import device_at
     from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera
 
-    device = Device(f"/dev/video{int(target)}" if target.isdecimal() else target)
+    device = device_at(f"/dev/video{int(target)}" if target.isdecimal() else target)
     return V4l2Camera(name, device, Picture(**options))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from posture_daemon.errors import CameraError
@@ -51,6 +52,12 @@ class Device:
     def others(self) -> str:
         """All video devices, for a message."""
         return found_devices(self._folder)
+
+
+@cache
+def device_at(path: str) -> Device:
+    """The same one each time, so that whoever opens a camera anew, while an old call hangs, knows its stable name, too."""
+    return Device(path)
 
 
 def stable_link(path: str, folder: Path = Path("/dev"), kinds: Sequence[str] = ("by-id", "by-path")) -> Path | None:
