@@ -28,7 +28,9 @@ class OnnxBackbone:
             raise ModelError(f"The backbone {path} cannot be read: {error.strerror}.") from error
         self.sha256 = hashlib.sha256(data).hexdigest()
         if expected_sha256 not in (None, self.sha256):
-            raise ModelError(f"The backbone {path} is damaged (its SHA-256 is another); import the model again.")
+            raise ModelError(
+                f"The backbone {path} is damaged (its SHA-256 is another); posture-daemon doctor --fix may mend it."
+            )
         self._session = _session(path, data, threads)
         self.image_size, self.channels = _shapes(path, self._session)
 

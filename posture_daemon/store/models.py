@@ -34,7 +34,10 @@ class Models(ModelFolder):
             self._explain_removal(sha256)
             raise ModelError(f"The head file {path} cannot be read ({error.strerror}).") from error
         if sha256_of(data) != sha256:
-            raise ModelError(f"The head file {path} is damaged: its content does not match its digest.")
+            raise ModelError(
+                f"The head file {path} is damaged: its content does not match its digest; posture-daemon doctor --fix may "
+                "mend it."
+            )
         return data
 
     def add_version(self, version: ModelVersion) -> ModelVersion:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import struct
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from posture_daemon.adapters.checkpoints.graph import build_backbone
 from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER, read_checkpoint
 from posture_daemon.errors import CheckpointRefused, ModelError
 from posture_daemon.head import Head
+from posture_daemon.store.spares import STARTER
 
 # ---- the two parts compute what ultralytics computes
 
@@ -332,6 +334,19 @@ def test_export_does_not_overwrite(imported_base: ImportedCheckpoint, tmp_path: 
         export_checkpoint(folder, head, imported_base.classes, tmp_path / "mine.onnx")
     with pytest.raises(ModelError, match="a base cannot be exported"):
         export_checkpoint(folder, head, (), tmp_path / "base.pt")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["backbone.onnx", "backbone.json"])
+def test_a_damaged_backbone_is_not_exported(name: str, tmp_path: Path) -> None:
+    """Neither as weights nor to train from: both parts are checked first."""
+    folder = tmp_path / "starter"
+    shutil.copytree(STARTER, folder)
+    (folder / name).write_bytes((folder / name).read_bytes()[:-9] + b"#########")
+    head = Head.from_bytes((folder / "head.safetensors").read_bytes())
+    with pytest.raises(ModelError, match="is damaged or missing; posture-daemon doctor --fix"):
+        export_checkpoint(folder, head, ("a", "b", "c"), tmp_path / "mine.pt")
+    assert not (tmp_path / "mine.pt").exists()
 
 
 # ---- inspect

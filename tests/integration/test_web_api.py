@@ -460,8 +460,12 @@ def test_the_secret_is_kept_privately_and_stays(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / TOKEN_NAME).stat().st_mode) == 0o600
     assert token_for(tmp_path, "192.168.1.5") == secret
     assert token_for(tmp_path, "localhost") is None
-    (tmp_path / TOKEN_NAME).write_text("")
-    assert token_for(tmp_path, "0.0.0.0") not in ("", secret)
+    for damaged in (b"", b"\xff\xfe\x00", b"short", secret.encode() + b"\x00\x00"):
+        (tmp_path / TOKEN_NAME).write_bytes(damaged)
+        new = token_for(tmp_path, "0.0.0.0")
+        assert new is not None
+        assert len(new) >= 32
+        assert new.encode() != damaged
 
 
 def test_which_addresses_only_this_computer_reaches() -> None:

@@ -16,19 +16,20 @@ from typer.testing import CliRunner, Result
 
 from posture_daemon.checkup import look
 from posture_daemon.cli import app
-from posture_daemon.doctor import Health, Line
+from posture_daemon.doctor import Health, Line, nearest
 from posture_daemon.errors import DeviceError
 from posture_daemon.fallback import STARTER_SOURCE, install
 from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
 from posture_daemon.learning.features import Recipe, space_name
 from posture_daemon.learning.inputs import Inputs
+from posture_daemon.resources import Resources
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.lock import DAEMON_LOCK, exclusive
 from posture_daemon.store.spares import STARTER
-from tests.standins import add_version, label_block, make_store, random_head
+from tests.standins import add_version, label_block, make_store, random_head, resources
 from tests.unit.test_migrations import DUMPS
 from tests.unit.test_startup import damage, page_of
 
@@ -58,6 +59,16 @@ def folder(tmp_path: Path) -> Path:
         os.umask(before)
     store.folder.chmod(0o700)
     return store.folder
+
+
+@pytest.fixture(autouse=True)
+def device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cool and idle one, with the disk that is really there: to look at this one takes a second."""
+
+    def seen(data_dir: Path) -> Resources:
+        return resources(disk_free_bytes=shutil.disk_usage(nearest(data_dir)).free)
+
+    monkeypatch.setattr("posture_daemon.cli.doctor._look", seen)
 
 
 def settings(folder: Path) -> Settings:

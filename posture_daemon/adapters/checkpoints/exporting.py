@@ -21,13 +21,13 @@ from posture_daemon.adapters.checkpoints.graph import read_weights
 from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
-from posture_daemon.store.files import write_durably
+from posture_daemon.store.files import sha256_of, write_durably
 
 
 def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str], out: Path) -> dict[str, Any]:
     """Rebuild the model in full precision and save it at `out`; return its number of parameters."""
-    about = json.loads((backbone_dir / "backbone.json").read_text(encoding="utf-8"))
-    weights = read_weights((backbone_dir / "backbone.onnx").read_bytes())
+    about, onnx = _sound_backbone(backbone_dir)
+    weights = read_weights(onnx)
     head = {f"model.{HEAD_LAYER}.{name}": array for name, array in load_file(head_path).items()}
     model = _model(about["architecture"], {**weights, **head}, classes)
     settings = {"task": "classify", "model": f"{about['architecture']}.pt", "imgsz": about["image_size"]}
@@ -36,6 +36,18 @@ def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str]
     torch.save(_checkpoint(model, settings), stream)
     write_durably(out, stream.getvalue())
     return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+
+
+def _sound_backbone(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """The description of a backbone and its network, checked against the digest in it."""
+    try:
+        about, onnx = json.loads((folder / "backbone.json").read_bytes()), (folder / "backbone.onnx").read_bytes()
+        sound = about["sha256"] == sha256_of(onnx)
+    except (OSError, ValueError, TypeError, KeyError):
+        sound = False
+    if not sound:
+        raise ModelError(f"The backbone in {folder} is damaged or missing; posture-daemon doctor --fix may mend it.")
+    return about, onnx
 
 
 def _model(architecture: str, weights: Mapping[str, Floats], classes: Sequence[str]) -> ClassificationModel:

@@ -98,7 +98,7 @@ def _facts(workspace: Workspace, base: ModelVersion, rounds: Rounds) -> Facts:
     return Facts(
         source=workspace.source,
         base=f"model {shown.id} ({shown.source})",
-        image_size=OnnxBackbone(path).image_size,
+        image_size=OnnxBackbone(path, expected_sha256=start.backbone_sha256).image_size,
         trained_incumbent=workspace.later is not None,
         counts=_counts(store, incumbent),
         seed=rounds.recipe.seed,

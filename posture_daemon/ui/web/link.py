@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import socket
 from pathlib import Path
@@ -13,6 +14,7 @@ from posture_daemon.store.lock import in_turn
 
 TOKEN_NAME = "label.token"
 TOKEN_BYTES = 24
+_TOKEN = re.compile(r"[\w-]{16,}", re.ASCII)
 
 
 def is_loopback(host: str) -> bool:
@@ -31,8 +33,8 @@ def token_for(folder: Path, host: str) -> str | None:
         return None
     path = folder / TOKEN_NAME
     with in_turn(folder):  # the daemon and a command may want a new one at this moment
-        token = path.read_text().strip() if path.exists() else ""
-        return token or _new_token(path)
+        token = path.read_bytes().decode("ascii", "replace").strip() if path.exists() else ""
+        return token if _TOKEN.fullmatch(token) else _new_token(path)  # of a damaged file nobody has the link
 
 
 def address_of(host: str, port: int) -> str:
