@@ -21,7 +21,7 @@ demo: setup ## watch a model learn, in under three minutes
 	@$(BIN)/posture-daemon demo
 
 test: setup ## run all tests, those without torch on Python 3.10 and 3.12 too
-	$(BIN)/pytest tests --numprocesses 2 --dist loadfile
+	$(BIN)/pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python .ci/torch_free.py
 
 test-torch-free: setup ## run the tests that need no torch on Python 3.10 and 3.12

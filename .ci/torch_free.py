@@ -72,11 +72,13 @@ def test(version: str, arguments: list[str]) -> int:
         "-m",
         "not torch",
         "--ignore=tests/e2e",
+        "--ignore=tests/faults",
         "-q",
         "-n",
         "2",
         "--dist",
         "loadfile",
+        "--no-loadscope-reorder",
         *arguments,
     ]
     few_days = {**os.environ, "TEST_SIMULATED_DAYS": "100"}  # all of them are lived through on the main Python

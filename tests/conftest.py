@@ -18,6 +18,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ZOO_SCRIPT = REPOSITORY / "tests" / "ultralytics_zoo.py"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: at the end no worker is left alone with a long one (see `make test`)."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def log_level() -> Iterator[None]:
     """A command that runs inside the tests sets how much is logged; the next test begins as if it had not."""

@@ -160,7 +160,7 @@ def test_an_existing_settings_file_is_left_alone_when_nobody_can_be_asked(tmp_pa
 
 def test_a_real_camera_on_the_starter_is_advised_to_import_a_base(tmp_path: Path) -> None:
     """One sentence, and the lesson goes on; it ends with the recording, and what was kept stays."""
-    done = posture_daemon(tmp_path / "data", "teach", "--camera", "replay:data/example/na?fps=2&skip=false")
+    done = posture_daemon(tmp_path / "data", "teach", "--camera", "replay:data/example/na?fps=8&skip=false")
     assert done.returncode == 0, done.stderr
     assert "The starter model has only ever seen drawn people" in done.stdout
     assert "1/8 Sit well" in done.stdout

@@ -148,7 +148,7 @@ def run_command(data: Path, *arguments: object, as_nobody: bool = False, **envir
         argv = ["posture-daemon", "--data-dir", *map(str, (data, *arguments))]
         process = FORKED.Process(target=_command, args=(argv, environment, tuple(map(str, paths)), as_nobody))
         process.start()
-        process.join(60)
+        process.join(120)
         if process.exitcode is None:
             process.kill()
             process.join()

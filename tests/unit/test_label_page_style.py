@@ -12,7 +12,7 @@ from posture_daemon import ui
 from posture_daemon.domain import Role
 
 WEB = Path(ui.__file__).parent / "web"
-CSS = (WEB / "static" / "label.css").read_text(encoding="utf-8")
+CSS = "".join((WEB / "static" / name).read_text(encoding="utf-8") for name in ("page.css", "label.css"))
 TEXT_AA, CONTROLS_AA = 4.5, 3.0
 """Least contrast of WCAG 2.2 level AA: of text, and of what shows where a control is or has the focus."""
 
