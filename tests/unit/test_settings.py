@@ -98,7 +98,7 @@ class TestFile:
 
     def test_named_but_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file that was asked for by name must exist."""
-        assert refused(Path("none.toml")) == f"--config: there is no file {tmp_path}/none.toml."
+        assert refused(Path("none.toml")) == f"--config: there is no file {tmp_path}/none.toml; check the path."
         monkeypatch.setenv("POSTURE_CONFIG", "/none.toml")
         assert refused() == "POSTURE_CONFIG: there is no file /none.toml."
 
