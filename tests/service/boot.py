@@ -57,7 +57,7 @@ LABELS = 60
 QUIET_S = 60
 WATCHDOG_S, RESTART_S, STOP_S = 30, 10, 5
 """As in the unit."""
-SLACK_S = 15
+SLACK_S = 30
 """For a busy machine."""
 
 

@@ -58,11 +58,11 @@ def _codename() -> str:
 
 def _mirror() -> str:
     """Where apt of this host gets the release from."""
-    wanted = ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"]
+    wanted = ["apt-get", "indextargets", "--no-release-info", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"]
     lines = subprocess.run(wanted, capture_output=True, text=True, check=True).stdout.splitlines()
     sites = [site for site, _, release in (line.partition(" ") for line in lines) if release == _codename()]
     if not sites:
-        raise Failed("apt has no lists of this release; run apt-get update.")
+        raise Failed("apt of this host is not set up for its own release.")
     return sites[0]
 
 
