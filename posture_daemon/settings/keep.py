@@ -31,6 +31,6 @@ class KeepSettings(Section):
     )
     restore_damaged: bool = Field(
         default=False,
-        description="Restore the newest good backup, and keep the damaged file, when the database is damaged at the start of the "
-        "daemon (true or false); otherwise it stops and says so.",
+        description="Restore the newest good backup, and keep the damaged file, when the database is damaged at the start of "
+        "the daemon (true or false); otherwise it stops and says so.",
     )
