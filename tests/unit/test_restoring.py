@@ -91,6 +91,21 @@ def test_what_was_still_in_the_wal_is_kept_and_does_not_get_into_the_backup(tmp_
     assert list(folder.glob("*-wal")) == []
 
 
+def test_a_wal_that_sqlite_could_not_fold_in_goes_aside_with_its_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an error of the disk: both have the new name, the old name keeps the database until the copy takes it."""
+    for end in ("", "-wal", "-shm"):
+        (tmp_path / f"posture.db{end}").write_text(f"content{end}")
+    monkeypatch.setattr(restoring, "_fold_wal", lambda _: True)
+    aside = restoring._set_aside(tmp_path / "posture.db", NOON)
+    assert aside == tmp_path / "posture.db.damaged-20251009-090000"
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    kept = {f"{aside.name}{end}": f"content{end}" for end in ("", "-wal", "-shm")}
+    assert found == {"posture.db": "content", **kept}
+    assert asides(tmp_path) == [aside]
+
+
 @pytest.mark.parametrize("failing", ["sync_folder", "_fresh", "replace"])
 def test_a_restore_that_is_cut_off_leaves_a_database_that_opens(
     tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch
@@ -211,14 +226,14 @@ def test_backup_and_restore_as_commands(tmp_path: Path) -> None:
     store.models.promote(version.id, NOON)
     store.close()
     made = run(folder, "backup")
-    assert (made.exit_code, "holds 3 labels, 3 frames and 1 models" in made.output) == (0, True)
+    assert (made.exit_code, "holds 3 labels, 3 frames and 1 model;" in made.output) == (0, True)
     listed = run(folder, "backup", "--list")
     assert listed.output.count("good") == 1
     store.models.head_path(version.head_sha256).unlink()
     (folder / "posture.db").unlink()
     done = run(folder, "restore", "--yes")
     assert done.exit_code == 0, done.output
-    assert "was restored: 3 labels, 3 frames and 1 models" in done.output
+    assert "was restored: 3 labels, 3 frames and 1 model." in done.output
     again = Store(folder)
     assert again.models.read_head(version.head_sha256)
     assert len(again.incidents.unseen()) == 1
