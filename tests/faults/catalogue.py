@@ -9,20 +9,11 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-import socket
 import sqlite3
-import subprocess
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import pytest
-from safetensors.numpy import load, save
-
-from posture_daemon.store.files import sha256_of
 from posture_daemon.store.lock import TRAINING_LOCK, exclusive
+from tests.faults.breaking import archive, give_head, overwrite_root_of, port_of_nobody, small_disk
 from tests.faults.fault import DATABASE, FAULTS, Group, Made, Place
 
 __all__ = ["FAULTS"]
@@ -134,8 +125,10 @@ def forbidden_device(at: Place) -> Made:
     device = Path("/dev/shm/forbidden-camera")
     device.touch(mode=0o000)
     at.as_nobody = True
-    yield "run", "--camera", device
-    device.unlink()
+    try:
+        yield "run", "--camera", device
+    finally:
+        device.unlink()
 
 
 @camera("A device that is no camera", where="/dev/null", advice="it is not a capture device")
@@ -145,7 +138,7 @@ def no_camera(at: Place) -> Made:
 
 @camera("A network camera that nobody answers for", where="http://127.0.0.1", advice="check the address")
 def silent_address(at: Place) -> Made:
-    with _port_of_nobody() as port:
+    with port_of_nobody() as port:
         yield "run", "--camera", f"http://127.0.0.1:{port}/video"
 
 
@@ -192,7 +185,7 @@ def data_is_a_file(at: Place) -> Made:
 
 @data_folder("A read-only data folder", where="/data", advice="make it writable")
 def read_only_folder(at: Place) -> Made:
-    with _mounted(at, "ro"):
+    with small_disk(at, "ro"):
         yield "label", "--import", at.picture("pictures/good_posture/new.png").parent.parent
 
 
@@ -200,7 +193,7 @@ def read_only_folder(at: Place) -> Made:
 def full_disk(at: Place) -> Made:
     for number in range(4):
         at.picture(f"pictures/good_posture/{number * 'x'}.png")
-    with _mounted(at, "size=24m"):
+    with small_disk(at, "size=24m"):
         rest = at.data / "rest"
         with rest.open("wb") as file:
             file.write(b"\0" * (shutil.disk_usage(at.data).free - 8192))
@@ -222,7 +215,7 @@ def no_database(at: Place) -> Made:
 
 @data_folder("A database with a damaged page", where=DATABASE, advice="restore it from a backup")
 def damaged_page(at: Place) -> Made:
-    _overwrite_root_of(at, "labels")
+    overwrite_root_of(at, "labels")
     yield "dataset", "stats"
 
 
@@ -283,7 +276,7 @@ def text_checkpoint(at: Place) -> Made:
 
 @model("A checkpoint that was cut off", where="/model.pt", advice="copy it again")
 def cut_checkpoint(at: Place) -> Made:
-    whole = _archive(at, pickle.dumps({"model": None})).read_bytes()
+    whole = archive(at, pickle.dumps({"model": None})).read_bytes()
     yield "models", "import", at.file("model.pt", whole[: len(whole) // 2])
 
 
@@ -293,17 +286,17 @@ def pickle_bomb(at: Place) -> Made:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.system, (f"touch {at.data}/exploded",)
 
-    yield "models", "import", _archive(at, pickle.dumps({"model": Bomb()}))
+    yield "models", "import", archive(at, pickle.dumps({"model": Bomb()}))
 
 
 @model("A zip that is no checkpoint", where="/model.pt", advice="give the .pt file")
 def plain_zip(at: Place) -> Made:
-    yield "models", "import", _archive(at, b"", name="readme.txt")
+    yield "models", "import", archive(at, b"", name="readme.txt")
 
 
 @model("A PyTorch file without a model", where="/model.pt", advice="give the .pt file")
 def no_model(at: Place) -> Made:
-    yield "models", "import", _archive(at, pickle.dumps({"weights": 1}))
+    yield "models", "import", archive(at, pickle.dumps({"weights": 1}))
 
 
 @model("A detector", where="yolo11n.pt", advice="such as yolo11n-cls.pt", torch=True)
@@ -335,7 +328,7 @@ def missing_head(at: Place) -> Made:
 
 @model("A head of another size", where="linear.bias", advice="instead of (3,)")
 def other_head(at: Place) -> Made:
-    _give_head(at, rows=3, biases=2)
+    give_head(at, rows=3, biases=2)
     yield "models", "export", at.beside / "mine.pt"
 
 
@@ -378,7 +371,7 @@ def unknown_download(at: Place) -> Made:
 
 @model("A download without a network", where="http://127.0.0.1", advice="is this device online?")
 def no_network(at: Place) -> Made:
-    with _port_of_nobody() as port:
+    with port_of_nobody() as port:
         yield "models", "fetch", "yolo11n-cls", "--release", f"http://127.0.0.1:{port}/release.json"
 
 
@@ -544,61 +537,3 @@ def nothing_to_judge_by(at: Place) -> Made:
 @learning("A copy of a device that is not there", where="/none", advice="--root takes one that holds proc and sys")
 def no_root(at: Place) -> Made:
     yield "doctor", "--root", "/none"
-
-
-# ── how some of it is broken ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-@contextmanager
-def _port_of_nobody() -> Iterator[int]:
-    """A port of this machine that is taken, but answers nobody."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield int(taken.getsockname()[1])
-
-
-@contextmanager
-def _mounted(at: Place, options: str) -> Iterator[None]:
-    """The data folder moved to a small file system of its own; skips where none can be mounted."""
-    moved = at.data.rename(at.data.with_name("moved"))
-    at.data.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", options.replace("ro", "size=64m"), "tmpfs", str(at.data)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("only root may mount a small file system")
-    try:
-        shutil.copytree(moved, at.data, dirs_exist_ok=True)
-        if options == "ro":
-            subprocess.run(["mount", "-o", "remount,ro", str(at.data)], check=True)
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(at.data)], check=True)
-
-
-def _overwrite_root_of(at: Place, table: str) -> None:
-    """Random bytes over the first page of a table."""
-    with sqlite3.connect(at.data / DATABASE) as connection:
-        [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-        [size] = connection.execute("PRAGMA page_size").fetchone()
-    connection.close()
-    with (at.data / DATABASE).open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(bytes(range(256)) * (size // 256))
-
-
-def _archive(at: Place, pickled: bytes, name: str = "model/data.pkl") -> Path:
-    """A zip archive as PyTorch writes one, holding these bytes."""
-    path = at.beside / "model.pt"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(name, pickled)
-        archive.writestr("model/version", "3\n" if name.endswith(".pkl") else "")
-    return path
-
-
-def _give_head(at: Place, rows: int, biases: int) -> None:
-    """A head file whose parts do not fit each other, in place of the champion's, with its digest in the database."""
-    tensors = load(at.head().read_bytes())
-    tensors["linear.weight"] = np.zeros((rows, 1280), np.float32)
-    tensors["linear.bias"] = np.zeros(biases, np.float32)
-    data = save(tensors)
-    (at.head().parent / f"{sha256_of(data)[:16]}.safetensors").write_bytes(data)
-    at.sql(f"UPDATE model_versions SET head_sha256 = '{sha256_of(data)}'")

@@ -5,6 +5,7 @@ Each command runs in a process of its own, forked from one that has imported the
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import multiprocessing
 import os
@@ -185,6 +186,7 @@ def place(beside: Path, zoo: Callable[[], Path]) -> Iterator[Place]:
 def _template() -> Path:
     """A data folder with the starter as champion and three labels of each of two classes."""
     beside = Path(tempfile.mkdtemp(prefix="posture-daemon-faults-"))
+    atexit.register(shutil.rmtree, beside, ignore_errors=True)
     maker = Place(beside / "data", beside, Path)
     for name in ("good_posture", "bad_posture"):
         for number in range(3):

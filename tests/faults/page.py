@@ -5,6 +5,8 @@ With arguments only those faults are met, and their rows are printed.
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +44,7 @@ None of these ends it. Each line is in its log, and each is from a test that has
 def zoo() -> Path:
     """Checkpoints that ultralytics writes; see `tests/ultralytics_zoo.py`."""
     folder = Path(tempfile.mkdtemp(prefix="posture-daemon-zoo-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     script = Path(__file__).parents[1] / "ultralytics_zoo.py"
     subprocess.run([sys.executable, str(script), "make", str(folder)], check=True, stdout=subprocess.DEVNULL)
     return folder
