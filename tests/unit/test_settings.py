@@ -100,7 +100,7 @@ class TestFile:
         """A file that was asked for by name must exist."""
         assert refused(Path("none.toml")) == f"--config: there is no file {tmp_path}/none.toml; check the path."
         monkeypatch.setenv("POSTURE_CONFIG", "/none.toml")
-        assert refused() == "POSTURE_CONFIG: there is no file /none.toml."
+        assert refused() == "POSTURE_CONFIG: there is no file /none.toml; check the path."
 
     @pytest.mark.parametrize("broken", [b"[camera\nfps = 1", b"\xff\xfe", b"fps 3"])
     def test_not_toml(self, tmp_path: Path, broken: bytes) -> None:

@@ -12,7 +12,7 @@ from posture_daemon.status import FILE_NAME, LOCK_NAME, SILENT_S, check_health, 
 from posture_daemon.store.lock import exclusive
 
 NOW = 1_000_000.0
-WELL = {"written_at": NOW - 1, "step_s": 0.1, "camera": {"name": "desk", "status": "lost"}}
+WELL = {"pid": 1, "written_at": NOW - 1, "step_s": 0.1, "camera": {"name": "desk", "status": "lost"}}
 
 
 def test_a_daemon_that_gets_on_is_well_even_without_its_camera() -> None:
