@@ -89,6 +89,13 @@ def test_each_line_has_its_reason(file: Path) -> None:
             assert explained, line
 
 
+def test_camera_and_gpu_stay_within_reach() -> None:
+    """None of the keys that hide devices; with systemd 249 `ProtectClock` does, by allowing the clock's alone."""
+    hiding = ("PrivateDevices", "DevicePolicy", "DeviceAllow", "ProtectClock", "PrivateUsers", "MemoryDenyWriteExecute")
+    for file in (UNIT, *DROP_INS):
+        assert not set(re.findall(r"^(\w+)=", file.read_text(), re.M)) & set(hiding), file
+
+
 def test_jetpack_6_knows_every_key() -> None:
     """Its systemd is 249."""
     for file in (UNIT, *DROP_INS):
