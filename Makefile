@@ -52,5 +52,5 @@ docs: setup ## write docs/settings.md and docs/commands.md from the code
 	$(BIN)/python -c 'from pathlib import Path; from posture_daemon.settings import settings_markdown; Path("docs/settings.md").write_text(settings_markdown(), encoding="utf-8")'
 
 clean: ## remove the environments and every cache, but no data
-	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find posture_daemon tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
