@@ -81,6 +81,15 @@ def has_no_cuda(trial: Trial) -> str:
 
 
 @promise
+def opens_cameras(trial: Trial) -> str:
+    """Its OpenCV can read network cameras and USB cameras."""
+    built = trial.inside("python", "-c", "import cv2; print(cv2.__version__, cv2.getBuildInformation())")
+    found = {name: re.search(rf"{name}\S*:\s+YES", built) is not None for name in ("FFMPEG", "v4l")}
+    demand(all(found.values()), str(found))
+    return f"OpenCV {built.split()[0]} with {' and '.join(found)}"
+
+
+@promise
 def is_confined(trial: Trial) -> str:
     """An ordinary user, no capabilities, no new privileges, a read-only root, limits."""
     processes = trial.inside("sh", "-c", "cat /proc/[0-9]*/status")

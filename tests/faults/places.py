@@ -102,7 +102,7 @@ def _label(store: Store) -> None:
             known = {"pooled": seen.features.pooled.astype(np.float16), "backbone_sha256": seen.backbone_sha256}
             jpeg = encode_jpeg(image, 320, 88)
             frames.append((NewFrame(jpeg, at, "folder", Reason.UNCERTAIN, "unsure", **known), truth))  # type: ignore[arg-type]
-        store.labels.import_block(frames, None, start, 3)
+        store.imports.add_block(frames, None, start, 3)
 
 
 def _add_worse(store: Store) -> None:
