@@ -25,7 +25,9 @@ class OnnxBackbone:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise ModelError(f"The backbone {path} cannot be read: {error.strerror}.") from error
+            raise ModelError(
+                f"The backbone {path} cannot be read ({error.strerror}); posture-daemon doctor --fix may mend it."
+            ) from error
         self.sha256 = hashlib.sha256(data).hexdigest()
         if expected_sha256 not in (None, self.sha256):
             raise ModelError(

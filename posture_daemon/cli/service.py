@@ -90,7 +90,7 @@ def _machine(root: Path) -> Machine:
     from posture_daemon.service.machine import Machine
 
     if not root.is_dir():
-        raise ServiceError(f"There is no folder {root}.")
+        raise ServiceError(f"There is no folder {root}; check the path.")
     machine = Machine(root.resolve())
     if machine.is_this_one and not Path("/run/systemd/system").is_dir():
         raise ServiceError("systemd does not run this machine, so there is nothing to install a service into.")

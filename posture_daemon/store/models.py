@@ -32,7 +32,9 @@ class Models(ModelFolder):
             data = path.read_bytes()
         except OSError as error:
             self._explain_removal(sha256)
-            raise ModelError(f"The head file {path} cannot be read ({error.strerror}).") from error
+            raise ModelError(
+                f"The head file {path} cannot be read ({error.strerror}); posture-daemon doctor --fix may mend it."
+            ) from error
         if sha256_of(data) != sha256:
             raise ModelError(
                 f"The head file {path} is damaged: its content does not match its digest; posture-daemon doctor --fix may "

@@ -42,7 +42,7 @@ def _explain(cause: str, path: Path) -> str:
         "readonly": "is read-only; make it and its folder writable",
         "unable to open": "cannot be opened; check that its folder is writable",
         "disk is full": "cannot grow because the disk is full; free some space",
-        "locked": "has been busy for more than 10 s; is another program writing to it?",
+        "locked": "has been busy for more than 10 s; see which other program writes to it, or try again",
     }
     if cause == "disk I/O error" and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
         cause = "disk is full"  # no room for the shared memory of the WAL

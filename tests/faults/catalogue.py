@@ -10,6 +10,7 @@ import os
 import pickle
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from posture_daemon.store.lock import TRAINING_LOCK, exclusive
@@ -21,6 +22,7 @@ __all__ = ["FAULTS"]
 settings = Group("Settings and options")
 camera = Group("Cameras")
 data_folder = Group("The data folder")
+backup = Group("Backups, health and the service")
 model = Group("Models")
 labels = Group("Labels, classes and pictures")
 learning = Group("Training and its answers")
@@ -219,7 +221,7 @@ def damaged_page(at: Place) -> Made:
     yield "dataset", "stats"
 
 
-@data_folder("A database that another program holds", where=DATABASE, advice="is another program writing to it?")
+@data_folder("A database that another program holds", where=DATABASE, advice="see which other program writes to it")
 def busy_database(at: Place) -> Made:
     other = sqlite3.connect(at.data / DATABASE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -249,6 +251,63 @@ def teaching_beside_daemon(at: Place) -> Made:
 def foreign_host(at: Place) -> Made:
     at.environment["POSTURE_UI__HOST"] = "203.0.113.7"
     yield ("label",)
+
+
+# ── backups, health and the service ───────────────────────────────────────────────────────────────────────────────────
+
+
+@backup("A restore where there is no backup", where="/data/backups", advice="give one by its path")
+def no_backup(at: Place) -> Made:
+    yield "restore", "--yes"
+
+
+@backup("A backup that is not there", where="none.db", advice="`posture-daemon backup --list`")
+def missing_backup(at: Place) -> Made:
+    yield "restore", "none.db", "--yes"
+
+
+@backup("A backup that is damaged", where="/home/you/stick.db", advice="choose another one")
+def damaged_backup(at: Place) -> Made:
+    yield "restore", at.file("stick.db", "not a database" * 1000), "--yes"
+
+
+@backup("A backup of a newer program", where="schema 9999", advice="update posture-daemon")
+def newer_backup(at: Place) -> Made:
+    copy = at.beside / "newer.db"
+    shutil.copy(at.data / DATABASE, copy)
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    yield "restore", copy, "--yes"
+
+
+@backup("A restore while the daemon runs", where="/data", advice="stop it first")
+def restore_beside_daemon(at: Place) -> Made:
+    copy = at.beside / "copy.db"
+    shutil.copy(at.data / DATABASE, copy)
+    with exclusive(at.data / "daemon.lock"):
+        yield "restore", copy, "--yes"
+
+
+@backup("A restore that nobody can be asked about", where="Restore", advice="add --yes")
+def unasked_restore(at: Place) -> Made:
+    copy = at.beside / "copy.db"
+    shutil.copy(at.data / DATABASE, copy)
+    yield "restore", copy
+
+
+@backup("A backup into a file", where="/home/you/stick", advice="No backup can be made in")
+def backup_into_a_file(at: Place) -> Made:
+    yield "backup", "--to", at.file("stick", "")
+
+
+@backup("A health check where no daemon runs", where="this data folder", advice="No posture-daemon is running")
+def health_of_nobody(at: Place) -> Made:
+    yield "status", "--check"
+
+
+@backup("A service for a system that is not there", where="/none", advice="check the path")
+def service_nowhere(at: Place) -> Made:
+    yield "service", "install", "--root", "/none"
 
 
 # ── models ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -314,13 +373,13 @@ def odd_image_size(at: Place) -> Made:
     yield "models", "import", at.checkpoint("yolo11n-cls.pt"), "--imgsz", "100"
 
 
-@model("A head file with a changed byte", where="models/heads", advice="damaged")
+@model("A head file with a changed byte", where="models/heads", advice="doctor --fix may mend it")
 def damaged_head(at: Place) -> Made:
     at.head().write_bytes(at.head().read_bytes()[:-1] + b"\x01")
     yield "models", "export", at.beside / "mine.pt"
 
 
-@model("A head file that is gone", where="models/heads", advice="cannot be read")
+@model("A head file that is gone", where="models/heads", advice="doctor --fix may mend it")
 def missing_head(at: Place) -> Made:
     at.head().unlink()
     yield "models", "export", at.beside / "mine.pt"
@@ -332,13 +391,13 @@ def other_head(at: Place) -> Made:
     yield "models", "export", at.beside / "mine.pt"
 
 
-@model("A backbone with a changed byte", where="backbone.onnx", advice="import the model again")
+@model("A backbone with a changed byte", where="backbone.onnx", advice="doctor --fix may mend it")
 def damaged_backbone(at: Place) -> Made:
     at.backbone().write_bytes(at.backbone().read_bytes()[:-1] + b"\x01")
     yield "models", "evaluate", at.picture("pictures/good_posture/a.png").parent.parent
 
 
-@model("A backbone that is gone", where="backbone.onnx", advice="cannot be read")
+@model("A backbone that is gone", where="backbone.onnx", advice="doctor --fix may mend it")
 def missing_backbone(at: Place) -> Made:
     at.backbone().unlink()
     yield "models", "evaluate", at.picture("pictures/good_posture/a.png").parent.parent
