@@ -288,7 +288,7 @@ def restore_beside_daemon(at: Place) -> Made:
         yield "restore", copy, "--yes"
 
 
-@backup("A restore that nobody can be asked about", where="Restore", advice="add --yes")
+@backup("A restore that nobody can be asked about", where="restore it", advice="add --yes")
 def unasked_restore(at: Place) -> Made:
     copy = at.beside / "copy.db"
     shutil.copy(at.data / DATABASE, copy)
