@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import sqlite3
 import stat
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from posture_daemon.cli import app
 from posture_daemon.errors import PostureError, ServiceError
-from posture_daemon.service.code import Code, this_code
+from posture_daemon.service.code import Code, this_code, try_as_stranger
 from posture_daemon.service.condition import Ending, in_words
 from posture_daemon.service.machine import Machine
 from posture_daemon.service.plan import (
@@ -192,6 +193,19 @@ def test_a_name_that_a_unit_cannot_hold_is_refused(tmp_path: Path) -> None:
         Code(tmp_path / "bin" / "python", ()).check()
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+def test_what_only_its_owner_can_run_is_found_out_before_anything_changes(tmp_path: Path) -> None:
+    """A library in ~/.local is there for its owner alone; tried as a user without rights, home or groups."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\n[ "$(id -u)" = 65534 ] && [ "$HOME" = /nonexistent ]\n')
+    python.chmod(0o755)
+    try_as_stranger(Code(python, ()))
+    python.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'numpy'\" >&2\nexit 1\n")
+    with pytest.raises(ServiceError, match=r"No module named 'numpy'.*\.local.*install it into"):
+        try_as_stranger(Code(python, ()))
+
+
 def test_this_installation_is_found() -> None:
     """Its environment, its Python and the package, none of them inside another."""
     code = this_code()
@@ -339,6 +353,22 @@ class TestCommands:
         assert result.exit_code == 0, result.exception
         assert f"  write {UNIT}\n" in result.output
         assert files(machine) == {}
+
+    def test_under_sudo_the_data_of_who_called_it_are_found(
+        self, machine: Machine, taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Root's own home has none; those of the caller come along, with their settings."""
+        theirs = tmp_path / "home-of-owner" / ".local" / "share" / "posture-daemon"
+        theirs.parent.mkdir(parents=True)
+        taught.rename(theirs)
+        (theirs / "posture-daemon.toml").write_text("[camera]\nfps = 5\n")
+        entry = pwd.struct_passwd(("owner", "x", 1000, 1000, "", str(tmp_path / "home-of-owner"), "/bin/sh"))
+        monkeypatch.setattr(pwd, "getpwnam", lambda name: {"owner": entry}[name])
+        monkeypatch.setattr(Code, "check", lambda _self: None)
+        monkeypatch.setenv("SUDO_USER", "owner")
+        result = CliRunner().invoke(app, ["service", "install", "--dry-run", "--root", str(machine.root)])
+        assert f"copy labels, pictures and models from {theirs} to {DATA}" in result.output
+        assert f"copy {theirs}/posture-daemon.toml" in result.output
 
     def test_without_systemd_it_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """In a container, or another system."""
