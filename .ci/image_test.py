@@ -240,7 +240,10 @@ def main() -> None:
     enter_own_mounts()
     began = time.monotonic()
     with workshop() as shop:
-        build(shop)
+        try:
+            build(shop)
+        except subprocess.SubprocessError as error:
+            sys.exit(f"image-test: the image was not built: {error}")
         trial = Trial(shop, free_port(), EXAMPLE)
         kept = [tell(check, trial) for check in PROMISES]
     print(f"image-test: {sum(kept)} of {len(kept)} promises kept, {time.monotonic() - began:.0f} s")
