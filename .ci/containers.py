@@ -121,7 +121,7 @@ def _environment(folder: Path) -> dict[str, str]:
     """Ours, and what buildah and podman are told: everything in `folder`, no systemd, limits that we may set."""
     (folder / "containers.conf").write_text(
         f'[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
-        f'[network]\nnetwork_config_dir = "{folder}/networks"\n'
+        f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{folder}/networks"\n'
         f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "crun"\n'
         f'tmp_dir = "{folder}/tmp"\nvolume_path = "{folder}/volumes"\n'
     )

@@ -172,7 +172,8 @@ def data_survives(trial: Trial) -> str:
     same = [name for name in ("labels", "champion", "last_attempt") if before[name] == after[name]]
     demand(len(same) == 3, f"only {same} as before")
     demand(trial.inside("posture-daemon", "label") == link, "another link")
-    return f"stopped in {stopped_s:.1f} s; {sum(map(len, after['labels'].values()))} counts of labels, model and link as before"
+    labels = sum(sum(splits.values()) for splits in after["labels"].values())
+    return f"stopped in {stopped_s:.1f} s; {labels} labels, model and link as before"
 
 
 @promise
@@ -239,7 +240,10 @@ def main() -> None:
     enter_own_mounts()
     began = time.monotonic()
     with workshop() as shop:
-        build(shop)
+        try:
+            build(shop)
+        except subprocess.SubprocessError as error:
+            sys.exit(f"image-test: the image was not built: {error}")
         trial = Trial(shop, free_port(), EXAMPLE)
         kept = [tell(check, trial) for check in PROMISES]
     print(f"image-test: {sum(kept)} of {len(kept)} promises kept, {time.monotonic() - began:.0f} s")
