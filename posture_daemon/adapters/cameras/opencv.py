@@ -53,7 +53,9 @@ def quiet_opencv() -> None:
     # Seconds that a USB read may block; OpenCV's 10 would hide an unplugged camera for too long.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     if "OPENCV_LOG_LEVEL" not in os.environ:
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        # OpenCV as Debian builds it has only the first of these, OpenCV 5 only the second.
+        set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+        set_level(0)
 
 
 quiet_opencv()
