@@ -115,6 +115,14 @@ def classes_given(store: Store) -> list[str]:
 # --- what it answers
 
 
+def test_the_page_tells_what_happened_while_nobody_was_there(client: Client, store: Store) -> None:
+    """As text, whatever it holds, until it was seen."""
+    store.incidents.add("Model 2 <b>cannot</b> answer.", 0.0)
+    assert b": Model 2 &lt;b&gt;cannot&lt;/b&gt; answer.</p>" in client.get("/").body
+    store.incidents.see(1.0)
+    assert b"incident" not in client.get("/").body
+
+
 def test_the_page_needs_nothing_from_elsewhere(client: Client) -> None:
     """One page, whose styles and scripts are all here and load."""
     page = client.get("/")
