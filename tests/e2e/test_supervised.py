@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from tests.e2e.command import environment, posture_daemon, status, wait_until
+from tests.servers import MjpegServer
 
 SETTINGS = """\
 [ui]
@@ -50,9 +52,9 @@ def supervised(folder: Path, camera: str) -> Iterator[tuple[subprocess.Popen[str
                 return heard
 
         place = os.fstat(journal.fileno())
-        variables = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "2000000"}
+        variables = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "2000000", "POSTURE_CAMERA__ADDRESS": camera}
         variables["JOURNAL_STREAM"] = f"{place.st_dev}:{place.st_ino}"
-        command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder), "run", "--camera", camera]
+        command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder), "run"]
         process = subprocess.Popen(command, stderr=journal, text=True, env=environment(**variables))
         try:
             yield process, listen
@@ -83,7 +85,7 @@ def test_it_is_ready_with_the_first_answer_then_feeds_the_watchdog_and_says_that
 
 
 def test_a_service_waits_for_a_camera_that_is_not_there(folder: Path) -> None:
-    """A person at a terminal is told that at once; a service is ready, its watchdog fed, and `status` says what is wrong."""
+    """Who types it is told that at once; a service is ready, its watchdog fed, and `status` says what is wrong."""
     by_hand = posture_daemon(folder, "run", "--camera", "/dev/video77")
     assert by_hand.returncode == 1
     with supervised(folder, "/dev/video77") as (daemon, heard):
@@ -93,6 +95,20 @@ def test_a_service_waits_for_a_camera_that_is_not_there(folder: Path) -> None:
         wait_until(lambda: [line for line in heard() if "/dev/video77 lost" in line], "the status")
         assert daemon.poll() is None
     assert sum("lost" in line for line in journal(folder)) == 1
+
+
+def test_a_dark_room_is_no_reason_to_start_anew(folder: Path) -> None:
+    """No picture can be used, all night long; the loop gets on, and says so."""
+    (folder / "posture-daemon.toml").write_text(f"{SETTINGS}blind_s = 1\n")
+    with (
+        MjpegServer(picture=lambda number: np.full((240, 320, 3), number % 2, np.uint8)) as server,
+        supervised(folder, server.url) as (_, heard),
+    ):
+        wait_until(lambda: [line for line in heard() if " black" in line], "the status")
+        before = heard().count("WATCHDOG=1")
+        wait_until(lambda: heard().count("WATCHDOG=1") >= before + 4, "the watchdog's food")
+        camera, frames = (status(folder)["daemon"][name] for name in ("camera", "frames"))
+        assert (camera["status"], frames["frames"]) == ("black", 0)
 
 
 def test_a_loop_that_hangs_feeds_no_watchdog(folder: Path) -> None:
