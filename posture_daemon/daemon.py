@@ -43,7 +43,7 @@ class Source(Protocol):
 
     @property
     def state(self) -> Any:
-        """A frozen dataclass with `status` and `name`."""
+        """A frozen dataclass with `status`, `name`, and `error`: why it is known to give no frames; `None` otherwise."""
 
     def start(self) -> None:
         """Begin to read."""
@@ -108,7 +108,7 @@ class Daemon:
         self._clock_watch = ClockWatch(clock, monotonic)
         self._schedule = Schedule(self._jobs())
         self._progress = Progress(
-            parts.supervisor, lambda: parts.loop.counts.frames, lambda: bool(parts.source.state.status == "lost")
+            parts.supervisor, lambda: parts.loop.counts.frames, lambda: parts.source.state.error is not None
         )
 
     def run(self, stop: threading.Event) -> None:
