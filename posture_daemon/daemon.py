@@ -43,7 +43,7 @@ class Source(Protocol):
 
     @property
     def state(self) -> Any:
-        """A frozen dataclass with `status`, `name`, and `error`: one sentence while nothing comes that can be used."""
+        """A frozen dataclass with `status`, `name`, and `error`: why it is known to give no frames; `None` otherwise."""
 
     def start(self) -> None:
         """Begin to read."""

@@ -67,21 +67,23 @@ class Supervisor:
 
 
 class Progress:
-    """Whether a step of the capture loop was progress: an answered frame is, and the wait for a camera known to give none.
+    """Whether a step of the capture loop was progress: an answered frame is, and the wait for a camera known to give nothing.
 
-    Such a camera is lost, or shows nothing but black. A frame that could not be handled is no progress: when all of them fail,
-    a new process may be the cure. Nor is the silence of a camera of which nothing is known yet.
+    Such a camera is lost, or sees nothing, as at night. A frame that could not be handled is no progress: when all of them
+    fail, a new process may be the cure. Nor is a silence that nobody has noticed yet.
     """
 
-    def __init__(self, supervisor: Supervisor, answered: Callable[[], int], camera_failed: Callable[[], bool]) -> None:
+    def __init__(
+        self, supervisor: Supervisor, answered: Callable[[], int], camera_gives_nothing: Callable[[], bool]
+    ) -> None:
         """`answered` counts the frames that the model has answered since the start."""
-        self._supervisor, self._answered, self._camera_failed = supervisor, answered, camera_failed
+        self._supervisor, self._answered, self._camera_gives_nothing = supervisor, answered, camera_gives_nothing
         self._before = 0
 
     def after_step(self) -> None:
         """Tell the supervisor, if the loop got on. Called by the capture loop's own thread and by nobody else."""
         now = self._answered()
-        if now > self._before or self._camera_failed():
+        if now > self._before or self._camera_gives_nothing():
             self._before = now
             self._supervisor.progress()
 

@@ -79,10 +79,10 @@ def test_the_first_progress_is_ready_and_later_ones_feed_the_watchdog(listener: 
         pytest.param([(1, False), (1, True), (2, False)], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"], id="lost, and back"),
     ],
 )
-def test_progress_is_an_answered_frame_or_the_wait_for_a_lost_camera(
+def test_progress_is_an_answered_frame_or_the_wait_for_a_camera_that_gives_nothing(
     listener: Listener, address: str, steps: list[tuple[int, bool]], messages: list[str]
 ) -> None:
-    """Each step: how many frames were answered so far, and whether the camera is known to be lost; 10 s apart."""
+    """Each step: how many frames were answered so far, and whether the camera is known to give nothing; 10 s apart."""
     clock, now = Clock(), [(0, False)]
     progress = Progress(Supervisor(address, 20.0, clock), lambda: now[0][0], lambda: now[0][1])
     for step in steps:
