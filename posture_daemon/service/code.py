@@ -15,8 +15,8 @@ from posture_daemon.service import NAME
 
 PACKAGE = Path(posture_daemon.__file__).resolve().parent
 
-SHIPPED = (PACKAGE / "assets" / "systemd", PACKAGE.parent / "systemd")
-"""The unit and its drop-ins: in the wheel, else in the checkout."""
+SHIPPED = PACKAGE / "assets" / "systemd"
+"""The unit, its user and its drop-ins; `systemd/` in a checkout is a link to them."""
 
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 """What `ProtectHome=` hides."""
@@ -112,10 +112,12 @@ def read_everything() -> list[str]:
 
 def shipped(name: str) -> str:
     """A file that came with this program."""
-    for folder in SHIPPED:
-        if (folder / name).is_file():
-            return (folder / name).read_text(encoding="utf-8")
-    raise ServiceError(f"{name} is missing in {SHIPPED[0]}; install posture-daemon again.")
+    try:
+        return (SHIPPED / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ServiceError(
+            f"{SHIPPED / name} cannot be read: {error.strerror}; install posture-daemon again."
+        ) from None
 
 
 def _is_in_homes(folder: Path) -> bool:

@@ -20,7 +20,7 @@ CACHE = PROJECT / ".cache" / "service-test"
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "python3", "libgl1", "libglib2.0-0")
 """Beside Debian's smallest system: what boots it, and the libraries that Python and the OpenCV wheel load."""
 
-CODE = ("posture_daemon", "systemd")
+CODE = "posture_daemon"
 """What of the checkout an editable installation runs from."""
 
 BOOT_S = 60.0
@@ -78,7 +78,7 @@ def installation() -> tuple[Path, dict[Path, Path]]:
     )
     package, prefix, base = map(Path, done.stdout.split("\n")[:3])
     venv = Path(re.match(r"#!(.*)/bin/python", (prefix / "bin/posture-daemon").read_text())[1])  # type: ignore[index]
-    shown = {package.parent / name: PROJECT / name for name in CODE} | {venv: prefix.resolve()}
+    shown = {package.parent / CODE: PROJECT / CODE, venv: prefix.resolve()}
     if base != Path("/usr"):
         shown[base] = base
     return venv / "bin" / "posture-daemon", shown

@@ -109,6 +109,6 @@ def test_systemd_can_make_the_user(tmp_path: Path) -> None:
         assert re.findall(r"^(\w+):.*:posture-daemon$", groups, re.M) == ["video", "render"]
 
 
-def test_the_checkout_and_the_wheel_bring_the_same_unit() -> None:
-    """`service install` reads it from here."""
+def test_the_folder_of_the_checkout_leads_to_what_the_wheel_brings() -> None:
+    """`service install` reads it from the package."""
     assert shipped("posture-daemon.service") == UNIT.read_text()
