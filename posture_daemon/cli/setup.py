@@ -144,12 +144,11 @@ class _Steps:
         """Keep the camera in the file that is in force, else in a new one in the data folder."""
         from posture_daemon.adapters.cameras.address import without_password
         from posture_daemon.adapters.settings_file import set_text
-        from posture_daemon.settings import FILE_NAME, values_in
+        from posture_daemon.settings import values_in
 
         if not self._begins(Step.SETTINGS, "the settings file"):
             return
-        loaded = self._chosen.load()
-        file = loaded.file or loaded.settings.data_dir / FILE_NAME
+        file = self._chosen.load().own_file
         before = values_in(file).get("camera.address") if file.exists() else None
         if file.exists() and before != address and not yes:
             was = "none" if before is None else without_password(str(before))

@@ -38,6 +38,16 @@ class Loaded:
     sources: dict[str, str]
     file: Path | None
 
+    @property
+    def own_file(self) -> Path:
+        """Where a setting of the owner's belongs: the file in force, or one in the data folder.
+
+        In the data folder, too, where a service is installed and the file of the whole system does no more than name that folder.
+        """
+        if self.file is None or (self.file == SYSTEM_FILE and values_in(self.file).keys() <= {"data_dir"}):
+            return self.settings.data_dir / FILE_NAME
+        return self.file
+
 
 @dataclass(frozen=True)
 class _Given:

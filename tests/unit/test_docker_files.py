@@ -126,4 +126,5 @@ def test_images_are_built_of_the_code_alone() -> None:
         "!README.md",
         "!LICENSE",
         "!posture_daemon",
+        "!systemd",
     }

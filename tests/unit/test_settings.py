@@ -96,6 +96,17 @@ class TestFile:
         assert load_settings().file == tmp_path / "env.toml"
         assert load_settings(write(tmp_path / "option.toml", "")).file == tmp_path / "option.toml"
 
+    def test_own_file(self, tmp_path: Path) -> None:
+        """A change goes to the file in force; beside a service, whose file only names the folder, into that folder."""
+        system, data = tmp_path / "etc" / "posture-daemon.toml", tmp_path / "srv"
+        assert load_settings(overrides={"data_dir": str(data)}).own_file == data / "posture-daemon.toml"
+        write(system, f"data_dir = '{data}'\n")
+        assert load_settings().own_file == data / "posture-daemon.toml"
+        write(system, f"data_dir = '{data}'\n[camera]\nfps = 5\n")
+        assert load_settings().own_file == system
+        write(data / "posture-daemon.toml", "")
+        assert load_settings().own_file == data / "posture-daemon.toml"
+
     def test_named_but_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file that was asked for by name must exist."""
         assert refused(Path("none.toml")) == f"--config: there is no file {tmp_path}/none.toml; check the path."
