@@ -42,7 +42,7 @@ class Loaded:
     def own_file(self) -> Path:
         """Where a setting of the owner's belongs: the file in force, or one in the data folder.
 
-        In the data folder, too, where a service is installed and the file of the whole system does no more than name that folder.
+        In the data folder, too, where a service is installed and the file of the whole system only names that folder.
         """
         if self.file is None or (self.file == SYSTEM_FILE and values_in(self.file).keys() <= {"data_dir"}):
             return self.settings.data_dir / FILE_NAME
