@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 import time
@@ -29,11 +28,12 @@ from posture_daemon.capture import CaptureLoop
 from posture_daemon.classes import ClassChanges
 from posture_daemon.daemon import Daemon, Parts
 from posture_daemon.datasets import read_layout
-from posture_daemon.domain import ModelVersion, PostureClass, Split
+from posture_daemon.domain import ModelVersion, Split
 from posture_daemon.errors import DatasetError, ModelError
+from posture_daemon.fallback import STARTER_SOURCE, answering, install
 from posture_daemon.head import Head
 from posture_daemon.learning.cache import FeatureCache
-from posture_daemon.learning.class_roles import guess_role, looks_like_postures
+from posture_daemon.learning.class_roles import looks_like_postures
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.lesson import Lesson, gather
@@ -46,9 +46,11 @@ from posture_daemon.ports import Backbone, Camera, ResourceProbe
 from posture_daemon.retrain import Retrainer
 from posture_daemon.router import Router
 from posture_daemon.settings import Settings
+from posture_daemon.startup import check_database
 from posture_daemon.status import read_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import in_turn
+from posture_daemon.store.spares import STARTER
 from posture_daemon.teaching import Teaching, TeachingParts
 from posture_daemon.teaching_plan import choose, plan
 from posture_daemon.ui.web.server import LabelPage
@@ -59,9 +61,6 @@ if TYPE_CHECKING:
     from posture_daemon.learning.doubts import Doubt
 
 log = logging.getLogger(__name__)
-
-STARTER = Path(__file__).parent / "assets" / "starter"
-STARTER_SOURCE = "starter model"
 
 
 def open_store(settings: Settings) -> Store:
@@ -88,30 +87,6 @@ def import_model(store: Store, file: Path, image_size: int | None = None, as_bas
     with tempfile.TemporaryDirectory(dir=store.folder, prefix="import-") as folder:
         imported = import_checkpoint(file, Path(folder), image_size)
         return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base)
-
-
-def install(store: Store, folder: Path, source: str, *, as_base: bool) -> ModelVersion:
-    """Record the two-part model in `folder` (`backbone.onnx`, `head.safetensors`, …) and make it champion."""
-    about_head = json.loads((folder / "head.json").read_text())
-    about_backbone = json.loads((folder / "backbone.json").read_text())
-    store.models.add_backbone(folder, about_backbone["sha256"])
-    names = [] if as_base else about_head["classes"]
-    now = time.time()
-    version = store.models.add_version(
-        ModelVersion(
-            id=0,
-            created_at=now,
-            parent_id=None,
-            backbone_sha256=about_backbone["sha256"],
-            head_sha256=store.models.add_head((folder / "head.safetensors").read_bytes()),
-            classes=tuple(PostureClass(name, guess_role(name)) for name in names),
-            temperature=float(about_head.get("temperature", 1.0)),
-            source=source,
-            metrics=about_head.get("metrics", {}),
-        )
-    )
-    store.models.promote(version.id, now)
-    return version
 
 
 def load_model(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> LiveModel:
@@ -250,8 +225,9 @@ def build_daemon(settings: Settings) -> Daemon:
     keep_little()
     source = newest_frame(settings, open_camera(settings.camera.address))
     source.check()
+    check_database(settings, time.time())
     store = open_store(settings)
-    live = LiveClassifier(load_model(store, champion(store)))
+    live = answering(store, champion(store), lambda version: LiveClassifier(load_model(store, version)), time.time())
     trainer, probe = SubprocessTrainer(), DeviceProbe(settings.data_dir)
     router = Router(settings.queue, Random(settings.training.seed))
     loop = CaptureLoop(source, live, router, store, settings)

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from posture_daemon.adapters.cameras.address import open_camera
 from posture_daemon.adapters.cameras.fake_desk import FakeDeskCamera, ObedientDesk
 from posture_daemon.adapters.trainer import SubprocessTrainer
-from posture_daemon.bootstrap import STARTER_SOURCE, build_retrainer, champion, load_model, newest_frame, open_store
+from posture_daemon.bootstrap import build_retrainer, champion, load_model, newest_frame, open_store
 from posture_daemon.classes import ClassChanges
 from posture_daemon.errors import DataFolderError, SettingsError
+from posture_daemon.fallback import STARTER_SOURCE
 from posture_daemon.learning.strategies import root_of
 from posture_daemon.live import LiveClassifier
 from posture_daemon.ports import Camera

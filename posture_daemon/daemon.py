@@ -168,7 +168,7 @@ class Daemon:
         self._parts.source.stop(STOP_S)
         self._schedule.stop()
         self._parts.probe.close()
-        write_status(self._parts.store.folder, self.status())
+        write_status(self._parts.store.folder, {**self.status(), "stopped_at": self._clock()})
         self._parts.store.close()
         log.info("stopped after %d frames", self._parts.loop.counts.frames)
 

@@ -219,6 +219,15 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
+class Incident:
+    """Something that the owner must be told, in one sentence, such as a damaged model that was replaced."""
+
+    id: int
+    happened_at: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """One condition of a decision, in words, and its number against its limit where it has one.
 

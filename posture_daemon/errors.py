@@ -3,6 +3,7 @@
 PostureError                 anything a user can be told in one sentence
 ├── SettingsError            a settings file, variable or option is wrong
 ├── DataFolderError          the data folder cannot be used (read-only, locked, newer schema, damaged)
+│   └── DatabaseDamaged      … because its database is damaged; a backup can be restored
 ├── CameraError              a camera cannot be opened, or stopped giving frames
 ├── DeviceError              what stands for a device cannot be looked at
 ├── ModelError               a model file is missing, damaged, or not of a kind we can use
@@ -32,6 +33,10 @@ class SettingsError(PostureError):
 
 class DataFolderError(PostureError):
     """The data folder is missing, unwritable, locked by another daemon, damaged or of a newer schema."""
+
+
+class DatabaseDamaged(DataFolderError):
+    """The content of the database is not what was written; `posture-daemon restore` brings a backup back."""
 
 
 class CameraError(PostureError):

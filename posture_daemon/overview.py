@@ -20,6 +20,7 @@ def overview(store: Store, settings: Settings) -> dict[str, Any]:
     return {
         "data_dir": str(settings.data_dir),
         "daemon": read_status(store.folder),
+        "incidents": [asdict(incident) for incident in store.incidents.unseen()],
         "queue": {status.value: number for status, number in store.queue.counts().items()},
         "labels": {
             name: {split.value: number for split, number in splits.items()}

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from posture_daemon.store.lock import is_held, owner_of
+from posture_daemon.store.lock import DAEMON_LOCK, is_held, owner_of
 
-FILE_NAME, LOCK_NAME = "status.json", "daemon.lock"
+FILE_NAME, LOCK_NAME = "status.json", DAEMON_LOCK
 
 
 def write_status(folder: Path, status: dict[str, Any]) -> None:
@@ -20,14 +20,26 @@ def write_status(folder: Path, status: dict[str, Any]) -> None:
 
 
 def read_status(folder: Path) -> dict[str, Any] | None:
-    """What the running daemon last said; `None` when none runs on this folder."""
-    if running_pid(folder) is None:
-        return None
+    """What the running daemon last said, nothing when that cannot be read; `None` when none runs on this folder."""
+    return None if running_pid(folder) is None else _last_said(folder)
+
+
+def stopped_cleanly(folder: Path) -> bool:
+    """Whether the last daemon came to its end: neither the power nor the process was cut off."""
+    return "stopped_at" in _last_said(folder)
+
+
+def is_damaged(folder: Path) -> bool:
+    """Whether there is a status file that cannot be read."""
+    return (folder / FILE_NAME).exists() and not _last_said(folder)
+
+
+def _last_said(folder: Path) -> dict[str, Any]:
     try:
-        status: dict[str, Any] = json.loads((folder / FILE_NAME).read_text())
+        status = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return status
+    return status if isinstance(status, dict) and "pid" in status else {}
 
 
 def running_pid(folder: Path) -> int | None:

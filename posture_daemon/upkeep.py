@@ -66,7 +66,7 @@ class Upkeep:
         newest = self._store.backups.newest_at(now)
         if newest is not None and 0 <= now - newest < schedule.backup_every_h * HOUR_S:
             return
-        path = self._store.backups.make(now, schedule.backups)
+        path = self._store.back_up(now, schedule.backups)
         log.info("the database was backed up to %s", path)
 
     def tidy(self) -> None:

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from posture_daemon.cli import (
+    backup,
     classes,
     compare,
     config,
@@ -42,6 +43,8 @@ app.command("setup")(setup.setup)
 app.command("run")(daemon.run)
 app.command("status")(daemon.status)
 app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("teach")(teach.teach)
 app.command("label")(label.label)
 app.command("wrong")(wrong.wrong)

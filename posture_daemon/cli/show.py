@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from posture_daemon.cli.context import say
@@ -30,9 +31,15 @@ def status(console: Console, found: dict[str, Any]) -> None:
     """One line a matter."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
-    for name, text in (*_daemon_lines(found["daemon"]), *_store_lines(found)):
+    for name, text in (*_incidents(found["incidents"]), *_daemon_lines(found["daemon"]), *_store_lines(found)):
         table.add_row(name, text)
     console.print(table)
+
+
+def _incidents(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """First, since nobody was there when they happened."""
+    lines = [("[red]incident[/]", escape(f"{clock(one['happened_at'])}: {one['text']}")) for one in found]
+    return [*lines, ("", "seen? then say so: posture-daemon doctor --fix")] if lines else []
 
 
 def _daemon_lines(daemon: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
+from posture_daemon.store.files import make_private_folder
 from posture_daemon.store.lock import in_turn
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,7 @@ class Space:
     def _attempt(self, write: Callable[[], None]) -> None:
         """Write in turn with other processes; after the first failure nothing more is stored."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self.path.parent)
             with in_turn(self.path.parent):
                 write()
         except OSError as error:

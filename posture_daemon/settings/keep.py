@@ -29,3 +29,8 @@ class KeepSettings(Section):
         description="Newest models whose files are kept; files of the champion, the one before it, imported models and the "
         "ancestors of all these are kept as well, and what is known about a model always is.",
     )
+    restore_damaged: bool = Field(
+        default=False,
+        description="Restore the newest good backup when the database is damaged at the start of the daemon (true or false); "
+        "otherwise it stops and says so. The damaged file is kept in any case.",
+    )

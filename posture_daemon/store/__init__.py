@@ -1,28 +1,32 @@
 """Everything that must survive a power cut: one SQLite file, and model files found by their content.
 
 `Store` is the door; its parts are one file each: `queue`, `labels`, `models`, `classes`, `runs`, `pauses`, `watches`,
-`wrongs`, `confidences`, `calibrations`, `reviews`, `origins`, `history`, and what looks after all of it: `backups`,
-`retention`.
+`wrongs`, `confidences`, `calibrations`, `reviews`, `origins`, `history`, `incidents`, and what looks after all of it:
+`backups`, `spares`, `retention`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from posture_daemon.store.backup import Backups
+from posture_daemon.errors import DataFolderError
+from posture_daemon.store.backup import BACKUPS, Backups
 from posture_daemon.store.calibrations import Calibrations
 from posture_daemon.store.classes import Classes
 from posture_daemon.store.confidences import Confidences
 from posture_daemon.store.database import Database
 from posture_daemon.store.history import History
+from posture_daemon.store.incidents import Incidents
 from posture_daemon.store.labels import Labels
 from posture_daemon.store.models import Models
 from posture_daemon.store.origins import Origins
 from posture_daemon.store.pauses import Pauses
 from posture_daemon.store.queue import Queue
+from posture_daemon.store.restoring import asides
 from posture_daemon.store.retention import Retention
 from posture_daemon.store.reviews import Reviews
 from posture_daemon.store.runs import Runs
+from posture_daemon.store.spares import Spares
 from posture_daemon.store.watches import Watches
 from posture_daemon.store.wrongs import Wrongs
 
@@ -47,8 +51,37 @@ class Store:
         self.reviews = Reviews(self.database)
         self.origins = Origins(self.database)
         self.history = History(self.database)
-        self.backups = Backups(self.database, folder / "backups")
+        self.incidents = Incidents(self.database)
+        self.backups = Backups(self.database.path, folder / BACKUPS)
+        self.spares = Spares(self.models, folder / BACKUPS)
         self.retention = Retention(self.database, self.models)
+
+    def back_up(self, now: float, keep: int, folder: Path | None = None) -> Path:
+        """Copy the database, and what its champion needs in order to answer; keep the newest `keep` copies.
+
+        In the data folder's own `backups/`, or in another folder. Returns the copy. Raises `DataFolderError`.
+        """
+        backups = self.backups if folder is None else Backups(self.database.path, folder)
+        path = backups.make(now, keep)
+        try:
+            self._keep_models(backups)
+        except OSError as error:
+            raise DataFolderError(
+                f"The database was copied to {path}, but the models that it needs were not ({error.strerror}); free some space."
+            ) from error
+        return path
+
+    def mend_from(self, folder: Path) -> None:
+        """After a restore from a folder of backups: take from there what the models lack, and keep what the old ones need."""
+        for version in (self.models.champion(), self.models.previous()):
+            if version is not None:
+                Spares(self.models, folder).mend(version)
+        self._keep_models(self.backups)
+
+    def _keep_models(self, backups: Backups) -> None:
+        """What was set aside by a restore may be wanted back, so its models are kept as those of a backup are."""
+        spares = Spares(self.models, backups.folder)
+        spares.keep_for([*(backup.path for backup in backups.list()), *asides(self.folder)])
 
     def close(self) -> None:
         """Release the connections."""

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
-from posture_daemon.errors import DataFolderError
+from posture_daemon.errors import DatabaseDamaged, DataFolderError
+from posture_daemon.store.backup import BACKUPS, Backups
+from posture_daemon.store.copying import revision_in
 from posture_daemon.store.lock import in_turn
+from posture_daemon.store.sqlite_errors import user_errors
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "posture.db"
-SCHEMA_HEAD = "0004"
+SCHEMA_HEAD = "0005"
 """The newest revision in `migrations/versions`; a test keeps the two equal, so that start-up need not import Alembic."""
 
 PRAGMAS = (
@@ -30,19 +35,20 @@ PRAGMAS = (
 )
 
 
-LEAST_FREE_BYTES = 1_000_000
-"""Less than this and an unexplained failure to write is a full disk."""
-
-
 class Database:
     """One SQLite file. `read()` and `write()` are the only ways to a transaction."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open `folder/posture.db`, creating folder and file, and migrate. Raises `DataFolderError`."""
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        """Open `folder/posture.db`, creating folder and file, and migrate. Raises `DataFolderError`.
+
+        `clock` dates the copy that is made before a migration.
+        """
         self.path = folder / FILE_NAME
+        self._clock = clock
         _prepare_folder(folder)
         with user_errors(self.path):
-            _refuse_newer_schema(self.path)
+            refuse_lost(self.path)
+            refuse_newer_schema(self.path)
             _make_private(self.path)
             self._engine = _engine(self.path)
             self._writer = self._engine.execution_options(begin="IMMEDIATE")
@@ -81,10 +87,22 @@ class Database:
             revision = _revision(connection)
         if revision == SCHEMA_HEAD:
             return
+        if revision is not None:
+            self._copy_first()
         with self._writer.begin() as connection:
             revision = _revision(connection)  # another process may have been faster
             if revision != SCHEMA_HEAD:
                 _upgrade(connection)
+
+    def _copy_first(self) -> None:
+        """For a program that turns out worse than the one before. The migration does not need it: it is all or nothing."""
+        try:
+            path = Backups(self.path, self.path.parent / BACKUPS).make_before(SCHEMA_HEAD, self._clock())
+            log.info("before its schema is changed, the database was copied to %s", path)
+        except DatabaseDamaged:
+            raise
+        except DataFolderError as error:
+            log.warning("The schema is changed without a copy of the database: %s", error)
 
 
 def _prepare_folder(folder: Path) -> None:
@@ -104,15 +122,24 @@ def _on_read_only_mount(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
-def _refuse_newer_schema(path: Path) -> None:
+def refuse_lost(path: Path) -> None:
+    """A new database beside backups of the old one would look as if nothing had ever been learned."""
+    if path.exists() and (path.is_dir() or path.stat().st_size > 0):
+        return
+    folder = path.parent / BACKUPS
+    if Backups(path, folder).list():
+        raise DatabaseDamaged(
+            f"The database {path} is {'empty' if path.exists() else 'gone'}, but there are backups of it; bring the newest "
+            f"back with posture-daemon restore, or move {folder} away to begin anew."
+        )
+
+
+def refuse_newer_schema(path: Path) -> None:
     """Before any setting of ours touches the file. Revisions are numbers with leading zeros."""
     if not path.exists():
         return
-    with closing(sqlite3.connect(path, timeout=10)) as connection:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
-            return
-        [revision] = connection.execute("SELECT version_num FROM alembic_version").fetchone() or [""]
-    if revision > SCHEMA_HEAD:
+    revision = revision_in(path)
+    if revision is not None and revision > SCHEMA_HEAD:
         raise DataFolderError(
             f"The database {path} was written by a newer posture-daemon (schema {revision}, this one knows up to "
             f"{SCHEMA_HEAD}); nothing was touched, update posture-daemon or choose another --data-dir."
@@ -162,30 +189,3 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-@contextmanager
-def user_errors(path: Path) -> Iterator[None]:
-    """Say what SQLite's failures mean, in one sentence."""
-    try:
-        yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        raise DataFolderError(_explain(str(getattr(error, "orig", error)), path)) from error
-    except (DatabaseError, sqlite3.DatabaseError) as error:
-        cause = getattr(error, "orig", error)
-        if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.IntegrityError):
-            raise
-        raise DataFolderError(f"The database {path} is damaged ({cause}); restore it from a backup.") from error
-
-
-def _explain(cause: str, path: Path) -> str:
-    known = {
-        "readonly": "is read-only; make it and its folder writable",
-        "unable to open": "cannot be opened; check that its folder is writable",
-        "disk is full": "cannot grow because the disk is full; free some space",
-        "locked": "has been busy for more than 10 s; is another program writing to it?",
-    }
-    if cause == "disk I/O error" and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
-        cause = "disk is full"  # no room for the shared memory of the WAL
-    advice = next((text for word, text in known.items() if word in cause), f"reports '{cause}'")
-    return f"The database {path} {advice}."

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from posture_daemon.errors import DataFolderError
 
+DAEMON_LOCK = "daemon.lock"
+"""Held in the data folder by its daemon."""
+
 TRAINING_LOCK = "training.lock"
 """Held in the data folder by the one process that trains."""
 

@@ -5,15 +5,13 @@ A crash in between leaves a file that no row needs; the next sweep finds it, as 
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from posture_daemon.errors import DataFolderError
 from posture_daemon.store.database import Database
 from posture_daemon.store.models import Models
 from posture_daemon.store.schema import RoleRow, RunRow, VersionRow, WatchRow
@@ -46,9 +44,9 @@ def sweep(database: Database, models: Models, now: float) -> int:
     freed = 0
     with database.write() as session:
         needed = _needed(session, models)
-        for path in _entries(models):
+        for path in models.entries():
             if path not in needed and not _is_fresh(path, now):
-                freed += _delete(path)
+                freed += models.remove(path)
     return freed
 
 
@@ -86,30 +84,9 @@ def _needed(session: Session, models: Models) -> set[Path]:
     }
 
 
-def _entries(models: Models) -> Iterator[Path]:
-    """Head files and backbone folders, and what a crash left beside them."""
-    yield from list(models.folder.glob("heads/*"))
-    yield from list(models.folder.glob("backbones/*"))
-
-
 def _is_fresh(path: Path, now: float) -> bool:
     """Written within a day. What a wrong clock dated into the future is not fresh for years."""
     try:
         return abs(now - path.stat().st_mtime) < FRESH_S
     except FileNotFoundError:
         return False
-
-
-def _delete(path: Path) -> int:
-    try:
-        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-        size = sum(file.stat().st_size for file in files)
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    except OSError as error:
-        raise DataFolderError(
-            f"The model file {path} is not needed any more but cannot be deleted ({error.strerror}); make its folder writable."
-        ) from error
-    return size

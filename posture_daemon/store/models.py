@@ -1,10 +1,7 @@
-"""Model versions: files found by their content, roles in the database."""
+"""Model versions: what is known of each, and their roles; their files are in `model_folder`."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -14,54 +11,19 @@ from sqlalchemy.orm import Session
 from posture_daemon.domain import ModelVersion, PostureClass, Role, WatchEnding
 from posture_daemon.errors import ModelError
 from posture_daemon.store.database import Database
-from posture_daemon.store.files import sha256_of, sync_folder, write_durably
+from posture_daemon.store.files import sha256_of
+from posture_daemon.store.model_folder import ModelFolder
 from posture_daemon.store.schema import ClassRow, RoleRow, VersionRow, WatchRow
 
 CHAMPION, PREVIOUS = "champion", "previous"
 
 
-class Models:
+class Models(ModelFolder):
     """Versions, and which of them is champion. The database, not memory, says who is."""
 
     def __init__(self, database: Database, folder: Path) -> None:
+        super().__init__(folder)
         self._database = database
-        self.folder = folder
-
-    def backbone_folder(self, sha256: str) -> Path:
-        """Where `backbone.onnx` and `backbone.json` of this digest lie."""
-        return self.folder / "backbones" / sha256[:16]
-
-    def backbone_size(self, sha256: str) -> tuple[int, int]:
-        """Size of the backbone's file in bytes and the side of its input in pixels; 0 where that cannot be read."""
-        folder = self.backbone_folder(sha256)
-        try:
-            about = json.loads((folder / "backbone.json").read_text())
-            return (folder / "backbone.onnx").stat().st_size, int(about.get("image_size", 0))
-        except (OSError, ValueError):
-            return 0, 0
-
-    def head_path(self, sha256: str) -> Path:
-        """Where the head file of this digest lies."""
-        return self.folder / "heads" / f"{sha256[:16]}.safetensors"
-
-    def add_backbone(self, folder: Path, sha256: str) -> None:
-        """Copy `backbone.onnx` and `backbone.json` from `folder`; a backbone that is there already is left alone."""
-        target = self.backbone_folder(sha256)
-        if target.exists():
-            os.utime(target)  # in use from now on, though no row says so yet: see `model_files`
-            return
-        partial = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        for name in ("backbone.onnx", "backbone.json"):
-            write_durably(partial / name, (folder / name).read_bytes())
-        partial.rename(target)
-        sync_folder(target.parent)
-
-    def add_head(self, data: bytes) -> str:
-        """Write a head file; returns its digest."""
-        digest = sha256_of(data)
-        write_durably(self.head_path(digest), data)
-        return digest
 
     def read_head(self, sha256: str) -> bytes:
         """A head file's bytes, checked against the digest. Raises `ModelError`, also when it was removed to save space."""

@@ -212,6 +212,17 @@ class WrongRow(Base):
     frame_id: Mapped[int | None] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"))
 
 
+class IncidentRow(Base):
+    """What the owner must be told; `seen_at` is NULL until somebody says that it was seen."""
+
+    __tablename__ = "incidents"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    happened_at: Mapped[float]
+    text: Mapped[str]
+    seen_at: Mapped[float | None]
+
+
 class PeriodRow(Base):
     """A stretch of time in one posture."""
 

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from posture_daemon.errors import DataFolderError
-from posture_daemon.store import Store, backup
-from posture_daemon.store.backup import RESERVE_BYTES
+from posture_daemon.store import Store, copying
+from posture_daemon.store.copying import RESERVE_BYTES
 from posture_daemon.store.schema import PeriodRow
 from tests.standins import add_frame, label_block, make_store
 
@@ -145,12 +145,12 @@ def test_a_full_disk_is_said_before_anything_is_written(store: Store, monkeypatc
     old = store.backups.make(NOON, keep=1)
     wal = store.database.path.with_name("posture.db-wal")
     enough = store.database.path.stat().st_size + wal.stat().st_size + RESERVE_BYTES
-    monkeypatch.setattr(backup.shutil, "disk_usage", lambda _: SimpleNamespace(free=enough - 1))
+    monkeypatch.setattr(copying.shutil, "disk_usage", lambda _: SimpleNamespace(free=enough - 1))
     with pytest.raises(DataFolderError, match=r"no room for a backup in .*MB are free; free some space\.$") as error:
         store.backups.make(NOON + DAY, keep=1)
     assert "\n" not in str(error.value)
     assert names(store) == [old.name]
-    monkeypatch.setattr(backup.shutil, "disk_usage", lambda _: SimpleNamespace(free=enough))
+    monkeypatch.setattr(copying.shutil, "disk_usage", lambda _: SimpleNamespace(free=enough))
     store.backups.make(NOON + DAY, keep=1)
 
 
@@ -165,7 +165,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(store: Store) -> None
     assert names(store) == [path.name]
 
 
-@pytest.mark.parametrize("failing", ["_copy", "_sync"])
+@pytest.mark.parametrize("failing", ["copy", "sync_file"])
 def test_a_copy_that_fails_leaves_nothing_half_written(
     store: Store, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -175,7 +175,7 @@ def test_a_copy_that_fails_leaves_nothing_half_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backup, failing, full)
+    monkeypatch.setattr(copying, failing, full)
     with pytest.raises(DataFolderError, match=r"No backup can be made in .* \(No space left on device\)"):
         store.backups.make(NOON + DAY, keep=1)
     assert names(store) == [old.name]
@@ -185,7 +185,7 @@ def test_a_damaged_copy_is_not_kept_and_pushes_no_good_one_out(store: Store, mon
     """The check reads what was written."""
     label_block(store, "good", 0.0, 3)
     old = store.backups.make(NOON, keep=1)
-    copy = backup._copy
+    copy = copying.copy
 
     def damaging(source: Path, target: Path) -> None:
         copy(source, target)
@@ -193,7 +193,7 @@ def test_a_damaged_copy_is_not_kept_and_pushes_no_good_one_out(store: Store, mon
             file.seek(4096)
             file.write(b"\xff" * 4 * 4096)
 
-    monkeypatch.setattr(backup, "_copy", damaging)
+    monkeypatch.setattr(copying, "copy", damaging)
     with pytest.raises(DataFolderError, match=r"damaged") as error:
         store.backups.make(NOON + DAY, keep=1)
     assert "\n" not in str(error.value)
@@ -203,9 +203,9 @@ def test_a_damaged_copy_is_not_kept_and_pushes_no_good_one_out(store: Store, mon
 def test_a_copy_has_its_name_only_when_it_is_on_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Durable before visible: content, then name, then folder."""
     order: list[str] = []
-    sync, replace, sync_folder = backup._sync, os.replace, backup.sync_folder
-    monkeypatch.setattr(backup, "_sync", lambda path: (order.append("content"), sync(path)))
-    monkeypatch.setattr(backup.os, "replace", lambda a, b: (order.append("name"), replace(a, b)))
-    monkeypatch.setattr(backup, "sync_folder", lambda folder: (order.append("folder"), sync_folder(folder)))
+    sync, replace, sync_folder = copying.sync_file, os.replace, copying.sync_folder
+    monkeypatch.setattr(copying, "sync_file", lambda path: (order.append("content"), sync(path)))
+    monkeypatch.setattr(copying.os, "replace", lambda a, b: (order.append("name"), replace(a, b)))
+    monkeypatch.setattr(copying, "sync_folder", lambda folder: (order.append("folder"), sync_folder(folder)))
     store.backups.make(NOON, keep=1)
     assert order == ["content", "name", "folder"]

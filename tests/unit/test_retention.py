@@ -18,6 +18,7 @@ from posture_daemon.domain import Decision, ModelVersion, Outcome, Status, Verdi
 from posture_daemon.errors import DataFolderError, ModelError
 from posture_daemon.settings import KeepSettings
 from posture_daemon.store import Store, model_files, retention
+from posture_daemon.store.files import sha256_of
 from posture_daemon.store.retention import Tidied
 from tests.standins import add_frame, add_version, ensure_classes, label, label_block, make_store, random_head
 
@@ -362,7 +363,7 @@ def test_a_crash_between_row_and_file_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(model_files, "_delete", crash)
+        patched.setattr(store.models, "remove", crash)
         with pytest.raises(KeyboardInterrupt):
             store.retention.tidy(NOW, KEEP)
     assert store.models.get(made[0].id).files_removed_at == NOW
@@ -387,8 +388,11 @@ def test_a_version_made_within_a_day_keeps_its_files_and_its_ancestors_keep_thei
 
 def test_a_backbone_that_is_used_again_counts_as_fresh(store: Store, tmp_path: Path) -> None:
     """Between its files and its row nobody deletes it."""
-    folder = backbone(store, "d" * 64, 1000.0)
-    store.models.add_backbone(tmp_path, "d" * 64)
+    digest = sha256_of(b"graph")
+    folder = backbone(store, digest, 1000.0)
+    (folder / "backbone.json").write_text(f'{{"sha256": "{digest}"}}')
+    os.utime(folder, (1000.0, 1000.0))
+    store.models.add_backbone(tmp_path, digest)
     assert folder.stat().st_mtime > NOW
 
 

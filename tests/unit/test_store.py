@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -892,17 +893,33 @@ def test_a_damaged_or_missing_head_is_refused(store: Store) -> None:
 
 def test_a_backbone_is_copied_whole_and_once(store: Store, tmp_path: Path) -> None:
     """A copy that was cut off by a crash is replaced; one that is complete is left alone."""
+    digest = sha256_of(b"graph")
     (tmp_path / "backbone.onnx").write_bytes(b"graph")
-    (tmp_path / "backbone.json").write_text("{}")
-    target = store.models.backbone_folder("a" * 64)
+    (tmp_path / "backbone.json").write_text(json.dumps({"sha256": digest}))
+    target = store.models.backbone_folder(digest)
     cut_off = target.with_name(f".{target.name}.partial")
     cut_off.mkdir(parents=True)
     (cut_off / "rubbish").write_text("")
-    store.models.add_backbone(tmp_path, "a" * 64)
+    store.models.add_backbone(tmp_path, digest)
     assert sorted(path.name for path in target.iterdir()) == ["backbone.json", "backbone.onnx"]
     assert (target / "backbone.onnx").read_bytes() == b"graph"
     (tmp_path / "backbone.onnx").unlink()
-    store.models.add_backbone(tmp_path, "a" * 64)
+    store.models.add_backbone(tmp_path, digest)
+
+
+@pytest.mark.parametrize("name", ["backbone.onnx", "backbone.json"])
+def test_a_damaged_backbone_is_replaced_when_it_is_added_again(store: Store, tmp_path: Path, name: str) -> None:
+    """So `models import` mends what it is said to mend."""
+    digest = sha256_of(b"graph")
+    (tmp_path / "backbone.onnx").write_bytes(b"graph")
+    (tmp_path / "backbone.json").write_text(json.dumps({"sha256": digest}))
+    store.models.add_backbone(tmp_path, digest)
+    target = store.models.backbone_folder(digest)
+    (target / name).write_bytes(b"[]")
+    assert not store.models.has_backbone(digest)
+    store.models.add_backbone(tmp_path, digest)
+    assert store.models.has_backbone(digest)
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
 # ── runs and history ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -102,6 +102,7 @@ def page(request: Request) -> HTMLResponse:
     """The page itself; its questions it asks for."""
     template = request.app.state.templates.get_template("page.html")
     words = {"state": _session(request).state(), "longest_name": LONGEST_NAME, "version": __version__}
+    words["incidents"] = _session(request).incidents()
     words["teaches"] = request.app.state.classroom is not None
     return HTMLResponse(template.render(roles=[role.value for role in Role], **words))
 

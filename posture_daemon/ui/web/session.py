@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import chain, repeat
 from typing import Any
@@ -70,6 +71,11 @@ class Session:
             "until_training": self._labelling.labels_until_training(needed),
             "training_needs": needed,
         }
+
+    def incidents(self) -> list[str]:
+        """What the owner must be told and nobody has said to have seen, newest first, each with its day."""
+        found = self._store.incidents.unseen()
+        return [f"{datetime.fromtimestamp(one.happened_at):%Y-%m-%d}: {one.text}" for one in found]
 
     def groups(self, limit: int) -> Reply:
         """The next questions; `skipped` frames wait as well, but are not among them."""

@@ -1,0 +1,107 @@
+"""`backup` and `restore`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.show import MB, clock
+from posture_daemon.errors import DataFolderError
+from posture_daemon.store.backup import BACKUPS, BackupFile, Backups, is_good
+from posture_daemon.store.database import FILE_NAME
+from posture_daemon.store.restoring import check_backup, contents, missing
+
+MANY = 1_000_000
+"""In a folder that is not ours nothing is deleted."""
+
+
+def backup(
+    context: typer.Context,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to, such as a USB stick; nothing in it is deleted.", show_default=False),
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the backups, each with its check, and make none.")
+    ] = False,
+) -> None:
+    """Copy the database and the models in use, also while the daemon runs; the copy is checked. The oldest copies go."""
+    from posture_daemon.store import Store
+
+    settings = options(context).settings()
+    path = settings.data_dir / FILE_NAME
+    folder = to or settings.data_dir / BACKUPS
+    if list_:
+        _list(Backups(path, folder).list(), folder)
+        return
+    if not path.exists():
+        raise DataFolderError(f"There is no database in {settings.data_dir} yet, so there is nothing to back up.")
+    store = Store(settings.data_dir)
+    try:
+        made = store.back_up(time.time(), settings.schedule.backups if to is None else MANY, to)
+    finally:
+        store.close()
+    say(escape(f"{made} holds {check_backup(made)}; its models are beside it in {made.parent / 'models'}"))
+
+
+def restore(
+    context: typer.Context,
+    chosen: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="BACKUP", help="A backup by name or path; by default the newest good one.", show_default=False
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Put a backup in the place of the database, which is kept beside it. The daemon must not be running."""
+    from posture_daemon.startup import bring_back
+
+    folder, now = options(context).settings().data_dir, time.time()
+    found = _find(folder, chosen, now)
+    held, before = check_backup(found), contents(folder / FILE_NAME)
+    said = datetime.fromtimestamp(found.stat().st_mtime)
+    say(escape(f"The backup {found} of {said:%Y-%m-%d %H:%M} holds {held}."))
+    if (folder / FILE_NAME).exists():
+        now_there = "cannot be read" if before is None else f"holds {before}"
+        say(f"The database that is there now {now_there}. {missing(before, held)}.")
+    if not yes and not _confirmed():
+        raise typer.Exit(1)
+    say(escape(bring_back(folder, found, now).sentence()))
+
+
+def _find(folder: Path, chosen: str | None, now: float) -> Path:
+    backups = Backups(folder / FILE_NAME, folder / BACKUPS)
+    if chosen is not None:
+        named = backups.folder / chosen
+        return named if "/" not in chosen and named.is_file() else Path(chosen)
+    newest = backups.newest_good(now)
+    if newest is None:
+        raise DataFolderError(f"There is no good backup in {backups.folder}; give one by its path.")
+    return newest.path
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        raise DataFolderError("Nobody is there to be asked whether to restore it; add --yes.")
+    return typer.confirm("Restore it?")
+
+
+def _list(found: list[BackupFile], folder: Path) -> None:
+    if not found:
+        say(escape(f"There are no backups in {folder}."))
+        return
+    table = Table("backup", "made", "MB", "state")
+    for one in found:
+        why = "" if one.before is None else f", made before schema {one.before}"
+        state = "good" if is_good(one.path) else "[red]damaged[/]"
+        table.add_row(one.path.name, clock(one.made_at), f"{one.size_bytes / MB:.1f}", state + why)
+    console.print(table)

@@ -1,0 +1,103 @@
+"""The files of model versions, found by their content and never changed: each is named after its SHA-256."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from posture_daemon.domain import ModelVersion
+from posture_daemon.errors import DataFolderError
+from posture_daemon.store.files import sha256_of, sync_folder, write_durably
+
+
+class ModelFolder:
+    """`heads/<digest>.safetensors` and `backbones/<digest>/backbone.onnx` with its `backbone.json`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def backbone_folder(self, sha256: str) -> Path:
+        """Where `backbone.onnx` and `backbone.json` of this digest lie."""
+        return self.folder / "backbones" / sha256[:16]
+
+    def backbone_size(self, sha256: str) -> tuple[int, int]:
+        """Size of the backbone's file in bytes and the side of its input in pixels; 0 where that cannot be read."""
+        folder = self.backbone_folder(sha256)
+        try:
+            about = json.loads((folder / "backbone.json").read_text())
+            return (folder / "backbone.onnx").stat().st_size, int(about.get("image_size", 0))
+        except (OSError, ValueError, TypeError, AttributeError):
+            return 0, 0
+
+    def head_path(self, sha256: str) -> Path:
+        """Where the head file of this digest lies."""
+        return self.folder / "heads" / f"{sha256[:16]}.safetensors"
+
+    def add_backbone(self, folder: Path, sha256: str) -> None:
+        """Copy `backbone.onnx` and `backbone.json` from `folder`; a sound backbone that is there already is left alone."""
+        target = self.backbone_folder(sha256)
+        if self.has_backbone(sha256):
+            os.utime(target)  # in use from now on, though no row says so yet: see `model_files`
+            return
+        partial, damaged = (target.with_name(f".{target.name}.{end}") for end in ("partial", "damaged"))
+        shutil.rmtree(partial, ignore_errors=True)
+        for name in ("backbone.onnx", "backbone.json"):
+            write_durably(partial / name, (folder / name).read_bytes())
+        if target.exists():
+            shutil.rmtree(damaged, ignore_errors=True)
+            target.rename(damaged)
+        partial.rename(target)
+        sync_folder(target.parent)
+        shutil.rmtree(damaged, ignore_errors=True)
+
+    def has_backbone(self, sha256: str) -> bool:
+        """Whether both files are there and sound. Reads all of them."""
+        folder = self.backbone_folder(sha256)
+        try:
+            described = json.loads((folder / "backbone.json").read_bytes())["sha256"]
+            return bool(described == sha256 == sha256_of((folder / "backbone.onnx").read_bytes()))
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
+
+    def has_head(self, sha256: str) -> bool:
+        """Whether the head file is there and sound. Reads all of it."""
+        try:
+            return sha256_of(self.head_path(sha256).read_bytes()) == sha256
+        except OSError:
+            return False
+
+    def damage(self, version: ModelVersion) -> list[Path]:
+        """What of a version's files is missing or not what was written: the head file, the backbone's folder."""
+        head, backbone = self.head_path(version.head_sha256), self.backbone_folder(version.backbone_sha256)
+        sound = {head: self.has_head(version.head_sha256), backbone: self.has_backbone(version.backbone_sha256)}
+        return [path for path, good in sound.items() if not good]
+
+    def add_head(self, data: bytes) -> str:
+        """Write a head file; returns its digest."""
+        digest = sha256_of(data)
+        write_durably(self.head_path(digest), data)
+        return digest
+
+    def entries(self) -> Iterator[Path]:
+        """Head files and backbone folders, and what a crash left beside them."""
+        yield from list(self.folder.glob("heads/*"))
+        yield from list(self.folder.glob("backbones/*"))
+
+    def remove(self, path: Path) -> int:
+        """Delete one of `entries`; returns its bytes. Raises `DataFolderError`."""
+        try:
+            files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+            size = sum(file.stat().st_size for file in files)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:
+            raise DataFolderError(
+                f"The model file {path} is not needed any more but cannot be deleted ({error.strerror}); make its folder "
+                "writable."
+            ) from error
+        return size

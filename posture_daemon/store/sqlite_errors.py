@@ -1,0 +1,50 @@
+"""What SQLite's failures mean, in one sentence."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from posture_daemon.errors import DatabaseDamaged, DataFolderError
+
+LEAST_FREE_BYTES = 1_000_000
+"""Less than this and an unexplained failure to write is a full disk."""
+
+
+@contextmanager
+def user_errors(path: Path) -> Iterator[None]:
+    """Say it as `DataFolderError`, or `DatabaseDamaged` where the content is to blame."""
+    try:
+        yield
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise DataFolderError(_explain(str(getattr(error, "orig", error)), path)) from error
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        cause = getattr(error, "orig", error)
+        if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.IntegrityError):
+            raise
+        raise damaged(path, str(cause)) from error
+
+
+def damaged(path: Path, cause: str) -> DatabaseDamaged:
+    """The error for a database whose content is not what was written."""
+    return DatabaseDamaged(
+        f"The database {path} is damaged ({cause}); restore it from a backup: posture-daemon restore."
+    )
+
+
+def _explain(cause: str, path: Path) -> str:
+    known = {
+        "readonly": "is read-only; make it and its folder writable",
+        "unable to open": "cannot be opened; check that its folder is writable",
+        "disk is full": "cannot grow because the disk is full; free some space",
+        "locked": "has been busy for more than 10 s; is another program writing to it?",
+    }
+    if cause == "disk I/O error" and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+        cause = "disk is full"  # no room for the shared memory of the WAL
+    advice = next((text for word, text in known.items() if word in cause), f"reports '{cause}'")
+    return f"The database {path} {advice}."
