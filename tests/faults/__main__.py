@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -23,24 +24,21 @@ def main() -> int:
     """Run, print, judge."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--daemon", type=int, default=50, help="SIGKILLs of the real daemon")
-    parser.add_argument("--worker", type=int, default=50, help="SIGKILLs of a worker")
+    parser.add_argument(
+        "--worker", type=int, default=50, help="SIGKILLs of a worker that does nothing but store operations"
+    )
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--phase", default=None)
+    parser.add_argument("--phase", help="only this phase of the daemon")
+    parser.add_argument("--minutes", type=float, default=600, help="begin nothing more after so long")
     options = parser.parse_args()
-    console, ledger, began = Console(), Ledger(), time.monotonic()
+    console, ledger = Console(width=120), Ledger()
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
-        template = furnish(Path(place) / "template")
-        nursery = Nursery()
+        template, nursery = furnish(Path(place) / "template"), Nursery()
+        go_on = _watch(console, options.minutes * 60)
         try:
-            WorkerKills(nursery, template, Path(place), options.seed, ledger).run(
-                options.worker, lambda n: console.print(f"{n} worker kills, {time.monotonic() - began:.0f} s")
-            )
-            kills = DaemonKills(nursery, template, Path(place), options.seed, ledger)
-            kills.run(
-                options.daemon,
-                {options.phase: 1} if options.phase else None,
-                lambda n: console.print(f"{n} kills, {time.monotonic() - began:.0f} s"),
-            )
+            WorkerKills(nursery, template, Path(place), options.seed, ledger).run(options.worker, go_on)
+            phases = {options.phase: 1} if options.phase else None
+            DaemonKills(nursery, template, Path(place), options.seed, ledger).run(options.daemon, phases, go_on)
         finally:
             nursery.close()
     console.print(ledger.table())
@@ -49,6 +47,17 @@ def main() -> int:
     for complaint in ledger.complaints:
         console.print(complaint)
     return 1 if ledger.complaints else 0
+
+
+def _watch(console: Console, seconds: float) -> Callable[[int], bool]:
+    began = time.monotonic()
+
+    def go_on(done: int) -> bool:
+        passed = time.monotonic() - began
+        console.print(f"{done} kills, {passed:.0f} s after the start", style="dim")
+        return passed < seconds
+
+    return go_on
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ READY_S = 40.0
 BEST, WORST = 1, 2
 """Models of the folder; see `places`."""
 
-SHARES = {"start": 10, "write": 20, "label": 25, "train": 10, "promote": 10, "swap": 10, "back up": 8, "migrate": 7}
+SHARES = {"start": 15, "write": 25, "label": 25, "train": 6, "promote": 7, "swap": 8, "back up": 9, "migrate": 5}
 FAULT = "SIGKILL"
 TRIALS_A_FOLDER = 25
 
@@ -92,12 +92,13 @@ class DaemonKills:
     def run(
         self, number: int, phases: dict[str, int] | None = None, say: Callable[[int], None] = lambda _n: None
     ) -> None:
-        """So many kills, phases by their shares; a new folder after some of them, when the last restart is stopped in peace."""
+        """So many kills, phases by their shares, or fewer when `go_on` says no; a new folder after some of them, when the last restart is stopped in peace."""
         shares = phases or SHARES
         names = self._chance.choices([*shares], [*shares.values()], k=number)
         for start in range(0, number, TRIALS_A_FOLDER):
             self._series(names[start : start + TRIALS_A_FOLDER])
-            say(min(number, start + TRIALS_A_FOLDER))
+            if not go_on(min(number, start + TRIALS_A_FOLDER)):
+                return
 
     def _series(self, names: list[str]) -> None:
         self._folders += 1
@@ -195,7 +196,7 @@ class DaemonKills:
         """From the moment when the training child is done until some time after the decision."""
         self._answer_something(witness, address)
         done = until(lambda: [*witness.folder.glob("training-*/result.json")], 30)
-        until(lambda: done and not daemon.process.children(), 5)
+        until(lambda: done and not daemon.process.children(), 20)
         time.sleep(self._chance.uniform(0, 0.12))
 
     def _swap(self, _daemon: Watched, witness: Witness, _address: str) -> None:

@@ -33,8 +33,8 @@ class WorkerKills:
         self._nursery, self._template, self._place, self._ledger = nursery, template, place, ledger
         self._chance = random.Random(seed)
 
-    def run(self, number: int, say: Callable[[int], None] = lambda _n: None) -> None:
-        """So many kills, the phases in turn."""
+    def run(self, number: int, go_on: Callable[[int], bool] = lambda _done: True) -> None:
+        """So many kills, the phases in turn, or fewer when `go_on` says no."""
         phases = [phase for _, phase in zip(range(number), _for_ever(WORK), strict=False)]
         for start in range(0, number, TRIALS_A_FOLDER):
             folder = copy_of(self._template, self._place / f"worker-{start}")
@@ -46,7 +46,8 @@ class WorkerKills:
                 self._ledger.of(phase, FAULT).seconds += time.monotonic() - began
             for kind in leftovers(folder):
                 self._ledger.leftovers[kind] += 1
-            say(min(number, start + TRIALS_A_FOLDER))
+            if not go_on(min(number, start + TRIALS_A_FOLDER)):
+                return
 
     def _one(self, folder: Path, phase: str, witness: Witness) -> None:
         if phase == "migrate":
