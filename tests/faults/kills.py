@@ -90,7 +90,7 @@ class DaemonKills:
         }  # fmt: skip
 
     def run(
-        self, number: int, phases: dict[str, int] | None = None, say: Callable[[int], None] = lambda _n: None
+        self, number: int, phases: dict[str, int] | None = None, go_on: Callable[[int], bool] = lambda _done: True
     ) -> None:
         """So many kills, phases by their shares, or fewer when `go_on` says no; a new folder after some of them, when the last restart is stopped in peace."""
         shares = phases or SHARES
