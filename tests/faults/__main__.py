@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 import time
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.faults.bench import Bench
 from tests.faults.kills import DaemonKills
 from tests.faults.ledger import Ledger
+from tests.faults.others import OTHERS
 from tests.faults.places import furnish
 from tests.faults.processes import Nursery
 from tests.faults.worker_kills import WorkerKills
@@ -27,18 +30,21 @@ def main() -> int:
     parser.add_argument(
         "--worker", type=int, default=50, help="SIGKILLs of a worker that does nothing but store operations"
     )
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--others", type=int, default=1, help="rounds of the other faults")
+    parser.add_argument("--only", help="of the other faults those with this word")
     parser.add_argument("--phase", help="only this phase of the daemon")
+    parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--minutes", type=float, default=600, help="begin nothing more after so long")
     options = parser.parse_args()
-    console, ledger = Console(width=120), Ledger()
+    console, ledger = Console(width=140), Ledger()
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         template, nursery = furnish(Path(place) / "template"), Nursery()
+        bench = Bench(nursery, template, Path(place), ledger, random.Random(options.seed))
         go_on = _watch(console, options.minutes * 60)
         try:
-            WorkerKills(nursery, template, Path(place), options.seed, ledger).run(options.worker, go_on)
-            phases = {options.phase: 1} if options.phase else None
-            DaemonKills(nursery, template, Path(place), options.seed, ledger).run(options.daemon, phases, go_on)
+            WorkerKills(bench).run(options.worker, go_on)
+            DaemonKills(bench).run(options.daemon, {options.phase: 1} if options.phase else None, go_on)
+            _others(bench, options, console, go_on)
         finally:
             nursery.close()
     console.print(ledger.table())
@@ -49,12 +55,25 @@ def main() -> int:
     return 1 if ledger.complaints else 0
 
 
+def _others(bench: Bench, options: argparse.Namespace, console: Console, go_on: Callable[[int], bool]) -> None:
+    for done in range(options.others):
+        for other in OTHERS:
+            reason = other.why_not()
+            if reason is not None:
+                console.print(f"{other.name} is left out: {reason}")
+            elif options.only is None or options.only in other.name:
+                for phase in other.phases:
+                    other.run(bench, phase)
+        if not go_on(done + 1):
+            return
+
+
 def _watch(console: Console, seconds: float) -> Callable[[int], bool]:
     began = time.monotonic()
 
     def go_on(done: int) -> bool:
         passed = time.monotonic() - began
-        console.print(f"{done} kills, {passed:.0f} s after the start", style="dim")
+        console.print(f"{done} done, {passed:.0f} s after the start", style="dim")
         return passed < seconds
 
     return go_on

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import re
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,10 +10,10 @@ from typing import Any
 
 from posture_daemon.adapters.cameras.fake_desk import FakeDesk
 from posture_daemon.store import Store
-from tests.faults.ledger import Ledger
+from tests.faults.bench import Bench, Owner, Watched
 from tests.faults.old_schemas import OLD_SCHEMAS, make_old
-from tests.faults.places import SEED, camera, copy_of, settings_text
-from tests.faults.processes import Nursery, is_alive, kill, stop_of, until
+from tests.faults.places import SEED, settings_text
+from tests.faults.processes import is_alive, kill, stop_of, until
 from tests.faults.witness import Witness, database
 from tests.page_owner import PageOwner
 
@@ -29,59 +26,11 @@ FAULT = "SIGKILL"
 TRIALS_A_FOLDER = 25
 
 
-class Watched:
-    """A daemon that was started on a folder, seen through its log."""
-
-    def __init__(self, nursery: Nursery, folder: Path, day: int, *, hurried: bool = False) -> None:
-        self.folder, self.log = folder, folder.with_name(f"{folder.name}.log")
-        self.log.write_text("")
-        arguments = ("--data-dir", folder, "run", "--camera", camera(day))
-        self.process = nursery.fork("posture_daemon.cli", *arguments, out=self.log, hurried=hurried)
-
-    def ready(self) -> str | None:
-        """The address of its page, once it says that it runs."""
-        said = self.log.read_text(errors="replace")
-        found = re.search(r"label page is at (\S+)", said)
-        return found.group(1) if found and "running: camera" in said else None
-
-    def wait_ready(self) -> str | None:
-        """The same, after waiting for it; `None` when it has ended or says nothing."""
-        until(lambda: self.ready() or not is_alive(self.process), READY_S)
-        return self.ready() if is_alive(self.process) else None
-
-
-class Owner:
-    """Answers and pauses in a thread until the daemon is gone."""
-
-    def __init__(self, witness: Witness, address: str) -> None:
-        self._witness = witness
-        self._page = PageOwner(address, FakeDesk(seed=SEED), timeout_s=15, acknowledged=witness.labels)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._answer)
-        self.given = 0
-
-    def start(self) -> Owner:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """The daemon is gone: what was not acknowledged is nobody's promise."""
-        self._over.set()
-        self._thread.join()
-
-    def _answer(self) -> None:
-        while not self._over.is_set():
-            with suppress(OSError, ValueError):
-                self.given += self._page.answer(2)
-
-
 class DaemonKills:
     """A series of kills; each begins with the restart after the one before."""
 
-    def __init__(self, nursery: Nursery, template: Path, place: Path, seed: int, ledger: Ledger) -> None:
-        self._nursery, self._template, self._place, self._ledger = nursery, template, place, ledger
-        self._chance, self._day = random.Random(seed), 0
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._ledger, self._chance = bench, bench.ledger, bench.chance
         self._folders = 0
         self._owner: Owner | None = None
         self._phases: dict[str, Callable[[Watched, Witness, str], Any]] = {
@@ -102,7 +51,7 @@ class DaemonKills:
 
     def _series(self, names: list[str]) -> None:
         self._folders += 1
-        folder = copy_of(self._template, self._place / f"daemon-{self._folders}")
+        folder = self._bench.folder(f"daemon-{self._folders}")
         witness = Witness(folder)
         before: str | None = None
         witness.look()
@@ -125,7 +74,7 @@ class DaemonKills:
         )
         if name == "promote":
             _promote(folder, WORST, witness)
-        daemon = self._start(folder, hurried=name == "back up")
+        daemon = self._bench.start(folder, hurried=name == "back up")
         if name == "start":
             time.sleep(self._chance.uniform(0, 0.6))
             self._kill(name, daemon)
@@ -138,10 +87,6 @@ class DaemonKills:
         self._kill(name, daemon)
         if self._chance.random() < 0.25:  # at times before anybody else has opened, and so mended, the file
             self._check(name, witness)
-
-    def _start(self, folder: Path, *, hurried: bool = False) -> Watched:
-        self._day += 1
-        return Watched(self._nursery, folder, self._day, hurried=hurried)
 
     def _kill(self, name: str, daemon: Watched) -> None:
         alone = self._chance.random() < 0.7  # else at once with its training, as when the power goes
@@ -165,7 +110,7 @@ class DaemonKills:
             self._ledger.landed[before, _record(witness.folder)] += 1
         if address is None:
             count.hands += 1
-            count.odd.append(f"no restart: {daemon.log.read_text(errors='replace')[-400:]}")
+            count.odd.append(f"no restart: {daemon.last_words()}")
         self._check(before, witness)
 
     def _check(self, before: str, witness: Witness) -> None:
@@ -226,24 +171,24 @@ class DaemonKills:
     def _migrate(self) -> None:
         """A folder of an older release: killed while it is brought up to date, then started again."""
         revision = self._chance.choice(OLD_SCHEMAS)
-        folder = copy_of(self._template, self._place / "old")
+        folder = self._bench.folder("old")
         make_old(folder, revision)
         witness = Witness(folder)
         witness.look()
-        daemon = self._start(folder)
+        daemon = self._bench.start(folder)
         time.sleep(self._chance.uniform(0, 0.5))
         self._kill("migrate", daemon)
         with database(folder) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
         self._ledger.landed["migrate", "before the commit" if found == revision else "after the commit"] += 1
-        again = self._start(folder)
+        again = self._bench.start(folder)
         address = again.wait_ready()
         self._look("migrate", witness, again, address)
         kill(again.process)
 
     def _end(self, before: str, folder: Path, witness: Witness) -> None:
         """The restart after the last kill, then a stop in peace."""
-        daemon = self._start(folder)
+        daemon = self._bench.start(folder)
         self._look(before, witness, daemon, daemon.wait_ready())
         if not stop_of(daemon.process, 10):
             self._ledger.of(before, FAULT).odd.append("it did not stop within 10 s")
