@@ -1,4 +1,4 @@
-"""What stands between this device and a training: one line a matter, each with its verdict. Pure, but for the data folder."""
+"""What stands between this device and a training: one line a matter, each with its verdict. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from enum import Enum
 from pathlib import Path
 
 from posture_daemon.domain import Verdict
-from posture_daemon.errors import DataFolderError
 from posture_daemon.gate import has_room
 from posture_daemon.limits import MB, State, heat, lowered
 from posture_daemon.resources import Resources, ThermalZone
 from posture_daemon.settings import LimitsSettings, Settings
-from posture_daemon.store.database import FILE_NAME, SCHEMA_HEAD, Database
 
 
 class Health(Enum):
-    """A note is worth knowing, or passes by itself, such as heat. A problem keeps every training from beginning."""
+    """A note is worth knowing, or passes by itself, such as heat. A problem stays until somebody does something."""
 
     OK = "ok"
     NOTE = "note"
@@ -56,24 +54,6 @@ def examine(resources: Resources, settings: Settings, need_bytes: int = 0) -> tu
         _uptime(resources),
         _training(verdicts, health),
     )
-
-
-def data_folder(folder: Path) -> Line:
-    """Whether the data folder can be written and its database opened; what is not there yet is not created."""
-    place = nearest(folder)
-    if not os.access(place, os.W_OK | os.X_OK):
-        return Line("data folder", f"{place} is read-only for this user", Health.PROBLEM)
-    if not folder.exists():
-        return Line(
-            "data folder", f"{folder} is not there yet; the first command that needs it creates it", Health.NOTE
-        )
-    if folder.is_dir() and not (folder / FILE_NAME).exists():
-        return Line("data folder", f"{folder} is writable, and holds no database yet", Health.NOTE)
-    try:
-        Database(folder).close()
-    except DataFolderError as error:
-        return Line("data folder", str(error), Health.PROBLEM)
-    return Line("data folder", f"{folder} is writable, its database opens (schema {SCHEMA_HEAD})")
 
 
 def nearest(folder: Path) -> Path:

@@ -38,7 +38,7 @@ def check_database(settings: Settings, now: float) -> None:
         return
     backup = Backups(path, folder / BACKUPS).newest_good(now)
     if backup is None or not settings.keep.restore_damaged or _lately(folder, now):
-        raise DatabaseDamaged(_offer(path, cause, backup))
+        raise DatabaseDamaged(offer(path, cause, backup))
     done = bring_back(folder, backup.path, now)
     log.error("the database was damaged (%s). %s", cause, done.sentence())
 
@@ -82,7 +82,8 @@ def _lately(folder: Path, now: float) -> bool:
     return before is not None and abs(now - before) < AGAIN_S
 
 
-def _offer(path: Path, cause: str, backup: BackupFile | None) -> str:
+def offer(path: Path, cause: str, backup: BackupFile | None) -> str:
+    """The sentence about a damaged database, with the backup that would help, if there is one."""
     if backup is None:
         return (
             f"The database {path} is damaged ({cause}), and there is no good backup of it; move it away to begin anew, or "

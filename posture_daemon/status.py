@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from posture_daemon.store.files import private
 from posture_daemon.store.lock import DAEMON_LOCK, is_held, owner_of
 
 FILE_NAME, LOCK_NAME = "status.json", DAEMON_LOCK
@@ -15,7 +16,8 @@ FILE_NAME, LOCK_NAME = "status.json", DAEMON_LOCK
 def write_status(folder: Path, status: dict[str, Any]) -> None:
     """Replace the file. No fsync: after a power cut nobody asks how things were, and flash wears out."""
     partial = folder / f".{FILE_NAME}.partial"
-    partial.write_text(json.dumps(status))
+    with open(partial, "w", encoding="utf-8", opener=private) as file:
+        json.dump(status, file)
     os.replace(partial, folder / FILE_NAME)
 
 

@@ -6,7 +6,7 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -15,9 +15,9 @@ from rich.table import Table
 from posture_daemon.cli.context import console, options, say
 from posture_daemon.cli.show import MB, clock
 from posture_daemon.errors import DataFolderError
-from posture_daemon.store.backup import BACKUPS, BackupFile, Backups, is_good
-from posture_daemon.store.database import FILE_NAME
-from posture_daemon.store.restoring import check_backup, contents, missing
+
+if TYPE_CHECKING:
+    from posture_daemon.store.backup import Backups
 
 MANY = 1_000_000
 """In a folder that is not ours nothing is deleted."""
@@ -35,12 +35,14 @@ def backup(
 ) -> None:
     """Copy the database and the models in use, also while the daemon runs; the copy is checked. The oldest copies go."""
     from posture_daemon.store import Store
+    from posture_daemon.store.backup import BACKUPS, Backups
+    from posture_daemon.store.database import FILE_NAME
+    from posture_daemon.store.restoring import check_backup
 
     settings = options(context).settings()
     path = settings.data_dir / FILE_NAME
-    folder = to or settings.data_dir / BACKUPS
     if list_:
-        _list(Backups(path, folder).list(), folder)
+        _list(Backups(path, to or settings.data_dir / BACKUPS))
         return
     if not path.exists():
         raise DataFolderError(f"There is no database in {settings.data_dir} yet, so there is nothing to back up.")
@@ -64,6 +66,8 @@ def restore(
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. The daemon must not be running."""
     from posture_daemon.startup import bring_back
+    from posture_daemon.store.database import FILE_NAME
+    from posture_daemon.store.restoring import check_backup, contents, missing
 
     folder, now = options(context).settings().data_dir, time.time()
     found = _find(folder, chosen, now)
@@ -79,6 +83,9 @@ def restore(
 
 
 def _find(folder: Path, chosen: str | None, now: float) -> Path:
+    from posture_daemon.store.backup import BACKUPS, Backups
+    from posture_daemon.store.database import FILE_NAME
+
     backups = Backups(folder / FILE_NAME, folder / BACKUPS)
     if chosen is not None:
         named = backups.folder / chosen
@@ -95,9 +102,12 @@ def _confirmed() -> bool:
     return typer.confirm("Restore it?")
 
 
-def _list(found: list[BackupFile], folder: Path) -> None:
+def _list(backups: Backups) -> None:
+    from posture_daemon.store.backup import is_good
+
+    found = backups.list()
     if not found:
-        say(escape(f"There are no backups in {folder}."))
+        say(escape(f"There are no backups in {backups.folder}."))
         return
     table = Table("backup", "made", "MB", "state")
     for one in found:

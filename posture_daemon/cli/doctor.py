@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from posture_daemon.cli.context import options, say
-from posture_daemon.doctor import Health, Line, data_folder, examine, nearest
-from posture_daemon.errors import DeviceError
+from posture_daemon.doctor import Health, Line, examine, nearest
+from posture_daemon.errors import DeviceError, PostureError
 from posture_daemon.resources import Resources
+
+if TYPE_CHECKING:
+    from posture_daemon.checkup import Finding
 
 MARKS = {Health.OK: ("green", "ok"), Health.NOTE: ("yellow", "--"), Health.PROBLEM: ("red", "!!")}
 
@@ -29,15 +34,43 @@ def doctor(
             show_default=False,
         ),
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what is safe to mend in the data folder, never a label or a frame.")
+    ] = False,
 ) -> None:
-    """Tell what the device reports, with a verdict a line. Exit 1 when something keeps every training from beginning."""
+    """Tell what the device reports and how the data folder is, a verdict a line. Exit 1 while something needs a hand."""
+    from posture_daemon.checkup import look
+
     settings = options(context).settings()
-    lines = examine(_look(settings.data_dir) if root is None else _look_at(root), settings)
-    if root is None:
-        lines = (*lines[:-1], data_folder(settings.data_dir), lines[-1])
+    if root is not None:
+        if fix:
+            raise DeviceError("--fix mends this device's data folder; leave --root out.")
+        lines = examine(_look_at(root), settings)
+    else:
+        if fix:
+            _mend(look(settings, time.time()))
+        device = examine(_look(settings.data_dir), settings)
+        lines = (*device[:-1], *(_advised(finding) for finding in look(settings, time.time())), device[-1])
     _print(lines)
     if any(line.health is Health.PROBLEM for line in lines):
         raise typer.Exit(1)
+
+
+def _mend(findings: Sequence[Finding]) -> None:
+    """Say each thing that was done, and what could not be."""
+    for finding in findings:
+        if finding.mend is None:
+            continue
+        try:
+            say(f"[green]fixed[/] {escape(finding.mend())}")
+        except (PostureError, OSError) as error:
+            say(f"[red]failed[/] {escape(f'{finding.line.name}: {error}')}")
+
+
+def _advised(finding: Finding) -> Line:
+    if finding.mend is None:
+        return finding.line
+    return replace(finding.line, text=f"{finding.line.text} (posture-daemon doctor --fix {finding.verb})")
 
 
 def _look(data_dir: Path) -> Resources:

@@ -108,6 +108,15 @@ class Space:
             self._attempt(lambda: self._append(raw.tobytes()))
         return _decode(records)
 
+    def damaged(self) -> int:
+        """How many records are damaged. Reads all of them."""
+        records = self._records()
+        return int(len(records) - self._sound(records, np.arange(len(records))).sum())
+
+    def drop_damaged(self) -> None:
+        """Write the file anew without them."""
+        self._attempt(self._rewrite)
+
     def _touch(self) -> None:
         """Note that it was used, for `make_room`."""
         with contextlib.suppress(OSError):
@@ -152,6 +161,7 @@ class Space:
                 self._cache.most_bytes // MB,
             )
             return
+        self.path.touch(mode=0o600)
         with self.path.open("ab") as file:
             end = file.tell()
             file.truncate(end - end % self._dtype.itemsize)  # a torn record at the end: no reader maps it
@@ -175,6 +185,7 @@ class Space:
         rows = np.fromiter(index.values(), np.intp, len(index))
         beside = self.path.with_suffix(".partial")
         try:
+            beside.touch(mode=0o600)
             with beside.open("wb") as file:
                 for some in _portions(rows[self._sound(records, rows)]):
                     file.write(records[some].tobytes())

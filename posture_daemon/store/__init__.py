@@ -64,7 +64,10 @@ class Store:
         backups = self.backups if folder is None else Backups(self.database.path, folder)
         path = backups.make(now, keep)
         try:
-            self._keep_models(backups)
+            if folder is None:
+                self._keep_models()
+            else:  # not ours: nothing is deleted there
+                Spares(self.models, folder).add_for([path])
         except OSError as error:
             raise DataFolderError(
                 f"The database was copied to {path}, but the models that it needs were not ({error.strerror}); free some space."
@@ -72,16 +75,17 @@ class Store:
         return path
 
     def mend_from(self, folder: Path) -> None:
-        """After a restore from a folder of backups: take from there what the models lack, and keep what the old ones need."""
+        """After a restore from a folder of backups: take from there what the models lack. Raises `OSError`."""
         for version in (self.models.champion(), self.models.previous()):
             if version is not None:
                 Spares(self.models, folder).mend(version)
-        self._keep_models(self.backups)
+        self._keep_models()
 
-    def _keep_models(self, backups: Backups) -> None:
+    def _keep_models(self) -> None:
         """What was set aside by a restore may be wanted back, so its models are kept as those of a backup are."""
-        spares = Spares(self.models, backups.folder)
-        spares.keep_for([*(backup.path for backup in backups.list()), *asides(self.folder)])
+        copies = [*(backup.path for backup in self.backups.list()), *asides(self.folder)]
+        self.spares.add_for(copies)
+        self.spares.remove_others(copies)
 
     def close(self) -> None:
         """Release the connections."""

@@ -112,13 +112,14 @@ def _prepare_folder(folder: Path) -> None:
         raise DataFolderError(
             f"The data folder {folder} cannot be created ({error.strerror}); choose another with --data-dir."
         ) from error
-    if not os.access(folder, os.W_OK | os.X_OK) or _on_read_only_mount(folder):
+    if not os.access(folder, os.W_OK | os.X_OK) or on_read_only_mount(folder):
         raise DataFolderError(
             f"The data folder {folder} is read-only for this user; make it writable or choose another with --data-dir."
         )
 
 
-def _on_read_only_mount(folder: Path) -> bool:
+def on_read_only_mount(folder: Path) -> bool:
+    """Also root, whom no access right keeps out, cannot write there."""
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 

@@ -13,6 +13,11 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def private(path: str, flags: int) -> int:
+    """For `open(…, opener=private)`: what is created is for its owner alone, whatever the umask."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
 def make_private_folder(folder: Path) -> None:
     """Create a folder, and those above it that are missing, for their owner alone, whatever the umask."""
     for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):

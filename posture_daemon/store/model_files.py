@@ -41,13 +41,19 @@ def sweep(database: Database, models: Models, now: float) -> int:
 
     Under the write lock, so that no version that needs one can appear meanwhile. Two versions may share a file.
     """
-    freed = 0
     with database.write() as session:
-        needed = _needed(session, models)
-        for path in models.entries():
-            if path not in needed and not _is_fresh(path, now):
-                freed += models.remove(path)
-    return freed
+        return sum(models.remove(path) for path in _unneeded(session, models, now))
+
+
+def unneeded(database: Database, models: Models, now: float) -> list[Path]:
+    """What `sweep` would delete."""
+    with database.read() as session:
+        return _unneeded(session, models, now)
+
+
+def _unneeded(session: Session, models: Models, now: float) -> list[Path]:
+    needed = _needed(session, models)
+    return [path for path in models.entries() if path not in needed and not _is_fresh(path, now)]
 
 
 def _roots(session: Session, most: int) -> set[int]:

@@ -37,7 +37,9 @@ class Contents:
     models: int
 
     def __str__(self) -> str:
-        return f"{len(self.labelled)} labels, {len(self.pictures)} frames and {self.models} models"
+        return (
+            f"{many(len(self.labelled), 'label')}, {many(len(self.pictures), 'frame')} and {many(self.models, 'model')}"
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,12 @@ def missing(before: Contents | None, after: Contents) -> str:
     labels, frames = len(before.labelled - after.labelled), len(before.pictures - after.pictures)
     if not labels and not frames:
         return "Nothing is missing in it that was there before"
-    return f"{labels} labels and {frames} frames that came after that backup are missing in it"
+    return f"{many(labels, 'label')} and {many(frames, 'frame')} that came after that backup are missing in it"
+
+
+def many(number: int, one: str) -> str:
+    """A number of things in words."""
+    return f"{number} {one}{'' if number == 1 else 's'}"
 
 
 def contents(path: Path) -> Contents | None:

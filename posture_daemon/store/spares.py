@@ -35,19 +35,23 @@ class Spares:
         self._models = models
         self._kept = ModelFolder(backups / SPARES)
 
-    def keep_for(self, copies: Iterable[Path]) -> None:
-        """Have what champion and previous need in each of these databases, and nothing else. Raises `OSError`.
-
-        A database that cannot be read needs what is there: then nothing goes.
-        """
-        needed, all_read = needed_by(copies)
-        for head, backbone in needed:
+    def add_for(self, copies: Iterable[Path]) -> None:
+        """Have what champion and previous of each of these databases need. Raises `OSError`."""
+        for head, backbone in needed_by(copies)[0]:
             if self._models.has_head(head) and not self._kept.has_head(head):
                 self._kept.add_head(self._models.head_path(head).read_bytes())
             if self._models.has_backbone(backbone) and not self._kept.has_backbone(backbone):
                 self._kept.add_backbone(self._models.backbone_folder(backbone), backbone)
-        if all_read:
-            self._remove_all_but(needed)
+
+    def remove_others(self, copies: Iterable[Path]) -> None:
+        """Delete what none of these needs; nothing when one of them cannot be asked. Only for a folder of our own."""
+        needed, all_read = needed_by(copies)
+        if not all_read:
+            return
+        heads = {self._kept.head_path(head) for head, _ in needed}
+        backbones = {self._kept.backbone_folder(backbone) for _, backbone in needed}
+        for path in set(self._kept.entries()) - heads - backbones:
+            self._kept.remove(path)
 
     def mend(self, version: ModelVersion) -> list[Path]:
         """Replace what is damaged of a version where there is a sound copy; returns what was. Raises `OSError`."""
@@ -73,12 +77,6 @@ class Spares:
             self._models.add_backbone(self._kept.backbone_folder(sha256), sha256)
         elif onnx.exists() and sha256_of(onnx.read_bytes()) == sha256:
             self._models.add_backbone(STARTER, sha256)
-
-    def _remove_all_but(self, needed: set[Needed]) -> None:
-        heads = {self._kept.head_path(head) for head, _ in needed}
-        backbones = {self._kept.backbone_folder(backbone) for _, backbone in needed}
-        for path in set(self._kept.entries()) - heads - backbones:
-            self._kept.remove(path)
 
 
 def needed_by(copies: Iterable[Path]) -> tuple[set[Needed], bool]:

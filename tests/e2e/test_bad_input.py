@@ -142,11 +142,11 @@ def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
 
 
 def test_a_damaged_head_is_refused_by_name(tmp_path: Path) -> None:
-    """A champion whose file was changed must not answer."""
+    """A model whose file was changed must not answer; only a start of the daemon mends it, and says so."""
     assert posture_daemon(tmp_path, "models", "list").returncode == 0
     head = next((tmp_path / "models" / "heads").iterdir())
     head.write_bytes(head.read_bytes()[:-1] + b"\x00\x01")
-    assert_refused(posture_daemon(tmp_path, "run", "--camera", "fake:desk"), head.name, "damaged")
+    assert_refused(posture_daemon(tmp_path, "models", "evaluate", EXAMPLE), head.name, "damaged")
 
 
 def test_a_second_daemon_is_refused_and_the_first_goes_on(data_dir: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ from typer.testing import CliRunner, Result
 
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.cli import app
-from posture_daemon.doctor import Health, Line, data_folder, examine
+from posture_daemon.doctor import Health, Line, examine
 from posture_daemon.errors import DeviceError
 from posture_daemon.resources import Resources, ThermalZone
 from posture_daemon.settings import LimitsSettings, Settings
 from tests.devices import ORIN_NANO, add_zone, put
-from tests.standins import make_store, resources, zones
+from tests.standins import resources, zones
 
 OK, NOTE, PROBLEM = Health.OK, Health.NOTE, Health.PROBLEM
 GB = 1_000_000_000
@@ -198,36 +197,6 @@ def test_an_offline_zone_is_usual_only_where_it_is() -> None:
     assert "as on every Orin Nano" in jetson["cv0-thermal"].text
     assert jetson["gpu-thermal"].text == "offline"
     assert lines(resources(zones=(*zones(cpu=40.0), cv0)))["cv0-thermal"].text == "offline"
-
-
-def test_a_data_folder_that_is_not_there_is_left_so(tmp_path: Path) -> None:
-    """The doctor looks and does not touch; an empty folder stays empty."""
-    assert data_folder(tmp_path / "a/b").health is NOTE
-    assert data_folder(tmp_path).text == f"{tmp_path} is writable, and holds no database yet"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_data_folder_that_works(tmp_path: Path) -> None:
-    """Its database opens, with its schema."""
-    store = make_store(tmp_path)
-    store.close()
-    found = data_folder(store.folder)
-    assert (found.health, found.text.split(" is ")[1][:34]) == (OK, "writable, its database opens (sche")
-
-
-def test_a_data_folder_that_does_not_work(tmp_path: Path) -> None:
-    """A damaged database, one of a newer version, and a file where the folder should be, each in the words of its error."""
-    store = make_store(tmp_path)
-    store.close()
-    with sqlite3.connect(store.database.path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    assert "newer posture-daemon" in data_folder(store.folder).text
-    store.database.path.write_bytes(b"no database at all" * 100)
-    assert "is damaged" in data_folder(store.folder).text
-    assert data_folder(store.folder).health is PROBLEM
-    (tmp_path / "file").write_text("")
-    assert "cannot be created" in data_folder(tmp_path / "file").text
 
 
 def test_every_probe_reading_can_be_examined(laptop: Path) -> None:

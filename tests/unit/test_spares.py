@@ -83,6 +83,19 @@ def test_a_backup_elsewhere_is_enough_by_itself(store: Store, tmp_path: Path) ->
     assert store.backups.list() == []
 
 
+def test_in_a_folder_that_is_not_ours_nothing_is_deleted(store: Store, tmp_path: Path) -> None:
+    """Neither what somebody else calls a model, nor, where the data folder itself is named, the live models."""
+    digest = backbone(store, tmp_path / "in", b"graph")
+    unused = [promoted(store, digest, seed) for seed in range(4)]
+    theirs = tmp_path / "stick" / "models" / "heads" / "mine.safetensors"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"mine")
+    store.back_up(NOON, 100, tmp_path / "stick")
+    store.back_up(NOON, 100, store.folder)
+    assert theirs.exists()
+    assert [store.models.damage(version) for version in unused] == [[]] * 4
+
+
 def test_damaged_and_missing_files_come_back_from_the_backup(store: Store, tmp_path: Path) -> None:
     """Each by its digest; a sound version is left alone."""
     champion = promoted(store, backbone(store, tmp_path / "in", b"graph"), 1)

@@ -38,7 +38,7 @@ from posture_daemon.store import Store, database
 from posture_daemon.store import files as store_files
 from posture_daemon.store.files import sha256_of, write_durably
 from posture_daemon.store.labels import BlockImport, split_for_new_block
-from posture_daemon.store.lock import exclusive, owner_of, taken_at
+from posture_daemon.store.lock import exclusive, is_held, owner_of, taken_at
 from posture_daemon.store.schema import Base
 from tests.standins import (
     GAP_S,
@@ -1054,6 +1054,16 @@ def test_a_second_process_cannot_take_the_lock_and_gets_it_when_the_first_is_kil
     with exclusive(path) as held:
         assert held is True
         assert owner_of(path) == os.getpid()
+
+
+def test_what_a_lock_file_says_holds_nobody_back(tmp_path: Path) -> None:
+    """Neither the number of a process that runs, nor nonsense: the kernel knows who holds it."""
+    path = tmp_path / "daemon.lock"
+    for text in ("1\n", "nonsense", ""):
+        path.write_text(text)
+        assert not is_held(path)
+        with exclusive(path) as alone:
+            assert alone
 
 
 def test_the_lock_also_holds_within_one_process(tmp_path: Path) -> None:
