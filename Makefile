@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+N ?= 50
 OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-torch-free check format starter example docs clean
+.PHONY: help setup demo test test-torch-free faults soak check format starter example docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -26,6 +27,12 @@ test: setup ## run all tests, those without torch on Python 3.10 and 3.12 too
 
 test-torch-free: setup ## run the tests that need no torch on Python 3.10 and 3.12
 	$(BIN)/python .ci/torch_free.py
+
+faults: setup ## kill the daemon N=50 times in all it does, try every other fault, and print what was lost
+	$(BIN)/python -m tests.faults $(N)
+
+soak: setup ## an hour of the daemon, watched from outside: memory, handles, threads, frames
+	$(BIN)/python tests/bench/soak.py
 
 check: setup ## lint, formatting, types, import contracts
 	$(BIN)/ruff check

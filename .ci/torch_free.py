@@ -72,6 +72,7 @@ def test(version: str, arguments: list[str]) -> int:
         "-m",
         "not torch",
         "--ignore=tests/e2e",
+        "--ignore=tests/faults",
         "-q",
         "-n",
         "2",

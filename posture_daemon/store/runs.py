@@ -11,7 +11,11 @@ from sqlalchemy import func, select, update
 from posture_daemon.domain import Decision, ModelVersion, Outcome, TrainingRun, Verdict
 from posture_daemon.errors import TrainingError
 from posture_daemon.store.database import Database
+from posture_daemon.store.models import champion_id_in
 from posture_daemon.store.schema import LabelRow, RunRow, VersionRow
+
+ENDED = "the process ended during this run"
+PROMOTED_THEN_ENDED = "the challenger became champion; the process ended before it was written down why"
 
 
 class Runs:
@@ -87,13 +91,24 @@ class Runs:
             session.flush()
             return as_run(last)
 
-    def close_interrupted(self, now: float) -> int:
-        """Mark runs that a crash left open as failed; returns how many."""
-        values = {"outcome": Outcome.FAILED.value, "reason": "the process ended during this run", "finished_at": now}
+    def propose(self, run_id: int, challenger_id: int) -> None:
+        """Record what a run has made, before it is decided whether that becomes champion."""
         with self._database.write() as session:
-            open_runs = session.scalars(select(RunRow.id).where(RunRow.outcome.is_(None))).all()
-            session.execute(update(RunRow).where(RunRow.id.in_(open_runs)).values(**values))
-            return len(open_runs)
+            session.execute(update(RunRow).where(RunRow.id == run_id).values(challenger_id=challenger_id))
+
+    def close_interrupted(self, now: float) -> int:
+        """Close the runs that a crash left open; returns how many.
+
+        They have failed, except for one whose challenger is champion: that was decided, only not written down here.
+        """
+        with self._database.write() as session:
+            champion = champion_id_in(session)
+            found = session.scalars(select(RunRow).where(RunRow.outcome.is_(None))).all()
+            for row in found:
+                promoted = champion is not None and row.challenger_id == champion
+                row.outcome = (Outcome.PROMOTED if promoted else Outcome.FAILED).value
+                row.reason, row.finished_at = PROMOTED_THEN_ENDED if promoted else ENDED, now
+            return len(found)
 
     def recent(self, limit: int = 20) -> list[TrainingRun]:
         """The newest runs, newest first."""

@@ -1,4 +1,4 @@
-"""An hour in the life of the daemon: does it grow, and does it keep up?
+"""An hour in the life of the daemon: whether it grows, and whether it keeps up.
 
     python tests/bench/soak.py [--minutes 60] [--warm-up 10] [--out docs/images]
 
@@ -124,7 +124,8 @@ class Soak:
                 self._answer(owner)
                 answer_at = now + ANSWER_EVERY_S
             elif now >= roll_back_at:
-                done = subprocess.run([*self.command, "models", "rollback"], capture_output=True, check=False, env=environment())  # fmt: skip
+                roll_back = [*self.command, "models", "rollback"]
+                done = subprocess.run(roll_back, capture_output=True, check=False, cwd=REPOSITORY, env=environment())
                 self.rollbacks += done.returncode == 0
                 roll_back_at += ROLL_BACK_EVERY_S
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""`make faults N=1000`: kills of the real daemon and of a worker, and the other faults; a table, and 0 when nothing was lost."""
+"""`make faults N=1000`: kills of the real daemon and of a worker, and the other faults; 0 when nothing was lost."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ SEED = 20
 def main() -> int:
     """Run, print, judge."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--daemon", type=int, default=50, help="SIGKILLs of the real daemon")
-    parser.add_argument(
-        "--worker", type=int, default=50, help="SIGKILLs of a worker that does nothing but store operations"
-    )
-    parser.add_argument("--others", type=int, default=1, help="rounds of the other faults")
+    parser.add_argument("number", type=int, nargs="?", default=50, help="SIGKILLs, unless said otherwise below")
+    parser.add_argument("--daemon", type=int, help="SIGKILLs of the real daemon")
+    parser.add_argument("--worker", type=int, help="SIGKILLs of a worker that does nothing but store operations")
+    parser.add_argument("--others", type=int, help="rounds of the other faults; by default one for each hundred kills")
     parser.add_argument("--only", help="of the other faults those with this word")
     parser.add_argument("--phase", help="only this phase of the daemon")
     parser.add_argument("--seed", type=int, default=SEED)
@@ -42,8 +41,10 @@ def main() -> int:
         bench = Bench(nursery, template, Path(place), ledger, random.Random(options.seed))
         go_on = _watch(console, options.minutes * 60)
         try:
-            WorkerKills(bench).run(options.worker, go_on)
-            DaemonKills(bench).run(options.daemon, {options.phase: 1} if options.phase else None, go_on)
+            WorkerKills(bench).run(_or(options.worker, options.number), go_on)
+            DaemonKills(bench).run(
+                _or(options.daemon, options.number), {options.phase: 1} if options.phase else None, go_on
+            )
             _others(bench, options, console, go_on)
         finally:
             nursery.close()
@@ -55,8 +56,12 @@ def main() -> int:
     return 1 if ledger.complaints else 0
 
 
+def _or(given: int | None, usual: int) -> int:
+    return usual if given is None else given
+
+
 def _others(bench: Bench, options: argparse.Namespace, console: Console, go_on: Callable[[int], bool]) -> None:
-    for done in range(options.others):
+    for done in range(_or(options.others, 1 + options.number // 100)):
         for other in OTHERS:
             reason = other.why_not()
             if reason is not None:

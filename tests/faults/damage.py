@@ -38,8 +38,8 @@ def model_damaged(bench: Bench, phase: str) -> None:
     store = Store(folder)
     champion = store.models.champion()
     assert champion is not None
-    head = bench.chance.random() < 0.5
-    path = store.models.head_path(champion.head_sha256) if head else store.models.backbone_folder(champion.backbone_sha256) / "backbone.onnx"  # fmt: skip
+    backbone = store.models.backbone_folder(champion.backbone_sha256) / "backbone.onnx"
+    path = store.models.head_path(champion.head_sha256) if bench.chance.random() < 0.5 else backbone
     store.close()
     scribble(path, bench.chance)
     count.done += 1
@@ -112,7 +112,8 @@ def page_damaged(bench: Bench, phase: str) -> None:
         bench.ledger.landed[phase, "page damaged: refused, restored"] += 1
         _must_refuse(bench, phase, fault, folder)
         command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder), "restore", "--yes"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY, env=environment(PYTHONPATH="."))  # fmt: skip
+        variables = environment(PYTHONPATH=str(REPOSITORY))
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY, env=variables)
         if done.returncode:
             count.odd.append(f"restore: {done.stderr}")
         bench.restart(phase, fault, folder, witness)

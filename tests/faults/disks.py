@@ -65,7 +65,9 @@ def disk_read_only(bench: Bench, phase: str) -> None:
     _run("mkfs.ext4", "-q", "-F", image)
     with _ext4(image, mount):
         folder = bench.folder("data", learns=phase == "train", inside=mount)
-        _run("sync", "-f", mount)  # the copy was ours; what is written from now on, the daemon must bring to the disk itself
+        _run(
+            "sync", "-f", mount
+        )  # the copy was ours; what is written from now on, the daemon must bring to the disk itself
         witness = Witness(folder, promoting=phase == "train")
         witness.look()
         daemon = bench.start(folder)

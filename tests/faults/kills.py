@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ class DaemonKills:
     def run(
         self, number: int, phases: dict[str, int] | None = None, go_on: Callable[[int], bool] = lambda _done: True
     ) -> None:
-        """So many kills, phases by their shares, or fewer when `go_on` says no; a new folder after some of them, when the last restart is stopped in peace."""
+        """So many kills, phases by their shares, or fewer when `go_on` says no.
+
+        After some of them comes a new folder, and the last restart in the old one is stopped in peace.
+        """
         shares = phases or SHARES
         names = self._chance.choices([*shares], [*shares.values()], k=number)
         for start in range(0, number, TRIALS_A_FOLDER):
@@ -134,7 +138,7 @@ class DaemonKills:
 
     def _train(self, _daemon: Watched, witness: Witness, address: str) -> None:
         self._answer_something(witness, address)
-        until(lambda: _trains(witness.folder), 20)
+        until(partial(_trains, witness.folder), 20)
         time.sleep(self._chance.uniform(0, 2.0))
 
     def _promote(self, daemon: Watched, witness: Witness, address: str) -> None:
@@ -150,7 +154,7 @@ class DaemonKills:
         time.sleep(self._chance.uniform(0, 1.3))
 
     def _back_up(self, _daemon: Watched, witness: Witness, _address: str) -> None:
-        until(lambda: (witness.folder / "backups").exists(), 10)
+        until((witness.folder / "backups").exists, 10)
         time.sleep(self._chance.uniform(0, 0.4))
 
     def _answer_something(self, witness: Witness, address: str) -> None:

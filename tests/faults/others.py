@@ -13,10 +13,6 @@ def _always() -> str | None:
     return None
 
 
-def _no_faketime() -> str | None:
-    return None if clocks.library() else "libfaketime is not installed (apt-get install faketime)"
-
-
 @dataclass(frozen=True)
 class Other:
     """A fault. `why_not` says why it cannot be tried here, `None` when it can."""
@@ -33,7 +29,7 @@ OTHERS = (
     Other("disk full", ALSO_TRAINING, disks.disk_full, disks.why_not),
     Other("disk read-only", ALSO_TRAINING, disks.disk_read_only, disks.why_not),
     Other("database busy", ALSO_TRAINING, busy.database_busy),
-    Other("clock set", ALSO_TRAINING, clocks.clock_set, _no_faketime),
+    Other("clock set", ALSO_TRAINING, clocks.clock_set, clocks.why_not),
     Other("model file damaged", IN_USE, damage.model_damaged),
     Other("feature cache damaged", ("train",), damage.cache_damaged),
     Other("settings file damaged", IN_USE, damage.settings_damaged),

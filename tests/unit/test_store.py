@@ -969,6 +969,19 @@ def test_runs_that_a_crash_left_open_are_closed_as_failed(store: Store) -> None:
     assert store.runs.close_interrupted(5.0) == 0
 
 
+def test_a_run_whose_challenger_became_champion_before_the_crash_is_no_failure(store: Store) -> None:
+    """The decision was made, only not written down; one whose challenger is not champion has failed."""
+    first = add_champion(store, "good", "bad")
+    second = add_champion(store, "good", "bad")
+    runs = [store.runs.begin("schedule", decided(), None, 1.0) for _ in range(2)]
+    for run_id, challenger in zip(runs, (first, second), strict=True):
+        store.runs.propose(run_id, challenger.id)
+    assert store.runs.close_interrupted(2.0) == 2
+    assert [store.runs.get(run_id).outcome for run_id in runs] == [Outcome.FAILED, Outcome.PROMOTED]
+    assert store.runs.get(runs[1]).challenger_id == second.id
+    assert "became champion" in store.runs.get(runs[1]).reason
+
+
 @pytest.mark.parametrize(
     ("outcome", "counts"),
     [(Outcome.KEPT, True), (Outcome.PROMOTED, True), (Outcome.FAILED, True), (Outcome.DEFERRED, False), (None, False)],
