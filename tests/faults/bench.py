@@ -138,7 +138,6 @@ class Bench:
         """The fault is over: without a restart, answers are acknowledged and frames kept again."""
         given, kept = owner.given, len(witness.frames)
         count = self.ledger.of(phase, fault)
-        count.restarts += 0
         if not until(lambda: owner.given > given or not is_alive(daemon.process), MENDED_S) or not is_alive(
             daemon.process
         ):
