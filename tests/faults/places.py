@@ -37,6 +37,7 @@ block_length_s = 600
 min_new_labels = {{min_new_labels}}
 views = 1
 prepare_s = 0
+nice = 0
 [schedule]
 check_every_s = 0.2
 cooldown_s = 0
