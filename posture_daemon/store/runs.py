@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import JSON, func, select, type_coerce, update
+from sqlalchemy.orm import defer
 
 from posture_daemon.domain import Decision, ModelVersion, Outcome, TrainingRun, Verdict
 from posture_daemon.errors import TrainingError
 from posture_daemon.store.database import Database
 from posture_daemon.store.models import champion_id_in
 from posture_daemon.store.schema import LabelRow, RunRow, VersionRow
+
+OF_SINGLE_IMAGES = ("$.answers", "$.new_labels")
+"""Paths in the metrics of a run: tens of kilobytes of JSON, many times that as Python objects."""
 
 ENDED = "the process ended during this run"
 PROMOTED_THEN_ENDED = "the challenger became champion; the process ended before it was written down why"
@@ -148,11 +152,16 @@ class Runs:
                 challenger, parent = parent, session.get_one(VersionRow, parent).parent_id
 
     def attempts(self, limit: int = 50) -> list[TrainingRun]:
-        """The newest runs that really trained and have ended, newest first: neither refusals nor rollbacks."""
+        """The newest runs that really trained and have ended, newest first: neither refusals nor rollbacks.
+
+        Without what their metrics hold of single images, which `get` has: the gate looks at these once a minute, for years.
+        """
         ended = RunRow.outcome.in_([o.value for o in (Outcome.KEPT, Outcome.PROMOTED, Outcome.FAILED)])
-        query = select(RunRow).where(ended, RunRow.labels_seen.is_not(None)).order_by(RunRow.id.desc()).limit(limit)
+        brief = type_coerce(func.json_remove(RunRow.metrics, *OF_SINGLE_IMAGES), JSON)
+        query = select(RunRow, brief).options(defer(RunRow.metrics)).where(ended, RunRow.labels_seen.is_not(None))
         with self._database.read() as session:
-            return [as_run(row) for row in session.scalars(query)]
+            found = session.execute(query.order_by(RunRow.id.desc()).limit(limit))
+            return [as_run(row, metrics) for row, metrics in found]
 
     def labels_learned(self) -> int:
         """The number of the newest label that the last training has learned from; later ones are new. 0 before the first."""
@@ -170,8 +179,8 @@ def _failed_names(row: RunRow) -> set[str]:
     return {verdict["name"] for verdict in row.decision if not verdict["passed"]}
 
 
-def as_run(row: RunRow) -> TrainingRun:
-    """The row as a value."""
+def as_run(row: RunRow, metrics: Mapping[str, Any] | None = None) -> TrainingRun:
+    """The row as a value, with all its metrics or with those that are given."""
     return TrainingRun(
         id=row.id,
         trigger=row.trigger,
@@ -179,7 +188,7 @@ def as_run(row: RunRow) -> TrainingRun:
         finished_at=row.finished_at,
         outcome=None if row.outcome is None else Outcome(row.outcome),
         reason=row.reason,
-        metrics=row.metrics,
+        metrics=row.metrics if metrics is None else metrics,
         incumbent_id=row.incumbent_id,
         challenger_id=row.challenger_id,
         decision=tuple(Verdict(**verdict) for verdict in row.decision),

@@ -26,8 +26,8 @@ READY_S, MENDED_S = 60.0, 45.0
 class Watched:
     """A daemon on a folder, seen through its log."""
 
-    def __init__(self, process: psutil.Process, log: Path) -> None:
-        self.process, self.log = process, log
+    def __init__(self, process: psutil.Process, folder: Path, log: Path) -> None:
+        self.process, self.folder, self.log = process, folder, log
 
     def ready(self) -> str | None:
         """The address of its page, once it says that it runs."""
@@ -39,6 +39,11 @@ class Watched:
         """The same, after waiting for it; `None` when it has ended or says nothing."""
         until(lambda: self.ready() or not is_alive(self.process), READY_S)
         return self.ready() if is_alive(self.process) else None
+
+    def failed_badly(self) -> bool:
+        """Whether it said something that no user should read."""
+        said = self.log.read_text(errors="replace")
+        return "Traceback" in said or "a bug in posture-daemon" in said
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -101,7 +106,7 @@ class Bench:
         self.day += 1
         log = self.log()
         arguments = ("--data-dir", folder, "run", "--camera", camera(self.day))
-        return Watched(self.nursery.fork("posture_daemon.cli", *arguments, out=log, hurried=hurried), log)
+        return Watched(self.nursery.fork("posture_daemon.cli", *arguments, out=log, hurried=hurried), folder, log)
 
     @contextmanager
     def in_use(self, daemon: Watched, witness: Witness) -> Iterator[Owner | None]:

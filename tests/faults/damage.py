@@ -142,7 +142,7 @@ def _must_refuse(bench: Bench, phase: str, fault: str, folder: Path) -> None:
     daemon = bench.start(folder)
     until(lambda: not is_alive(daemon.process), 30)
     said = [line for line in daemon.log.read_text(errors="replace").splitlines() if line.startswith("posture-daemon: ")]
-    if is_alive(daemon.process) or len(said) != 1 or "Traceback" in daemon.last_words():
+    if is_alive(daemon.process) or len(said) != 1 or daemon.failed_badly():
         bench.ledger.of(phase, fault).odd.append(f"no refusal in one sentence: {daemon.last_words()}")
     kill(daemon.process)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.faults.bench import Bench, wait_a_moment
-from tests.faults.processes import is_alive, kill
+from tests.faults.processes import is_alive, kill, until
 from tests.faults.witness import Witness
 
 FULL, READ_ONLY = "disk full", "disk read-only"
@@ -84,7 +84,7 @@ def disk_read_only(bench: Bench, phase: str) -> None:
                 count.odd.append(f"it ended: {daemon.last_words()}")
         count.orphans += len(kill(daemon.process))
         again = bench.start(folder)
-        if again.wait_ready() is None and "Traceback" in again.last_words():
+        if again.wait_ready() is None and again.failed_badly():
             count.odd.append(f"a traceback on a read-only disk: {again.last_words()}")
         kill(again.process)
     _run("e2fsck", "-fy", image, codes=(0, 1))
@@ -95,7 +95,7 @@ def disk_read_only(bench: Bench, phase: str) -> None:
 def _start_on_full(bench: Bench, phase: str, folder: Path) -> None:
     """It may refuse in a sentence, or run; systemd would ask again."""
     daemon = bench.start(folder)
-    if daemon.wait_ready() is None and "Traceback" in daemon.last_words():
+    if daemon.wait_ready() is None and daemon.failed_badly():
         bench.ledger.of(phase, FULL).odd.append(f"a traceback on a full disk: {daemon.last_words()}")
     kill(daemon.process)
 
@@ -136,6 +136,11 @@ def _ext4(image: Path, mount: Path) -> Iterator[None]:
         yield
     finally:
         _run("umount", mount)
+        until(lambda: not _loops(image), 20)  # else the next mount may see what the device remembers of the old content
+
+
+def _loops(image: Path) -> str:
+    return subprocess.run(["losetup", "-j", str(image)], capture_output=True, text=True, check=True).stdout
 
 
 def _run(*command: object, codes: tuple[int, ...] = (0,)) -> None:

@@ -48,6 +48,8 @@ class Nursery:
         self._process.stdin.close()
         self._process.kill()
         self._process.wait(30)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 def execute(*arguments: object, out: Path, **variables: str) -> psutil.Process:

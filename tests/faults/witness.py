@@ -71,7 +71,7 @@ class Witness:
             if sha256_of(path.read_bytes()) != sha256:
                 return [f"the backbone of model {version.id} is damaged"]
             model = load_model(store, version, self._backbone)
-        except PostureError as error:
+        except (PostureError, OSError) as error:
             return [f"the champion cannot be loaded: {error}"]
         finally:
             store.close()
