@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+N ?= 50
 OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-torch-free service-test image-test faults check format starter example docs clean
+.PHONY: help setup demo test test-torch-free service-test image-test faults soak check format starter example docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -33,6 +34,12 @@ service-test: setup ## install the service on a small system and boot it (needs 
 image-test: setup ## build the container image and try it; as root, with buildah and podman
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/image_test.py
 	@$(BIN)/python .ci/jetson_wheels.py
+
+faults: setup ## kill the daemon N=50 times in all it does, try every other fault, and print what was lost
+	$(BIN)/python -m tests.faults $(N)
+
+soak: setup ## an hour of the daemon, watched from outside: memory, handles, threads, frames
+	$(BIN)/python tests/bench/soak.py
 
 check: setup ## lint, formatting, types, import contracts
 	$(BIN)/ruff check

@@ -18,6 +18,9 @@ FEWEST = 20
 USUAL = 1000
 """The newest labelled frames from which it is told: with more, thousands of them would hold up the camera."""
 
+AT_A_TIME = 100
+"""Of these: all at once would take ten megabytes every half minute, which a process that runs for months does not give back."""
+
 
 class Nearness:
     """The newest `REMEMBERED` frames."""
@@ -56,9 +59,16 @@ def novel_below(pooled: Floats, blocks: NDArray[np.intp], share: float) -> float
     if len(pooled) < FEWEST or len(np.unique(blocks)) < 2:
         return None
     units = unit(pooled)
-    cosines = units @ units.T
-    cosines[blocks[:, None] == blocks[None, :]] = -1
-    return float(np.quantile(cosines.max(axis=1), share))
+    nearest = [_nearest_of_others(units, blocks, slice(at, at + AT_A_TIME)) for at in range(0, len(units), AT_A_TIME)]
+    return float(np.quantile(np.concatenate(nearest), share))
+
+
+def _nearest_of_others(units: Floats, blocks: NDArray[np.intp], some: slice) -> Floats:
+    """For some of the frames the cosine to the nearest one of another time block."""
+    cosines = units[some] @ units.T
+    cosines[blocks[some, None] == blocks[None, :]] = -1
+    found: Floats = cosines.max(axis=1)
+    return found
 
 
 def unit(pooled: NDArray[np.floating]) -> Floats:

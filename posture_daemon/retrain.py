@@ -132,6 +132,7 @@ class Retrainer:
         made_of = lineage(job.strategy, self._settings, result["report"])
         result["report"].pop("label_ids", None)  # of the version, not of every row that mentions it
         version = self._register(result, incumbent, folder, made_of)
+        self._store.runs.propose(attempt.run_id, version.id)  # a crash after the promotion must not call it a failure
         verdict = self._judge(result, incumbent)
         if verdict.passed and not self._promote(version, incumbent):
             verdict = _overtaken()

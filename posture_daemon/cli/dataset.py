@@ -156,15 +156,12 @@ def effect(
     from posture_daemon.bootstrap import open_store
 
     store = open_store(options(context).settings())
-    found = (
-        store.runs.get(run)
-        if run is not None
-        else next((r for r in store.runs.attempts() if "answers" in r.metrics), None)
-    )
-    if found is None:
+    last = run or next((r.id for r in store.runs.attempts() if "challenger" in r.metrics), None)
+    if last is None:
         raise TrainingError(
             "There was no training yet, so no label can have changed anything; posture-daemon train begins one."
         )
+    found = store.runs.get(last)
     changed = Effect.of(found.metrics)
     flips = changed.flips()
     if as_json:

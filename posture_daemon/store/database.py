@@ -151,9 +151,14 @@ def _make_private(path: Path) -> None:
     """Pictures of somebody at home are for nobody else. SQLite gives its two side files the mode of the main file."""
     if path.is_dir():  # SQLite's own refusal says what is wrong
         return
-    path.touch(mode=0o600)
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o600)
+    try:
+        path.touch(mode=0o600)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:  # such as a file system that an error has made read-only, whatever its mount says
+        raise DataFolderError(
+            f"The database {path} cannot be written ({error.strerror}); make it and its folder writable."
+        ) from error
 
 
 def _engine(path: Path) -> Engine:

@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import JSON, func, select, type_coerce, update
+from sqlalchemy.orm import defer
 
 from posture_daemon.domain import Decision, ModelVersion, Outcome, TrainingRun, Verdict
 from posture_daemon.errors import TrainingError
 from posture_daemon.store.database import Database
+from posture_daemon.store.models import champion_id_in
 from posture_daemon.store.schema import LabelRow, RunRow, VersionRow
+
+OF_SINGLE_IMAGES = ("$.answers", "$.new_labels")
+"""Paths in the metrics of a run: tens of kilobytes of JSON, many times that as Python objects."""
+
+ENDED = "the process ended during this run"
+PROMOTED_THEN_ENDED = "the challenger became champion; the process ended before it was written down why"
 
 
 class Runs:
@@ -87,13 +95,24 @@ class Runs:
             session.flush()
             return as_run(last)
 
-    def close_interrupted(self, now: float) -> int:
-        """Mark runs that a crash left open as failed; returns how many."""
-        values = {"outcome": Outcome.FAILED.value, "reason": "the process ended during this run", "finished_at": now}
+    def propose(self, run_id: int, challenger_id: int) -> None:
+        """Record what a run has made, before it is decided whether that becomes champion."""
         with self._database.write() as session:
-            open_runs = session.scalars(select(RunRow.id).where(RunRow.outcome.is_(None))).all()
-            session.execute(update(RunRow).where(RunRow.id.in_(open_runs)).values(**values))
-            return len(open_runs)
+            session.execute(update(RunRow).where(RunRow.id == run_id).values(challenger_id=challenger_id))
+
+    def close_interrupted(self, now: float) -> int:
+        """Close the runs that a crash left open; returns how many.
+
+        They have failed, except for one whose challenger is champion: that was decided, only not written down here.
+        """
+        with self._database.write() as session:
+            champion = champion_id_in(session)
+            found = session.scalars(select(RunRow).where(RunRow.outcome.is_(None))).all()
+            for row in found:
+                promoted = champion is not None and row.challenger_id == champion
+                row.outcome = (Outcome.PROMOTED if promoted else Outcome.FAILED).value
+                row.reason, row.finished_at = PROMOTED_THEN_ENDED if promoted else ENDED, now
+            return len(found)
 
     def recent(self, limit: int = 20) -> list[TrainingRun]:
         """The newest runs, newest first."""
@@ -133,11 +152,16 @@ class Runs:
                 challenger, parent = parent, session.get_one(VersionRow, parent).parent_id
 
     def attempts(self, limit: int = 50) -> list[TrainingRun]:
-        """The newest runs that really trained and have ended, newest first: neither refusals nor rollbacks."""
+        """The newest runs that really trained and have ended, newest first: neither refusals nor rollbacks.
+
+        Without what their metrics hold of single images, which `get` has: the gate looks at these once a minute, for years.
+        """
         ended = RunRow.outcome.in_([o.value for o in (Outcome.KEPT, Outcome.PROMOTED, Outcome.FAILED)])
-        query = select(RunRow).where(ended, RunRow.labels_seen.is_not(None)).order_by(RunRow.id.desc()).limit(limit)
+        brief = type_coerce(func.json_remove(RunRow.metrics, *OF_SINGLE_IMAGES), JSON)
+        query = select(RunRow, brief).options(defer(RunRow.metrics)).where(ended, RunRow.labels_seen.is_not(None))
         with self._database.read() as session:
-            return [as_run(row) for row in session.scalars(query)]
+            found = session.execute(query.order_by(RunRow.id.desc()).limit(limit))
+            return [as_run(row, metrics) for row, metrics in found]
 
     def labels_learned(self) -> int:
         """The number of the newest label that the last training has learned from; later ones are new. 0 before the first."""
@@ -155,8 +179,8 @@ def _failed_names(row: RunRow) -> set[str]:
     return {verdict["name"] for verdict in row.decision if not verdict["passed"]}
 
 
-def as_run(row: RunRow) -> TrainingRun:
-    """The row as a value."""
+def as_run(row: RunRow, metrics: Mapping[str, Any] | None = None) -> TrainingRun:
+    """The row as a value, with all its metrics or with those that are given."""
     return TrainingRun(
         id=row.id,
         trigger=row.trigger,
@@ -164,7 +188,7 @@ def as_run(row: RunRow) -> TrainingRun:
         finished_at=row.finished_at,
         outcome=None if row.outcome is None else Outcome(row.outcome),
         reason=row.reason,
-        metrics=row.metrics,
+        metrics=row.metrics if metrics is None else metrics,
         incumbent_id=row.incumbent_id,
         challenger_id=row.challenger_id,
         decision=tuple(Verdict(**verdict) for verdict in row.decision),

@@ -1,4 +1,4 @@
-"""An hour in the life of the daemon: does it grow, and does it keep up?
+"""An hour in the life of the daemon: whether it grows, and whether it keeps up.
 
     python tests/bench/soak.py [--minutes 60] [--warm-up 10] [--out docs/images]
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -71,12 +72,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--warm-up", type=float, default=10.0, help="minutes that do not count")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "images")
+    parser.add_argument("--begin-with", type=Path, help="a data folder with labels, of which a copy is used")
     parser.add_argument("--report", action="store_true", help="only draw and judge soak.csv again")
     options = parser.parse_args()
     file = options.out / "soak.csv"
     if not options.report:
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-            write_csv(file, Soak(Path(folder)).run(options.minutes * 60, file))
+            write_csv(file, Soak(Path(folder), options.begin_with).run(options.minutes * 60, file))
     samples = read_csv(file)
     draw(samples, options.warm_up * 60, options.out / "soak.png")
     return report(samples, options.warm_up * 60)
@@ -85,14 +87,20 @@ def main() -> int:
 class Soak:
     """One run in a data folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, begin_with: Path | None = None) -> None:
         self.folder = folder
+        self.settings = SETTINGS
+        if begin_with is not None:
+            shutil.copytree(begin_with, folder, dirs_exist_ok=True)
+            self.settings = SETTINGS.replace(
+                "speed=12", "speed=12&start=2026-03-09T08:00"
+            )  # days that were not seen yet
         self.command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder)]
         self.labels = self.rollbacks = 0
 
     def run(self, seconds: float, file: Path) -> list[Sample]:
         """Look at the daemon for so long; `file` is written as it goes, so that a run that ends early shows what it saw."""
-        (self.folder / "posture-daemon.toml").write_text(SETTINGS)
+        (self.folder / "posture-daemon.toml").write_text(self.settings)
         with (self.folder / "daemon.log").open("wb") as log:
             daemon = subprocess.Popen([*self.command, "run"], stdout=log, stderr=log, cwd=REPOSITORY, env=environment())
         try:
@@ -124,7 +132,8 @@ class Soak:
                 self._answer(owner)
                 answer_at = now + ANSWER_EVERY_S
             elif now >= roll_back_at:
-                done = subprocess.run([*self.command, "models", "rollback"], capture_output=True, check=False, env=environment())  # fmt: skip
+                roll_back = [*self.command, "models", "rollback"]
+                done = subprocess.run(roll_back, capture_output=True, check=False, cwd=REPOSITORY, env=environment())
                 self.rollbacks += done.returncode == 0
                 roll_back_at += ROLL_BACK_EVERY_S
             time.sleep(0.1)

@@ -8,8 +8,10 @@ private set changes when a training child starts or ends, because it shares the 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -84,70 +86,94 @@ class Growth:
         return self.last / self.first - 1
 
 
+MEMORY = {
+    "anonymous": "anonymous memory (judged), MB",
+    "uss": "private memory (USS), MB",
+    "pss": "proportional memory (PSS), MB",
+    "rss": "resident set (RSS), MB",
+}
+
+
 def report(samples: Sequence[Sample], warm_up_s: float) -> int:
     """Print the table; 0 when every bar is met."""
     after = [sample for sample in samples if sample.seconds >= warm_up_s]
     window_s = min(WINDOW_S, (after[-1].seconds - after[0].seconds) / 3)
-    first, last = after[0], after[-1]
-    fps = (last.frames - first.frames) / (last.seconds - first.seconds)
-    print(
-        f"{samples[-1].seconds / 60:.0f} minutes, the first {warm_up_s / 60:g} not counted; load {_median(after, 'load'):.1f}"
-    )  # noqa: T201
-    print(f"{'':34}{'first':>10}{'last':>10}{'change':>9}{'line, an hour':>15}")  # noqa: T201
-    good = True
-    for name, words in (("anonymous", "memory, anonymous (judged), MB"), ("uss", "memory, private (USS), MB"), ("pss", "memory, proportional (PSS), MB"), ("rss", "resident set (RSS), MB")):  # fmt: skip
-        found = Growth.of(after, name, window_s)
-        print(
-            f"{words:34}{found.first / MB:10.1f}{found.last / MB:10.1f}{found.share:+9.1%}{found.per_hour / MB:+15.2f}"
-        )  # noqa: T201
-        good &= name != "anonymous" or found.share <= MOST_GROWTH
-    for name in ("handles", "threads"):
-        found = Growth.of(after, name, window_s)
-        seen = sorted({getattr(sample, name) for sample in after})
-        print(
-            f"{name:34}{found.first:10.0f}{found.last:10.0f}{'':9}{found.per_hour:+15.2f}   seen {seen[0]} to {seen[-1]}"
-        )  # noqa: T201
-        good &= found.last <= found.first
-    swaps = sum(a.model != b.model for a, b in zip(after, after[1:], strict=False))
-    print(
-        f"frames: {fps:.2f} a second, {last.skipped - first.skipped} of {last.frames - first.frames} missed, longest gap {last.longest_gap_s:.2f} s"
-    )  # noqa: T201
-    print(
-        f"labels {last.labels}, swaps {swaps}, of them rollbacks by hand {last.rollbacks}; model {last.model} answers at the end"
-    )  # noqa: T201
-    print(f"database {last.database / MB:.1f} MB, WAL at most {max(s.wal for s in samples) / MB:.1f} MB")  # noqa: T201
-    good &= fps >= LEAST_FPS
-    print("all bars are met" if good else "A BAR IS MISSED")  # noqa: T201
+    grown = {name: Growth.of(after, name, window_s) for name in (*MEMORY, "handles", "threads")}
+    fps = (after[-1].frames - after[0].frames) / (after[-1].seconds - after[0].seconds)
+    good = (
+        grown["anonymous"].share <= MOST_GROWTH
+        and all(grown[name].last <= grown[name].first for name in ("handles", "threads"))
+        and fps >= LEAST_FPS
+    )
+    lines = [*_heading(samples, after, warm_up_s), *_growth(after, grown), *_flow(after, fps)]
+    lines.append("all bars are met" if good else "A BAR IS MISSED")
+    sys.stdout.write("\n".join(lines) + "\n")
     return 0 if good else 1
 
 
+def _heading(samples: Sequence[Sample], after: Sequence[Sample], warm_up_s: float) -> list[str]:
+    load = np.median([sample.load for sample in after])
+    whole = samples[-1].seconds / 60
+    return [
+        f"{whole:.0f} minutes, the first {warm_up_s / 60:g} not counted; load of the machine {load:.1f}",
+        f"{'':34}{'first':>10}{'last':>10}{'change':>9}{'line, an hour':>15}",
+    ]
+
+
+def _growth(after: Sequence[Sample], grown: Mapping[str, Growth]) -> Iterator[str]:
+    for name, words in MEMORY.items():
+        found = grown[name]
+        yield f"{words:34}{found.first / MB:10.1f}{found.last / MB:10.1f}{found.share:+9.1%}{found.per_hour / MB:+15.2f}"
+    for name in ("handles", "threads"):
+        found, seen = grown[name], [getattr(sample, name) for sample in after]
+        counts = f"{name:34}{found.first:10.0f}{found.last:10.0f}{'':9}{found.per_hour:+15.2f}"
+        yield f"{counts}   seen {min(seen)} to {max(seen)}"
+
+
+def _flow(after: Sequence[Sample], fps: float) -> Iterator[str]:
+    first, last = after[0], after[-1]
+    frames, missed = last.frames - first.frames, last.skipped - first.skipped
+    swaps = sum(a.model != b.model for a, b in pairwise(after))
+    yield f"frames: {fps:.2f} a second, {missed} of {frames + missed} missed, longest gap {last.longest_gap_s:.2f} s"
+    yield f"labels {last.labels}, swaps {swaps}, rollbacks by hand {last.rollbacks}; model {last.model} at the end"
+    yield f"database {last.database / MB:.1f} MB, WAL at most {max(s.wal for s in after) / MB:.1f} MB"
+
+
+LINES = {
+    "memory, MB": {
+        "rss": "resident (RSS)",
+        "uss": "private (USS)",
+        "anonymous": "anonymous (judged)",
+        "children": "children (PSS)",
+    },
+    "number": {"handles": "handles", "threads": "threads"},
+    "1/s": {"rate": "frames answered a second"},
+    "MB, hundreds": {"database": "database", "wal": "WAL", "labels": "labels, hundreds"},
+}
+
+
 def draw(samples: Sequence[Sample], warm_up_s: float, path: Path) -> None:
-    """Memory, handles and threads, frames a second, over the minutes."""
+    """Memory, handles and threads, frames a second, files and labels, over the minutes."""
     from matplotlib.figure import Figure
 
     minutes = [sample.seconds / 60 for sample in samples]
     figure = Figure(figsize=(9, 8), layout="constrained")
-    memory, counts, frames, files = figure.subplots(4, 1, sharex=True, height_ratios=[3, 2, 2, 2])
-    for name, label in (("rss", "resident (RSS)"), ("uss", "private (USS)"), ("anonymous", "anonymous (judged)"), ("children", "its children (PSS)")):  # fmt: skip
-        memory.plot(minutes, [getattr(s, name) / MB for s in samples], label=label, linewidth=1)
-    memory.set(ylabel="memory, MB", ylim=(0, None))
-    for name in ("handles", "threads"):
-        counts.plot(minutes, [getattr(s, name) for s in samples], label=name, linewidth=1)
-    counts.set(ylabel="number", ylim=(0, None))
-    rates = [(b.frames - a.frames) / (b.seconds - a.seconds) for a, b in zip(samples, samples[1:], strict=False)]
-    frames.plot(minutes[1:], rates, label="frames answered a second", linewidth=1)
-    frames.set(ylabel="1/s", ylim=(0, None))
-    files.plot(minutes, [s.database / MB for s in samples], label="database, MB", linewidth=1)
-    files.plot(minutes, [s.wal / MB for s in samples], label="WAL, MB", linewidth=1)
-    files.plot(minutes, [s.labels / 100 for s in samples], label="labels, hundreds", linewidth=1)
-    files.set(xlabel="minutes", ylim=(0, None))
-    for axes in (memory, counts, frames, files):
+    rows = figure.subplots(len(LINES), 1, sharex=True, height_ratios=[3, 2, 2, 2])
+    for axes, (unit, lines) in zip(rows, LINES.items(), strict=True):
+        for name, label in lines.items():
+            axes.plot(minutes, _column(samples, name), label=label, linewidth=1)
         axes.axvspan(0, warm_up_s / 60, color="0.92")
+        axes.set(ylabel=unit, ylim=(0, None))
         axes.legend(loc="lower right", fontsize="small")
         axes.grid(alpha=0.3)
-    memory.set_title("The daemon on the fake desk at 10 frames a second, with labels and trainings going on (warm-up in grey)", fontsize="medium")  # fmt: skip
+    rows[0].set_title("On the fake desk, labels and trainings going on (grey: warm-up)", fontsize="medium")
+    rows[-1].set_xlabel("minutes")
     figure.savefig(path, dpi=110)
 
 
-def _median(samples: Sequence[Sample], name: str) -> float:
-    return float(np.median([getattr(sample, name) for sample in samples]))
+def _column(samples: Sequence[Sample], name: str) -> list[float]:
+    if name == "rate":
+        rates = [(b.frames - a.frames) / (b.seconds - a.seconds) for a, b in pairwise(samples)]
+        return [rates[0], *rates]
+    scale = {"handles": 1.0, "threads": 1.0, "labels": 100.0}.get(name, MB)
+    return [getattr(sample, name) / scale for sample in samples]

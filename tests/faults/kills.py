@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import random
-import re
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from posture_daemon.adapters.cameras.fake_desk import FakeDesk
 from posture_daemon.store import Store
-from tests.faults.ledger import Ledger
+from tests.faults.bench import Bench, Owner, Watched
 from tests.faults.old_schemas import OLD_SCHEMAS, make_old
-from tests.faults.places import SEED, camera, copy_of, settings_text
-from tests.faults.processes import Nursery, is_alive, kill, stop_of, until
+from tests.faults.places import SEED, settings_text
+from tests.faults.processes import is_alive, kill, stop_of, until
 from tests.faults.witness import Witness, database
 from tests.page_owner import PageOwner
 
@@ -24,64 +22,16 @@ READY_S = 40.0
 BEST, WORST = 1, 2
 """Models of the folder; see `places`."""
 
-SHARES = {"start": 10, "write": 20, "label": 25, "train": 10, "promote": 10, "swap": 10, "back up": 8, "migrate": 7}
+SHARES = {"start": 15, "write": 25, "label": 25, "train": 6, "promote": 7, "swap": 8, "back up": 9, "migrate": 5}
 FAULT = "SIGKILL"
 TRIALS_A_FOLDER = 25
-
-
-class Watched:
-    """A daemon that was started on a folder, seen through its log."""
-
-    def __init__(self, nursery: Nursery, folder: Path, day: int, *, hurried: bool = False) -> None:
-        self.folder, self.log = folder, folder.with_name(f"{folder.name}.log")
-        self.log.write_text("")
-        arguments = ("--data-dir", folder, "run", "--camera", camera(day))
-        self.process = nursery.fork("posture_daemon.cli", *arguments, out=self.log, hurried=hurried)
-
-    def ready(self) -> str | None:
-        """The address of its page, once it says that it runs."""
-        said = self.log.read_text(errors="replace")
-        found = re.search(r"label page is at (\S+)", said)
-        return found.group(1) if found and "running: camera" in said else None
-
-    def wait_ready(self) -> str | None:
-        """The same, after waiting for it; `None` when it has ended or says nothing."""
-        until(lambda: self.ready() or not is_alive(self.process), READY_S)
-        return self.ready() if is_alive(self.process) else None
-
-
-class Owner:
-    """Answers and pauses in a thread until the daemon is gone."""
-
-    def __init__(self, witness: Witness, address: str) -> None:
-        self._witness = witness
-        self._page = PageOwner(address, FakeDesk(seed=SEED), timeout_s=15, acknowledged=witness.labels)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._answer)
-        self.given = 0
-
-    def start(self) -> Owner:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """The daemon is gone: what was not acknowledged is nobody's promise."""
-        self._over.set()
-        self._thread.join()
-
-    def _answer(self) -> None:
-        while not self._over.is_set():
-            with suppress(OSError, ValueError):
-                self.given += self._page.answer(2)
 
 
 class DaemonKills:
     """A series of kills; each begins with the restart after the one before."""
 
-    def __init__(self, nursery: Nursery, template: Path, place: Path, seed: int, ledger: Ledger) -> None:
-        self._nursery, self._template, self._place, self._ledger = nursery, template, place, ledger
-        self._chance, self._day = random.Random(seed), 0
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._ledger, self._chance = bench, bench.ledger, bench.chance
         self._folders = 0
         self._owner: Owner | None = None
         self._phases: dict[str, Callable[[Watched, Witness, str], Any]] = {
@@ -90,18 +40,22 @@ class DaemonKills:
         }  # fmt: skip
 
     def run(
-        self, number: int, phases: dict[str, int] | None = None, say: Callable[[int], None] = lambda _n: None
+        self, number: int, phases: dict[str, int] | None = None, go_on: Callable[[int], bool] = lambda _done: True
     ) -> None:
-        """So many kills, phases by their shares; a new folder after some of them, when the last restart is stopped in peace."""
+        """So many kills, phases by their shares, or fewer when `go_on` says no.
+
+        After some of them comes a new folder, and the last restart in the old one is stopped in peace.
+        """
         shares = phases or SHARES
         names = self._chance.choices([*shares], [*shares.values()], k=number)
         for start in range(0, number, TRIALS_A_FOLDER):
             self._series(names[start : start + TRIALS_A_FOLDER])
-            say(min(number, start + TRIALS_A_FOLDER))
+            if not go_on(min(number, start + TRIALS_A_FOLDER)):
+                return
 
     def _series(self, names: list[str]) -> None:
         self._folders += 1
-        folder = copy_of(self._template, self._place / f"daemon-{self._folders}")
+        folder = self._bench.folder(f"daemon-{self._folders}")
         witness = Witness(folder)
         before: str | None = None
         witness.look()
@@ -124,7 +78,7 @@ class DaemonKills:
         )
         if name == "promote":
             _promote(folder, WORST, witness)
-        daemon = self._start(folder, hurried=name == "back up")
+        daemon = self._bench.start(folder, hurried=name == "back up")
         if name == "start":
             time.sleep(self._chance.uniform(0, 0.6))
             self._kill(name, daemon)
@@ -137,10 +91,6 @@ class DaemonKills:
         self._kill(name, daemon)
         if self._chance.random() < 0.25:  # at times before anybody else has opened, and so mended, the file
             self._check(name, witness)
-
-    def _start(self, folder: Path, *, hurried: bool = False) -> Watched:
-        self._day += 1
-        return Watched(self._nursery, folder, self._day, hurried=hurried)
 
     def _kill(self, name: str, daemon: Watched) -> None:
         alone = self._chance.random() < 0.7  # else at once with its training, as when the power goes
@@ -164,7 +114,7 @@ class DaemonKills:
             self._ledger.landed[before, _record(witness.folder)] += 1
         if address is None:
             count.hands += 1
-            count.odd.append(f"no restart: {daemon.log.read_text(errors='replace')[-400:]}")
+            count.odd.append(f"no restart: {daemon.last_words()}")
         self._check(before, witness)
 
     def _check(self, before: str, witness: Witness) -> None:
@@ -188,14 +138,14 @@ class DaemonKills:
 
     def _train(self, _daemon: Watched, witness: Witness, address: str) -> None:
         self._answer_something(witness, address)
-        until(lambda: _trains(witness.folder), 20)
+        until(partial(_trains, witness.folder), 20)
         time.sleep(self._chance.uniform(0, 2.0))
 
     def _promote(self, daemon: Watched, witness: Witness, address: str) -> None:
         """From the moment when the training child is done until some time after the decision."""
         self._answer_something(witness, address)
         done = until(lambda: [*witness.folder.glob("training-*/result.json")], 30)
-        until(lambda: done and not daemon.process.children(), 5)
+        until(lambda: done and not daemon.process.children(), 20)
         time.sleep(self._chance.uniform(0, 0.12))
 
     def _swap(self, _daemon: Watched, witness: Witness, _address: str) -> None:
@@ -204,7 +154,7 @@ class DaemonKills:
         time.sleep(self._chance.uniform(0, 1.3))
 
     def _back_up(self, _daemon: Watched, witness: Witness, _address: str) -> None:
-        until(lambda: (witness.folder / "backups").exists(), 10)
+        until((witness.folder / "backups").exists, 10)
         time.sleep(self._chance.uniform(0, 0.4))
 
     def _answer_something(self, witness: Witness, address: str) -> None:
@@ -225,24 +175,24 @@ class DaemonKills:
     def _migrate(self) -> None:
         """A folder of an older release: killed while it is brought up to date, then started again."""
         revision = self._chance.choice(OLD_SCHEMAS)
-        folder = copy_of(self._template, self._place / "old")
+        folder = self._bench.folder("old")
         make_old(folder, revision)
         witness = Witness(folder)
         witness.look()
-        daemon = self._start(folder)
+        daemon = self._bench.start(folder)
         time.sleep(self._chance.uniform(0, 0.5))
         self._kill("migrate", daemon)
         with database(folder) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
         self._ledger.landed["migrate", "before the commit" if found == revision else "after the commit"] += 1
-        again = self._start(folder)
+        again = self._bench.start(folder)
         address = again.wait_ready()
         self._look("migrate", witness, again, address)
         kill(again.process)
 
     def _end(self, before: str, folder: Path, witness: Witness) -> None:
         """The restart after the last kill, then a stop in peace."""
-        daemon = self._start(folder)
+        daemon = self._bench.start(folder)
         self._look(before, witness, daemon, daemon.wait_ready())
         if not stop_of(daemon.process, 10):
             self._ledger.of(before, FAULT).odd.append("it did not stop within 10 s")

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
+MOST_TOLD = 5
+"""Complaints of one phase and fault that are printed; the table has their number."""
+
 
 @dataclass
 class Count:
@@ -43,7 +46,9 @@ class Ledger:
     @property
     def complaints(self) -> list[str]:
         """Everything that went wrong, in words."""
-        return [f"{phase}, {fault}: {odd}" for (phase, fault), count in self.counts.items() for odd in count.odd]
+        return [
+            f"{phase}, {fault}: {odd}" for (phase, fault), count in self.counts.items() for odd in count.odd[:MOST_TOLD]
+        ]
 
     @property
     def total(self) -> Count:

@@ -37,6 +37,7 @@ block_length_s = 600
 min_new_labels = {{min_new_labels}}
 views = 1
 prepare_s = 0
+nice = 0
 [schedule]
 check_every_s = 0.2
 cooldown_s = 0
@@ -67,11 +68,12 @@ def settings_text(*, learns: bool = False, backs_up: bool = False) -> str:
 
 def camera(day: int) -> str:
     """The desk on one of its days: no two runs see the same pictures."""
-    return f"fake:desk?seed={SEED}&fps={FPS}&speed={SPEED}&start={2026 + day // 300}-{1 + day % 300 // 25:02d}-{1 + day % 25:02d}T08:00"  # fmt: skip
+    date = f"{2026 + day // 300}-{1 + day % 300 // 25:02d}-{1 + day % 25:02d}"
+    return f"fake:desk?seed={SEED}&fps={FPS}&speed={SPEED}&start={date}T08:00"
 
 
 def furnish(folder: Path) -> Path:
-    """Make the folder. Model 1 is the starter; model 2, the champion, calls everything by one name, so any training beats it."""
+    """Make the folder. Model 1 is the starter; model 2, the champion, has one answer, so any training beats it."""
     folder.mkdir(parents=True)
     (folder / "posture-daemon.toml").write_text(settings_text())
     store = open_store(load_settings(None, {"data_dir": folder}).settings)

@@ -46,7 +46,10 @@ class Nursery:
         """No more."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.kill()
+        self._process.wait(30)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 def execute(*arguments: object, out: Path, **variables: str) -> psutil.Process:

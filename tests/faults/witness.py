@@ -71,7 +71,7 @@ class Witness:
             if sha256_of(path.read_bytes()) != sha256:
                 return [f"the backbone of model {version.id} is damaged"]
             model = load_model(store, version, self._backbone)
-        except PostureError as error:
+        except (PostureError, OSError) as error:
             return [f"the champion cannot be loaded: {error}"]
         finally:
             store.close()
@@ -88,11 +88,15 @@ class Witness:
                 "JOIN classes c ON c.id = l.class_id"
             )
         }
-        yield from (f"label {f}: {name}, found {labelled.get(f)}" for f, name in self.labels.items() if labelled.get(f) != name)  # fmt: skip
+        for frame, name in self.labels.items():
+            if labelled.get(frame) != name:
+                yield f"label {frame}: {name}, found {labelled.get(frame)}"
         frames = dict(connection.execute("SELECT id, sha256 FROM frames"))
         yield from (f"frame {number}" for number, digest in self.frames.items() if frames.get(number) != digest)
         decisions = dict(_decisions(connection))
-        yield from (f"run {number}: {was}, found {decisions.get(number)}" for number, was in self.decisions.items() if decisions.get(number) != was)  # fmt: skip
+        for number, was in self.decisions.items():
+            if decisions.get(number) != was:
+                yield f"run {number}: {was}, found {decisions.get(number)}"
         paused = connection.execute("SELECT id FROM training_pauses").fetchone()
         if self.pause is not None and (paused is None or paused[0] < self.pause):
             yield f"pause {self.pause}, found {paused}"
@@ -103,11 +107,11 @@ class Witness:
         if self.champion is not None and now != self.champion and not (self.promoting and now and now > self.champion):
             yield f"champion {self.champion}, found {now}"
         odd = connection.execute(
-            "SELECT r.id, r.outcome FROM model_roles m JOIN model_versions v ON v.id = m.version_id JOIN training_runs r "
-            "ON r.challenger_id IS NULL AND r.incumbent_id = v.parent_id AND r.outcome = 'FAILED' "
-            "AND v.created_at BETWEEN r.started_at AND r.finished_at WHERE m.role = 'champion' AND v.source = 'fine-tune'"
+            "SELECT v.id FROM model_roles m JOIN model_versions v ON v.id = m.version_id WHERE m.role = 'champion' "
+            "AND v.source = 'fine-tune' AND NOT EXISTS (SELECT 1 FROM training_runs r WHERE r.outcome IS NULL OR "
+            "(r.challenger_id = v.id AND r.outcome = 'PROMOTED'))"
         ).fetchall()
-        yield from (f"run {number} made the champion, but its record says {outcome}" for number, outcome in odd)
+        yield from (f"model {number} is champion, but no record says that it was promoted" for (number,) in odd)
 
 
 def _decisions(connection: sqlite3.Connection) -> list[tuple[int, tuple[str, int | None]]]:

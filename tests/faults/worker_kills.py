@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +11,10 @@ from typing import Any
 
 from posture_daemon.errors import PostureError
 from posture_daemon.store import Store
+from tests.faults.bench import Bench
 from tests.faults.kills import leftovers
-from tests.faults.ledger import Ledger
 from tests.faults.old_schemas import OLD_SCHEMAS, make_old
-from tests.faults.places import copy_of
-from tests.faults.processes import Nursery, is_alive, kill, until
+from tests.faults.processes import is_alive, kill, until
 from tests.faults.witness import Witness, database
 from tests.faults.worker import WORK, acknowledged
 
@@ -29,15 +27,14 @@ Said = list[Any]
 class WorkerKills:
     """A series of kills; after each the store is opened, which mends what there is to mend, and asked."""
 
-    def __init__(self, nursery: Nursery, template: Path, place: Path, seed: int, ledger: Ledger) -> None:
-        self._nursery, self._template, self._place, self._ledger = nursery, template, place, ledger
-        self._chance = random.Random(seed)
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._ledger, self._chance = bench, bench.ledger, bench.chance
 
-    def run(self, number: int, say: Callable[[int], None] = lambda _n: None) -> None:
-        """So many kills, the phases in turn."""
+    def run(self, number: int, go_on: Callable[[int], bool] = lambda _done: True) -> None:
+        """So many kills, the phases in turn, or fewer when `go_on` says no."""
         phases = [phase for _, phase in zip(range(number), _for_ever(WORK), strict=False)]
         for start in range(0, number, TRIALS_A_FOLDER):
-            folder = copy_of(self._template, self._place / f"worker-{start}")
+            folder = self._bench.folder(f"worker-{start}")
             witness = Witness(folder)
             witness.look()
             for phase in sorted(phases[start : start + TRIALS_A_FOLDER]):
@@ -46,18 +43,19 @@ class WorkerKills:
                 self._ledger.of(phase, FAULT).seconds += time.monotonic() - began
             for kind in leftovers(folder):
                 self._ledger.leftovers[kind] += 1
-            say(min(number, start + TRIALS_A_FOLDER))
+            if not go_on(min(number, start + TRIALS_A_FOLDER)):
+                return
 
     def _one(self, folder: Path, phase: str, witness: Witness) -> None:
         if phase == "migrate":
-            folder = copy_of(self._template, self._place / "old")
+            folder = self._bench.folder("old")
             make_old(folder, self._chance.choice(OLD_SCHEMAS))
             witness = Witness(folder)
             witness.look()
         file = folder.with_name(f"{folder.name}.acknowledged")
         file.unlink(missing_ok=True)
         log = folder.with_name(f"{folder.name}.log")
-        process = self._nursery.fork("tests.faults.worker", folder, phase, file, out=log)
+        process = self._bench.nursery.fork("tests.faults.worker", folder, phase, file, out=log)
         if phase != "migrate":
             until(lambda: file.exists() or not is_alive(process), READY_S)
         time.sleep(self._chance.uniform(0, 0.15))

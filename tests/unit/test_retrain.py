@@ -372,6 +372,26 @@ def test_what_a_crash_left_behind_is_cleared_before_the_next_attempt(bench: Benc
     assert bench.leftovers() == []
 
 
+def test_a_crash_right_after_the_promotion_does_not_call_it_a_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The challenger is champion; the record that the crash cut off says so, and which labels were learned."""
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.store.runs, "finish", crash)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run()
+    monkeypatch.undo()
+    bench.retrainer.recover()
+    champion, run = bench.roles()[0], bench.store.runs.recent()[0]
+    assert champion is not None
+    assert champion != bench.champion
+    assert (run.outcome, run.challenger_id) == (Outcome.PROMOTED, champion.id)
+    assert bench.store.labels.new(bench.store.runs.labels_learned()) == []
+
+
 def test_a_champion_that_was_changed_during_the_training_is_not_overrun(bench: Bench) -> None:
     """The owner rolled back or imported meanwhile: the challenger was judged against another model, so it stays out."""
     other = add_version(bench.store, random_head(2, seed=5), StandInBackbone().sha256, "good", "bad")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -358,6 +360,17 @@ def test_a_folder_without_permission_is_said_in_one_sentence(tmp_path: Path) -> 
         Store(tmp_path)
     sentence(error.value)
     tmp_path.chmod(0o700)
+
+
+def test_a_file_system_that_became_read_only_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an error the kernel refuses to write although folder and mount look writable."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(DataFolderError, match=r"cannot be written \(Read-only file system\)"):
+        Store(tmp_path)
 
 
 def test_a_damaged_file_is_said_in_one_sentence(tmp_path: Path) -> None:
@@ -957,6 +970,17 @@ def test_a_run_records_how_it_went(store: Store) -> None:
     assert (run.reason, run.metrics, run.incumbent_id, run.challenger_id) == ("better", {"top1": 0.5}, 1, 1)
 
 
+def test_attempts_come_without_what_is_known_of_single_images(store: Store) -> None:
+    """The gate reads fifty of them once a minute; one run by its number has everything."""
+    run_id = store.runs.begin("hand", decided(), None, 1.0, {"load": {"images": 3}})
+    whole = {"challenger": {"top1": 0.5}, "answers": {"frame_ids": [1, 2]}, "new_labels": {"truth": ["good"]}}
+    store.runs.finish(run_id, Outcome.KEPT, "no better", 2.0, whole)
+    [attempt] = store.runs.attempts()
+    assert attempt.metrics == {"load": {"images": 3}, "challenger": {"top1": 0.5}}
+    assert store.runs.get(run_id).metrics == {"load": {"images": 3}, **whole}
+    assert replace(attempt, metrics={}) == replace(store.runs.get(run_id), metrics={})
+
+
 def test_runs_that_a_crash_left_open_are_closed_as_failed(store: Store) -> None:
     """Only the open ones, with a reason in words."""
     done = store.runs.begin("hand", decided(), None, 1.0)
@@ -968,6 +992,19 @@ def test_runs_that_a_crash_left_open_are_closed_as_failed(store: Store) -> None:
     assert "process ended" in newest.reason
     assert older.outcome is Outcome.KEPT
     assert store.runs.close_interrupted(5.0) == 0
+
+
+def test_a_run_whose_challenger_became_champion_before_the_crash_is_no_failure(store: Store) -> None:
+    """The decision was made, only not written down; one whose challenger is not champion has failed."""
+    first = add_champion(store, "good", "bad")
+    second = add_champion(store, "good", "bad")
+    runs = [store.runs.begin("schedule", decided(), None, 1.0) for _ in range(2)]
+    for run_id, challenger in zip(runs, (first, second), strict=True):
+        store.runs.propose(run_id, challenger.id)
+    assert store.runs.close_interrupted(2.0) == 2
+    assert [store.runs.get(run_id).outcome for run_id in runs] == [Outcome.FAILED, Outcome.PROMOTED]
+    assert store.runs.get(runs[1]).challenger_id == second.id
+    assert "became champion" in store.runs.get(runs[1]).reason
 
 
 @pytest.mark.parametrize(
