@@ -16,7 +16,7 @@ from posture_daemon.service import NAME
 PACKAGE = Path(posture_daemon.__file__).resolve().parent
 
 SHIPPED = PACKAGE / "assets" / "systemd"
-"""The unit, its user and its drop-ins; `systemd/` in a checkout is a link to them."""
+"""The unit, its user and its drop-ins; `systemd/` in a checkout has links to them."""
 
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 """What `ProtectHome=` hides."""
