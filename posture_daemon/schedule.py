@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,20 @@ class Job:
     run: Callable[[], None]
     every_s: float
     first_s: float | None = None
+
+
+class Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """An interval that counts from now when it is late.
+
+    APScheduler's own goes through every time that was missed, in memory and under its lock: after a jump of ten years those
+    are millions, and until they are counted nothing runs.
+    """
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The next time on the grid of the last one, unless that is over."""
+        planned: datetime | None = super().get_next_fire_time(previous_fire_time, now)
+        late = planned is not None and previous_fire_time is not None and planned <= now
+        return now + self.interval if late else planned
 
 
 class Schedule:
@@ -47,7 +62,11 @@ class Schedule:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         for job in self._jobs:
             self._scheduler.add_job(
-                job.run, "interval", seconds=job.every_s, id=job.name, next_run_time=_first(job), replace_existing=True
+                job.run,
+                Every(seconds=job.every_s, timezone="UTC"),
+                id=job.name,
+                next_run_time=_first(job),
+                replace_existing=True,
             )
         self._scheduler.start()
 

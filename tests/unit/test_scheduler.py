@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from posture_daemon.schedule import ClockWatch, Job, Schedule
+from posture_daemon.schedule import ClockWatch, Every, Job, Schedule
 
 LONG_S = 20.0
 
@@ -106,3 +107,16 @@ def test_a_schedule_that_never_began_can_be_stopped_and_asked() -> None:
     one = Schedule([Job("rare", lambda: None, 3600.0)])
     assert one.next_at() == {}
     one.stop()
+
+
+def test_a_jump_forth_is_one_late_run_not_millions() -> None:
+    """Ten years of a job of every second: it is due once, at once, and then counts from now; in time it keeps its grid."""
+    trigger, now = Every(seconds=1.0, timezone="UTC"), datetime(2036, 1, 1, tzinfo=timezone.utc)
+    before = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    assert trigger.get_next_fire_time(before, now) == now + timedelta(seconds=1)
+    late = now - timedelta(seconds=0.25)
+    assert trigger.get_next_fire_time(late, now) == late + timedelta(seconds=1)
+    due, at = 0, before
+    while at is not None and at <= now:  # as APScheduler counts
+        due, at = due + 1, trigger.get_next_fire_time(at, now)
+    assert due == 1
