@@ -76,7 +76,7 @@ def test_on_a_jetson_nothing_replaces_the_pytorch_of_nvidia() -> None:
     """It is installed first, and from then on every command of pip that looks for versions is bound to those."""
     text = (DOCKER / "Dockerfile.jetson").read_text().replace("\\\n", " ")
     installs = re.findall(r"pip install ([^&\n]*)", text)
-    first = next(index for index, what in enumerate(installs) if " torch " in what)
+    first = next(index for index, what in enumerate(installs) if "$TORCH " in what)
     assert "numpy<2" in installs[first]
     assert all("--constraint nvidia.txt" in what or "--no-deps" in what for what in installs[first + 1 :])
     assert text.index("nvcr.io/nvidia/l4t-jetpack:r36.4.0") < text.index("pip install")
