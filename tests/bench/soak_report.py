@@ -48,7 +48,7 @@ def write_csv(path: Path, samples: Sequence[Sample]) -> None:
     """One line a look."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Sample)])
+        writer = csv.DictWriter(file, [field.name for field in fields(Sample)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(sample) for sample in samples)
 
