@@ -114,8 +114,13 @@ def _fill(place: Path) -> Path:
 
 
 def _make_read_only(mount: Path) -> None:
+    """Frozen meanwhile, since of a write in that very moment the kernel says that it is on the disk when it is not."""
     source = subprocess.run(["findmnt", "-n", "-o", "SOURCE", str(mount)], capture_output=True, text=True, check=True)
-    Path("/sys/fs/ext4", Path(source.stdout.strip()).name, "trigger_fs_error").write_text("1")
+    _run("fsfreeze", "--freeze", mount)
+    try:
+        Path("/sys/fs/ext4", Path(source.stdout.strip()).name, "trigger_fs_error").write_text("1")
+    finally:
+        _run("fsfreeze", "--unfreeze", mount)
 
 
 @contextmanager
