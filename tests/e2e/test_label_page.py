@@ -449,11 +449,11 @@ def test_a_camera_in_trouble_is_told_where_its_frames_would_come(context: Browse
     queue_frames(store, [])
     said = "document.getElementById('why').textContent"
     with exclusive(store.folder / LOCK_NAME), served(store) as server:
-        write_status(store.folder, {"camera": {"error": "camera 0 shows a black picture."}})
+        write_status(store.folder, {"pid": 1, "camera": {"error": "camera 0 shows a black picture."}})
         page = context.new_page()
         page.goto(str(server.address))
         until(page, f"{said} === 'No new frames come: camera 0 shows a black picture.'")
-        write_status(store.folder, {"camera": {"error": None}})
+        write_status(store.folder, {"pid": 1, "camera": {"error": None}})
         until(page, f"{said}.startsWith('The camera')", 15)
 
 

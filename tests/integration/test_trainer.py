@@ -142,7 +142,7 @@ def sentence(error: BaseException) -> str:
 
 def test_a_model_that_is_not_there_is_said_in_one_sentence(store: Store) -> None:
     """The child's own words reach the parent: no traceback, no exit code."""
-    with pytest.raises(TrainingError, match=r"The backbone .*backbone\.onnx cannot be read: No such file") as error:
+    with pytest.raises(TrainingError, match=r"The backbone .*backbone\.onnx cannot be read \(No such file") as error:
         SubprocessTrainer().train(request_for(store))
     sentence(error.value)
 

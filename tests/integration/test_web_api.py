@@ -175,11 +175,11 @@ def test_the_numbers_follow(client: Client) -> None:
 def test_the_trouble_of_a_running_camera_is_told(store: Store, client: Client) -> None:
     """While a daemon runs that cannot see; what one said that has ended is old news."""
     sentence = "camera 0 shows a black picture: take the cover off the lens."
-    write_status(store.folder, {"camera": {"error": sentence}})
+    write_status(store.folder, {"pid": 1, "camera": {"error": sentence}})
     assert client.get("/api/state").json["camera"] is None
     with exclusive(store.folder / LOCK_NAME):
         assert client.get("/api/state").json["camera"] == sentence
-        write_status(store.folder, {"camera": {"error": None}})
+        write_status(store.folder, {"pid": 1, "camera": {"error": None}})
         assert client.get("/api/state").json["camera"] is None
         (store.folder / "status.json").write_text("{")
         assert client.get("/api/state").json["camera"] is None

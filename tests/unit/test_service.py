@@ -398,7 +398,7 @@ class TestCommands:
 
     def test_a_folder_that_is_not_there_is_refused(self) -> None:
         """A misspelt `--root` must not become a new system."""
-        assert refused("install", "--root", "/no/such/place") == "There is no folder /no/such/place."
+        assert refused("install", "--root", "/no/such/place") == "There is no folder /no/such/place; check the path."
 
 
 def test_the_user_file_lies_where_systemd_looks() -> None:
