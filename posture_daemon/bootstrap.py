@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posture_daemon.adapters.allocator import keep_little
+from posture_daemon.adapters.allocator import give_back, keep_little
 from posture_daemon.adapters.backbone_on_demand import backbone_of
 from posture_daemon.adapters.backbone_onnx import OnnxBackbone
 from posture_daemon.adapters.cameras.address import is_live, open_camera
@@ -274,7 +274,9 @@ def build_daemon(settings: Settings, supervisor: Supervisor | None = None, needs
             loop=loop,
             retrainer=build_retrainer(store, settings, trainer, away, probe),
             watcher=build_watcher(store, settings, live),
-            upkeep=Upkeep(store, Recalibrator(store, partial(open_backbone, store), settings), settings),
+            upkeep=Upkeep(
+                store, Recalibrator(store, partial(open_backbone, store), settings), settings, give_back=give_back
+            ),
             away=away,
             trainer=trainer,
             preparer=build_preparer(store, settings, probe),

@@ -27,6 +27,9 @@ LOOK_EVERY_S = 900.0
 CHECKPOINT_KEPT_S = 30 * 86_400.0
 """A training that nobody has continued for so long will not be."""
 
+GIVE_BACK_EVERY_S = 60.0
+"""How often free memory is given back to the system."""
+
 SETTLE_S = 300.0
 """After a start the camera and the owner come first."""
 
@@ -35,14 +38,22 @@ class Upkeep:
     """One per daemon."""
 
     def __init__(
-        self, store: Store, recalibrator: Recalibrator, settings: Settings, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        recalibrator: Recalibrator,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        give_back: Callable[[], object] = lambda: None,
     ) -> None:
+        """`give_back` returns free memory to the system."""
         self._store, self._recalibrator, self._settings, self._clock = store, recalibrator, settings, clock
+        self._give_back = give_back
 
     def jobs(self) -> Sequence[Job]:
         """What is switched on."""
         schedule = self._settings.schedule
         wanted = [
+            (True, Job("give back memory", self._quietly(self._give_back), GIVE_BACK_EVERY_S)),
             (schedule.backup_every_h > 0, Job("backup", self._quietly(self.back_up), LOOK_EVERY_S, SETTLE_S)),
             (
                 schedule.tidy_every_h > 0,
@@ -82,7 +93,7 @@ class Upkeep:
         self._recalibrator.check()
 
     @staticmethod
-    def _quietly(run: Callable[[], None]) -> Callable[[], None]:
+    def _quietly(run: Callable[[], object]) -> Callable[[], None]:
         """A job whose failure is a line in the log: the next time it is tried again."""
 
         def job() -> None:
