@@ -6,6 +6,7 @@ import json
 import urllib.request
 import uuid
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from posture_daemon.adapters.cameras.fake_desk import FakeDesk
@@ -39,8 +40,11 @@ class PageOwner:
         """One request as the page makes it."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.address.rstrip('/')}/{path}", data, HEADERS)
-        with urllib.request.urlopen(request, timeout=self.timeout_s) as reply:
-            return dict(json.loads(reply.read()))
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout_s) as reply:
+                return dict(json.loads(reply.read()))
+        except HTTPException as error:  # killed in the middle of its reply
+            raise ConnectionResetError(f"half a reply: {error}") from error
 
     def _answer(self, frames: list[tuple[int, float]], truth: str) -> int:
         if truth not in [c["name"] for c in self.call("api/state")["classes"]]:

@@ -13,10 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +87,13 @@ def main() -> int:
     return report(samples, options.warm_up * 60)
 
 
+def _day_after(folder: Path) -> datetime:
+    """The week after the newest frame, since what was seen once is not asked about again."""
+    with closing(sqlite3.connect(folder / "posture.db")) as connection:
+        [newest] = connection.execute("SELECT max(captured_at) FROM frames").fetchone()
+    return datetime.fromtimestamp(newest, timezone.utc) + timedelta(days=7)
+
+
 class Soak:
     """One run in a data folder of its own."""
 
@@ -92,9 +102,7 @@ class Soak:
         self.settings = SETTINGS
         if begin_with is not None:
             shutil.copytree(begin_with, folder, dirs_exist_ok=True)
-            self.settings = SETTINGS.replace(
-                "speed=12", "speed=12&start=2026-03-09T08:00"
-            )  # days that were not seen yet
+            self.settings = SETTINGS.replace("speed=12", f"speed=12&start={_day_after(folder):%Y-%m-%dT08:00}")
         self.command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder)]
         self.labels = self.rollbacks = 0
 
