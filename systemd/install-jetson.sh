@@ -242,6 +242,7 @@ install_jtop() { # its unit wants /usr/local/bin/jtop; the same package for serv
     ln -sfn "$VENV/bin/jtop" "$JTOP"
     groupadd --force jtop
     "$VENV/bin/jtop" --install-service
+    rm -f "$HOME_OF_CODE/in-service" # the service needs its group
 }
 
 service_there() { [ -e "$UNIT" ] && cmp -s "$HOME_OF_CODE/installed" "$HOME_OF_CODE/in-service"; }

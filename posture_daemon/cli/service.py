@@ -34,7 +34,7 @@ Root = Annotated[
 @app.command()
 def install(context: typer.Context, dry_run: Dry = False, root: Root = Path("/")) -> None:
     """Install the service and start it. What was taught so far comes along; done again, it brings all up to date."""
-    from posture_daemon.service.code import this_code, try_as_stranger
+    from posture_daemon.service.code import refuse_hidden, this_code, try_as_stranger
     from posture_daemon.service.plan import DATA, install_steps
 
     machine, code = _machine(root), this_code()
@@ -42,6 +42,7 @@ def install(context: typer.Context, dry_run: Dry = False, root: Root = Path("/")
     if not _begin(machine, steps, dry_run):
         return
     if machine.is_this_one:
+        refuse_hidden(code)
         try_as_stranger(code)
     _carry_out(steps)
     if machine.is_this_one:

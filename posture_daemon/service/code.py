@@ -21,6 +21,9 @@ SHIPPED = (PACKAGE / "assets" / "systemd", PACKAGE.parent / "systemd")
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 """What `ProtectHome=` hides."""
 
+HIDDEN = (Path("/tmp"), Path("/var/tmp"))
+"""What `PrivateTmp=` hides."""
+
 EXEC_START = "ExecStart=/usr/bin/env posture-daemon run\n"
 
 NOBODY = 65534
@@ -85,6 +88,15 @@ def this_code() -> Code:
     found = [Path(sys.prefix), Path(sys.base_prefix), python.resolve().parent.parent, PACKAGE]
     inner = {one for one in found for other in found if other != one and other in one.parents}
     return Code(python, tuple(dict.fromkeys(one for one in found if one not in inner and one != Path("/usr"))))
+
+
+def refuse_hidden(code: Code) -> None:
+    """Raise `ServiceError` for a program that the service would not see."""
+    for folder in code.folders:
+        if any(hidden in folder.parents for hidden in HIDDEN):
+            raise ServiceError(
+                f"The program lies in {folder}, and the service has a /tmp of its own; install it elsewhere."
+            )
 
 
 def try_as_stranger(code: Code) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from posture_daemon.cli import app
 from posture_daemon.errors import PostureError, ServiceError
-from posture_daemon.service.code import Code, this_code, try_as_stranger
+from posture_daemon.service.code import Code, refuse_hidden, this_code, try_as_stranger
 from posture_daemon.service.condition import Ending, in_words
 from posture_daemon.service.machine import Machine
 from posture_daemon.service.plan import (
@@ -191,6 +191,13 @@ def test_a_name_that_a_unit_cannot_hold_is_refused(tmp_path: Path) -> None:
         Code(made.python, (tmp_path / "my 100% venv",)).check()
     with pytest.raises(ServiceError, match="There is no program"):
         Code(tmp_path / "bin" / "python", ()).check()
+
+
+def test_a_program_in_a_folder_that_the_service_does_not_see_is_refused() -> None:
+    """It has a /tmp of its own; a home is shown to it."""
+    refuse_hidden(Code(Path("/home/jetson/p/bin/python"), (Path("/home/jetson/p"), Path("/usr/tmp"))))
+    with pytest.raises(ServiceError, match="lies in /tmp/p, and the service has a /tmp of its own"):
+        refuse_hidden(Code(Path("/tmp/p/bin/python"), (Path("/opt/python"), Path("/tmp/p"))))
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
