@@ -27,8 +27,8 @@ is wrong, where, and what would be right. Nothing in the data folder was changed
 `make docs` from [`tests/faults/catalogue.py`](../tests/faults/catalogue.py), and a test holds the two against each other.
 
 `/data` is the data folder, `/home/you` is where your own files are. Commands end with 1, or with 2 when they were called in a
-way that they do not understand; anything but 0 is a failure. The cameras below were typed (`run --camera`, `teach`, `setup`) or are
-recordings: for a camera from the settings the daemon waits, and says the same sentence in `status`.
+way that they do not understand; anything but 0 is a failure. The cameras below were typed (`run --camera`, `teach`, `setup`) or
+are recordings: for a camera from the settings the daemon waits, and says the same sentence in `status`.
 """
 
 RUNNING = """\
