@@ -86,7 +86,7 @@ def import_model(store: Store, file: Path, image_size: int | None = None, as_bas
         as_base = not looks_like_postures(inspect_checkpoint(file).classes)
     if as_base and image_size is None:
         image_size = DEFAULT_IMAGE_SIZE
-    with tempfile.TemporaryDirectory(dir=store.folder, prefix="import-") as folder:
+    with tempfile.TemporaryDirectory(dir=store.folder, prefix=".import-") as folder:
         imported = import_checkpoint(file, Path(folder), image_size)
         return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base)
 

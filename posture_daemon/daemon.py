@@ -174,9 +174,17 @@ class Daemon:
         self._parts.source.stop(STOP_S)
         self._schedule.stop()
         self._parts.probe.close()
-        write_status(self._parts.store.folder, {**self.status(), "stopped_at": self._clock()})
-        self._parts.store.close()
+        try:
+            write_status(self._parts.store.folder, {**self.status(), **self._clean_stop()})
+        except OSError as error:  # a full disk must not turn a clean stop into a crash
+            log.warning("that it stopped cannot be written down: %s", error.strerror)
+        finally:
+            self._parts.store.close()
         log.info("stopped after %d frames", self._parts.loop.counts.frames)
+
+    def _clean_stop(self) -> dict[str, float]:
+        """Nothing where the database is known to be damaged, so that the next start looks at all of it."""
+        return {} if self._parts.upkeep.damage is not None else {"stopped_at": self._clock()}
 
     def _capture(self, stop: threading.Event) -> None:
         try:
@@ -213,6 +221,9 @@ class Daemon:
     def _tick(self, stop: threading.Event) -> None:
         if self._parts.source.state.status == "ended":
             log.info("the camera %s has come to its end", self._parts.source.state.name)
+            stop.set()
+        if self._parts.upkeep.damage is not None and self._parts.settings.keep.restore_damaged:
+            self._failure = self._parts.upkeep.damage  # who starts us again has it restored
             stop.set()
         jump_s = self._clock_watch.jump_s()
         if jump_s:

@@ -36,7 +36,7 @@ from posture_daemon.store.lock import TRAINING_LOCK, exclusive
 
 log = logging.getLogger(__name__)
 
-FOLDER_PREFIX = "training-"
+FOLDER_PREFIX = ".training-"
 
 
 class Retrainer:

@@ -13,7 +13,8 @@ from posture_daemon.store import Store
 from posture_daemon.store.backup import BACKUPS, BackupFile, Backups
 from posture_daemon.store.copying import damage_in, size_of
 from posture_daemon.store.database import FILE_NAME, refuse_lost, refuse_newer_schema
-from posture_daemon.store.restoring import Restored, damaged_at, restore
+from posture_daemon.store.files import write_durably
+from posture_daemon.store.restoring import Restored, restore
 from posture_daemon.store.sqlite_errors import user_errors
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,10 @@ SMALL_BYTES = 256_000_000
 
 AGAIN_S = 7 * 86_400.0
 """A second damage within so many seconds is a dying disk: nothing is restored without the owner then."""
+
+
+RESTORED = "restored"
+"""File with the time of the last restore that nobody asked for, seconds since the epoch."""
 
 
 def check_database(settings: Settings, now: float) -> None:
@@ -40,6 +45,7 @@ def check_database(settings: Settings, now: float) -> None:
     if backup is None or not settings.keep.restore_damaged or _lately(folder, now):
         raise DatabaseDamaged(offer(path, cause, backup))
     done = bring_back(folder, backup.path, now)
+    _note(folder, now)
     log.error("the database was damaged (%s). %s", cause, done.sentence())
 
 
@@ -76,10 +82,20 @@ def _damage(path: Path) -> str | None:
         return str(error.__cause__ or "it is gone")
 
 
+def _note(folder: Path, now: float) -> None:
+    try:
+        write_durably(folder / RESTORED, f"{now:.0f}\n".encode())
+    except OSError as error:  # then it may happen again within the week, which is better than not at all
+        log.error("that the database was restored cannot be written down (%s)", error.strerror)
+
+
 def _lately(folder: Path, now: float) -> bool:
-    """Whether a damaged database was replaced within the last days."""
-    before = damaged_at(folder)
-    return before is not None and abs(now - before) < AGAIN_S
+    """Whether a database was restored without the owner within the last days."""
+    try:
+        before = float((folder / RESTORED).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return False
+    return abs(now - before) < AGAIN_S
 
 
 def offer(path: Path, cause: str, backup: BackupFile | None) -> str:

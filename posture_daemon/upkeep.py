@@ -11,12 +11,13 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 
-from posture_daemon.errors import PostureError
+from posture_daemon.errors import DatabaseDamaged, PostureError
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.learning.strategies import CHECKPOINTS
 from posture_daemon.schedule import Job
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.store.backup import is_good
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class Upkeep:
         """`give_back` returns free memory to the system."""
         self._store, self._recalibrator, self._settings, self._clock = store, recalibrator, settings, clock
         self._give_back = give_back
+        self.damage: DatabaseDamaged | None = None
+        """What a backup found wrong with the database itself."""
 
     def jobs(self) -> Sequence[Job]:
         """What is switched on."""
@@ -77,7 +80,12 @@ class Upkeep:
         newest = self._store.backups.newest_at(now)
         if newest is not None and 0 <= now - newest < schedule.backup_every_h * HOUR_S:
             return
-        path = self._store.back_up(now, schedule.backups)
+        try:
+            path = self._store.back_up(now, schedule.backups)
+        except DatabaseDamaged as error:
+            if not is_good(self._store.database.path):  # else only the copy is
+                self.damage = error
+            raise
         log.info("the database was backed up to %s", path)
 
     def tidy(self) -> None:

@@ -331,9 +331,12 @@ remove_linker() {
 code_gone() { [ ! -e "$HOME_OF_CODE" ]; }
 remove_code() { rm -rf "$HOME_OF_CODE"; }
 
-data_gone() { [ ! -e "$DATA" ] && [ ! -e "$root/etc/posture-daemon.toml" ]; }
+data_gone() { # where the data lie on a mount of their own, its point stays
+    { [ ! -e "$DATA" ] || { mountpoint -q "$DATA" && [ -z "$(ls -A "$DATA")" ]; }; } && [ ! -e "$root/etc/posture-daemon.toml" ]
+}
 remove_data() { # then their owner: files without one would belong to whoever gets the number next
-    rm -rf "$DATA" "$root/etc/posture-daemon.toml"
+    if mountpoint -q "$DATA"; then find "$DATA" -mindepth 1 -delete; else rm -rf "$DATA"; fi
+    rm -f "$root/etc/posture-daemon.toml"
     if id posture-daemon >/dev/null 2>&1; then userdel posture-daemon; fi
 }
 

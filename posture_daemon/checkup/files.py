@@ -30,7 +30,7 @@ LEFTOVERS = (
     f"{retrain.FOLDER_PREFIX}*",
     f"{prepare.FOLDER_PREFIX}*",
     f"{restoring.FOLDER_PREFIX}*",
-    "import-*",
+    ".import-*",
     ".*.partial",
     "backups/.posture-*",
     "cache/features/*.partial",

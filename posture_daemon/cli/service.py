@@ -71,7 +71,8 @@ def uninstall(
             _ask_for_the_data(DATA)
         _carry_out(steps)
     if machine.path(DATA).exists():
-        say(f"The data are kept in {DATA}; read them with: sudo posture-daemon --data-dir {DATA} status")
+        again = shlex.join(["sudo", *called_as(), "--data-dir", DATA, "status"])
+        say(f"The data are kept in {DATA}; read them with: {again}")
 
 
 @app.command()

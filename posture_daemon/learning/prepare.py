@@ -35,7 +35,7 @@ from posture_daemon.supervision import GO_ON, Instruction
 
 log = logging.getLogger(__name__)
 
-FOLDER_PREFIX = "preparing-"
+FOLDER_PREFIX = ".preparing-"
 GRACE_S = 120.0
 """What a child may take beyond its slice before it is ended: to start, and to finish the portion that it is at."""
 

@@ -99,7 +99,9 @@ def _write(machine: Machine, file: str, text: str) -> Iterator[Step]:
 
     def do() -> None:
         path = machine.path(file)
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+            path.parent.chmod(0o755)  # whatever the umask
         new = path.with_name(f".{path.name}.new")
         new.write_text(text, encoding="utf-8")
         new.chmod(0o644)
@@ -190,13 +192,27 @@ def _remove(machine: Machine, file: str) -> Step:
 def _purge(machine: Machine) -> list[Step]:
     """The data first, then their owner: files without one would belong to whoever gets the number next."""
     steps = []
-    if machine.path(DATA).exists():
+    if machine.path(DATA).exists() and not _is_empty_mount(machine.path(DATA)):
         words = f"delete {DATA} with every picture, label and model"
-        steps.append(Step(words, lambda: shutil.rmtree(machine.path(DATA))))
+        steps.append(Step(words, lambda: _delete(machine.path(DATA))))
     if machine.ids_of(NAME) is not None:
         where = [] if machine.is_this_one else ["--prefix", str(machine.root)]
         steps.append(Step(f"remove the user {NAME}", partial(machine.run, "userdel", *where, NAME)))
     return steps
+
+
+def _is_empty_mount(folder: Path) -> bool:
+    return folder.is_mount() and not any(folder.iterdir())
+
+
+def _delete(folder: Path) -> None:
+    """The folder and all in it; a mount point stays, empty, and of a link only the link goes, with what it shows emptied."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    if folder.is_symlink():
+        folder.unlink()
+    elif not folder.is_mount():
+        folder.rmdir()
 
 
 def _reads(path: Path) -> str | None:

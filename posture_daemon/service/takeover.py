@@ -33,18 +33,19 @@ def take_over(source: Path, target: Path, owner: tuple[int, int] | None) -> None
     The database comes last, so that an interrupted copy is begun again. Raises `ServiceError`.
     """
     refuse_running(source)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target / ".takeover.partial"  # inside, since the target may be a mount
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir(mode=0o700, parents=True)
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial.mkdir(mode=0o700)
         for name in (name for name in ALONG if (source / name).exists()):
             _copy(source / name, partial / name)
         _copy_database(source / DATABASE, partial / DATABASE)
         give_to(partial, owner)
-        target.mkdir(mode=0o700, exist_ok=True)
         for name in (*ALONG, DATABASE):
             if (partial / name).exists() and not (target / name).exists():
                 os.rename(partial / name, target / name)
+        shutil.rmtree(partial)
         give_to(target, owner)
         sync_folder(target)
     except (OSError, sqlite3.Error) as error:

@@ -31,12 +31,12 @@ class CameraSettings(Section):
     )
     fps: float = Field(default=10.0, ge=0.1, le=60, description="Pictures looked at per second.")
     stale_s: float = Field(
-        default=4.0, ge=0.1, le=600, description="Seconds without a new picture after which the camera counts as lost."
+        default=4.0, ge=0.1, le=20, description="Seconds without a new picture after which the camera counts as lost."
     )
     blind_s: float = Field(
         default=3.0,
         ge=0.1,
-        le=600,
+        le=20,
         description="Seconds of nothing but black, blank or repeated pictures after which the camera counts as blind.",
     )
     retry_first_s: float = Field(

@@ -27,7 +27,7 @@ from posture_daemon.store.restoring import asides
 from posture_daemon.store.retention import Retention
 from posture_daemon.store.reviews import Reviews
 from posture_daemon.store.runs import Runs
-from posture_daemon.store.spares import Spares
+from posture_daemon.store.spares import Spares, needed_by
 from posture_daemon.store.watches import Watches
 from posture_daemon.store.wrongs import Wrongs
 
@@ -84,8 +84,12 @@ class Store:
         self._keep_models()
 
     def _keep_models(self) -> None:
-        """What was set aside by a restore may be wanted back, so its models are kept as those of a backup are."""
-        copies = [*(backup.path for backup in self.backups.list()), *asides(self.folder)]
+        """What was set aside by a restore may be wanted back, so its models are kept as those of a backup are.
+
+        One that cannot be read will not be: it keeps nothing, and does not keep the rest from being tidied.
+        """
+        readable = [aside for aside in asides(self.folder) if needed_by([aside])[1]]
+        copies = [*(backup.path for backup in self.backups.list()), *readable]
         self.spares.add_for(copies)
         self.spares.remove_others(copies)
 

@@ -17,13 +17,13 @@ from posture_daemon.errors import DataFolderError
 from posture_daemon.store.copying import copy, damage_in, reader, refuse_full_disk, revision_in
 from posture_daemon.store.database import FILE_NAME, SCHEMA_HEAD, Database
 from posture_daemon.store.files import sync_file, sync_folder
-from posture_daemon.store.lock import DAEMON_LOCK, TRAINING_LOCK, exclusive, owner_of
+from posture_daemon.store.lock import DAEMON_LOCK, TRAINING_LOCK, exclusive, in_turn, owner_of
 from posture_daemon.store.sqlite_errors import user_errors
 
 ASIDE = f"{FILE_NAME}.*-????????-??????"
 """What a restore left of the databases before it."""
 
-FOLDER_PREFIX = "restore-"
+FOLDER_PREFIX = ".restore-"
 DAMAGED, _TIME = "damaged", "%Y%m%d-%H%M%S"
 _SIDE_FILES = ("-wal", "-shm")
 
@@ -92,12 +92,6 @@ def asides(folder: Path) -> list[Path]:
     return sorted(folder.glob(ASIDE))
 
 
-def damaged_at(folder: Path) -> float | None:
-    """When a restore last found the database damaged, s since the epoch, as the file's name says."""
-    stamps = [path.name[-len("YYYYMMDD-HHMMSS") :] for path in asides(folder) if f".{DAMAGED}-" in path.name]
-    return None if not stamps else datetime.strptime(f"{stamps[-1]}+0000", f"{_TIME}%z").timestamp()
-
-
 def check_backup(path: Path) -> Contents:
     """What a backup holds. Raises `DataFolderError` when it is missing, damaged, none of ours or of a newer schema."""
     if not path.is_file():
@@ -133,9 +127,11 @@ def restore(folder: Path, backup: Path, now: float) -> Restored:
         refuse_full_disk(backup, folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=FOLDER_PREFIX) as scratch:
             fresh = _fresh(backup, Path(scratch))
-            before, aside = contents(path) if path.exists() else None, _set_aside(path, now)
-            os.replace(fresh, path)
-            sync_folder(folder)
+            with in_turn(folder):  # whoever opens the database from now on waits here
+                _refuse_users(folder, path)
+                before, aside = contents(path) if path.exists() else None, _set_aside(path, now)
+                os.replace(fresh, path)
+                sync_folder(folder)
     return Restored(backup, held, before, aside)
 
 
@@ -153,17 +149,25 @@ def _set_aside(path: Path, now: float) -> Path | None:
 
     Never is there a moment without a database under its name, nor one in which a new database finds the WAL of the old.
     """
-    if not path.exists():
+    if not any(path.with_name(path.name + end).exists() for end in ("", *_SIDE_FILES)):
         return None
-    damage = _fold_wal(path)
-    word = DAMAGED if damage else "replaced"
-    aside = path.with_name(f"{path.name}.{word}-{datetime.fromtimestamp(now, timezone.utc):{_TIME}}")
+    damage = not path.exists() or _fold_wal(path)  # to open what is gone would make it anew, of its WAL
+    aside = _free_name(path, DAMAGED if damage else "replaced", now)
     for end in ("", *_SIDE_FILES):
         _link(path.with_name(path.name + end), aside.with_name(aside.name + end))
     sync_folder(path.parent)
     for end in _SIDE_FILES:
         path.with_name(path.name + end).unlink(missing_ok=True)
     return aside
+
+
+def _free_name(path: Path, word: str, now: float) -> Path:
+    """A second later if need be: a clock may say the same twice, and nothing that was kept is replaced."""
+    while True:
+        aside = path.with_name(f"{path.name}.{word}-{datetime.fromtimestamp(now, timezone.utc):{_TIME}}")
+        if not any(os.path.lexists(aside.with_name(aside.name + end)) for end in ("", *_SIDE_FILES)):
+            return aside
+        now += 1
 
 
 def _fold_wal(path: Path) -> bool:
@@ -181,6 +185,8 @@ def _link(path: Path, second: Path) -> None:
         return
     try:
         os.link(path, second)
+    except FileExistsError:
+        raise
     except OSError:  # a file system without hard links
         shutil.copy2(path, second)
         sync_file(second)
@@ -196,12 +202,16 @@ def _alone(folder: Path, path: Path) -> Iterator[None]:
             raise DataFolderError(
                 f"The database in {folder} cannot be replaced while {what} (process {owner_of(lock)}) uses it; stop it first."
             )
-        other = next(_users_of(path), None)
-        if other is not None:
-            raise DataFolderError(
-                f"The database in {folder} cannot be replaced while process {other} has it open; stop it first."
-            )
+        _refuse_users(folder, path)
         yield
+
+
+def _refuse_users(folder: Path, path: Path) -> None:
+    other = next(_users_of(path), None)
+    if other is not None:
+        raise DataFolderError(
+            f"The database in {folder} cannot be replaced while process {other} has it open; stop it first."
+        )
 
 
 def _users_of(path: Path) -> Iterator[int]:

@@ -147,7 +147,7 @@ def test_a_disk_that_fills_up_while_training_costs_only_this_training(small_disk
     rest.unlink()
     store = Store(data)
     assert (store.models.champion_id(), len(store.models.all()), store.labels.total()) == (1, 1, 64)
-    assert list(data.glob("training-*")) == []
+    assert list(data.glob(".training-*")) == []
 
 
 def test_a_disk_that_is_nearly_full_begins_no_training(small_disk: Path) -> None:

@@ -151,7 +151,7 @@ def test_killed_at_any_moment_it_comes_back_with_everything(folder: Path, seed: 
         wait_until(lambda: all(run.outcome is not None for run in store.runs.recent()), "the dead run's end", 60)
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(10) == 0
-    assert not list(folder.glob("training-*"))
+    assert not list(folder.glob(".training-*"))
 
 
 @pytest.mark.slow

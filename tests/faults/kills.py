@@ -144,7 +144,7 @@ class DaemonKills:
     def _promote(self, daemon: Watched, witness: Witness, address: str) -> None:
         """From the moment when the training child is done until some time after the decision."""
         self._answer_something(witness, address)
-        done = until(lambda: [*witness.folder.glob("training-*/result.json")], 30)
+        done = until(lambda: [*witness.folder.glob(".training-*/result.json")], 30)
         until(lambda: done and not daemon.process.children(), 20)
         time.sleep(self._chance.uniform(0, 0.12))
 
@@ -204,8 +204,8 @@ class DaemonKills:
 def leftovers(folder: Path) -> list[str]:
     """The kind of each file that a killed process left and nobody has taken away yet."""
     kinds = {
-        "training folders": folder.glob("training-*"),
-        "imports": folder.glob("import-*"),
+        "training folders": folder.glob(".training-*"),
+        "imports": folder.glob(".import-*"),
         "partial heads": (folder / "models" / "heads").glob(".*"),
         "partial backbones": (folder / "models" / "backbones").glob(".*"),
         "partial backups": (folder / "backups").glob(".*"),

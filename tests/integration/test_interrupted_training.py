@@ -193,7 +193,7 @@ class Board:
 
     def answer(self) -> Order | None:
         """What the training child last said that it does."""
-        folders = list(self.store.folder.glob("training-*"))
+        folders = list(self.store.folder.glob(".training-*"))
         return answered(folders[0]) if folders else None
 
     @contextmanager

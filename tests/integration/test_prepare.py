@@ -131,7 +131,7 @@ def test_the_next_training_finds_everything_computed(store: Store) -> None:
     warm = train(store, champion(store), backbone_of(store, champion(store)), cache, recipe)
     assert warm.report["computed_views"] == 0
     assert warm.head.to_bytes() == cold.head.to_bytes()
-    assert not list(store.folder.glob("preparing-*"))
+    assert not list(store.folder.glob(".preparing-*"))
 
 
 def test_new_labels_are_prepared_and_nothing_else(store: Store) -> None:
@@ -231,12 +231,12 @@ def test_a_child_that_fails_says_why_once(store: Store) -> None:
 def test_a_daemon_that_stops_ends_the_child_and_starts_no_other(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """No error: the rest is prepared when it runs again. What a killed daemon left behind goes too."""
     preparer, _ = preparer_of(store)
-    (store.folder / "preparing-old").mkdir()
+    (store.folder / ".preparing-old").mkdir()
     preparer.cancel()
     with caplog.at_level(logging.INFO):
         assert preparer.run()
     assert "prepared later" in caplog.text
-    assert not list(store.folder.glob("preparing-*"))
+    assert not list(store.folder.glob(".preparing-*"))
 
 
 def test_features_that_the_live_path_kept_are_not_missing(tmp_path: Path) -> None:

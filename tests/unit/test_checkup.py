@@ -200,7 +200,7 @@ def damage_cache(folder: Path) -> None:
 
 def leave_files(folder: Path) -> None:
     """What processes that were killed days ago have left, and a model that nobody needs."""
-    for name in ("training-abc/x", "preparing-abc/x", "import-abc/x", "restore-abc/x", ".status.json.partial",
+    for name in (".training-abc/x", ".preparing-abc/x", ".import-abc/x", ".restore-abc/x", ".status.json.partial",
                  "backups/.posture-x.db.partial", "models/heads/.abc.safetensors.x", "models/heads/0123.safetensors",
                  "downloads/yolo11n-cls.pt.part"):  # fmt: skip
         path = folder / name

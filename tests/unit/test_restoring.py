@@ -36,6 +36,13 @@ def folder_with_backup(tmp_path: Path) -> tuple[Path, Path]:
     return store.folder, backup
 
 
+def label_block_in(folder: Path) -> None:
+    """Four labels more."""
+    store = Store(folder)
+    label_block(store, "bad", 20_000.0, 4)
+    store.close()
+
+
 def labels(folder: Path) -> int:
     """How many there are."""
     store = Store(folder)
@@ -65,7 +72,7 @@ def test_the_backup_is_the_database_and_the_one_before_is_kept(tmp_path: Path) -
     assert labels(folder) == 5
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
-    assert list(folder.glob("restore-*")) == []
+    assert list(folder.glob(".restore-*")) == []
 
 
 @pytest.mark.parametrize("damaged", [False, True])
@@ -104,6 +111,50 @@ def test_a_wal_that_sqlite_could_not_fold_in_goes_aside_with_its_database(
     kept = {f"{aside.name}{end}": f"content{end}" for end in ("", "-wal", "-shm")}
     assert found == {"posture.db": "content", **kept}
     assert asides(tmp_path) == [aside]
+
+
+def test_the_wal_of_a_database_that_is_gone_does_not_get_into_the_backup(tmp_path: Path) -> None:
+    """After a power cut somebody moved the file alone away: SQLite would play its WAL over the backup."""
+    folder, backup = folder_with_backup(tmp_path)
+    store = Store(folder)
+    label_block(store, "bad", 20_000.0, 4)
+    wal = (folder / "posture.db-wal").read_bytes()
+    store.close()
+    (folder / "posture.db").unlink()
+    (folder / "posture.db-wal").write_bytes(wal)
+    done = restore(folder, backup, NOON + DAY)
+    assert labels(folder) == 3
+    assert done.aside == folder / "posture.db.damaged-20251010-090000"
+    assert (folder / "posture.db.damaged-20251010-090000-wal").read_bytes() == wal
+
+
+def test_a_clock_that_says_the_same_twice_costs_nothing_that_was_kept(tmp_path: Path) -> None:
+    """A board without a battery begins at the same second after each power cut."""
+    folder, backup = folder_with_backup(tmp_path)
+    for _ in range(2):
+        label_block_in(folder)
+        restore(folder, backup, NOON)
+    kept = [contents(aside) for aside in asides(folder)]
+    assert [len(one.labelled) for one in kept if one is not None] == [9, 7]
+
+
+def test_who_opens_the_database_while_the_copy_is_made_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on writing to the file that was set aside, and its answers would be missing."""
+    folder, backup = folder_with_backup(tmp_path)
+    users: list[int] = []
+    monkeypatch.setattr(restoring, "_users_of", lambda _: iter(users))
+    fresh = restoring._fresh
+
+    def made_beside_somebody(backup: Path, scratch: Path) -> Path:
+        users.append(4711)
+        return fresh(backup, scratch)
+
+    monkeypatch.setattr(restoring, "_fresh", made_beside_somebody)
+    with pytest.raises(DataFolderError, match="while process 4711 has it open"):
+        restore(folder, backup, NOON + DAY)
+    assert (labels(folder), asides(folder)) == (5, [])
 
 
 @pytest.mark.parametrize("failing", ["sync_folder", "_fresh", "replace"])

@@ -150,7 +150,7 @@ class Bench:
 
     def leftovers(self) -> list[str]:
         """Folders of trainings that are still there."""
-        return [path.name for path in self.store.folder.glob("training-*")]
+        return [path.name for path in self.store.folder.glob(".training-*")]
 
 
 @pytest.fixture
@@ -363,8 +363,8 @@ def test_two_trainings_at_once_are_one_too_many(bench: Bench) -> None:
 def test_what_a_crash_left_behind_is_cleared_before_the_next_attempt(bench: Bench) -> None:
     """The open run is closed as failed and its folder deleted, even when the gate then is closed."""
     bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
-    (bench.store.folder / "training-abc").mkdir()
-    (bench.store.folder / "training-abc" / "request.json").write_text("{}")
+    (bench.store.folder / ".training-abc").mkdir()
+    (bench.store.folder / ".training-abc" / "request.json").write_text("{}")
     bench.probe.now = resources(memory_available_bytes=None)
     assert bench.run().outcome is Outcome.DEFERRED
     crashed = bench.store.runs.recent()[1]
@@ -428,7 +428,7 @@ def test_without_a_champion_there_is_nothing_to_learn_from(tmp_path: Path) -> No
 def test_recovery_closes_what_a_dead_process_left_open(bench: Bench) -> None:
     """At the start of the daemon, before anybody asks the gate."""
     bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
-    (bench.store.folder / "training-abc").mkdir()
+    (bench.store.folder / ".training-abc").mkdir()
     bench.retrainer.recover()
     assert bench.store.runs.recent()[0].outcome is Outcome.FAILED
     assert bench.leftovers() == []

@@ -128,6 +128,32 @@ def test_a_disk_that_damages_it_again_is_left_to_the_owner(tmp_path: Path) -> No
     assert len(asides(folder)) == 2
 
 
+def test_a_database_that_is_emptied_again_and_again_is_left_to_the_owner_too(tmp_path: Path) -> None:
+    """The limit is that of restores that nobody asked for, whatever was wrong."""
+    folder = folder_with_backup(tmp_path)
+    (folder / "posture.db").write_bytes(b"")
+    check_database(settings(folder, restore=True), NOON + DAY)
+    (folder / "posture.db").write_bytes(b"")
+    with pytest.raises(DatabaseDamaged, match="posture-daemon restore"):
+        check_database(settings(folder, restore=True), NOON + 2 * DAY)
+
+
+def test_a_restore_that_was_cut_off_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The power went before the copy had its place: that was none yet."""
+    folder = folder_with_backup(tmp_path)
+    damage(folder / "posture.db")
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as power:
+        power.setattr("posture_daemon.store.restoring.os.replace", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            check_database(settings(folder, restore=True), NOON + DAY)
+    check_database(settings(folder, restore=True), NOON + DAY + 10)
+    assert labels(folder) == 3
+
+
 @pytest.mark.parametrize("state", ["gone", "empty"])
 def test_a_database_that_is_gone_is_not_taken_for_a_first_start(tmp_path: Path, state: str) -> None:
     """While there are backups of it; no command makes a new one. Without backups it is a first start."""

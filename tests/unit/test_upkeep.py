@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from posture_daemon.errors import DataFolderError
+from posture_daemon import upkeep as upkeep_module
+from posture_daemon.errors import DatabaseDamaged, DataFolderError
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.settings import ScheduleSettings, Settings
 from posture_daemon.store import Store
@@ -76,3 +77,20 @@ def test_a_job_that_fails_is_a_line_in_the_log(
         for job in upkeep_at(store, NOW).jobs():
             job.run()
     assert caplog.messages == ["The disk is full; free some space."]
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_backup_that_fails_tells_whether_the_database_itself_is_damaged(
+    store: Store, monkeypatch: pytest.MonkeyPatch, sound: bool
+) -> None:
+    """Only that is a reason to start anew; the copy alone may lie on a bad place."""
+
+    def fail(*_: object) -> None:
+        raise DatabaseDamaged("The copy does not pass its check.")
+
+    monkeypatch.setattr(store.backups, "make", fail)
+    monkeypatch.setattr(upkeep_module, "is_good", lambda _: sound)
+    upkeep = upkeep_at(store, NOW)
+    for job in upkeep.jobs():
+        job.run()
+    assert (upkeep.damage is None) == sound
