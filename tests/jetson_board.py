@@ -115,6 +115,9 @@ def write(name, version, needs, cuda):
     info = site / f"{module.name}-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Name: {name}\\nVersion: {version}\\n" + "".join(f"Requires-Dist: {n}\\n" for n in needs))
+    library = site / "nvidia" / name / "lib" / "lib.so.0"  # Python 3.12 tells of no file that is not there
+    library.parent.mkdir(parents=True, exist_ok=True)
+    library.touch()
     (info / "RECORD").write_text(f"{module.name}/__init__.py,,\\nnvidia/{name}/lib/lib.so.0,,\\n")
     for program in {"posture-daemon": ["posture-daemon"], "jetson-stats": ["jtop"]}.get(name, []):
         shutil.copy(here / program, site.parent / "bin" / program)
