@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from posture_daemon.store.sqlite_errors import user_errors
 
 ASIDE = f"{FILE_NAME}.*-????????-??????"
 """What a restore left of the databases before it."""
+
+PATIENCE_S = 5.0
+"""So long a restore waits for commands that pass by, such as `status`, to close the database."""
 
 FOLDER_PREFIX = ".restore-"
 DAMAGED, _TIME = "damaged", "%Y%m%d-%H%M%S"
@@ -115,20 +119,20 @@ def check_backup(path: Path) -> Contents:
     return held
 
 
-def restore(folder: Path, backup: Path, now: float) -> Restored:
+def restore(folder: Path, backup: Path, now: float, patience_s: float = PATIENCE_S) -> Restored:
     """Check the backup, bring a copy of it up to date, and put that in the place of the database.
 
-    Raises `DataFolderError` before anything has changed: for a backup that `check_backup` refuses, a full disk, and while
-    another process uses the database.
+    Raises `DataFolderError` before anything has changed: for a backup that `check_backup` refuses, a full disk, while a
+    daemon or a training runs, and when another process still has the database open after `patience_s` seconds.
     """
     path = folder / FILE_NAME
     held = check_backup(backup)
-    with _alone(folder, path), user_errors(backup), _said(folder):
+    with _alone(folder), user_errors(backup), _said(folder):
         refuse_full_disk(backup, folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=FOLDER_PREFIX) as scratch:
             fresh = _fresh(backup, Path(scratch))
             with in_turn(folder):  # whoever opens the database from now on waits here
-                _refuse_users(folder, path)
+                _wait_for_users(path, patience_s)
                 before, aside = contents(path) if path.exists() else None, _set_aside(path, now)
                 os.replace(fresh, path)
                 sync_folder(folder)
@@ -193,8 +197,8 @@ def _link(path: Path, second: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, path: Path) -> Iterator[None]:
-    """Neither a daemon nor a training nor a command goes on writing to what is set aside."""
+def _alone(folder: Path) -> Iterator[None]:
+    """Neither a daemon nor a training goes on writing to what is set aside."""
     daemon, training = folder / DAEMON_LOCK, folder / TRAINING_LOCK
     with exclusive(daemon) as no_daemon, exclusive(training) as no_training:
         if not no_daemon or not no_training:
@@ -202,16 +206,18 @@ def _alone(folder: Path, path: Path) -> Iterator[None]:
             raise DataFolderError(
                 f"The database in {folder} cannot be replaced while {what} (process {owner_of(lock)}) uses it; stop it first."
             )
-        _refuse_users(folder, path)
         yield
 
 
-def _refuse_users(folder: Path, path: Path) -> None:
-    other = next(_users_of(path), None)
-    if other is not None:
-        raise DataFolderError(
-            f"The database in {folder} cannot be replaced while process {other} has it open; stop it first."
-        )
+def _wait_for_users(path: Path, patience_s: float) -> None:
+    """Nor does any other command: new ones wait for the folder, so only those that have the file open must end."""
+    end = time.monotonic() + patience_s
+    while (other := next(_users_of(path), None)) is not None:
+        if time.monotonic() >= end:
+            raise DataFolderError(
+                f"The database in {path.parent} cannot be replaced while process {other} has it open; stop it first."
+            )
+        time.sleep(0.05)
 
 
 def _users_of(path: Path) -> Iterator[int]:

@@ -65,7 +65,7 @@ max_recall_loss = 0.2
 [ui]
 port = 0
 """
-SAMPLE_EVERY_S, ANSWER_EVERY_S, ROLL_BACK_EVERY_S = 10.0, 4.0, 600.0
+SAMPLE_EVERY_S, ROLL_BACK_EVERY_S = 10.0, 600.0
 ANSWERS_A_TIME = 1
 
 
@@ -76,12 +76,13 @@ def main() -> int:
     parser.add_argument("--warm-up", type=float, default=10.0, help="minutes that do not count")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "images")
     parser.add_argument("--begin-with", type=Path, help="a data folder with labels, of which a copy is used")
+    parser.add_argument("--answer-every", type=float, default=15.0, help="seconds between the owner's answers")
     parser.add_argument("--report", action="store_true", help="only draw and judge soak.csv again")
     options = parser.parse_args()
     file = options.out / "soak.csv"
     if not options.report:
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-            write_csv(file, Soak(Path(folder), options.begin_with).run(options.minutes * 60, file))
+            write_csv(file, Soak(Path(folder), options.begin_with, options.answer_every).run(options.minutes * 60, file))
     samples = read_csv(file)
     draw(samples, options.warm_up * 60, options.out / "soak.png")
     return report(samples, options.warm_up * 60)
@@ -97,9 +98,10 @@ def _day_after(folder: Path) -> datetime:
 class Soak:
     """One run in a data folder of its own."""
 
-    def __init__(self, folder: Path, begin_with: Path | None = None) -> None:
+    def __init__(self, folder: Path, begin_with: Path | None, answer_every_s: float) -> None:
         self.folder = folder
         self.settings = SETTINGS
+        self.answer_every_s = answer_every_s
         if begin_with is not None:
             shutil.copytree(begin_with, folder, dirs_exist_ok=True)
             self.settings = SETTINGS.replace("speed=12", f"speed=12&start={_day_after(folder):%Y-%m-%dT08:00}")
@@ -138,7 +140,7 @@ class Soak:
                 sample_at += SAMPLE_EVERY_S
             elif now >= answer_at:
                 self._answer(owner)
-                answer_at = now + ANSWER_EVERY_S
+                answer_at = now + self.answer_every_s
             elif now >= roll_back_at:
                 roll_back = [*self.command, "models", "rollback"]
                 done = subprocess.run(roll_back, capture_output=True, check=False, cwd=REPOSITORY, env=environment())

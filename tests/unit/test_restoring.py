@@ -153,8 +153,17 @@ def test_who_opens_the_database_while_the_copy_is_made_is_noticed(
 
     monkeypatch.setattr(restoring, "_fresh", made_beside_somebody)
     with pytest.raises(DataFolderError, match="while process 4711 has it open"):
-        restore(folder, backup, NOON + DAY)
+        restore(folder, backup, NOON + DAY, patience_s=0)
     assert (labels(folder), asides(folder)) == (5, [])
+
+
+def test_a_command_that_passes_by_does_not_keep_a_restore_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`status` opens the database for a moment; a service that restores by itself must not end for that."""
+    folder, backup = folder_with_backup(tmp_path)
+    looks = iter([[4711], [4711, 4712], []])
+    monkeypatch.setattr(restoring, "_users_of", lambda _: iter(next(looks)))
+    restore(folder, backup, NOON + DAY)
+    assert (labels(folder), len(asides(folder))) == (3, 1)
 
 
 @pytest.mark.parametrize("failing", ["sync_folder", "_fresh", "replace"])
@@ -260,7 +269,7 @@ def test_it_is_refused_while_another_process_has_the_database_open(tmp_path: Pat
         assert other.stdin is not None
         other.stdout.readline()
         with pytest.raises(DataFolderError, match=f"process {other.pid} has it open"):
-            restore(folder, backup, NOON + DAY)
+            restore(folder, backup, NOON + DAY, patience_s=0)
         other.stdin.close()
     restore(folder, backup, NOON + DAY)
 
