@@ -82,7 +82,9 @@ def main() -> int:
     file = options.out / "soak.csv"
     if not options.report:
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-            write_csv(file, Soak(Path(folder), options.begin_with, options.answer_every).run(options.minutes * 60, file))
+            write_csv(
+                file, Soak(Path(folder), options.begin_with, options.answer_every).run(options.minutes * 60, file)
+            )
     samples = read_csv(file)
     draw(samples, options.warm_up * 60, options.out / "soak.png")
     return report(samples, options.warm_up * 60)
