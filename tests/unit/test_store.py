@@ -307,15 +307,15 @@ def test_processes_that_create_the_file_at_the_same_moment_all_get_it(tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_every_connection_is_durable_and_checks_foreign_keys(store: Store, kind: str) -> None:
-    """WAL, FULL and foreign keys hold in the connections that the store really uses."""
+def test_every_connection_is_durable_checks_foreign_keys_and_stays_small(store: Store, kind: str) -> None:
+    """WAL, FULL, foreign keys and half a megabyte of cache hold in the connections that the store really uses."""
     with getattr(store.database, kind)() as session:
         connection = session.connection()
         found = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "cache_size")
         ]
-    assert found == ["wal", 2, 1, 10_000]
+    assert found == ["wal", 2, 1, 10_000, -512]
 
 
 def test_a_transaction_that_fails_leaves_nothing_behind(store: Store) -> None:
