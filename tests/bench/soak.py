@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("--warm-up", type=float, default=10.0, help="minutes that do not count")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "images")
     parser.add_argument("--begin-with", type=Path, help="a data folder with labels, of which a copy is used")
-    parser.add_argument("--answer-every", type=float, default=15.0, help="seconds between the owner's answers")
+    parser.add_argument("--answer-every", type=float, default=4.0, help="seconds between the owner's answers")
     parser.add_argument("--report", action="store_true", help="only draw and judge soak.csv again")
     options = parser.parse_args()
     file = options.out / "soak.csv"

@@ -216,7 +216,7 @@ def wait_for(condition: Callable[[], Any], limit_s: float = 20.0) -> float:
     return time.monotonic() - began
 
 
-def test_a_board_that_gets_hot_has_peace_within_seconds(
+def test_a_board_that_gets_hot_has_peace_within_two_seconds(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the sensor's file to the pause, at the pace of the product; cool again, it goes on to the very same head."""
@@ -228,7 +228,7 @@ def test_a_board_that_gets_hot_has_peace_within_seconds(
     with board.training() as run:
         wait_for(lambda: cached_bytes(store) > 0)
         board.heat(82.0)
-        assert wait_for(lambda: board.answer() is Order.PAUSE) <= 5.0  # 0.2 to 1.1 s on a free machine
+        assert wait_for(lambda: board.answer() is Order.PAUSE) <= 2.0
         assert store.runs.recent()[0].reason == "paused: too warm: hottest zone gpu-thermal 82.0 °C"
         board.heat(71.0)
         ended = run.result(60)
