@@ -80,6 +80,7 @@ def _in_browser(store: Store, settings: Settings) -> None:
 def _serve(store: Store, settings: Settings) -> None:
     """Until Ctrl-C or SIGTERM."""
     from posture_daemon.bootstrap_teaching import open_teaching
+    from posture_daemon.ui.keyboard import LOOK_UP_S
     from posture_daemon.ui.web.server import LabelPage, taken
 
     stop = threading.Event()
@@ -95,7 +96,8 @@ def _serve(store: Store, settings: Settings) -> None:
         page.start(port=0)
     _open(str(page.address), store.folder, settings)
     say("Ctrl-C ends it.")
-    stop.wait()
+    while not stop.wait(LOOK_UP_S):
+        pass
     page.stop()
     store.close()
 

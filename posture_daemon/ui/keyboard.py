@@ -21,6 +21,9 @@ Keys = Callable[[], str]
 END = "\x04"
 """Ctrl-D, and the end of the input."""
 
+LOOK_UP_S = 0.5
+"""A signal that comes just before a wait does not end it, and Python acts on it only afterwards: so no wait is longer."""
+
 
 @contextmanager
 def keyboard() -> Iterator[Keys]:
@@ -46,10 +49,12 @@ def read_key(descriptor: int) -> str:
     """Wait for one key. A letter of several bytes is one key, and so is the escape sequence of an arrow key."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
+        while not _comes(descriptor, LOOK_UP_S):
+            pass
         byte = os.read(descriptor, 1)
         if not byte:
             return END
-        if byte == b"\x1b" and _more_is_waiting(descriptor):
+        if byte == b"\x1b" and _comes(descriptor, 0.02):  # the Escape key alone sends nothing more
             os.read(descriptor, 32)  # the rest of the sequence comes in one piece
             return ""
         character = decoder.decode(byte)
@@ -57,8 +62,8 @@ def read_key(descriptor: int) -> str:
             return character
 
 
-def _more_is_waiting(descriptor: int) -> bool:
-    return bool(select.select([descriptor], [], [], 0.02)[0])  # s; the Escape key alone sends nothing more
+def _comes(descriptor: int, within_s: float) -> bool:
+    return bool(select.select([descriptor], [], [], within_s)[0])
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -343,3 +344,32 @@ def test_keys_are_read_one_by_one_from_bytes() -> None:
     os.close(sink)
     assert read_key(source) == END
     os.close(source)
+
+
+def test_a_signal_that_does_not_interrupt_the_wait_for_a_key_is_acted_on_without_one() -> None:
+    """One that comes just before the wait is noted by Python and left there; here another thread receives it, for the same."""
+
+    def leave(*_: object) -> None:
+        raise InterruptedError
+
+    def signal_then_key() -> None:
+        left.wait(0.2)  # the main thread waits for a key by now
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        if not left.wait(5):
+            os.write(sink, b"x")  # instead of waiting for ever
+
+    left, (source, sink) = threading.Event(), os.pipe()
+    before = signal.signal(signal.SIGUSR1, leave)
+    other = threading.Thread(target=signal_then_key)
+    began = time.monotonic()
+    try:
+        other.start()
+        with pytest.raises(InterruptedError):
+            read_key(source)
+        assert time.monotonic() - began < 4
+    finally:
+        left.set()
+        other.join()
+        signal.signal(signal.SIGUSR1, before)
+        os.close(source)
+        os.close(sink)
