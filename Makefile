@@ -53,10 +53,10 @@ format: setup ## format the code and mend what ruff can
 	$(BIN)/ruff format
 
 starter: setup ## train the starter model anew on the fake desk
-	$(BIN)/python -m posture_daemon.starter
+	$(BIN)/python -m posture_daemon.adapters.checkpoints.make_starter
 
 example: setup ## render the example dataset in data/ anew
-	$(BIN)/python -m posture_daemon.adapters.cameras.fake_desk.sessions data/example
+	$(BIN)/python -m posture_daemon.fake_desk.sessions data/example
 
 docs: setup ## write docs/settings.md, docs/commands.md and docs/faults.md from the code
 	@$(BIN)/python -m typer posture_daemon.cli utils docs --name posture-daemon --title Commands --output docs/commands.md

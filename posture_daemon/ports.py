@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Features, Floats, Frame, Image
-from posture_daemon.resources import Resources
-from posture_daemon.supervision import Instruction
+from posture_daemon.training.run_control import Instruction
 
 
 class Camera(Protocol):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
 from posture_daemon.errors import TrainingError
-from posture_daemon.head import BATCH_NORM_EPS, TENSOR_NAMES, Head, softmax
+from posture_daemon.vision.head import BATCH_NORM_EPS, TENSOR_NAMES, Head, softmax
 
 Tensors = dict[str, Floats]
 """Arrays under the names of the fields of `Head`."""

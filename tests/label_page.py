@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import NewFrame, PostureClass, Reason, Role
-from posture_daemon.labelling import Group, Labelling
-from posture_daemon.pictures import encode_jpeg
+from posture_daemon.labelling.session import Group, Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web.server import LabelPage
+from posture_daemon.vision.jpeg import encode_jpeg
 from tests.standins import HOLDOUT_EVERY
 
 if TYPE_CHECKING:

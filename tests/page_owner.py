@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
-from posture_daemon.adapters.cameras.fake_desk import FakeDesk
+from posture_daemon.fake_desk import FakeDesk
 
 HEADERS = {"content-type": "application/json", "x-posture-daemon": "label"}
 

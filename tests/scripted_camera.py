@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from posture_daemon.adapters.cameras.newest import CameraState, NewestFrame, Patience
+from posture_daemon.adapters.cameras.latest_frame import CameraState, NewestFrame, Patience
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
 

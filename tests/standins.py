@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from posture_daemon.device.resources import Resources, ThermalZone
 from posture_daemon.domain import (
     Features,
     Floats,
@@ -24,11 +25,10 @@ from posture_daemon.domain import (
     Reason,
     Role,
 )
-from posture_daemon.head import HIDDEN, Head
-from posture_daemon.pictures import encode_jpeg
-from posture_daemon.resources import Resources, ThermalZone
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
+from posture_daemon.vision.head import HIDDEN, Head
+from posture_daemon.vision.jpeg import encode_jpeg
 
 CHANNELS = 3
 HOLDOUT_EVERY = 5

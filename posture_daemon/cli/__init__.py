@@ -29,7 +29,7 @@ from posture_daemon.cli import (
 )
 from posture_daemon.cli.context import start
 from posture_daemon.errors import PostureError
-from posture_daemon.journal import is_journal, sentence
+from posture_daemon.service.journal import is_journal, sentence
 
 log = logging.getLogger(__name__)
 

@@ -37,7 +37,7 @@ def backup(
     from posture_daemon.store import Store
     from posture_daemon.store.backup import BACKUPS, Backups
     from posture_daemon.store.database import FILE_NAME
-    from posture_daemon.store.restoring import check_backup
+    from posture_daemon.store.restore import check_backup
 
     settings = options(context).settings()
     path = settings.data_dir / FILE_NAME
@@ -65,9 +65,9 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. The daemon must not be running."""
-    from posture_daemon.startup import bring_back
+    from posture_daemon.integrity.database_check import bring_back
     from posture_daemon.store.database import FILE_NAME
-    from posture_daemon.store.restoring import check_backup, contents, missing
+    from posture_daemon.store.restore import check_backup, contents, missing
 
     folder, now = options(context).settings().data_dir, time.time()
     found = _find(folder, chosen, now)

@@ -15,7 +15,7 @@ from posture_daemon.domain import Role, Split, Status
 from posture_daemon.errors import LabelError
 
 if TYPE_CHECKING:
-    from posture_daemon.classes import ClassChanges, Plan
+    from posture_daemon.labelling.classes import ClassChanges, Plan
 
 app = typer.Typer(help="List, add, rename, merge and delete the classes.", no_args_is_help=True)
 
@@ -100,8 +100,8 @@ def delete(
 
 
 def _changes(context: typer.Context) -> ClassChanges:
-    from posture_daemon.bootstrap import open_store
-    from posture_daemon.classes import ClassChanges
+    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.labelling.classes import ClassChanges
 
     settings = options(context).settings()
     return ClassChanges(open_store(settings), settings.labels, time.time)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from posture_daemon import __version__
 from posture_daemon.cli.identity import go_on_as_owner
-from posture_daemon.journal import set_up_logging
+from posture_daemon.service.journal import set_up_logging
 from posture_daemon.settings import Loaded, Settings, load_settings
 
 console = Console(highlight=False)

@@ -12,7 +12,7 @@ import typer
 from posture_daemon.cli import show
 from posture_daemon.cli.context import console, options, say
 from posture_daemon.settings import Settings
-from posture_daemon.status import check_health, read_status
+from posture_daemon.store.status_file import check_health, read_status
 
 
 def run(
@@ -25,8 +25,8 @@ def run(
     ] = None,
 ) -> None:
     """Watch the camera, keep unsure frames, learn when it is safe. Ends with SIGTERM or Ctrl-C."""
-    from posture_daemon.bootstrap import build_daemon
-    from posture_daemon.notify import supervisor
+    from posture_daemon.bootstrap.daemon import build_daemon
+    from posture_daemon.service.sd_notify import supervisor
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -44,8 +44,8 @@ def status(
     ] = False,
 ) -> None:
     """Tell the posture now, the queue, the champion, the last training and why, the next one, camera and resources."""
-    from posture_daemon.bootstrap import open_store
-    from posture_daemon.overview import overview
+    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.reports.status import overview
 
     settings = options(context).settings()
     if check:

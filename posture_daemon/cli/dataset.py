@@ -13,11 +13,11 @@ from rich.table import Table
 from posture_daemon.cli.context import console, options, say
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.effect import Effect
+from posture_daemon.reports.effect import Effect
 
 if TYPE_CHECKING:
-    from posture_daemon.learning.doubts import Doubt
-    from posture_daemon.learning.lookahead import Point
+    from posture_daemon.learning.label_errors import Doubt
+    from posture_daemon.reports.curve_in_order import Point
 
 TRUSTWORTHY = 0.85
 """Share of all labels that out-of-sample answers agree with, from which a doubt is more than a guess."""
@@ -36,8 +36,8 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """Count images and time blocks per class and split, and warn of what makes the numbers misleading."""
-    from posture_daemon.bootstrap import open_store
-    from posture_daemon.datasets.stats import dataset_stats
+    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.reports.dataset_stats import dataset_stats
 
     settings = options(context).settings()
     found = dataset_stats(open_store(settings), settings)
@@ -67,10 +67,10 @@ def curve(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """Tell whether you have labelled enough: the holdout's top-1 after learning random parts of your labels."""
-    from posture_daemon.bootstrap import lesson, open_store
-    from posture_daemon.learning.curve import block_curve
-    from posture_daemon.learning.enough import enough
-    from posture_daemon.learning.lookahead import learning_curve
+    from posture_daemon.bootstrap.daemon import lesson, open_store
+    from posture_daemon.reports.curve_in_order import learning_curve
+    from posture_daemon.reports.enough_labels import enough
+    from posture_daemon.reports.learning_curve import block_curve
 
     settings = options(context).settings()
     learned = lesson(open_store(settings), settings)
@@ -110,8 +110,8 @@ def doubts(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """List labels of any split that your labels of other times speak against: slips of the finger, or the hardest frames."""
-    from posture_daemon import bootstrap
-    from posture_daemon.review import Review
+    from posture_daemon.bootstrap import daemon as bootstrap
+    from posture_daemon.labelling.label_error_review import Review
     from posture_daemon.ui.keyboard import keyboard
     from posture_daemon.ui.review import run_review
 
@@ -153,7 +153,7 @@ def effect(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """Tell what your labels changed: the images that a training run turned round, on the holdout and among your new labels."""
-    from posture_daemon.bootstrap import open_store
+    from posture_daemon.bootstrap.daemon import open_store
 
     store = open_store(options(context).settings())
     last = run or next((r.id for r in store.runs.attempts() if "challenger" in r.metrics), None)
@@ -197,7 +197,7 @@ def export(
     ] = DatasetLayout.ARTICLE,
 ) -> None:
     """Write the labelled pictures as a dataset, with a file that tells where each label came from."""
-    from posture_daemon.bootstrap import open_store
+    from posture_daemon.bootstrap.daemon import open_store
     from posture_daemon.datasets import export_folder
 
     settings = options(context).settings()

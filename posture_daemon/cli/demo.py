@@ -12,7 +12,7 @@ from posture_daemon.cli.context import console, options, say
 
 def demo(context: typer.Context) -> None:
     """Watch a model learn: the real daemon on a fake desk, sped up, with a simulated owner. Takes under three minutes."""
-    from posture_daemon.demo import check, run_demo
+    from posture_daemon.bootstrap.demo import check, run_demo
 
     chosen = options(context).data_dir
     folder = chosen or Path(tempfile.mkdtemp(prefix="posture-demo-"))

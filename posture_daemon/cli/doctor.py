@@ -12,12 +12,12 @@ import typer
 from rich.markup import escape
 
 from posture_daemon.cli.context import options, say
-from posture_daemon.doctor import Health, Line, examine, nearest
+from posture_daemon.device.report import Health, Line, examine, nearest
+from posture_daemon.device.resources import Resources
 from posture_daemon.errors import DeviceError, PostureError
-from posture_daemon.resources import Resources
 
 if TYPE_CHECKING:
-    from posture_daemon.checkup import Finding
+    from posture_daemon.integrity.checkup import Finding
 
 MARKS = {Health.OK: ("green", "ok"), Health.NOTE: ("yellow", "--"), Health.PROBLEM: ("red", "!!")}
 
@@ -39,7 +39,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Tell what the device reports and how the data folder is, a verdict a line. Exit 1 while something needs a hand."""
-    from posture_daemon.checkup import look
+    from posture_daemon.integrity.checkup import look
 
     settings = options(context).settings()
     if root is not None:

@@ -35,7 +35,7 @@ def label(
 ) -> None:
     """Answer what it asks: one key per class, Enter for the model's guess, u to undo; in the browser unless told otherwise."""
     from posture_daemon import datasets
-    from posture_daemon.bootstrap import open_store
+    from posture_daemon.bootstrap.daemon import open_store
 
     if terminal + (export is not None) + (import_ is not None) > 1:
         raise typer.BadParameter("choose one of --terminal, --export and --import")
@@ -57,7 +57,7 @@ def label(
 
 
 def _in_terminal(store: Store, settings: Settings) -> None:
-    from posture_daemon.labelling import Labelling
+    from posture_daemon.labelling.session import Labelling
     from posture_daemon.learning.features import Recipe
     from posture_daemon.ui.keyboard import keyboard
     from posture_daemon.ui.terminal import run_terminal
@@ -68,7 +68,7 @@ def _in_terminal(store: Store, settings: Settings) -> None:
 
 def _in_browser(store: Store, settings: Settings) -> None:
     """Open the page that the daemon serves, or serve it from here."""
-    from posture_daemon.status import read_status
+    from posture_daemon.store.status_file import read_status
 
     address = (read_status(store.folder) or {}).get("page")
     if address is None:
@@ -79,7 +79,7 @@ def _in_browser(store: Store, settings: Settings) -> None:
 
 def _serve(store: Store, settings: Settings) -> None:
     """Until Ctrl-C or SIGTERM."""
-    from posture_daemon.bootstrap_teaching import open_teaching
+    from posture_daemon.bootstrap.guided_capture import open_teaching
     from posture_daemon.ui.keyboard import LOOK_UP_S
     from posture_daemon.ui.web.server import LabelPage, taken
 

@@ -18,7 +18,7 @@ from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_teaching
 
 if TYPE_CHECKING:
-    from posture_daemon.adapters.cameras.find import Tried
+    from posture_daemon.adapters.cameras.discovery import Tried
     from posture_daemon.settings import Settings
 
 
@@ -49,7 +49,7 @@ def setup(
     ] = False,
 ) -> None:
     """The first start: find the camera, choose a model and your classes, keep that in the settings file, and teach."""
-    from posture_daemon.bootstrap_teaching import refuse_beside_daemon
+    from posture_daemon.bootstrap.guided_capture import refuse_beside_daemon
 
     chosen, asks = options(context), not yes and has_keyboard()
     refuse_beside_daemon(chosen.settings())
@@ -75,7 +75,7 @@ class _Steps:
 
     def camera(self, given: str | None) -> str:
         """The address of a camera that gives pictures, and its first picture."""
-        from posture_daemon.adapters.cameras.find import addresses, try_camera
+        from posture_daemon.adapters.cameras.discovery import addresses, try_camera
         from posture_daemon.errors import CameraError
 
         settings = self._settings(given)
@@ -97,7 +97,7 @@ class _Steps:
 
     def _tried(self, address: str) -> str:
         """The address, once its picture was shown. Raises `CameraError` when it gives none."""
-        from posture_daemon.adapters.cameras.find import try_camera
+        from posture_daemon.adapters.cameras.discovery import try_camera
         from posture_daemon.errors import CameraError
 
         found = try_camera(address)
@@ -108,8 +108,8 @@ class _Steps:
 
     def model(self, given: Path | None, address: str) -> None:
         """Import a checkpoint, or go on with the champion."""
-        from posture_daemon.bootstrap import champion, import_model, open_store
-        from posture_daemon.bootstrap_teaching import knows_only_drawn_people
+        from posture_daemon.bootstrap.daemon import champion, import_model, open_store
+        from posture_daemon.bootstrap.guided_capture import knows_only_drawn_people
 
         if not self._begins(Step.MODEL, "the model"):
             return
@@ -134,7 +134,7 @@ class _Steps:
 
     def classes(self, given: str | None) -> list[str] | None:
         """Names, or `None` for those that there are or the usual ones."""
-        from posture_daemon.teaching_plan import USUAL
+        from posture_daemon.labelling.guided_capture_plan import USUAL
 
         if given is None and self._begins(Step.CLASSES, "the classes") and self._asks:
             given = typer.prompt("Your classes, separated by commas", default=",".join(USUAL))
@@ -143,7 +143,7 @@ class _Steps:
     def settings_file(self, address: str, yes: bool) -> None:
         """Keep the camera in the file that is in force, else in a new one in the data folder."""
         from posture_daemon.adapters.cameras.address import without_password
-        from posture_daemon.adapters.settings_file import set_text
+        from posture_daemon.cli.settings_file import set_text
         from posture_daemon.settings import values_in
 
         if not self._begins(Step.SETTINGS, "the settings file"):
@@ -161,9 +161,9 @@ class _Steps:
 
     def teach(self, address: str, names: list[str] | None, simulate_owner: bool) -> None:
         """Teach at once, or only create the classes."""
-        from posture_daemon.bootstrap import open_store
-        from posture_daemon.classes import ClassChanges
-        from posture_daemon.teaching_plan import SECONDS, choose
+        from posture_daemon.bootstrap.daemon import open_store
+        from posture_daemon.labelling.classes import ClassChanges
+        from posture_daemon.labelling.guided_capture_plan import SECONDS, choose
 
         settings = self._settings(address)
         wanted = self._begins(Step.TEACH, "teaching, about two minutes")

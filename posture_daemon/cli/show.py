@@ -11,8 +11,8 @@ from rich.table import Table
 
 from posture_daemon.cli.context import say
 from posture_daemon.domain import Decision, ModelVersion, TrainingRun
-from posture_daemon.learning.effect import Effect
 from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.reports.effect import Effect
 
 MB = 1_000_000
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from posture_daemon.cli.show import clock, share
 from posture_daemon.domain import ModelVersion, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation
-from posture_daemon.learning.reexamine import Difference, Said
+from posture_daemon.learning.version_diff import Difference, Said
 
 MB = 1_000_000
 

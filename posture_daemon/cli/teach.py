@@ -52,7 +52,7 @@ def teach(
 
 def run_teaching(settings: Settings, names: list[str] | None, seconds: float, simulate_owner: bool) -> None:
     """Teach in this terminal, and tell how it went. Raises `typer.Exit` with code 1 when the training failed."""
-    from posture_daemon.bootstrap_teaching import open_teaching
+    from posture_daemon.bootstrap.guided_capture import open_teaching
     from posture_daemon.ui.teaching_screen import LiveScreen, PlainScreen, closing_words
 
     pace = SIMULATED_PACE if simulate_owner else 1.0

@@ -35,8 +35,8 @@ def train(
     ] = Strategy.REPLAY,
 ) -> None:
     """Learn from all labels now, through the same gate as the schedule. Exit 1 when the training failed."""
-    from posture_daemon.adapters.trainer import SubprocessTrainer
-    from posture_daemon.bootstrap import away_by_status, build_retrainer, open_store
+    from posture_daemon.adapters.trainer.process import SubprocessTrainer
+    from posture_daemon.bootstrap.daemon import away_by_status, build_retrainer, open_store
 
     settings = options(context).settings({"training.seed": seed})
     trainer = SubprocessTrainer()

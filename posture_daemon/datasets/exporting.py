@@ -10,10 +10,10 @@ from posture_daemon.datasets.manifest import Manifest, file_name, read_manifest,
 from posture_daemon.datasets.provenance import write_provenance
 from posture_daemon.domain import DatasetLayout, Split, Status
 from posture_daemon.errors import DatasetError
-from posture_daemon.labelling import DISCARDED, UNCATEGORIZED, Labelling
+from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED, Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.store.origins import Origin
+from posture_daemon.store.frame_origins import Origin
 
 TREES = {Split.TRAIN: "train", Split.HOLDOUT: "val", Split.TEST: "test"}
 """What ultralytics calls the splits."""

@@ -11,11 +11,11 @@ import numpy as np
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PillowImage
 
-from posture_daemon import pictures
 from posture_daemon.datasets.manifest import time_in_name
 from posture_daemon.domain import Image
 from posture_daemon.errors import DatasetError
 from posture_daemon.settings import QueueSettings
+from posture_daemon.vision import jpeg as pictures
 
 SMALLEST_PX = 16
 """Shortest side of a picture that can show somebody."""

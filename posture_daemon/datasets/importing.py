@@ -16,7 +16,7 @@ from posture_daemon.datasets.manifest import Manifest, read_manifest
 from posture_daemon.datasets.provenance import Provenance, read_provenance
 from posture_daemon.domain import NewFrame, Reason, Status
 from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling import DISCARDED, UNCATEGORIZED, Labelling, check_class_name
+from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED, Labelling, check_class_name
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of

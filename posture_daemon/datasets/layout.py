@@ -18,7 +18,7 @@ from posture_daemon.datasets.manifest import MANIFEST
 from posture_daemon.datasets.provenance import PROVENANCE
 from posture_daemon.domain import Split
 from posture_daemon.errors import DatasetError
-from posture_daemon.labelling import DISCARDED, UNCATEGORIZED
+from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 SPLIT_FOLDERS = {

@@ -17,7 +17,7 @@ from typing import Any
 from posture_daemon import __version__
 from posture_daemon.datasets.manifest import replace_file
 from posture_daemon.domain import DatasetLayout, ModelVersion, PostureClass, Role, Split
-from posture_daemon.store.origins import Origin
+from posture_daemon.store.frame_origins import Origin
 
 PROVENANCE = "provenance.json"
 

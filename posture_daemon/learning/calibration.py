@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
-from posture_daemon.head import softmax
 from posture_daemon.learning.evaluation import evaluate
+from posture_daemon.vision.head import softmax
 
 LOWEST, HIGHEST = 0.005, 10.0
 

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats, Image, LabelledImage
 from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.learning.cache import FeatureCache
-from posture_daemon.learning.inputs import Inputs
-from posture_daemon.learning.orders import UNINTERRUPTED, Uninterrupted
-from posture_daemon.learning.views import VIEWS_VERSION, augmented_view, view_rng
-from posture_daemon.pictures import decode
+from posture_daemon.learning.augmentation import VIEWS_VERSION, augmented_view, view_rng
+from posture_daemon.learning.feature_cache import FeatureCache
+from posture_daemon.learning.feature_space import Inputs
+from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.ports import Backbone
 from posture_daemon.settings import TrainingSettings
 from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import decode
 
 log = logging.getLogger(__name__)
 

@@ -105,7 +105,7 @@ def try_as_stranger(code: Code) -> None:
     Such a user may read all folders for this attempt, as the unit shows them. Raises `ServiceError`.
     """
     rights = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *read_everything()]
-    command = ["setpriv", *rights, str(code.python), "-c", "import posture_daemon.bootstrap"]
+    command = ["setpriv", *rights, str(code.python), "-c", "import posture_daemon.bootstrap.daemon"]
     tried = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd="/", env={**os.environ, "HOME": "/nonexistent"}
     )

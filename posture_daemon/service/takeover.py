@@ -15,9 +15,9 @@ from pathlib import Path
 
 from posture_daemon.errors import ServiceError
 from posture_daemon.settings import FILE_NAME
-from posture_daemon.status import running_pid
 from posture_daemon.store.database import FILE_NAME as DATABASE
 from posture_daemon.store.files import sync_folder
+from posture_daemon.store.status_file import running_pid
 
 ALONG = ("models", "checkpoints", "label.token")
 

@@ -13,23 +13,23 @@ from posture_daemon.errors import DataFolderError
 from posture_daemon.store.backup import BACKUPS, Backups
 from posture_daemon.store.calibrations import Calibrations
 from posture_daemon.store.classes import Classes
-from posture_daemon.store.confidences import Confidences
+from posture_daemon.store.confidence_histograms import Confidences
+from posture_daemon.store.confirmed_labels import Reviews
+from posture_daemon.store.corrections import Wrongs
 from posture_daemon.store.database import Database
+from posture_daemon.store.frame_origins import Origins
 from posture_daemon.store.history import History
 from posture_daemon.store.imports import Imports
 from posture_daemon.store.incidents import Incidents
 from posture_daemon.store.labels import Labels
+from posture_daemon.store.model_copies import Spares, needed_by
 from posture_daemon.store.models import Models
-from posture_daemon.store.origins import Origins
 from posture_daemon.store.pauses import Pauses
 from posture_daemon.store.queue import Queue
-from posture_daemon.store.restoring import asides
+from posture_daemon.store.restore import asides
 from posture_daemon.store.retention import Retention
-from posture_daemon.store.reviews import Reviews
 from posture_daemon.store.runs import Runs
-from posture_daemon.store.spares import Spares, needed_by
 from posture_daemon.store.watches import Watches
-from posture_daemon.store.wrongs import Wrongs
 
 
 class Store:

@@ -15,9 +15,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from posture_daemon.errors import DataFolderError
-from posture_daemon.store.copying import PARTIAL, copy_durably, damage_in, revision_in
 from posture_daemon.store.files import make_private_folder
 from posture_daemon.store.lock import in_turn
+from posture_daemon.store.sqlite_copy import PARTIAL, copy_durably, damage_in, revision_in
 from posture_daemon.store.sqlite_errors import user_errors
 
 BACKUPS = "backups"

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.domain import ModelVersion, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.head import Head
 from posture_daemon.store.database import Database
 from posture_daemon.store.models import Models
 from posture_daemon.store.numbering import next_number
@@ -30,6 +29,7 @@ from posture_daemon.store.schema import (
     RunRow,
     VersionRow,
 )
+from posture_daemon.vision.head import Head
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.errors import DatabaseDamaged, DataFolderError
 from posture_daemon.store.backup import BACKUPS, Backups
-from posture_daemon.store.copying import revision_in
 from posture_daemon.store.lock import in_turn
+from posture_daemon.store.sqlite_copy import revision_in
 from posture_daemon.store.sqlite_errors import user_errors
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from posture_daemon.domain import QueuedFrame
-from posture_daemon.review import Review
+from posture_daemon.labelling.label_error_review import Review
 from posture_daemon.ui.keyboard import Keys
 from posture_daemon.ui.terminal import COMMANDS, KEEP, Session
 

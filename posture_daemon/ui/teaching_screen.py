@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.text import Text
 
 from posture_daemon.domain import Image, Outcome, TrainingRun
+from posture_daemon.labelling.guided_capture import LEAST, Phase, TeachingState
 from posture_daemon.learning.evaluation import Evaluation
-from posture_daemon.teaching import LEAST, Phase, TeachingState
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 
 WORDS_LINES = 9

@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from posture_daemon import pictures
 from posture_daemon.domain import UNKNOWN, Image, QueuedFrame, Role
 from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling import LONGEST_NAME, Labelling, Progress
+from posture_daemon.labelling.session import LONGEST_NAME, Labelling, Progress
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.picture import HalfBlocks, can_draw
+from posture_daemon.vision import jpeg as pictures
 
 COMMANDS = {"d": "discard", "s": "skip", "u": "undo", "n": "new class", "q": "quit"}
 KEEP = "k"

@@ -15,9 +15,9 @@ from statistics import median
 import numpy as np
 
 from posture_daemon.adapters.cameras import open_camera
-from posture_daemon.adapters.cameras.newest import NewestFrame
+from posture_daemon.adapters.cameras.latest_frame import NewestFrame
 from posture_daemon.domain import Image
-from posture_daemon.sight import Eye
+from posture_daemon.vision.frame_quality import Eye
 from tests.servers import MjpegServer, RtspServer
 
 SHORTEST_S, LONGEST_S = 3.0, 8.0

@@ -29,21 +29,21 @@ from numpy.typing import NDArray
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from posture_daemon.adapters.backbone_onnx import OnnxBackbone  # noqa: E402
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone  # noqa: E402
 from posture_daemon.adapters.checkpoints import import_checkpoint  # noqa: E402
 from posture_daemon.datasets.images import read_as_jpeg  # noqa: E402
 from posture_daemon.domain import Features, Floats, Prediction  # noqa: E402
-from posture_daemon.head import softmax  # noqa: E402
+from posture_daemon.labelling.query_strategy import Waiting, distance_to, doubt_of, questions  # noqa: E402
+from posture_daemon.learning.augmentation import augmented_view, view_rng  # noqa: E402
 from posture_daemon.learning.calibration import fit_temperature  # noqa: E402
-from posture_daemon.learning.layer import POOLED, Linear  # noqa: E402
-from posture_daemon.learning.linear import fit  # noqa: E402
-from posture_daemon.learning.questions import Waiting, distance_to, doubt_of, questions  # noqa: E402
-from posture_daemon.learning.sessions import image_counts  # noqa: E402
-from posture_daemon.learning.views import augmented_view, view_rng  # noqa: E402
-from posture_daemon.pictures import decode  # noqa: E402
-from posture_daemon.router import Router  # noqa: E402
+from posture_daemon.learning.linear_fit import fit  # noqa: E402
+from posture_daemon.learning.linear_layer import POOLED, Linear  # noqa: E402
+from posture_daemon.learning.sample_weights import image_counts  # noqa: E402
+from posture_daemon.live.sampling import Router  # noqa: E402
 from posture_daemon.settings import QueueSettings  # noqa: E402
 from posture_daemon.store.files import sha256_of  # noqa: E402
+from posture_daemon.vision.head import softmax  # noqa: E402
+from posture_daemon.vision.jpeg import decode  # noqa: E402
 from tests.bench.bench_training import class_files, side_people  # noqa: E402
 
 NAMES = ("bad_posture", "good_posture")

@@ -93,8 +93,8 @@ def yolo(threads: int) -> Classify:
 
 def ours(folder: Path, threads: int) -> Classify:
     """Return a function from a frame to our probabilities."""
-    from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-    from posture_daemon.head import Head
+    from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+    from posture_daemon.vision.head import Head
 
     backbone = OnnxBackbone(folder / "backbone.onnx", threads=threads)
     head = Head.from_bytes((folder / "head.safetensors").read_bytes())

@@ -20,10 +20,10 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from posture_daemon.adapters.cameras.fake_desk import AWAY, BAD, GOOD, STANDING, FakeDesk  # noqa: E402
-from posture_daemon.labelling import Labelling  # noqa: E402
-from posture_daemon.pictures import encode_jpeg  # noqa: E402
+from posture_daemon.fake_desk import AWAY, BAD, GOOD, STANDING, FakeDesk  # noqa: E402
+from posture_daemon.labelling.session import Labelling  # noqa: E402
 from posture_daemon.store import Store  # noqa: E402
+from posture_daemon.vision.jpeg import encode_jpeg  # noqa: E402
 from tests.label_page import AlikeFrames, chromium, queue_frames, served  # noqa: E402
 
 NAMES = {"upright": GOOD, "slouching": BAD, "away": AWAY, "standing": STANDING}

@@ -202,15 +202,15 @@ def measure_instant(keep: Path) -> None:
     """Print how long each of the last labels of the front webcam takes, from its JPEG in the store to a new layer."""
     import numpy as np
 
-    from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-    from posture_daemon.head import Head
-    from posture_daemon.learning.cache import FeatureCache
+    from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+    from posture_daemon.learning.feature_cache import FeatureCache
+    from posture_daemon.learning.feature_space import Inputs
     from posture_daemon.learning.features import FeatureSource, Recipe
-    from posture_daemon.learning.inputs import Inputs
-    from posture_daemon.learning.instant import InstantHead
-    from posture_daemon.learning.layer import Linear
+    from posture_daemon.learning.incremental_head import InstantHead
+    from posture_daemon.learning.linear_layer import Linear
     from posture_daemon.settings import TrainingSettings
     from posture_daemon.store import Store
+    from posture_daemon.vision.head import Head
 
     store = Store(keep / "runs" / "front-ours-0" / "store")
     champion = store.models.champion()

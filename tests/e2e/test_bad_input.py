@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from posture_daemon.pictures import decode
 from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import decode
 from tests.e2e.command import posture_daemon, running, status, wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"

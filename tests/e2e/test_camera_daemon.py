@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import Image, Status
-from posture_daemon.status import read_status
 from posture_daemon.store import Store
+from posture_daemon.store.status_file import read_status
 from tests.e2e.command import posture_daemon, running, wait_until
 from tests.servers import MjpegServer, RtspServer
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from posture_daemon.adapters.cameras.fake_desk import FakeDesk
-from posture_daemon.demo import SimulatedOwner
+from posture_daemon.bootstrap.demo import SimulatedOwner
 from posture_daemon.domain import Outcome, Status
+from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
 from tests.e2e.command import posture_daemon, running, status, wait_until
@@ -110,7 +110,7 @@ def test_the_running_daemon_imports_neither_torch_nor_ultralytics(folder: Path) 
     program = f"""
 import sys, threading
 from pathlib import Path
-from posture_daemon.bootstrap import build_daemon
+from posture_daemon.bootstrap.daemon import build_daemon
 from posture_daemon.settings import load_settings
 stop = threading.Event()
 threading.Timer(4, stop.set).start()

@@ -11,7 +11,7 @@ import pytest
 
 from posture_daemon.store import Store
 from tests.e2e.command import posture_daemon, running, status, wait_until
-from tests.unit.test_startup import damage
+from tests.unit.integrity.test_database_check import damage
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 CAMERA = ("--camera", "fake:desk?seed=1")
@@ -53,7 +53,7 @@ def test_a_damaged_starter_mends_itself_and_the_owner_is_told(folder: Path) -> N
         wait_until(lambda: frames(folder), "the first frame")
         process.terminate()
         stderr = process.communicate(timeout=30)[1]
-    assert "ERROR posture_daemon.fallback: model 1, the champion, cannot answer" in stderr
+    assert "ERROR posture_daemon.integrity.model_recovery: model 1, the champion, cannot answer" in stderr
     [incident] = status(folder)["incidents"]
     assert incident["text"] == "Damaged files of model 1 have been replaced by sound copies; it answers as before."
     assert "incident" in posture_daemon(folder, "status").stdout

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from posture_daemon.domain import Status
-from posture_daemon.status import LOCK_NAME, write_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
+from posture_daemon.store.status_file import LOCK_NAME, write_status
 from posture_daemon.ui.web.server import LabelPage
 from tests.label_page import START, AlikeFrames, chromium, plain_jpeg, queue_frames, served, until
 from tests.standins import label

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from posture_daemon.bootstrap import STARTER, install, open_store
-from posture_daemon.bootstrap_teaching import open_teaching
+from posture_daemon.bootstrap.daemon import STARTER, install, open_store
+from posture_daemon.bootstrap.guided_capture import open_teaching
 from posture_daemon.errors import CameraError
+from posture_daemon.labelling.guided_capture import Teaching
 from posture_daemon.settings import Settings
-from posture_daemon.teaching import Teaching
 from posture_daemon.ui.web.server import LabelPage
 from tests.label_page import chromium, until
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from posture_daemon.adapters.cameras.fake_desk import FakeDesk
+from posture_daemon.fake_desk import FakeDesk
 from tests.faults.ledger import Ledger
 from tests.faults.places import SEED, camera, copy_of, settings_text
 from tests.faults.processes import Nursery, is_alive, kill, until

@@ -24,7 +24,9 @@ import cv2
 import numpy as np
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["posture_daemon.cli", "posture_daemon.bootstrap", "posture_daemon.bootstrap_teaching"])
+FORKED.set_forkserver_preload(
+    ["posture_daemon.cli", "posture_daemon.bootstrap.daemon", "posture_daemon.bootstrap.guided_capture"]
+)
 DATABASE = "posture.db"
 ATTEMPT = 'INSERT INTO "training_runs"'
 NOBODY = 65534

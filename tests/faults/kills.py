@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from posture_daemon.adapters.cameras.fake_desk import FakeDesk
+from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.store import Store
 from tests.faults.bench import Bench, Owner, Watched
 from tests.faults.old_schemas import OLD_SCHEMAS, make_old

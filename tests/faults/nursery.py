@@ -15,7 +15,7 @@ import traceback
 from typing import Any
 
 IMPORTED = (
-    "posture_daemon.cli", "posture_daemon.bootstrap", "posture_daemon.daemon", "posture_daemon.store",
+    "posture_daemon.cli", "posture_daemon.bootstrap.daemon", "posture_daemon.daemon.lifecycle", "posture_daemon.store",
     "posture_daemon.ui.web.server", "posture_daemon.ui.web.app", "posture_daemon.ui.web.teach", "uvicorn",
     "apscheduler.schedulers.background", "onnxruntime", "cv2", "alembic.command", "tests.faults.worker",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def _become(wanted: dict[str, Any]) -> None:
 
 def _hurry() -> None:
     """The daemon's upkeep at once and all the time, instead of after five minutes and every quarter of an hour."""
-    from posture_daemon import upkeep
+    from posture_daemon.daemon import maintenance as upkeep
 
     upkeep.SETTLE_S, upkeep.LOOK_EVERY_S = 0.05, 0.05
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from posture_daemon.adapters.cameras.fake_desk import FakeDesk
-from posture_daemon.bootstrap import champion, load_model, open_store
+from posture_daemon.bootstrap.daemon import champion, load_model, open_store
 from posture_daemon.domain import NewFrame, PostureClass, Reason
-from posture_daemon.head import Head
-from posture_daemon.learning.class_roles import guess_role
-from posture_daemon.pictures import encode_jpeg
+from posture_daemon.fake_desk import FakeDesk
+from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.settings import load_settings
 from posture_daemon.store import Store
+from posture_daemon.vision.head import Head
+from posture_daemon.vision.jpeg import encode_jpeg
 
 SEED, FPS, SPEED = 37, 20, 300
 DAY_S = 86_400.0

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from posture_daemon.adapters.cameras.fake_desk import FakeDesk
-from posture_daemon.bootstrap import load_model
+from posture_daemon.bootstrap.daemon import load_model
 from posture_daemon.domain import Floats
 from posture_daemon.errors import PostureError
+from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from posture_daemon.domain import NewFrame, Reason
-from posture_daemon.head import Head
 from posture_daemon.store import Store
+from posture_daemon.vision.head import Head
 
 GAP_S, LENGTH_S = 300.0, 900.0
 Say = Callable[..., None]

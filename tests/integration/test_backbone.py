@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.preprocess import centre_square, to_input
 from posture_daemon.adapters.checkpoints import ImportedCheckpoint
-from posture_daemon.adapters.preprocess import centre_square, to_input
 from posture_daemon.domain import Floats, Image
 from posture_daemon.errors import ModelError
-from posture_daemon.head import Head
 from posture_daemon.ports import Backbone
+from posture_daemon.vision.head import Head
 
 Images = NDArray[np.uint8]
 """`(n, height, width, 3)`, BGR."""
@@ -174,8 +174,8 @@ def test_real_frames_get_the_answers_of_yolo_predict(
 # ---- privacy
 
 USE_A_BACKBONE = """
-from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-from posture_daemon.bootstrap import STARTER
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.store.model_copies import STARTER
 OnnxBackbone(STARTER / "backbone.onnx", threads=1)
 """
 

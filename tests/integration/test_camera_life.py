@@ -18,11 +18,11 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.device import Device
-from posture_daemon.adapters.cameras.newest import NewestFrame, Patience
+from posture_daemon.adapters.cameras.latest_frame import NewestFrame, Patience
 from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
-from posture_daemon.sight import Eye
+from posture_daemon.vision.frame_quality import Eye
 from tests.scripted_camera import LONG_S, QUICK, Clock, ScriptedCamera, await_state, lost, started
 
 BLACK: Image = np.zeros((48, 64, 3), np.uint8)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from posture_daemon.adapters.cameras import open_camera
-from posture_daemon.adapters.cameras.newest import CameraState, NewestFrame
+from posture_daemon.adapters.cameras.latest_frame import CameraState, NewestFrame
 from posture_daemon.domain import Image
-from posture_daemon.sight import Eye
+from posture_daemon.vision.frame_quality import Eye
 from tests.scripted_camera import await_state, started
 from tests.servers import MjpegServer, RtspServer
 

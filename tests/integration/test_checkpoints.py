@@ -18,7 +18,7 @@ import onnxruntime
 import pytest
 from safetensors.numpy import load_file
 
-from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
 from posture_daemon.adapters.checkpoints import (
     ImportedCheckpoint,
     export_checkpoint,
@@ -29,8 +29,8 @@ from posture_daemon.adapters.checkpoints import (
 from posture_daemon.adapters.checkpoints.graph import build_backbone
 from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER, read_checkpoint
 from posture_daemon.errors import CheckpointRefused, ModelError
-from posture_daemon.head import Head
-from posture_daemon.store.spares import STARTER
+from posture_daemon.store.model_copies import STARTER
+from posture_daemon.vision.head import Head
 
 # ---- the two parts compute what ultralytics computes
 
@@ -108,7 +108,7 @@ def test_an_image_size_off_the_stride_is_refused(shared_weights: Path, tmp_path:
 
 def test_the_parent_imports_neither_torch_nor_ultralytics() -> None:
     """The daemon's process stays small: the live path, import and export load no heavy library."""
-    modules = "posture_daemon.adapters.checkpoints, posture_daemon.adapters.backbone_onnx, posture_daemon.head"
+    modules = "posture_daemon.adapters.checkpoints, posture_daemon.adapters.backbone.onnx, posture_daemon.vision.head"
     check = f"import sys, {modules}; assert not {{'torch', 'ultralytics', 'onnx'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True, cwd=Path(__file__).parents[2])
 

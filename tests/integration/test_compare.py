@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from posture_daemon.adapters.cameras.fake_desk.sessions import Session, write_pictures
-from posture_daemon.adapters.compare.comparison import Comparison, run_comparison
-from posture_daemon.adapters.compare.report import Facts, write_report
-from posture_daemon.adapters.compare.workspace import from_folder
-from posture_daemon.bootstrap import champion, open_store
+from posture_daemon.bootstrap.daemon import champion, open_store
 from posture_daemon.cli.compare import _chosen
+from posture_daemon.comparison.comparison import Comparison, run_comparison
+from posture_daemon.comparison.report import Facts, write_report
+from posture_daemon.comparison.scores import Result, Scores
+from posture_daemon.comparison.workspace import from_folder
 from posture_daemon.datasets import import_folder
 from posture_daemon.domain import Split, Strategy
 from posture_daemon.errors import DatasetError, SettingsError
-from posture_daemon.learning.compare import Result, Scores
+from posture_daemon.fake_desk.sessions import Session, write_pictures
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.settings import LabelSettings, Settings, StrategySettings, TrainingSettings
 from posture_daemon.store import Store

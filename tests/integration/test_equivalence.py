@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from posture_daemon.adapters.backbone_onnx import OnnxBackbone
-from posture_daemon.adapters.cameras.fake_desk import AWAY, BAD, GOOD
-from posture_daemon.adapters.cameras.fake_desk.sessions import Session
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.preprocess import centre_square
 from posture_daemon.adapters.checkpoints import export_checkpoint, import_checkpoint
-from posture_daemon.adapters.preprocess import centre_square
-from posture_daemon.bootstrap import STARTER
+from posture_daemon.bootstrap.daemon import STARTER
 from posture_daemon.domain import Floats, Image
-from posture_daemon.head import TENSOR_NAMES, Head
+from posture_daemon.fake_desk import AWAY, BAD, GOOD
+from posture_daemon.fake_desk.sessions import Session
+from posture_daemon.vision.head import TENSOR_NAMES, Head
 from tests import classify_gradient as gradient
 from tests.classify_gradient import AdamW, GradientTraining, Optimizer, Sgd
 

@@ -13,7 +13,7 @@ from posture_daemon.datasets.manifest import MANIFEST
 from posture_daemon.datasets.provenance import PROVENANCE
 from posture_daemon.domain import DatasetLayout, NewFrame, PostureClass, Reason, Role, Split
 from posture_daemon.errors import DatasetError
-from posture_daemon.labelling import Labelling
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of

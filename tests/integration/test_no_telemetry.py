@@ -10,8 +10,8 @@ from pathlib import Path
 PROGRAM = """
 from pathlib import Path
 import numpy as np
-from posture_daemon.bootstrap import STARTER
-from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+from posture_daemon.store.model_copies import STARTER
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
 OnnxBackbone(STARTER / "backbone.onnx").extract(np.zeros((48, 64, 3), np.uint8))
 """
 

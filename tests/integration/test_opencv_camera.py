@@ -17,7 +17,7 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.device import Device, found_devices
-from posture_daemon.adapters.cameras.newest import NewestFrame
+from posture_daemon.adapters.cameras.latest_frame import NewestFrame
 from posture_daemon.adapters.cameras.opencv import NetworkCamera, Picture, V4l2Camera, v4l2_wishes
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posture_daemon.bootstrap import import_model, lesson, open_store
+from posture_daemon.bootstrap.daemon import import_model, lesson, open_store
 from posture_daemon.cli.dataset import TRUSTWORTHY
 from posture_daemon.datasets import import_folder
-from posture_daemon.learning.doubts import doubtful_labels
 from posture_daemon.learning.features import Vectors
-from posture_daemon.learning.lesson import Lesson
-from posture_daemon.learning.outside import outside
+from posture_daemon.learning.label_errors import doubtful_labels
+from posture_daemon.learning.out_of_fold import outside
+from posture_daemon.learning.training_set import Lesson
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from tests.conftest import REPOSITORY

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from posture_daemon.domain import Image, Outcome, PostureClass, Role, TrainingRun
+from posture_daemon.labelling.guided_capture import Phase, TeachingState
+from posture_daemon.labelling.guided_capture_plan import plan
 from posture_daemon.learning.evaluation import Evaluation
-from posture_daemon.teaching import Phase, TeachingState
-from posture_daemon.teaching_plan import plan
 from posture_daemon.ui.teaching_screen import LiveScreen, PlainScreen, closing_words
 
 GOOD = PostureClass("good", Role.GOOD)

@@ -22,15 +22,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from posture_daemon import pictures
 from posture_daemon.domain import NewFrame, PostureClass, Reason, Role, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling import Labelling, Progress
+from posture_daemon.labelling.session import Labelling, Progress
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.ui.keyboard import END, Keys, keyboard, read_key
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 from posture_daemon.ui.terminal import run_terminal
+from posture_daemon.vision import jpeg as pictures
 
 NOW = 1_700_000_000.0
 
@@ -223,7 +223,7 @@ CHILD = """
 import fcntl, signal, sys, termios
 from pathlib import Path
 from rich.console import Console
-from posture_daemon.labelling import Labelling
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.ui.keyboard import keyboard

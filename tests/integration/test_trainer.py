@@ -18,21 +18,21 @@ from pathlib import Path
 
 import pytest
 
-from posture_daemon.adapters import trainer as trainer_module
-from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
 from posture_daemon.adapters.probes import DeviceProbe
-from posture_daemon.adapters.trainer import SubprocessTrainer
-from posture_daemon.adapters.training_child import OOM_SCORE
+from posture_daemon.adapters.trainer import process as trainer_module
+from posture_daemon.adapters.trainer.child import OOM_SCORE
+from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.domain import Failure, ModelVersion, Order, Outcome
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.head import Head
 from posture_daemon.learning.features import Recipe
-from posture_daemon.learning.job import TrainingJob
 from posture_daemon.ports import Supervise
-from posture_daemon.retrain import Retrainer
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.supervision import GO_ON, Instruction
+from posture_daemon.training.job import TrainingJob
+from posture_daemon.training.retrain import Retrainer
+from posture_daemon.training.run_control import GO_ON, Instruction
+from posture_daemon.vision.head import Head
 from tests.standins import (
     add_champion,
     add_version,
@@ -196,7 +196,7 @@ def test_a_child_that_the_kernel_kills_is_said_in_one_sentence(store: Store) -> 
 PARENT = """
 import sys
 from pathlib import Path
-from posture_daemon.adapters.trainer import SubprocessTrainer
+from posture_daemon.adapters.trainer.process import SubprocessTrainer
 SubprocessTrainer().train(Path(sys.argv[1]))
 """
 
@@ -219,7 +219,7 @@ def test_a_child_whose_parent_is_already_gone_does_nothing(store: Store) -> None
     request = request_for(store)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(LONG_S)
-    command = [sys.executable, "-m", "posture_daemon.adapters.training_child", str(request), str(gone.pid)]
+    command = [sys.executable, "-m", "posture_daemon.adapters.trainer.child", str(request), str(gone.pid)]
     child = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=LONG_S, check=False)
     assert (child.returncode, child.stderr) == (1, "the process that asked for this training is gone\n")
     assert [path.name for path in request.parent.iterdir()] == ["request.json"]

@@ -20,7 +20,7 @@ from posture_daemon.adapters.strategies import fit as fitting
 from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
 from posture_daemon.domain import Order
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.learning.orders import answered, give
+from posture_daemon.learning.interruption import answered, give
 
 EPOCHS, SIZE = 3, 32
 CHECKPOINT = "checkpoint.pt"

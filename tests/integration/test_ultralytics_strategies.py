@@ -12,13 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from posture_daemon.adapters.cameras.fake_desk.sessions import Session
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.strategies import challenger as strategy_run
 from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
 from posture_daemon.adapters.strategies.fit import FitRequest, fit
-from posture_daemon.adapters.trainer import SubprocessTrainer
-from posture_daemon.bootstrap import load_model, open_store
+from posture_daemon.adapters.trainer.process import SubprocessTrainer
+from posture_daemon.bootstrap.daemon import load_model, open_store
 from posture_daemon.domain import (
     Decision,
     ModelVersion,
@@ -32,16 +31,17 @@ from posture_daemon.domain import (
     TrainingRun,
 )
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.head import Head
+from posture_daemon.fake_desk.sessions import Session
 from posture_daemon.learning.features import Recipe
-from posture_daemon.learning.job import TrainingJob
-from posture_daemon.learning.orders import give
-from posture_daemon.learning.strategies import FitPlan
-from posture_daemon.live import LiveClassifier
-from posture_daemon.pictures import decode, encode_jpeg
-from posture_daemon.retrain import Retrainer
+from posture_daemon.learning.interruption import give
+from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.settings import Settings, StrategySettings
 from posture_daemon.store import Store
+from posture_daemon.training.job import TrainingJob
+from posture_daemon.training.retrain import Retrainer
+from posture_daemon.training.strategies import FitPlan
+from posture_daemon.vision.head import Head
+from posture_daemon.vision.jpeg import decode, encode_jpeg
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 

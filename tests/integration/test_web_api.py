@@ -19,10 +19,10 @@ import pytest
 
 from posture_daemon.domain import PostureClass, Role, Status
 from posture_daemon.errors import DataFolderError, PageError
-from posture_daemon.labelling import Labelling
-from posture_daemon.status import LOCK_NAME, write_status
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
+from posture_daemon.store.status_file import LOCK_NAME, write_status
 from posture_daemon.ui.web import guard
 from posture_daemon.ui.web.link import TOKEN_NAME, address_of, is_loopback, link_to, token_for
 from posture_daemon.ui.web.server import LabelPage
@@ -316,7 +316,7 @@ def test_a_full_disk_is_for_later_not_a_refusal(client: Client, monkeypatch: pyt
         raise DataFolderError("The database cannot grow because the disk is full; free some space.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("posture_daemon.labelling.Labelling.answer_group", full)
+        patch.setattr("posture_daemon.labelling.session.Labelling.answer_group", full)
         reply = client.answer(frames, "upright", "kept-for-later")
         assert (reply.status, reply.json["error"].split(";")[0][-4:]) == (503, "full")
     assert len(client.answer(frames, "upright", "kept-for-later").json["done"]) == 3
@@ -553,7 +553,7 @@ def test_signals_stay_with_the_daemon(store: Store) -> None:
 
 def test_commands_that_do_not_label_load_no_web_server() -> None:
     """`import posture_daemon.cli` stays quick, and so does the bootstrap of a training."""
-    code = "import sys, posture_daemon.cli, posture_daemon.bootstrap; print({'fastapi', 'uvicorn'} & set(sys.modules))"
+    code = "import sys, posture_daemon.cli, posture_daemon.bootstrap.daemon; print({'fastapi', 'uvicorn'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posture_daemon.adapters.cameras.fake_desk import FakeDesk
-from posture_daemon.demo import SimulatedOwner
+from posture_daemon.bootstrap.demo import SimulatedOwner
+from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import load_settings
 from posture_daemon.store import Store
 from tests.service.container import CACHE, Container, Failed, build, installation, missing

@@ -164,7 +164,7 @@ def _replay(name: str, recording: Recording, options: Options) -> Camera:
 
 
 def _fake_desk(name: str, target: str, options: Options) -> Camera:
-    from posture_daemon.adapters.cameras.fake_desk import FakeDeskCamera
+    from posture_daemon.fake_desk import FakeDeskCamera
 
     return FakeDeskCamera(**options)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from posture_daemon.adapters.checkpoints.parent import run_child
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE, Layer, read_checkpoint
 from posture_daemon.errors import ModelError
-from posture_daemon.head import Head
+from posture_daemon.vision.head import Head
 
 IMPORT_TIMEOUT_S = 120.0
 EXPORT_TIMEOUT_S = 300.0  # importing torch from a slow SD card takes most of it

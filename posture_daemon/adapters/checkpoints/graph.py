@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER, LAYERS, STRIDE
 from posture_daemon.domain import Floats
 from posture_daemon.errors import CheckpointRefused
-from posture_daemon.head import BATCH_NORM_EPS
+from posture_daemon.vision.head import BATCH_NORM_EPS
 
 INPUT, OUTPUT = "images", "features"
 OPSET, IR_VERSION = 17, 8  # what onnxruntime 1.18 and TensorRT 8.6 (JetPack 6) read

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from posture_daemon.adapters.backbone.preprocess import PREPROCESSING
 from posture_daemon.adapters.checkpoints.graph import build_backbone
 from posture_daemon.adapters.checkpoints.yolo11 import (
     DEFAULT_IMAGE_SIZE,
@@ -17,9 +18,8 @@ from posture_daemon.adapters.checkpoints.yolo11 import (
     Yolo11Checkpoint,
     read_checkpoint,
 )
-from posture_daemon.adapters.preprocess import PREPROCESSING
-from posture_daemon.head import Head
 from posture_daemon.store.files import sha256_of, write_durably
+from posture_daemon.vision.head import Head
 
 BACKBONE_FORMAT, HEAD_FORMAT = "posture-daemon backbone 1", "posture-daemon head 1"
 

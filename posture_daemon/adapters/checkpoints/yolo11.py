@@ -16,7 +16,7 @@ import numpy as np
 from posture_daemon.adapters.checkpoints.archive import Array, Shell, read_archive
 from posture_daemon.domain import Floats
 from posture_daemon.errors import CheckpointRefused
-from posture_daemon.head import BATCH_NORM_EPS
+from posture_daemon.vision.head import BATCH_NORM_EPS
 
 LAYERS = ("Conv", "Conv", "C3k2", "Conv", "C3k2", "Conv", "C3k2", "Conv", "C3k2", "C2PSA", "Classify")
 HEAD_LAYER = 10

@@ -11,7 +11,7 @@ from typing import TypeVar
 from posture_daemon.adapters.probes import jetson, proc
 from posture_daemon.adapters.probes.jtop import JtopReader, JtopSnapshot
 from posture_daemon.adapters.probes.thermal import read_zones
-from posture_daemon.resources import Resources, ThermalZone
+from posture_daemon.device.resources import Resources, ThermalZone
 
 Value = TypeVar("Value")
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from posture_daemon.adapters.probes.files import find, read_int, read_text
-from posture_daemon.resources import ThermalZone
+from posture_daemon.device.resources import ThermalZone
 
 LOWEST_PLAUSIBLE, HIGHEST_PLAUSIBLE = -40.0, 150.0
 """°C. Outside lie the -256 of sensors that are off, and what drivers say that have nothing to say."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from posture_daemon.adapters.backbone_onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
 from posture_daemon.adapters.checkpoints import ImportedCheckpoint, export_checkpoint, import_checkpoint
 from posture_daemon.adapters.checkpoints.graph import read_weights
 from posture_daemon.adapters.strategies.dataset import folder_names, write_dataset
@@ -22,13 +22,13 @@ from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
 from posture_daemon.adapters.strategies.progress import MARK
 from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Split
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.head import Head
-from posture_daemon.learning.candidate import Challenger
-from posture_daemon.learning.job import TrainingJob
-from posture_daemon.learning.lesson import classes_to_learn
-from posture_daemon.learning.orders import Orders
-from posture_daemon.learning.strategies import CHECKPOINTS, Course, course_of, judge_fitted, labels_digest
+from posture_daemon.learning.interruption import Orders
+from posture_daemon.learning.scoring import Challenger
+from posture_daemon.learning.training_set import classes_to_learn
 from posture_daemon.store import Store
+from posture_daemon.training.job import TrainingJob
+from posture_daemon.training.strategies import CHECKPOINTS, Course, course_of, judge_fitted, labels_digest
+from posture_daemon.vision.head import Head
 
 MODEL = "model"
 """Folder of the challenger's two parts, within the folder of the run."""

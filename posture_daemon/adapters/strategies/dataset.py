@@ -13,8 +13,8 @@ from pathlib import Path
 
 from posture_daemon.domain import LabelledImage
 from posture_daemon.errors import DatasetError, LabelError, TrainingError
-from posture_daemon.pictures import decode
 from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import decode
 
 log = logging.getLogger(__name__)
 

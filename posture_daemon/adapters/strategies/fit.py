@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from posture_daemon.adapters.checkpoints.parent import quiet_environment
-from posture_daemon.adapters.out_of_memory import ran_out_of_memory
+from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 
 MODULE = "posture_daemon.adapters.strategies.fit_child"

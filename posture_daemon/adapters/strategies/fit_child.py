@@ -17,9 +17,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from posture_daemon.adapters.out_of_memory import ran_out_of_memory
+from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.errors import TrainingCancelled
-from posture_daemon.learning.orders import Orders, peak_memory_bytes
+from posture_daemon.learning.interruption import Orders, peak_memory_bytes
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.strategies.checkpoint import Keeper

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from posture_daemon import __version__
 from posture_daemon.domain import Role
 from posture_daemon.errors import LabelError, PostureError
-from posture_daemon.labelling import LONGEST_NAME, Labelling
+from posture_daemon.labelling.session import LONGEST_NAME, Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web import teach

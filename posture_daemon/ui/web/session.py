@@ -17,11 +17,11 @@ from typing import Any
 
 from posture_daemon.domain import UNKNOWN, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling import Group, Labelling
+from posture_daemon.labelling.session import Group, Labelling
 from posture_daemon.learning.features import Recipe
 from posture_daemon.settings import Settings
-from posture_daemon.status import camera_trouble
 from posture_daemon.store import Store
+from posture_daemon.store.status_file import camera_trouble
 
 REMEMBERED = 1000
 """Replies, and steps for undo. What is forgotten is still in the store: an answered frame is not answered again."""

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from posture_daemon import __version__
 from posture_daemon.errors import LabelError, PostureError
-from posture_daemon.pictures import encode_jpeg
-from posture_daemon.teaching import Phase, Teaching, TeachingState
+from posture_daemon.labelling.guided_capture import Phase, Teaching, TeachingState
 from posture_daemon.ui.teaching_screen import closing_words
+from posture_daemon.vision.jpeg import encode_jpeg
 
 OpenTeaching = Callable[[Sequence[str] | None], AbstractContextManager[Teaching]]
 """Opens a teaching of these classes, `None` for the owner's own; see `bootstrap_teaching.open_teaching`."""

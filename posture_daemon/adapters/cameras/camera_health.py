@@ -1,0 +1,108 @@
+"""How a camera is doing, in words for `status`, and one line in the log for each change; nothing while all stays as it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from posture_daemon.domain import Frame
+from posture_daemon.vision.frame_quality import Sight
+
+log = logging.getLogger(__name__)
+
+Status = Literal["opening", "running", "black", "blank", "frozen", "lost", "ended"]
+Size = tuple[int, int]
+
+BLIND = {
+    Sight.BLACK: (
+        "black",
+        "shows a black picture: take the cover off the lens, or switch a light on; at night this is normal.",
+    ),
+    Sight.BLANK: (
+        "blank",
+        "shows a picture of one colour: look whether something covers the lens, and plug the camera in again.",
+    ),
+    Sight.FROZEN: (
+        "frozen",
+        "repeats one picture: it hangs and is opened anew; if that does not help, take its power away for a moment.",
+    ),
+}
+"""Status and sentence while a camera gives nothing that can be used."""
+
+
+@dataclass(frozen=True)
+class CameraState:
+    """How the camera is doing.
+
+    `since` is when `status` began, in seconds since the epoch; `error` is one sentence while lost or blind, else `None`;
+    `frames` counts the pictures that were passed on, `unusable` those that were not (black, blank or repeated), and
+    `reopened` how often the camera came back after it was lost. `size` is (width, height) of the newest one and
+    `wanted_size` what was asked for, where it was.
+    """
+
+    name: str
+    status: Status
+    since: float
+    error: str | None
+    frames: int = 0
+    reopened: int = 0
+    unusable: int = 0
+    size: Size | None = None
+    wanted_size: Size | None = None
+
+
+class Diary:
+    """Keeps the state of one camera. Not thread-safe: who shares it has a lock."""
+
+    def __init__(self, name: str, wanted_size: Size | None, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.state = CameraState(name, "opening", clock(), None, wanted_size=wanted_size)
+
+    def saw(self, frame: Frame) -> None:
+        """Note a picture that can be used."""
+        state, away_s = self.state, self._clock() - self.state.since
+        returns = state.status == "lost" and state.frames > 0
+        if state.status == "lost":
+            log.info("camera %s is back after %.0f s", state.name, away_s)
+        elif state.error is not None:
+            log.info("camera %s sees again after %.0f s", state.name, away_s)
+        self._note_size(frame)
+        self._change("running", None)
+        self.state = replace(self.state, frames=state.frames + 1, reopened=state.reopened + returns)
+
+    def saw_nothing(self, frame: Frame, sight: Sight, is_blind: bool) -> None:
+        """Note a picture that cannot be used; `is_blind` once this has lasted."""
+        self.state = replace(self.state, unusable=self.state.unusable + 1)
+        if not is_blind:
+            return
+        status, sentence = BLIND[sight]
+        error = f"camera {self.state.name} {sentence}"
+        if self.state.status != status:
+            log.warning("%s", error)
+        self._change(status, error)  # type: ignore[arg-type]
+
+    def lost(self, error: str) -> None:
+        """Note a loss; only the first report is logged, later ones (reopening failed) just refresh the reason."""
+        if self.state.status != "lost":
+            log.warning("camera lost, will keep trying: %s", error)
+        self._change("lost", error)
+
+    def ended(self) -> None:
+        """Note the end of a recording."""
+        log.info("camera %s has come to its end after %d frames", self.state.name, self.state.frames)
+        self._change("ended", None)
+
+    def _note_size(self, frame: Frame) -> None:
+        size, wanted = (frame.image.shape[1], frame.image.shape[0]), self.state.wanted_size
+        if size != self.state.size and wanted not in (None, size):
+            log.warning(
+                "camera %s gives pictures of %d×%d px instead of the %d×%d that were asked for, and is used as it is",
+                self.state.name, *size, *wanted,
+            )  # fmt: skip
+        self.state = replace(self.state, size=size)
+
+    def _change(self, status: Status, error: str | None) -> None:
+        since = self.state.since if status == self.state.status else self._clock()
+        self.state = replace(self.state, status=status, since=since, error=error)

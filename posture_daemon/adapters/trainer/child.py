@@ -1,0 +1,140 @@
+"""The training process: `python -m posture_daemon.adapters.trainer.child REQUEST.json`.
+
+It lowers its own priority, dies with its parent, obeys orders between two batches, and writes `result.json` and the head beside
+the request. It imports no torch. The same child prepares views ahead (`learning/prepare.py`) when the request says so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import resource
+import signal
+import sqlite3
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posture_daemon.domain import ModelVersion, Strategy
+from posture_daemon.errors import PostureError, TrainingCancelled, TrainingOutOfMemory
+
+if TYPE_CHECKING:
+    from posture_daemon.learning.scoring import Challenger
+    from posture_daemon.store import Store
+    from posture_daemon.training.job import TrainingJob
+
+MODULE = "posture_daemon.adapters.trainer.child"
+
+RESULT, HEAD, ERROR = "result.json", "head.safetensors", "error.txt"
+
+DISK_FULL = errno.ENOSPC
+OUT_OF_MEMORY = errno.ENOMEM
+TOLD_TO_END = 75
+"""Exit codes; the last is EX_TEMPFAIL of sysexits(3): try again later."""
+
+OOM_SCORE = 900
+"""Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def main(request: Path, parent: int) -> int:
+    """Entry of the child of the process `parent`."""
+    try:
+        data = json.loads(request.read_text())
+        _be_modest(parent, data)
+        (_prepare if data.get("task") == "prepare" else _train)(request)
+    except TrainingCancelled:
+        return TOLD_TO_END
+    except (PostureError, MemoryError, OSError, sqlite3.Error) as error:
+        return _report(error, request.parent)
+    return 0
+
+
+def _report(error: BaseException, folder: Path) -> int:
+    """Leave the reason for the parent; a full disk has no room for it, so then the exit code says it."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+        return DISK_FULL
+    (folder / ERROR).write_text(str(error) or type(error).__name__)
+    no_memory = isinstance(error, (MemoryError, TrainingOutOfMemory)) or getattr(error, "errno", None) == errno.ENOMEM
+    return OUT_OF_MEMORY if no_memory else 1
+
+
+def _be_modest(parent: int, data: Mapping[str, object]) -> None:
+    """Die with the parent, give way to everybody, and be the first that the kernel takes when memory runs out."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel was told, and nobody will send the signal
+        sys.exit("the process that asked for this training is gone")
+    os.nice(int(str(data["nice"])))
+    most = data.get("memory_most_bytes")
+    if most is not None and data.get("strategy") in (None, Strategy.REPLAY.value):
+        # Not for torch: CUDA reserves far more than it takes. There only the parent watches what is taken.
+        resource.setrlimit(resource.RLIMIT_DATA, (int(str(most)), resource.RLIM_INFINITY))
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    except OSError as error:  # a container may forbid it; the training still is right, only less polite
+        sys.stderr.write(f"oom_score_adj stays as it is: {error}\n")
+
+
+def _train(request: Path) -> None:
+    from posture_daemon.learning.interruption import peak_memory_bytes
+    from posture_daemon.store import Store
+    from posture_daemon.store.files import write_durably
+    from posture_daemon.training.job import TrainingJob
+
+    job = TrainingJob.from_json(request.read_text())
+    store = Store(Path(job.data_dir))
+    incumbent = store.models.get(job.incumbent_id)
+    done, backbone = _challenger(store, incumbent, job)
+    out = Path(job.out_dir)
+    write_durably(out / HEAD, done.head.to_bytes())
+    result = {
+        "head": HEAD,
+        "classes": [{"name": c.name, "role": c.role.value} for c in done.classes],
+        "temperature": done.temperature,
+        "challenger": done.evaluation.as_json(),
+        "incumbent": done.incumbent_evaluation.as_json() if done.incumbent_evaluation else None,
+        "answers": done.answers.as_json(),
+        "test": done.test,
+        "new_labels": done.new_labels,
+        "report": {"peak_memory_bytes": peak_memory_bytes(), **done.report},
+        **({"backbone": backbone} if backbone else {}),
+    }
+    write_durably(out / RESULT, json.dumps(result).encode())
+
+
+def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tuple[Challenger, Mapping[str, str] | None]:
+    """The challenger, and where its backbone is when the strategy made a new one."""
+    from posture_daemon.adapters.backbone.on_demand import backbone_of
+    from posture_daemon.learning.feature_cache import FeatureCache
+    from posture_daemon.learning.fit_challenger import train
+    from posture_daemon.learning.interruption import Orders
+
+    if job.strategy is not Strategy.REPLAY:
+        from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
+
+        trained = train_by_ultralytics(store, incumbent, job)
+        return trained.challenger, trained.backbone
+    cache = FeatureCache(store.folder, job.recipe.cache_mb, job.recipe.cache_bits)
+    backbone = backbone_of(store, incumbent)
+    return train(store, incumbent, backbone, cache, job.recipe, Orders(Path(job.out_dir), backbone.release)), None
+
+
+def _prepare(request: Path) -> None:
+    from posture_daemon.adapters.backbone.on_demand import backbone_of
+    from posture_daemon.learning.interruption import Orders
+    from posture_daemon.store import Store
+    from posture_daemon.training.precompute import PreparationJob, prepare
+
+    job = PreparationJob.from_json(request.read_text())
+    store = Store(Path(job.data_dir))
+    backbone = backbone_of(store, store.models.get(job.incumbent_id))
+    computed = prepare(job, store, backbone, orders=Orders(request.parent, backbone.release))
+    (request.parent / RESULT).write_text(json.dumps({"computed_views": computed}))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else os.getppid()))

@@ -1,0 +1,1 @@
+"""Where real parts are built and put together; everything else is told what to use."""

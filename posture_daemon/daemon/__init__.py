@@ -1,0 +1,1 @@
+"""The process that runs for months: start, supervise, stop; its scheduled jobs and its maintenance."""

@@ -1,0 +1,286 @@
+"""Start, supervise, stop: the capture thread, the scheduler, and what other processes are told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from posture_daemon.daemon.maintenance import Upkeep
+from posture_daemon.daemon.scheduler import ClockWatch, Job, Schedule
+from posture_daemon.domain import ModelVersion
+from posture_daemon.errors import DataFolderError, PostureError
+from posture_daemon.live.capture import CaptureLoop
+from posture_daemon.live.classifier import LiveClassifier, LiveModel
+from posture_daemon.ports import ResourceProbe
+from posture_daemon.service.sd_notify import Progress, Supervisor
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.store.lock import exclusive, owner_of
+from posture_daemon.store.status_file import LOCK_NAME, write_status
+from posture_daemon.training.precompute import Preparer
+from posture_daemon.training.retrain import Retrainer
+from posture_daemon.training.rollback_watch import Watcher
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+"""How often the daemon looks for a new champion and tells its status."""
+
+WATCH_S = 60.0
+"""How often the new champion is looked after, and how sure it was is written down."""
+
+STOP_S = 2.0
+"""How long the capture thread and the camera may each take to stop; together below systemd's and our promise of 5 s."""
+
+
+class Source(Protocol):
+    """The camera's reader, as the daemon sees it."""
+
+    @property
+    def state(self) -> Any:
+        """A frozen dataclass with `status`, `name`, and `error`: why it is known to give no frames; `None` otherwise."""
+
+    def start(self) -> None:
+        """Begin to read."""
+
+    def stop(self, timeout_s: float) -> bool:
+        """End."""
+
+
+class Cancellable(Protocol):
+    """A trainer that can be told to give up."""
+
+    def cancel(self) -> None:
+        """End a running training, refuse new ones."""
+
+
+class Page(Protocol):
+    """The label page, as the daemon sees it."""
+
+    @property
+    def address(self) -> str | None:
+        """Where it is served; `None` while it is not."""
+
+    def start(self) -> None:
+        """Serve it. Raises `PageError` when that cannot be."""
+
+    def stop(self) -> None:
+        """End."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Everything a daemon is made of; `bootstrap` builds them."""
+
+    settings: Settings
+    store: Store
+    source: Source
+    live: LiveClassifier
+    loop: CaptureLoop
+    retrainer: Retrainer
+    watcher: Watcher
+    upkeep: Upkeep
+    away: Callable[[], float | None]
+    trainer: Cancellable
+    preparer: Preparer
+    probe: ResourceProbe
+    load_model: Callable[[ModelVersion], LiveModel]
+    page: Page | None = None
+    supervisor: Supervisor = field(default_factory=Supervisor)
+
+
+class Daemon:
+    """One per data folder. `run` blocks until `stop` is set, the camera ends for good, or the capture loop fails."""
+
+    def __init__(
+        self, parts: Parts, clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._parts = parts
+        self._clock, self._monotonic = clock, monotonic
+        self._started_at = clock()
+        self._failure: BaseException | None = None
+        self._refused_version: int | None = None
+        self._clock_watch = ClockWatch(clock, monotonic)
+        self._schedule = Schedule(self._jobs())
+        self._progress = Progress(
+            parts.supervisor, lambda: parts.loop.counts.frames, lambda: parts.source.state.error is not None
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Run. Raises `DataFolderError` when another daemon has the folder, and whatever ended the capture loop."""
+        lock = self._parts.store.folder / LOCK_NAME
+        with exclusive(lock) as alone:
+            if not alone:
+                raise DataFolderError(
+                    f"Another posture-daemon (process {owner_of(lock)}) is running on {self._parts.store.folder}; "
+                    "stop it first or choose another --data-dir."
+                )
+            self._run_alone(stop)
+        if self._failure is not None:
+            raise self._failure
+
+    def _run_alone(self, stop: threading.Event) -> None:
+        capture = threading.Thread(target=self._capture, args=(stop,), name="capture")
+        self._parts.retrainer.recover()
+        self._parts.source.start()
+        capture.start()
+        self._schedule.start()
+        self._start_page()
+        log.info("running: camera %s, model %d", self._parts.source.state.name, self._parts.live.version.id)
+        try:
+            while not stop.wait(TICK_S):  # not a job: this beat must not depend on the wall clock
+                try:
+                    self._tick(stop)
+                except Exception:  # frames go on, whatever is wrong with telling how things are
+                    log.exception("the daemon's look at itself failed")
+        finally:
+            stop.set()
+            self._stop(capture)
+
+    def _start_page(self) -> None:
+        """The page is a guest here: without it, everything else goes on."""
+        page = self._parts.page
+        try:
+            if page is not None:
+                page.start()
+                log.info("the label page is at %s", page.address)
+        except PostureError as error:
+            log.warning("%s Everything else goes on.", error)
+
+    def _jobs(self) -> Sequence[Job]:
+        """Preparing lies between two looks at the gate, so that a look at its lock never meets it."""
+        parts, schedule = self._parts, self._parts.settings.schedule
+        prepares = parts.settings.training.prepare_s > 0
+        return [
+            Job("learn", self._learn, schedule.check_every_s),
+            Job("watch", self._watch, WATCH_S),
+            *([Job("prepare", self._prepare, schedule.check_every_s, schedule.check_every_s / 2)] if prepares else []),
+            *parts.upkeep.jobs(),
+        ]
+
+    def _stop(self, capture: threading.Thread) -> None:
+        """Nothing needs saving here, every answer and frame is on disk already; so stop in the order of haste."""
+        self._parts.supervisor.stopping()
+        self._parts.trainer.cancel()
+        self._parts.preparer.cancel()
+        if self._parts.page is not None:
+            self._parts.page.stop()
+        capture.join(STOP_S)
+        self._parts.source.stop(STOP_S)
+        self._schedule.stop()
+        self._parts.probe.close()
+        try:
+            write_status(self._parts.store.folder, {**self.status(), **self._clean_stop()})
+        except OSError as error:  # a full disk must not turn a clean stop into a crash
+            log.warning("that it stopped cannot be written down: %s", error.strerror)
+        finally:
+            self._parts.store.close()
+        log.info("stopped after %d frames", self._parts.loop.counts.frames)
+
+    def _clean_stop(self) -> dict[str, float]:
+        """Nothing where the database is known to be damaged, so that the next start looks at all of it."""
+        return {} if self._parts.upkeep.damage is not None else {"stopped_at": self._clock()}
+
+    def _capture(self, stop: threading.Event) -> None:
+        try:
+            self._parts.loop.run(stop, self._progress.after_step)
+        except BaseException as error:
+            self._failure = error
+        finally:
+            stop.set()
+
+    def _learn(self) -> None:
+        """Try to learn, and write down what that cost the frames."""
+        meter, before = self._parts.loop.meter, self._parts.loop.meter.take(self._monotonic())
+        try:
+            run = self._parts.retrainer.run("schedule")
+            if "ran_s" in run.metrics:  # it was not only a look at the gate
+                flow = {"before": before.as_json(), "during": meter.take(self._monotonic()).as_json()}
+                self._parts.store.runs.add_metrics(run.id, {"frames": flow})
+        except PostureError as error:
+            log.error("no training: %s", error)
+
+    def _watch(self) -> None:
+        try:
+            self._parts.store.confidences.add(self._parts.loop.confidences.take())
+            self._parts.watcher.check()
+        except (PostureError, OSError) as error:
+            log.error("the new champion could not be looked after: %s", error)
+
+    def _prepare(self) -> None:
+        try:
+            self._parts.preparer.run()
+        except (PostureError, OSError) as error:
+            log.error("no views were prepared ahead: %s", error)
+
+    def _tick(self, stop: threading.Event) -> None:
+        if self._parts.source.state.status == "ended":
+            log.info("the camera %s has come to its end", self._parts.source.state.name)
+            stop.set()
+        if self._parts.upkeep.damage is not None and self._parts.settings.keep.restore_damaged:
+            self._failure = self._parts.upkeep.damage  # who starts us again has it restored
+            stop.set()
+        jump_s = self._clock_watch.jump_s()
+        if jump_s:
+            log.warning("the clock jumped by %+.0f s (set, or a suspend): all jobs are planned anew", jump_s)
+            self._schedule.plan_anew()
+        try:
+            self._follow_champion()
+            self._parts.supervisor.status(self._in_words())
+            write_status(self._parts.store.folder, self.status())
+        except (PostureError, OSError) as error:
+            log.error("%s", error)
+
+    def _follow_champion(self) -> None:
+        """The database says who is champion: load, warm up and swap when it is another one than the one that answers.
+
+        This is how a training here, `train --force`, `models rollback`, `classes rename` or a calibration all reach
+        the frames. A version that cannot be loaded is reported once, and the old one goes on answering.
+        """
+        version, live = self._parts.store.models.champion(), self._parts.live.version
+        if version is None or version.id == self._refused_version:
+            return
+        if (version.id, version.classes, version.temperature) == (live.id, live.classes, live.temperature):
+            return
+        try:
+            self._parts.live.swap(self._parts.load_model(version))
+        except PostureError as error:
+            self._refused_version = version.id
+            log.error("model %d stays out, model %d goes on: %s", version.id, self._parts.live.version.id, error)
+            return
+        self._refused_version = None
+        log.info("model %d answers from now on", version.id)
+
+    def _in_words(self) -> str:
+        """The line that `systemctl status` shows."""
+        loop, camera = self._parts.loop, self._parts.source.state
+        posture = "no posture yet" if loop.state is None else loop.state.posture
+        kept = f"{loop.counts.queued} frames kept"
+        return f"camera {camera.name} {camera.status}; {posture}; model {self._parts.live.version.id}; {kept}"
+
+    def status(self) -> dict[str, Any]:
+        """What `posture-daemon status` shows of a running daemon; times in seconds since the epoch."""
+        loop, last, posture = self._parts.loop, self._parts.loop.last, self._parts.loop.state
+        return {
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "written_at": self._clock(),
+            "camera": asdict(self._parts.source.state),
+            "posture": None if posture is None else asdict(posture),
+            "frame_at": loop.last_captured_at,
+            "step_s": round(loop.step_s, 3),
+            "sees": None if last is None else {"label": last.label, "confidence": last.confidence},
+            "latency_ms": None if last is None else round(last.latency_s * 1000, 2),
+            "frames": asdict(loop.counts),
+            "routed": loop.routed,
+            "model": self._parts.live.version.id,
+            "away_s": self._parts.away(),
+            "resources": asdict(self._parts.probe.read()),
+            "next_at": self._schedule.next_at(),
+            "page": None if self._parts.page is None else self._parts.page.address,
+        }

@@ -1,0 +1,78 @@
+"""The fake desk: one room, one person, and a day that flows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+import numpy as np
+
+from posture_daemon.domain import Image
+from posture_daemon.fake_desk import chance, people
+from posture_daemon.fake_desk.day import DAY_S, Day, day_number
+from posture_daemon.fake_desk.pose import Pose, alive, pose_for
+from posture_daemon.fake_desk.render import Scene, render
+from posture_daemon.fake_desk.room import room
+
+DEFAULT_START = datetime(2026, 3, 2, 8, 0, tzinfo=timezone.utc).timestamp()
+"""Monday, 2 March 2026, 08:00; the desk's own clock counts as UTC."""
+
+
+def default_person(seed: int) -> int:
+    """Return the number of the person who sits at the desk of this seed unless another is asked for."""
+    return seed % 64
+
+
+class FakeDesk:
+    """A desk whose pictures and truth are pure functions of its arguments and of time (Unix s; its clock is UTC)."""
+
+    def __init__(
+        self,
+        seed: int = 0,
+        person: int | None = None,
+        start: float = DEFAULT_START,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        """`seed` chooses room and camera, `person` who sits there, `start` (Unix s) the day after which `sample` looks.
+
+        `classes` leaves out the postures it does not name.
+        """
+        self.seed = seed
+        self.start = start
+        self.room = room(seed)
+        self.person = people.person(default_person(seed) if person is None else person)
+        self.day = Day(chance.key(seed, self.person.number), classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The postures that occur here."""
+        return self.day.classes
+
+    def truth_at(self, t: float) -> str:
+        """Return the true class at time `t` (Unix s)."""
+        return self.day.truth_at(t)
+
+    def transition_at(self, t: float) -> bool:
+        """Tell whether the person is on the way between two classes at `t` (Unix s)."""
+        return self.day.transition_at(t)
+
+    def render(self, t: float) -> Image:
+        """Draw what the camera sees at `t` (Unix s): `uint8 (720, 1280, 3)` BGR."""
+        return self._draw(self.day.pose_at(t), t)
+
+    def render_pose(self, posture: str, variation: int, t: float, depth: float = 0.7) -> Image:
+        """Draw one way (`variation`) of holding `posture` at `t` (Unix s), whatever the day's course says."""
+        return self._draw(pose_for(posture, variation, depth), t)
+
+    def sample(self, posture: str, rng: np.random.Generator, hour: float | None = None) -> Image:
+        """Draw `posture` on a random day at `hour` (0–24, or at any time of day), for balanced sets of pictures."""
+        midnight = self.start - self.start % DAY_S + DAY_S * int(rng.integers(60))
+        t = midnight + 3600.0 * (float(rng.uniform(0, 24)) if hour is None else hour) + float(rng.uniform(0, 60))
+        return self.render_pose(posture, int(rng.integers(1 << 62)), t, depth=float(rng.uniform(0.35, 1.0)))
+
+    def _draw(self, pose: Pose, t: float) -> Image:
+        """Draw a pose with the small motions and the light of time `t`."""
+        number = day_number(t)
+        scene = Scene(self.room, self.person, people.clothes(self.person.number, number), number)
+        moving = alive(pose, t, chance.key(self.seed, self.person.number, 0xA11))
+        return render(scene, moving, t % DAY_S / 3600.0, chance.key(self.seed, round(t * 1000)))

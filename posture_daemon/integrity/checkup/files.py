@@ -1,0 +1,125 @@
+"""Everything else in the data folder: who may read it, what crashes left, what is derived and may be computed again."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from posture_daemon.errors import ModelError
+from posture_daemon.integrity.checkup.finding import Finding, few, fine, note, problem
+from posture_daemon.learning.feature_cache import FeatureCache, Space
+from posture_daemon.learning.feature_space import Inputs
+from posture_daemon.learning.features import Recipe, space_name
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.store import restore as restoring
+from posture_daemon.store.status_file import FILE_NAME as STATUS
+from posture_daemon.store.status_file import is_damaged, running_pid
+from posture_daemon.training import precompute as prepare
+from posture_daemon.training import retrain
+from posture_daemon.vision.head import Head
+
+OTHERS = 0o077
+"""What group and everybody else may do."""
+
+OLD_S = 86_400.0
+"""What was written within a day may still be in use."""
+
+LEFTOVERS = (
+    f"{retrain.FOLDER_PREFIX}*",
+    f"{prepare.FOLDER_PREFIX}*",
+    f"{restoring.FOLDER_PREFIX}*",
+    ".import-*",
+    ".*.partial",
+    "backups/.posture-*",
+    "cache/features/*.partial",
+    "checkpoints/*/*.partial",
+    "downloads/*.part",
+)
+
+
+def access(folder: Path) -> Iterator[Finding]:
+    """Pictures of somebody at home are for nobody else."""
+    entries = [folder, *sorted(path for path in folder.rglob("*") if not path.is_symlink())]
+    opened = [path for path in entries if _mode(path) & OTHERS]
+
+    def close() -> str:
+        for path in opened:
+            with contextlib.suppress(FileNotFoundError):
+                path.chmod(_mode(path) & ~OTHERS)
+        return f"made private: {few([path.name for path in opened])}"
+
+    if opened:
+        names = few([str(path.relative_to(folder)) for path in opened])
+        yield problem("access", f"others may look at {names}", close)
+    else:
+        yield fine("access", f"all {len(entries)} files and folders are for their owner alone")
+
+
+def _mode(path: Path) -> int:
+    """Access rights; 0 for what has vanished meanwhile, as files of a running daemon do."""
+    try:
+        return path.lstat().st_mode & 0o777
+    except FileNotFoundError:
+        return 0
+
+
+def leftovers(folder: Path, now: float) -> Iterator[Finding]:
+    """Of processes that were killed, at least a day ago."""
+    found = [path for pattern in LEFTOVERS for path in folder.glob(pattern) if _age(path, now) > OLD_S]
+
+    def delete() -> str:
+        for path in found:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        return f"deleted what killed processes left: {few([path.name for path in found])}"
+
+    if found:
+        yield note("leftovers", f"killed processes left {few([path.name for path in found])}", delete)
+
+
+def _age(path: Path, now: float) -> float:
+    """Seconds; 0 for what has vanished meanwhile."""
+    try:
+        return now - path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def status_file(folder: Path) -> Iterator[Finding]:
+    """It is read as if there were none, and a running daemon writes it anew each second."""
+
+    def delete() -> str:
+        (folder / STATUS).unlink(missing_ok=True)
+        return f"deleted the damaged {STATUS}"
+
+    if is_damaged(folder):
+        yield note("status", f"{STATUS} cannot be read", delete if running_pid(folder) is None else None)
+
+
+def cache(store: Store, settings: Settings) -> Iterator[Finding]:
+    """The vectors that the next training would read. Damaged ones are computed anew whenever they are met."""
+    space = _space(store, settings)
+    if space is None or not (damaged := space.damaged()):
+        return
+
+    def drop() -> str:
+        space.drop_damaged()
+        return f"dropped {damaged} damaged records of the feature cache; they are computed anew when they are needed"
+
+    yield note("cache", f"{damaged} records of {space.path.name} are damaged", drop)
+
+
+def _space(store: Store, settings: Settings) -> Space | None:
+    """Of the champion and the settings of today; `None` where its head cannot be read."""
+    champion, recipe = store.models.champion(), Recipe.of(settings.training)
+    if champion is None:
+        return None
+    try:
+        head = Head.from_bytes(store.models.read_head(champion.head_sha256))
+    except ModelError:
+        return None
+    inputs = Inputs.of(head, is_base=champion.is_base)
+    name = space_name(champion.backbone_sha256, inputs.key, recipe)
+    return FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits).space(name, inputs.width, list)

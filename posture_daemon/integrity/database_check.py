@@ -1,0 +1,112 @@
+"""What a start of the daemon asks of the database before anything is built on it: whether its pages hang together."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+from pathlib import Path
+
+from posture_daemon.errors import DatabaseDamaged
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.store.backup import BACKUPS, BackupFile, Backups
+from posture_daemon.store.database import FILE_NAME, refuse_lost, refuse_newer_schema
+from posture_daemon.store.files import write_durably
+from posture_daemon.store.restore import Restored, restore
+from posture_daemon.store.sqlite_copy import damage_in, size_of
+from posture_daemon.store.sqlite_errors import user_errors
+from posture_daemon.store.status_file import stopped_cleanly
+
+log = logging.getLogger(__name__)
+
+SMALL_BYTES = 256_000_000
+"""Up to this size it is read at every start: from a slow SD card that takes three seconds."""
+
+AGAIN_S = 7 * 86_400.0
+"""A second damage within so many seconds is a dying disk: nothing is restored without the owner then."""
+
+
+RESTORED = "restored"
+"""File with the time of the last restore that nobody asked for, seconds since the epoch."""
+
+
+def check_database(settings: Settings, now: float) -> None:
+    """Refuse a damaged database, or restore the newest good backup where the owner wants that (`keep.restore_damaged`).
+
+    A large one is read only when the last daemon did not stop by itself; each backup is checked in any case. Raises
+    `DataFolderError`.
+    """
+    folder = settings.data_dir
+    path = folder / FILE_NAME
+    cause = _damage(path)
+    if cause is None:
+        return
+    backup = Backups(path, folder / BACKUPS).newest_good(now)
+    if backup is None or not settings.keep.restore_damaged or _lately(folder, now):
+        raise DatabaseDamaged(offer(path, cause, backup))
+    done = bring_back(folder, backup.path, now)
+    _note(folder, now)
+    log.error("the database was damaged (%s). %s", cause, done.sentence())
+
+
+def bring_back(folder: Path, backup: Path, now: float) -> Restored:
+    """Restore a backup, mend from it what its models lack, and write down for the owner that it was done.
+
+    Raises `DataFolderError`.
+    """
+    done = restore(folder, backup, now)
+    store = Store(folder)
+    try:
+        store.incidents.add(done.sentence(), now)
+        store.mend_from(backup.parent)
+    except OSError as error:  # what is damaged is found again when a model is loaded
+        log.error("the models of the restored database could not be looked after (%s)", error.strerror)
+    finally:
+        store.close()
+    return done
+
+
+def _damage(path: Path) -> str | None:
+    """Why it must not be used; `None` for none that is there and sound."""
+    if not path.parent.is_dir():
+        return None
+    try:
+        with user_errors(path):
+            refuse_lost(path)
+            if not path.is_file():
+                return None
+            refuse_newer_schema(path)
+            must = size_of(path) <= SMALL_BYTES or not stopped_cleanly(path.parent)
+            return damage_in(path) if must else None
+    except DatabaseDamaged as error:
+        return str(error.__cause__ or "it is gone")
+
+
+def _note(folder: Path, now: float) -> None:
+    try:
+        write_durably(folder / RESTORED, f"{now:.0f}\n".encode())
+    except OSError as error:  # then it may happen again within the week, which is better than not at all
+        log.error("that the database was restored cannot be written down (%s)", error.strerror)
+
+
+def _lately(folder: Path, now: float) -> bool:
+    """Whether a database was restored without the owner within the last days."""
+    try:
+        before = float((folder / RESTORED).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return False
+    return abs(now - before) < AGAIN_S
+
+
+def offer(path: Path, cause: str, backup: BackupFile | None) -> str:
+    """The sentence about a damaged database, with the backup that would help, if there is one."""
+    if backup is None:
+        return (
+            f"The database {path} is damaged ({cause}), and there is no good backup of it; move it away to begin anew, or "
+            "restore one from elsewhere: posture-daemon restore FILE."
+        )
+    made = datetime.fromtimestamp(backup.made_at, timezone.utc)
+    return (
+        f"The database {path} is damaged ({cause}); bring back {backup.path.name}, the newest good backup, of "
+        f"{made:%Y-%m-%d %H:%M} UTC, with: posture-daemon restore (the damaged file is kept)."
+    )

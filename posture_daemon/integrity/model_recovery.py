@@ -1,0 +1,143 @@
+"""Who answers when the champion's files are damaged: itself after mending, else the model before it, else the starter.
+
+The one that answers becomes champion in the database too, so that nobody trains from a model that cannot be read. The damaged
+one is `previous` then, and comes back with `models rollback` when its files are sound again: nobody gets it in place before.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from posture_daemon.domain import ModelVersion, PostureClass
+from posture_daemon.errors import DataFolderError, ModelError
+from posture_daemon.labelling.class_roles import guess_role
+from posture_daemon.store import Store
+from posture_daemon.store.model_copies import STARTER
+
+log = logging.getLogger(__name__)
+
+STARTER_SOURCE = "starter model"
+
+Loaded = TypeVar("Loaded")
+
+
+def answering(store: Store, champion: ModelVersion, load: Callable[[ModelVersion], Loaded], now: float) -> Loaded:
+    """What `load` makes of the champion, or of the best that is left. Each failure is an incident and an error in the log.
+
+    `load` raises `ModelError` for a version that cannot answer. Raises `ModelError` when none can.
+    """
+    try:
+        return load(champion)
+    except ModelError as error:
+        log.error("model %d, the champion, cannot answer: %s", champion.id, error)
+        return _mended(store, champion, load, now) or _instead(store, champion, error, load, now)
+
+
+def install(store: Store, folder: Path, source: str, *, as_base: bool) -> ModelVersion:
+    """Record the two-part model in `folder` (`backbone.onnx`, `head.safetensors`, …) and make it champion."""
+    now = time.time()
+    version = _record(store, folder, source, now, as_base=as_base)
+    store.models.promote(version.id, now)
+    return version
+
+
+def mend(store: Store, version: ModelVersion) -> list[str]:
+    """Put sound copies in the place of a version's damaged files, where there are any; names what was mended."""
+    try:
+        return [path.name for path in store.spares.mend(version)]
+    except OSError as error:  # a full disk: whether it can answer is seen when it is loaded
+        log.error("the files of model %d cannot be mended (%s)", version.id, error.strerror)
+        return []
+
+
+def _mended(store: Store, champion: ModelVersion, load: Callable[[ModelVersion], Loaded], now: float) -> Loaded | None:
+    names = mend(store, champion)
+    if not names:
+        return None
+    try:
+        loaded = load(champion)
+    except ModelError as error:
+        log.error("model %d cannot answer although its files were mended: %s", champion.id, error)
+        return None
+    _tell(
+        store,
+        f"Damaged files of model {champion.id} have been replaced by sound copies; it answers as before.",
+        now,
+    )
+    return loaded
+
+
+def _instead(
+    store: Store, champion: ModelVersion, reason: ModelError, load: Callable[[ModelVersion], Loaded], now: float
+) -> Loaded:
+    for version in _stand_ins(store, champion, now):
+        mend(store, version)
+        try:
+            loaded = load(version)
+            _make_champion(store, version, champion, now)
+        except ModelError as error:
+            log.error("model %d cannot answer instead: %s", version.id, error)
+            continue
+        _tell(
+            store,
+            f"Model {champion.id} cannot answer, so model {version.id} ({version.source}) is champion: {reason}",
+            now,
+        )
+        return loaded
+    raise ModelError(f"No model can answer: {reason} Import one: posture-daemon models import FILE.pt.") from reason
+
+
+def _stand_ins(store: Store, champion: ModelVersion, now: float) -> Iterator[ModelVersion]:
+    """The best first. Where the owner deleted a class of the starter, only its backbone is of use: every frame is unknown."""
+    previous = store.models.previous()
+    if previous is not None and previous.id != champion.id:
+        yield previous
+    if not (STARTER / "head.json").exists():
+        return
+    known = (version for version in store.models.all() if version.source == STARTER_SOURCE)
+    starter = next((version for version in known if version.files_removed_at is None), None)
+    if starter is None or starter.id == champion.id:  # the package may bring a newer one
+        starter = _record(store, STARTER, STARTER_SOURCE, now, as_base=False)
+    yield starter
+    yield _record(store, STARTER, f"{STARTER_SOURCE}, as a base", now, as_base=True)
+
+
+def _make_champion(store: Store, version: ModelVersion, champion: ModelVersion, now: float) -> None:
+    """Raises `ModelError` for one that must not be. On a full or failing disk it answers all the same."""
+    try:
+        store.models.promote(version.id, now, expected=champion.id)
+    except DataFolderError as error:
+        log.error("model %d answers, but cannot be made champion: %s", version.id, error)
+
+
+def _tell(store: Store, text: str, now: float) -> None:
+    log.error("%s", text)
+    try:
+        store.incidents.add(text, now)
+    except DataFolderError as error:
+        log.error("that could not be written down: %s", error)
+
+
+def _record(store: Store, folder: Path, source: str, now: float, *, as_base: bool) -> ModelVersion:
+    about_head = json.loads((folder / "head.json").read_text())
+    about_backbone = json.loads((folder / "backbone.json").read_text())
+    store.models.add_backbone(folder, about_backbone["sha256"])
+    names = [] if as_base else about_head["classes"]
+    return store.models.add_version(
+        ModelVersion(
+            id=0,
+            created_at=now,
+            parent_id=None,
+            backbone_sha256=about_backbone["sha256"],
+            head_sha256=store.models.add_head((folder / "head.safetensors").read_bytes()),
+            classes=tuple(PostureClass(name, guess_role(name)) for name in names),
+            temperature=float(about_head.get("temperature", 1.0)),
+            source=source,
+            metrics=about_head.get("metrics", {}),
+        )
+    )

@@ -1,0 +1,140 @@
+"""Classes come and go: what a change would do, in words, and the change itself. Every front end calls only this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from posture_daemon.domain import PostureClass, Role, Status
+from posture_daemon.errors import LabelError
+from posture_daemon.labelling.session import Labelling, check_class_name
+from posture_daemon.settings import LabelSettings
+from posture_daemon.store import Store
+from posture_daemon.store.classes import ClassUse
+from posture_daemon.store.lock import exclusive
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """One class with what hangs on it, and whether the champion has learned it."""
+
+    posture_class: PostureClass
+    use: ClassUse
+    known: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a change would do, sentence by sentence, and the call that does it."""
+
+    sentences: tuple[str, ...]
+    carry_out: Callable[[], None]
+
+
+class ClassChanges:
+    """The owner's classes: list, add, rename, merge, delete, give a role.
+
+    Names that are no classes, and changes while a training runs, raise `LabelError`; then nothing was changed.
+    """
+
+    def __init__(self, store: Store, settings: LabelSettings, clock: Callable[[], float]) -> None:
+        self._store, self._clock = store, clock
+        self._labelling = Labelling(store, settings, clock)
+
+    def all(self) -> list[ClassLine]:
+        """Every class in the order of its creation."""
+        champion = self._store.models.champion()
+        known = {c.name for c in champion.classes} if champion else set()
+        return [ClassLine(c, self._store.classes.use_of(c.name), c.name in known) for c in self._labelling.classes()]
+
+    def add(self, name: str, role: Role | None = None) -> PostureClass:
+        """Create a class, or bring a deleted one back; without a role, its name decides."""
+        with self._without_training():
+            added = self._labelling.add_class(name, role)
+            self._store.classes.set_role(added.name, added.role)  # models that know it from before learn the role
+            return added
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a class another name, everywhere."""
+        self._find(old)
+        check_class_name(new, (c.name for c in self._labelling.classes() if c.name != old))
+        with self._without_training():
+            self._store.classes.rename(old, new)
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Say what a class means."""
+        self._find(name)
+        with self._without_training():
+            self._store.classes.set_role(name, role)
+
+    def plan_merge(self, name: str, into: str) -> Plan:
+        """What it means to make all of one class part of another."""
+        self._find(name)
+        self._find(into)
+        if name == into:
+            raise LabelError(f"'{name}' cannot be merged into itself; name another class.")
+        use = self._store.classes.use_of(name)
+        sentences = (
+            f"Merging '{name}' into '{into}':",
+            f"labels: {_images(use)} become '{into}' and count as new; their time blocks keep their splits.",
+            f"history: {use.history_s / 3600:.1f} h of '{name}' become '{into}'.",
+            f"models: {self._model_effect(name, into)}",
+            "This cannot be undone.",
+        )
+        return Plan(sentences, lambda: self._merge(name, into))
+
+    def plan_delete(self, name: str, images_become: Status) -> Plan:
+        """What it means to delete a class; its images become `QUEUED` or `DISCARDED`."""
+        self._find(name)
+        use = self._store.classes.use_of(name)
+        fate = "wait in the queue again" if images_become is Status.QUEUED else "are discarded"
+        guesses = f", and {use.guessed} waiting frames lose this guess" if use.guessed else ""
+        sentences = (
+            f"Deleting '{name}':",
+            f"labels: {_images(use)} {fate}; their time blocks keep their splits{guesses}.",
+            f"history: {use.history_s / 3600:.1f} h stay recorded under its name.",
+            f"models: {self._model_effect(name, None)}",
+            "This cannot be undone.",
+        )
+        return Plan(sentences, lambda: self._retire(name, images_become))
+
+    def _merge(self, name: str, into: str) -> None:
+        with self._without_training():
+            self._store.classes.merge(name, into, self._clock())
+
+    def _retire(self, name: str, images_become: Status) -> None:
+        with self._without_training():
+            self._store.classes.retire(name, images_become, self._clock())
+
+    def _model_effect(self, name: str, into: str | None) -> str:
+        """What becomes of the champion; the previous model goes the same way, so that a rollback stays possible."""
+        champion = self._store.models.champion()
+        names = [c.name for c in champion.classes] if champion else []
+        if champion is None or name not in names:
+            return f"the champion does not know '{name}' and stays as it is."
+        if into is not None and into not in names:
+            return f"a new version of model {champion.id} answers '{into}' wherever it answered '{name}'."
+        left = [other for other in names if other != name]
+        if len(left) < 2:
+            return f"a new version of model {champion.id} knows no classes until the next training: one alone tells nothing."
+        follows = "" if into is None else f"; the next training teaches it that these are '{into}'"
+        return f"a new version of model {champion.id} only answers with {', '.join(left)}{follows}."
+
+    def _find(self, name: str) -> None:
+        names = [c.name for c in self._labelling.classes()]
+        if name not in names:
+            raise LabelError(f"There is no class '{name}'; there are: {', '.join(names) or 'none yet'}.")
+
+    @contextmanager
+    def _without_training(self) -> Iterator[None]:
+        """A training that began before the change would end with the classes of before."""
+        with exclusive(self._store.folder / "training.lock") as alone:
+            if not alone:
+                raise LabelError("A training is running; wait until it has ended, then change the classes.")
+            yield
+
+
+def _images(use: ClassUse) -> str:
+    splits = ", ".join(f"{number} {split.value}" for split, number in use.images.items())
+    return f"{use.labels} images ({splits})" if use.labels else "no images"

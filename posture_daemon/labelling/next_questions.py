@@ -1,0 +1,144 @@
+"""The queue as questions: reads the store, has `questions.py` choose, and says why in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posture_daemon.domain import LEAST_DOUBT, Floats, ModelVersion, QueuedFrame, Reason
+from posture_daemon.errors import ModelError
+from posture_daemon.labelling.query_strategy import Question, Waiting, distance_to, doubt_of, questions
+from posture_daemon.learning.feature_space import Inputs
+from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.labelled_pool import known
+from posture_daemon.settings import TrainingSettings
+from posture_daemon.store import Store
+from posture_daemon.vision.head import Head, softmax
+
+NOTHING_LIKE_IT = 0.5
+"""Distance from which nothing that is labelled looks like a frame: half way to having nothing in common."""
+
+TELLING = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.AUDIT})
+"""Reasons that say more than doubt and distance do."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Waiting frames for one answer, the chosen one first; what the champion calls them; why they are asked."""
+
+    frames: tuple[QueuedFrame, ...]
+    guess: str | None
+    why: str
+
+
+class Asking:
+    """Chooses questions. Keeps what it has read, so that a question after an answer is quick; not thread-safe."""
+
+    def __init__(self, store: Store, recipe: Recipe | None = None) -> None:
+        self._store = store
+        self._recipe = recipe or Recipe.of(TrainingSettings())
+        self._inputs: tuple[str, Inputs] | None = None
+        self._features: dict[int, NDArray[np.float16]] = {}
+        self._backbone = ""
+
+    def asked(self, frames: Sequence[QueuedFrame], limit: int) -> list[Asked]:
+        """The first `limit` questions about these waiting frames, the most useful first.
+
+        Frames without features, or with those of another backbone, come last, in the order given.
+        """
+        champion = self._store.models.champion()
+        features = self._pooled(frames, champion)
+        ready = [frame for frame in frames if frame.id in features]
+        chosen = self._choose(ready, features, champion, limit) if champion is not None and ready else []
+        others = [frame for frame in frames if frame.id not in features][: limit - len(chosen)]
+        return chosen + [Asked((frame,), frame.predicted, frame.explanation) for frame in others]
+
+    def _choose(
+        self,
+        frames: Sequence[QueuedFrame],
+        features: dict[int, NDArray[np.float16]],
+        champion: ModelVersion,
+        limit: int,
+    ) -> list[Asked]:
+        seen = np.array([features[frame.id] for frame in frames], np.float32)
+        chances = self._chances(seen, champion)
+        doubt = _doubt(frames) if chances is None else doubt_of(chances)
+        least = np.array([LEAST_DOUBT.get(frame.reason, 0.0) for frame in frames], np.float32)
+        guesses = [frame.predicted for frame in frames] if chances is None else _guesses(chances, champion)
+        labelled = known(self._store, champion.backbone_sha256, seen.shape[1], self._recipe)
+        waiting = Waiting(seen, np.maximum(doubt, least), _numbered(guesses), distance_to(labelled.features, seen))
+        return [
+            Asked(
+                tuple(frames[row] for row in one.rows),
+                guesses[one.rows[0]],
+                why(frames[one.rows[0]], guesses[one.rows[0]], float(doubt[one.rows[0]]), one),
+            )
+            for one in questions(waiting, limit)
+        ]
+
+    def _chances(self, seen: Floats, champion: ModelVersion) -> Floats | None:
+        """What the champion says now, `(n, classes)`; `None` where that takes more than pooled features."""
+        if champion.is_base:
+            return np.empty((len(seen), 0), np.float32)
+        inputs = self._inputs_of(champion)
+        if inputs is None or not inputs.pooled or inputs.width != seen.shape[1]:
+            return None
+        names = [c.name for c in champion.classes]
+        return softmax(inputs.start(names, names).logits(seen), champion.temperature)
+
+    def _inputs_of(self, champion: ModelVersion) -> Inputs | None:
+        if self._inputs is None or self._inputs[0] != champion.head_sha256:
+            try:
+                head = Head.from_bytes(self._store.models.read_head(champion.head_sha256))
+            except ModelError:  # labelling goes on without the model's file; what it said at the time is in the rows
+                return None
+            self._inputs = champion.head_sha256, Inputs.of(head, is_base=False)
+        return self._inputs[1]
+
+    def _pooled(self, frames: Sequence[QueuedFrame], champion: ModelVersion | None) -> dict[int, NDArray[np.float16]]:
+        """Features by frame; only those that are new since the last time are read."""
+        if champion is None:
+            return {}
+        if champion.backbone_sha256 != self._backbone:
+            self._backbone, self._features = champion.backbone_sha256, {}
+        ids = {frame.id for frame in frames}
+        self._features = {id_: row for id_, row in self._features.items() if id_ in ids}
+        missing = ids - self._features.keys()
+        if missing:
+            self._features |= self._store.queue.pooled(missing, self._backbone)
+        widths = {len(row) for row in self._features.values()}
+        return self._features if len(widths) <= 1 else {}
+
+
+def why(frame: QueuedFrame, guess: str | None, doubt: float, question: Question) -> str:
+    """One line for the owner."""
+    if frame.reason in TELLING:
+        return frame.explanation
+    said = "the model has no classes yet" if guess is None else _says(guess, doubt)
+    far = question.distance >= NOTHING_LIKE_IT
+    return f"{said}, and {'nothing like it' if far else 'little like it'} has been labelled or asked before it"
+
+
+def _says(guess: str, doubt: float) -> str:
+    if doubt < 0.5:
+        return f"the model is rather sure that this is {guess}"
+    return f"the model would say {guess} but is far from sure"
+
+
+def _guesses(chances: Floats, champion: ModelVersion) -> list[str | None]:
+    if chances.shape[1] == 0:
+        return [None] * len(chances)
+    return [champion.classes[row].name for row in chances.argmax(axis=1).tolist()]
+
+
+def _numbered(guesses: Sequence[str | None]) -> NDArray[np.intp]:
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(guesses))}
+    return np.array([numbers[name] for name in guesses], np.intp)
+
+
+def _doubt(frames: Sequence[QueuedFrame]) -> Floats:
+    """From the confidence at the time of capture: exact for two classes, at most so large for more."""
+    return np.array([1.0 if f.confidence is None else min(1.0, 2 * (1 - f.confidence)) for f in frames], np.float32)

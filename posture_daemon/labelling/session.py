@@ -1,0 +1,197 @@
+"""Labelling: the next frame, the owner's answer, undo, classes. Every label front end calls only this."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from posture_daemon.domain import UNKNOWN, Image, PostureClass, QueuedFrame, Role, Status
+from posture_daemon.errors import LabelError
+from posture_daemon.labelling.class_roles import guess_role
+from posture_daemon.labelling.next_questions import Asking
+from posture_daemon.learning.features import Recipe
+from posture_daemon.settings import LabelSettings
+from posture_daemon.store import Store
+from posture_daemon.vision import jpeg as pictures
+
+UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
+RESERVED_NAMES = frozenset({UNKNOWN, UNCATEGORIZED, DISCARDED, "train", "val", "holdout", "test"})
+"""Names that mean something else as a posture or as a folder."""
+
+LONGEST_NAME = 40
+"""Characters."""
+
+WRONG_PATIENCE_S, WRONG_STEP_S = 5.0, 0.1
+"""How long the daemon may take to keep a frame that is called wrong (it looks once a second), and the pause between looks."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Numbers of kept frames."""
+
+    queued: int
+    labelled: int
+    discarded: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Waiting frames that look alike, so that one key answers all of them; the first one stands for the others.
+
+    `guess` is what the model calls them, `None` when it has no classes or they differ; `why` is one line on why it is asked.
+    """
+
+    frames: tuple[QueuedFrame, ...]
+    guess: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of an answer to several frames.
+
+    `done` were waiting and are answered; `already` were answered by somebody else meanwhile, and keep that answer (`None`:
+    discarded); `gone` are no longer there.
+    """
+
+    done: tuple[int, ...]
+    already: Mapping[int, str | None]
+    gone: tuple[int, ...]
+
+
+class Labelling:
+    """One owner's labelling session. It remembers what was skipped; everything else is in the store."""
+
+    def __init__(
+        self, store: Store, settings: LabelSettings, clock: Callable[[], float], recipe: Recipe | None = None
+    ) -> None:
+        """`clock` tells the time, seconds since the epoch; `recipe` says where features of imported pictures are cached."""
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._asking = Asking(store, recipe)
+        self._skipped: set[int] = set()
+        self._skips_to_undo: list[int] = []
+
+    def next(self) -> QueuedFrame | None:
+        """Return the waiting frame that teaches most and was not skipped in this session, or `None`."""
+        first = self.groups(1)
+        return first[0].frames[0] if first else None
+
+    def groups(self, limit: int) -> list[Group]:
+        """The next questions, the most useful first, without frames that were skipped in this session."""
+        waiting = [frame for frame in self._store.queue.waiting() if frame.id not in self._skipped]
+        return [Group(asked.frames, asked.guess, asked.why) for asked in self._asking.asked(waiting, limit)]
+
+    def answer_group(self, frame_ids: Sequence[int], class_name: str | None) -> Answered:
+        """Label waiting frames, or discard them with `None`, in one step that is undone in one step.
+
+        Frames that no longer wait are left as they are. Raises `LabelError` for an unknown class, and then nothing changed.
+        """
+        self.classes()
+        every = self._settings.holdout_every, self._settings.test_every
+        done, already, gone = self._store.labels.answer_waiting(frame_ids, class_name, "owner", self._clock(), *every)
+        if done:
+            self._skips_to_undo.clear()
+        return Answered(tuple(done), already, tuple(gone))
+
+    def call_wrong(
+        self, class_name: str | None, sleep: Callable[[float], None], patience_s: float = WRONG_PATIENCE_S
+    ) -> int:
+        """Have the running daemon keep its newest frame, and label it where the class is given; returns the frame.
+
+        Waits with `sleep` for the daemon, `patience_s` seconds at most. Raises `LabelError` for an unknown class, before
+        anything is asked, and when no daemon answers; then nothing is left behind.
+        """
+        if class_name is not None and class_name not in {c.name for c in self.classes()}:
+            raise LabelError(f"There is no class '{class_name}'; posture-daemon classes list shows those there are.")
+        request = self._store.wrongs.ask(self._clock())
+        try:
+            for _ in range(max(1, round(patience_s / WRONG_STEP_S))):
+                sleep(WRONG_STEP_S)
+                frame_id = self._store.wrongs.frame(request)
+                if frame_id is not None:
+                    break
+            else:
+                raise LabelError("No running daemon has answered, so there is no frame; start it: posture-daemon run.")
+        finally:
+            self._store.wrongs.withdraw(request)
+        if class_name is not None:
+            self.answer(frame_id, class_name)
+        return frame_id
+
+    def labels_until_training(self, min_new_labels: int) -> int:
+        """How many more labels the next training waits for; 0 when there are enough."""
+        return max(0, min_new_labels - len(self._store.labels.new(self._store.runs.labels_learned())))
+
+    def picture(self, frame_id: int) -> Image:
+        """Decode a frame's picture. Raises `LabelError` when there is no such frame."""
+        return pictures.decode(self._store.queue.jpeg(frame_id))
+
+    def answer(self, frame_id: int, class_name: str) -> None:
+        """Label a frame, also one that was labelled before. Raises `LabelError` for an unknown frame or class."""
+        self.classes()  # a class that only the champion knows becomes one of the owner's
+        self._record(frame_id, class_name)
+
+    def discard(self, frame_id: int) -> None:
+        """Keep a frame out of training and out of the queue. Raises `LabelError` when there is no such frame."""
+        self._record(frame_id, None)
+
+    def skip(self, frame_id: int) -> None:
+        """Do not offer this frame again in this session; it keeps waiting."""
+        self._skipped.add(frame_id)
+        self._skips_to_undo.append(frame_id)
+
+    def undo(self) -> QueuedFrame | None:
+        """Take back the last skip, answer, discard or whole import; return its frame, or `None` when there is nothing to undo.
+
+        Answers are undone across sessions and front ends, skips only in the session that skipped.
+        """
+        frame_id = self._skips_to_undo.pop() if self._skips_to_undo else self._store.labels.undo()
+        if frame_id is None:
+            return None
+        self._skipped.discard(frame_id)
+        return self._store.queue.get(frame_id)
+
+    def classes(self) -> list[PostureClass]:
+        """Return all classes; those that only the champion knows are added to the owner's first."""
+        owned = self._store.labels.classes()
+        names = {posture_class.name for posture_class in owned}
+        champion = self._store.models.champion()
+        missing = [c for c in (champion.classes if champion else ()) if c.name not in names]
+        for posture_class in missing:
+            self._store.labels.ensure_class(posture_class, self._clock())
+        return owned + missing
+
+    def add_class(self, name: str, role: Role | None = None) -> PostureClass:
+        """Create a class; without a role, its name decides. Raises `LabelError` for a bad or taken name."""
+        check_class_name(name, (posture_class.name for posture_class in self.classes()))
+        posture_class = PostureClass(name, role or guess_role(name))
+        self._store.labels.ensure_class(posture_class, self._clock())
+        return posture_class
+
+    def progress(self) -> Progress:
+        """Count the frames that wait, are labelled, were discarded."""
+        counts = self._store.queue.counts()
+        return Progress(counts[Status.QUEUED], counts[Status.LABELLED], counts[Status.DISCARDED])
+
+    def _record(self, frame_id: int, class_name: str | None) -> None:
+        every = self._settings.holdout_every, self._settings.test_every
+        self._store.labels.answer(frame_id, class_name, "owner", self._clock(), *every)
+        self._skips_to_undo.clear()  # undo goes back in time: first this answer
+
+
+def check_class_name(name: str, taken: Iterable[str]) -> None:
+    """Raise `LabelError` unless `name` can be a new class, and so also a folder in any file system."""
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise LabelError(f"A class name has 1 to {LONGEST_NAME} characters, not {len(name)}.")
+    if re.fullmatch(r"[\w-][\w.-]*", name) is None:
+        raise LabelError(
+            f"The class name {name!r} may only have letters, digits, '_', '-' and '.', and may not start with a dot."
+        )
+    if name.casefold() in RESERVED_NAMES:
+        raise LabelError(f"'{name}' is reserved and cannot be the name of a class.")
+    twin = next((other for other in taken if other.casefold() == name.casefold()), None)
+    if twin is not None:
+        raise LabelError(f"There is already a class '{twin}'; choose another name.")

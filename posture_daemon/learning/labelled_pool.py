@@ -1,0 +1,51 @@
+"""What is labelled already, as pooled features: what a new frame, or a waiting one, is compared with.
+
+From the rows of the frames that the live path kept, else from the feature cache; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posture_daemon.domain import Floats, LabelledImage
+from posture_daemon.learning.feature_cache import FeatureCache
+from posture_daemon.learning.feature_space import POOLED_KEY
+from posture_daemon.learning.features import Recipe, space_name
+from posture_daemon.store import Store
+
+MOST_KNOWN = 4000
+"""The newest labels that are looked at: what bounds memory (4 MB) and time (0.2 s against ten thousand waiting frames)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Pooled features `float32 (n, width)` of labelled frames, and the time block of each, `(n,)`."""
+
+    features: Floats
+    blocks: NDArray[np.intp]
+
+
+def known(store: Store, backbone_sha256: str, width: int, recipe: Recipe, most: int = MOST_KNOWN) -> Known:
+    """The newest labelled frames whose features are at hand, by this backbone of `width` channels, in order of capture."""
+    images = store.labels.labelled()[-most:]
+    kept = store.queue.pooled((image.frame_id for image in images), backbone_sha256)
+    found = {id_: row.astype(np.float32) for id_, row in kept.items() if row.shape == (width,)}
+    found |= _cached(store, backbone_sha256, width, recipe, [i for i in images if i.frame_id not in found])
+    there = [image for image in images if image.frame_id in found]
+    features = np.array([found[image.frame_id] for image in there], np.float32).reshape(len(there), width)
+    return Known(features, np.array([image.block_id for image in there], np.intp))
+
+
+def _cached(
+    store: Store, sha256: str, width: int, recipe: Recipe, images: list[LabelledImage]
+) -> dict[int, NDArray[np.float32]]:
+    """Of imported pictures: what a training has computed, by frame."""
+    if not images:
+        return {}
+    cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
+    space = cache.space(space_name(sha256, POOLED_KEY, recipe), width, lambda: ())
+    vectors, there = space.find([image.sha256 for image in images], 1)
+    return {images[row].frame_id: vectors[row, 0] for row in np.flatnonzero(there[:, 0]).tolist()}

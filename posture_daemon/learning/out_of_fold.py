@@ -1,0 +1,80 @@
+"""What the labels say of images that they did not learn from: each training image is asked of a fit without its time block.
+
+Neighbours in time look alike, so leaving out single images would only ask whether their neighbours are remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posture_daemon.domain import Floats, LabelledImage
+from posture_daemon.learning.calibration import fit_to
+from posture_daemon.learning.features import Vectors
+from posture_daemon.learning.incremental_head import InstantHead
+from posture_daemon.learning.training_set import Lesson
+from posture_daemon.vision.head import softmax
+
+MOST_FOLDS = 5
+"""Fits at most. Twenty cost four times as much and doubt no better on the real frames (docs/labels.md)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outside:
+    """Images and the scores that they get from what did not learn them, `logits (images, classes)`, before temperature."""
+
+    images: Sequence[LabelledImage]
+    logits: Floats
+    names: Sequence[str]
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """The class that each image is called."""
+        return tuple(self.names[row] for row in self.logits.argmax(axis=1)) if self.images else ()
+
+    @property
+    def chances(self) -> Floats:
+        """Probabilities, `(images, classes)`, at one temperature that is fitted to all of these images."""
+        truth = [image.class_name for image in self.images]
+        return softmax(self.logits, fit_to(self.logits, truth, self.names))
+
+
+def outside(
+    lesson: Lesson,
+    *others: Vectors,
+    only: Iterable[int] | None = None,
+    most_folds: int = MOST_FOLDS,
+    each: Callable[[], None] = lambda: None,
+) -> Outside:
+    """Training images, those of `others` (a holdout: the whole fit has not learned it), or of all these `only` some frames.
+
+    Without the blocks of some images there may be fewer than two classes left, and nothing to ask; these are not among them.
+    `each` is called between the fits; it may wait, or end it all by raising.
+    """
+    wanted = None if only is None else set(only)
+    images, blocks = lesson.training.images, np.array([image.block_id for image in lesson.training.images])
+    asked = np.array([wanted is None or image.frame_id in wanted for image in images], np.bool_)
+    head = InstantHead(lesson.training.vectors, lesson.targets.tolist(), lesson.prior, lesson.inputs.penalty)
+    found: list[LabelledImage] = []
+    logits: list[Floats] = []
+    for fold in _folds(blocks[asked], most_folds):
+        each()
+        left_out = np.isin(blocks, fold)
+        if len(np.unique(lesson.targets[~left_out])) >= 2:
+            rows = np.flatnonzero(left_out & asked)
+            found += [images[row] for row in rows.tolist()]
+            logits.append(head.without(left_out).logits(lesson.training.identity[rows]))
+    for other in others:
+        rows = np.array([i for i, one in enumerate(other.images) if wanted is None or one.frame_id in wanted], np.intp)
+        found += [other.images[row] for row in rows.tolist()]
+        logits.append(head.layer.logits(other.identity[rows]))
+    return Outside(found, np.concatenate([np.empty((0, len(lesson.names)), np.float32), *logits]), lesson.names)
+
+
+def _folds(blocks: NDArray[np.intp], most: int) -> list[NDArray[np.intp]]:
+    """Numbers of blocks that are left out together: neighbours far apart, so that each part of the time keeps witnesses."""
+    there = np.unique(blocks)
+    return [there[first::most] for first in range(min(most, len(there)))]

@@ -1,0 +1,73 @@
+"""A model as it would answer, examined on images that it did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from posture_daemon.domain import Floats, PostureClass
+from posture_daemon.learning.calibration import calibration
+from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.learning.features import Vectors
+from posture_daemon.learning.linear_layer import Linear
+from posture_daemon.training.promotion import Answers
+from posture_daemon.vision.head import Head, softmax
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A linear layer, the class of each of its rows, and its temperature."""
+
+    layer: Linear
+    names: Sequence[str]
+    temperature: float
+
+    def logits(self, images: Vectors) -> Floats:
+        """Scores of the pictures as they are, `(images, classes)`."""
+        return self.layer.logits(images.identity)
+
+    def evaluate(self, images: Vectors) -> Evaluation:
+        """What it gets right of these images."""
+        return evaluate(softmax(self.logits(images), self.temperature), self.names, images.truth)
+
+    def called(self, images: Vectors) -> tuple[str, ...]:
+        """The class that it calls each image."""
+        return tuple(self.names[row] for row in self.logits(images).argmax(axis=1)) if images.images else ()
+
+
+@dataclass(frozen=True, eq=False)
+class Challenger:
+    """What a training gives: a head that is not yet anybody's champion."""
+
+    head: Head
+    classes: tuple[PostureClass, ...]
+    temperature: float
+    evaluation: Evaluation
+    incumbent_evaluation: Evaluation | None
+    answers: Answers
+    test: dict[str, Any] | None
+    report: dict[str, Any]
+    new_labels: dict[str, Any] | None = None
+    """What it and the incumbent say of labels that the incumbent has not seen; see `new_labels.py`."""
+
+
+def answers(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> Answers:
+    """What each calls each image."""
+    ids = tuple(image.frame_id for image in images.images)
+    before = None if incumbent is None else incumbent.called(images)
+    return Answers(ids, tuple(images.truth), challenger.called(images), before)
+
+
+def report_on_test(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> dict[str, Any] | None:
+    """Both on the test images, which decide nothing; `None` when there are none."""
+    if not images.images:
+        return None
+    before = None if incumbent is None else incumbent.evaluate(images).as_json()
+    return {"challenger": challenger.evaluate(images).as_json(), "incumbent": before}
+
+
+def calibration_report(images: Vectors, challenger: Candidate) -> dict[str, float | int | None]:
+    """How far its confidences are off on these images, before and after its temperature; see `calibration`."""
+    blocks = [image.block_id for image in images.images]
+    return calibration(challenger.logits(images), images.truth, challenger.names, blocks)

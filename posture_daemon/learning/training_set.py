@@ -1,0 +1,101 @@
+"""All that a training learns from: the labelled images as vectors, the classes, and what was known before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posture_daemon.domain import Floats, ModelVersion, PostureClass, Split
+from posture_daemon.errors import TrainingError
+from posture_daemon.learning.feature_cache import FeatureCache
+from posture_daemon.learning.feature_space import Inputs
+from posture_daemon.learning.features import FeatureSource, Recipe, Vectors
+from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
+from posture_daemon.learning.linear_layer import Linear
+from posture_daemon.learning.sample_weights import image_counts
+from posture_daemon.ports import Backbone
+from posture_daemon.store import Store
+from posture_daemon.vision.head import Head
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Training images with their views, holdout images as they are; `prior` has a row for each of `classes`."""
+
+    classes: tuple[PostureClass, ...]
+    inputs: Inputs
+    training: Vectors
+    holdout: Vectors
+    prior: Linear
+    source: FeatureSource
+    sessions: Mapping[int, int]  # session of each time block
+    groups: Mapping[int, int]  # of frames that the owner answered: the step in which they did
+
+    @property
+    def counts(self) -> Floats:
+        """For how many images each training image counts, `(images,)`."""
+        images = self.training.images
+        sessions = [self.sessions.get(image.block_id, -1) for image in images]
+        return image_counts(sessions, [self.groups.get(image.frame_id) for image in images])
+
+    @property
+    def names(self) -> list[str]:
+        """The classes in the order of the layer's rows."""
+        return [c.name for c in self.classes]
+
+    @property
+    def targets(self) -> NDArray[np.intp]:
+        """Row of the class of each training image, `(images,)`."""
+        row = {name: number for number, name in enumerate(self.names)}
+        return np.array([row[name] for name in self.training.truth], np.intp)
+
+
+def gather(
+    store: Store,
+    incumbent: ModelVersion,
+    backbone: Backbone,
+    cache: FeatureCache,
+    recipe: Recipe,
+    orders: Uninterrupted = UNINTERRUPTED,
+) -> Lesson:
+    """Gather it for a challenger of the incumbent. Raises `TrainingError` when there is nothing to learn from."""
+    head = Head.from_bytes(store.models.read_head(incumbent.head_sha256))
+    inputs = Inputs.of(head, is_base=incumbent.is_base)
+    images = store.labels.labelled()
+    source = FeatureSource(store, backbone, cache, inputs, recipe, orders)
+    training = source.load([i for i in images if i.split is Split.TRAIN], recipe.views)
+    holdout = source.load([i for i in images if i.split is Split.HOLDOUT], views=0)
+    classes = classes_to_learn(store, incumbent, training.truth)
+    if not training.images or len(classes) < 2:
+        raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
+    prior = _prior(store, incumbent, inputs, [c.name for c in classes])
+    sessions, groups = store.labels.sessions(), store.labels.steps()
+    return Lesson(classes, inputs, training, holdout, prior, source, sessions, groups)
+
+
+def classes_to_learn(store: Store, incumbent: ModelVersion, learned: Iterable[str]) -> tuple[PostureClass, ...]:
+    """The incumbent's classes in their order, then new ones that are `learned` from at least one image: a beginning."""
+    new = set(learned) - {c.name for c in incumbent.classes}
+    return (*incumbent.classes, *(c for c in store.labels.classes() if c.name in new))
+
+
+def _prior(store: Store, incumbent: ModelVersion, inputs: Inputs, names: list[str]) -> Linear:
+    """What was known before the owner's first label: the layer of the oldest ancestor that reads the same inputs.
+
+    Not the incumbent's: it was fitted to these very labels, so each training would loosen the penalty of the one before.
+    From the ancestor the result depends on the labels alone, not on how often they were trained on.
+    """
+    oldest = incumbent
+    while (
+        oldest.parent_id is not None
+        and (parent := store.models.get(oldest.parent_id)).backbone_sha256 == oldest.backbone_sha256
+    ):
+        oldest = parent
+    head = Head.from_bytes(store.models.read_head(oldest.head_sha256))
+    origin = Inputs.of(head, is_base=oldest.is_base)
+    if origin.key != inputs.key:  # a strategy in between has moved the convolution
+        oldest, origin = incumbent, inputs
+    return origin.start([c.name for c in oldest.classes], names)

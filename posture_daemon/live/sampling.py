@@ -1,0 +1,161 @@
+"""Should this frame be kept for the owner, and why? Pure state, driven by the frames' own clock."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posture_daemon.domain import LEAST_DOUBT, Floats, Prediction, Reason
+from posture_daemon.settings import QueueSettings
+from posture_daemon.vision.novelty import REMEMBERED, Nearness, novel_below
+
+__all__ = ["REMEMBERED", "Kept", "Noticed", "Router"]
+
+MINUTE_S, HOUR_S = 60.0, 3600.0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The reason, one line that explains it to the owner, and how useful (0-1) an answer is likely to be."""
+
+    reason: Reason
+    explanation: str
+    usefulness: float = 1.0
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What others noticed about a frame: from which posture to which it has just `changed`, and what the `other` model says."""
+
+    changed: tuple[str, str] | None = None
+    other: tuple[str, float] | None = None
+
+
+NOTHING = Noticed()
+
+
+class Router:
+    """Keeps frames that teach, at a bounded rate a reason, never two alike. `counts` tells what became of the rest."""
+
+    def __init__(self, settings: QueueSettings, rng: Random) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._seen, self._labelled = Nearness(), Nearness()
+        self._novel_below: float | None = None
+        self._all = _Rate(MINUTE_S, settings.most_per_minute)
+        self._rates = {
+            Reason.UNCERTAIN: _Rate(HOUR_S, settings.uncertain_per_hour),
+            Reason.DISAGREEMENT: _Rate(HOUR_S, settings.disagreement_per_hour),
+            Reason.NOVEL: _Rate(HOUR_S, settings.novel_per_hour),
+            Reason.TRANSITION: _Rate(HOUR_S, settings.transition_per_hour),
+            Reason.AUDIT: _Rate(HOUR_S, settings.audit_per_hour),
+        }
+        self.counts: Counter[str] = Counter()
+
+    def remember(self, pooled: Iterable[NDArray[np.float16]]) -> None:
+        """Replace what a frame may be too like: pooled features of frames that were kept before, by the present backbone."""
+        self._seen.replace(pooled)
+
+    def learn(self, pooled: Floats, blocks: NDArray[np.intp]) -> None:
+        """Replace what counts as labelled: pooled features `(n, width)` by the present backbone, and their time blocks."""
+        self._labelled.replace(pooled)
+        self._novel_below = novel_below(pooled, blocks, self._settings.novel_share)
+
+    def route(self, prediction: Prediction, at: float, noticed: Noticed = NOTHING) -> Kept | None:
+        """Decide about one frame. One to keep counts against the rates; once it is stored, tell `stored`."""
+        reasons = list(self._reasons(prediction, noticed))
+        if not reasons:
+            self.counts["sure"] += 1
+            return None
+        allowed = [kept for kept in reasons if self._within_rates(kept.reason, at)]
+        if not allowed:
+            self.counts["over the rate"] += 1
+            return None
+        if self._is_duplicate(prediction):
+            self.counts["near-duplicate"] += 1
+            return None
+        self._count(allowed[0].reason, at)
+        return allowed[0]
+
+    def wrong(self, prediction: Prediction) -> Kept:
+        """The owner says that this is wrong: always kept."""
+        said = f"{prediction.label} at {prediction.confidence:.0%}" if prediction.classes else "no class"
+        return Kept(Reason.WRONG, f"you said that this was wrong: {said}")
+
+    def stored(self, prediction: Prediction) -> None:
+        """The frame lies in the queue: what looks like it is a near-duplicate from here on."""
+        self._seen.add(prediction.features.pooled)
+        self.counts["kept"] += 1
+
+    def _reasons(self, prediction: Prediction, noticed: Noticed) -> Iterator[Kept]:
+        """All that speaks for a frame, the most telling first."""
+        if not prediction.classes:
+            yield Kept(Reason.NO_CLASSES, "the model has not learned any of your classes yet")
+            return
+        said, doubt = f"{prediction.label} at {prediction.confidence:.0%}", _doubt(prediction.probabilities)
+        yield from _disagreement(said, prediction, noticed, doubt)
+        if noticed.changed is not None:
+            words = f"the posture shown has just changed from {noticed.changed[0]} to {noticed.changed[1]}"
+            yield _kept(Reason.TRANSITION, words, doubt)
+        if prediction.confidence < self._settings.unsure_below:
+            limit = f"{self._settings.unsure_below:.0%}"
+            yield _kept(Reason.UNCERTAIN, f"the model says {said}, below your threshold of {limit}", doubt)
+        if self._is_novel(prediction):
+            yield _kept(Reason.NOVEL, f"it looks unlike every frame you have labelled; the model says {said}", doubt)
+        if self._rng.random() < self._settings.audit_share:
+            yield _kept(Reason.AUDIT, f"picked at random to check a sure answer: {said}", doubt)
+
+    def _is_novel(self, prediction: Prediction) -> bool:
+        limit = self._novel_below
+        return limit is not None and self._labelled.nearest(prediction.features.pooled) < limit
+
+    def _is_duplicate(self, prediction: Prediction) -> bool:
+        pooled, limit = prediction.features.pooled, self._settings.duplicate_cosine
+        return max(self._seen.nearest(pooled), self._labelled.nearest(pooled)) >= limit
+
+    def _within_rates(self, reason: Reason, at: float) -> bool:
+        rate = self._rates.get(reason)
+        return self._all.allows(at) and (rate is None or rate.allows(at))
+
+    def _count(self, reason: Reason, at: float) -> None:
+        self._all.count(at)
+        if reason in self._rates:
+            self._rates[reason].count(at)
+
+
+class _Rate:
+    """At most `most` in any span of `span_s` seconds. A clock that jumps back starts a new span."""
+
+    def __init__(self, span_s: float, most: float) -> None:
+        self._span_s, self._most = span_s, most
+        self._at: deque[float] = deque()
+
+    def allows(self, at: float) -> bool:
+        while self._at and not at - self._span_s < self._at[0] <= at:
+            self._at.popleft()
+        return len(self._at) < self._most
+
+    def count(self, at: float) -> None:
+        self._at.append(at)
+
+
+def _disagreement(said: str, prediction: Prediction, noticed: Noticed, doubt: float) -> Iterator[Kept]:
+    if noticed.other is not None and noticed.other[0] != prediction.label:
+        name, confidence = noticed.other
+        words = f"the model says {said}, the one before it {name} at {confidence:.0%}"
+        yield _kept(Reason.DISAGREEMENT, words, doubt)
+
+
+def _kept(reason: Reason, explanation: str, doubt: float) -> Kept:
+    return Kept(reason, explanation, max(doubt, LEAST_DOUBT.get(reason.value, 0.0)))
+
+
+def _doubt(chances: Floats) -> float:
+    """1 less the margin between the two most probable classes."""
+    best = np.sort(chances)[-2:]
+    return float(1 - best[-1] + best[0]) if len(best) == 2 else 0.0

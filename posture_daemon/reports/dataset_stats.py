@@ -1,0 +1,154 @@
+"""What the labels in the store can teach, and what they cannot show: classes × splits × time blocks, and warnings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posture_daemon.domain import Floats, LabelledImage, PostureClass, Split
+from posture_daemon.labelling.session import Labelling
+from posture_daemon.reports.advice import advice
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+
+MOST_IMBALANCE = 5
+"""The largest class may have so many times the training images of the smallest."""
+
+
+@dataclass(frozen=True)
+class ClassStats:
+    """Labelled images and time blocks of one class, per split; a block counts for every class that it has images of."""
+
+    posture_class: PostureClass
+    images: Mapping[Split, int]
+    blocks: Mapping[Split, int]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A held-out image that a training image is too like: the holdout would reward remembering it."""
+
+    held_out: int
+    training: int
+    cosine: float
+
+
+@dataclass(frozen=True)
+class DatasetStats:
+    """`compared` of the labelled images have features of the champion's backbone, so that leaks among them can be seen."""
+
+    classes: tuple[ClassStats, ...]
+    leaks: tuple[Leak, ...]
+    compared: int
+    warnings: tuple[str, ...]
+    advice: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "classes": [
+                {
+                    "name": c.posture_class.name,
+                    "role": c.posture_class.role.value,
+                    "images": {split.value: number for split, number in c.images.items()},
+                    "blocks": {split.value: number for split, number in c.blocks.items()},
+                }
+                for c in self.classes
+            ],
+            "leaks": [vars(leak) for leak in self.leaks],
+            "compared": self.compared,
+            "warnings": list(self.warnings),
+            "advice": list(self.advice),
+        }
+
+
+def dataset_stats(store: Store, settings: Settings) -> DatasetStats:
+    """Look at all labels. Reads only, except that classes of the champion become the owner's, as in every front end."""
+    images = store.labels.labelled()
+    owned = Labelling(store, settings.labels, time.time).classes()
+    counts, blocks = store.labels.counts(), store.labels.block_counts()
+    classes = tuple(
+        ClassStats(c, counts[c.name], {split: blocks.get((c.name, split), 0) for split in Split}) for c in owned
+    )
+    leaks, compared = _leaks(store, images, settings.queue.duplicate_cosine)
+    few = settings.promotion.min_class_images
+    warnings = (
+        *_leak_warnings(leaks, compared, len(images)),
+        *_class_warnings(classes),
+        *_split_warnings(classes, few),
+    )
+    return DatasetStats(classes, leaks, compared, warnings, tuple(advice(store, settings)))
+
+
+def _leaks(store: Store, images: Sequence[LabelledImage], limit: float) -> tuple[tuple[Leak, ...], int]:
+    """Each held-out image with its nearest training image, where the cosine of their features reaches the limit.
+
+    Features lie with the frames of the camera; imported pictures have none. The same picture cannot be there twice.
+    """
+    champion = store.models.champion()
+    pooled = {} if champion is None else store.queue.pooled((i.frame_id for i in images), champion.backbone_sha256)
+    training = [i.frame_id for i in images if i.split is Split.TRAIN and i.frame_id in pooled]
+    held_out = [i.frame_id for i in images if i.split is not Split.TRAIN and i.frame_id in pooled]
+    if not training or not held_out:
+        return (), len(pooled)
+    cosines = _unit([pooled[id_] for id_ in held_out]) @ _unit([pooled[id_] for id_ in training]).T
+    nearest = cosines.argmax(axis=1)
+    found = zip(held_out, nearest, cosines.max(axis=1), strict=True)
+    return tuple(Leak(id_, training[at], round(float(c), 4)) for id_, at, c in found if c >= limit), len(pooled)
+
+
+def _unit(vectors: Sequence[NDArray[np.float16]]) -> Floats:
+    """Rows of length 1."""
+    rows = np.array(vectors, np.float32)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
+
+
+def _leak_warnings(leaks: Sequence[Leak], compared: int, images: int) -> list[str]:
+    found = []
+    if leaks:
+        worst = max(leaks, key=lambda leak: leak.cosine)
+        found.append(
+            f"{len(leaks)} held-out images look like training images (closest: frame {worst.held_out} and frame "
+            f"{worst.training}, cosine {worst.cosine:.3f}), so the holdout flatters"
+        )
+    if compared < images:
+        found.append(f"{images - compared} of {images} images have no stored features and were not searched for leaks")
+    return found
+
+
+def _class_warnings(classes: Sequence[ClassStats]) -> list[str]:
+    found = []
+    sizes = {c.posture_class.name: c.images[Split.TRAIN] for c in classes if c.images[Split.TRAIN]}
+    if sizes:
+        most, least = max(sizes, key=lambda n: sizes[n]), min(sizes, key=lambda n: sizes[n])
+        if sizes[most] > MOST_IMBALANCE * sizes[least]:
+            found.append(f"'{most}' has {sizes[most]} training images, '{least}' only {sizes[least]}")
+    for c in classes:
+        name, labels = c.posture_class.name, sum(c.images.values())
+        if labels == 0:
+            found.append(f"'{name}' has no labels")
+        elif sum(c.blocks.values()) == 1:
+            found.append(f"'{name}' comes from a single time block, and no other can show whether it was learned")
+        elif c.images[Split.TRAIN] == 0:
+            found.append(f"'{name}' has no training images")
+        elif c.images[Split.HOLDOUT] == 0:
+            found.append(f"'{name}' has no held-out images, so nothing shows how well it is learned")
+    return found
+
+
+def _split_warnings(classes: Sequence[ClassStats], few: int) -> list[str]:
+    """Of the holdout and the test set as a whole; `few` images of a class are too few to tell."""
+    found = []
+    judged = [c.posture_class.name for c in classes if c.images[Split.HOLDOUT]]
+    if len(judged) == 1 and len(classes) > 1:
+        found.append(f"the holdout only has '{judged[0]}': a model that always says so would look perfect")
+    for split, word in ((Split.HOLDOUT, "held-out"), (Split.TEST, "test")):
+        short = [f"'{c.posture_class.name}' {c.images[split]}" for c in classes if 0 < c.images[split] < few]
+        if short:
+            found.append(f"few {word} images (below {few}): {', '.join(short)}")
+    return found

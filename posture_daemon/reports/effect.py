@@ -1,0 +1,96 @@
+"""Did my label change anything? What a training turned round, in sentences. Pure: `status` needs no solver to say it.
+
+The answers to the holdout decide the promotion and are recorded with every run. The owner's new labels, those that the
+incumbent has not seen, are asked too (`new_labels.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from posture_daemon.training.promotion import Answers
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An image that the challenger calls differently than the incumbent did. `new` is one of the new labels."""
+
+    frame_id: int
+    truth: str
+    before: str
+    after: str
+    new: bool
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a run changed: answers to the holdout, and to the new labels, `None` where nothing was recorded.
+
+    `asked_of` is the number of new labels, of which `new` could be asked out of sample.
+    """
+
+    holdout: Answers | None
+    new: Answers | None
+    asked_of: int
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Any]) -> Effect:
+        """Read the record of a run."""
+        holdout, new = metrics.get("answers"), metrics.get("new_labels")
+        return cls(
+            None if holdout is None else Answers.from_json(holdout),
+            None if new is None else Answers.from_json(new),
+            0 if new is None else int(new["of"]),
+        )
+
+    def flips(self) -> list[Flip]:
+        """Every image whose answer changed; a new label of the holdout is named once, as held out."""
+        held_out = set() if self.holdout is None else set(self.holdout.frame_ids)
+        new = [flip for flip in _flips(self.new, new=True) if flip.frame_id not in held_out]
+        return [*_flips(self.holdout, new=False), *new]
+
+    def sentences(self) -> list[str]:
+        """One on the holdout and one on the new labels, as far as there is something to compare."""
+        found = []
+        if self.holdout is not None and self.holdout.incumbent is not None and self.holdout.truth:
+            found.append(f"On the holdout: {_by_class(self.holdout)}.")
+        if self.new is not None and self.new.incumbent is not None:
+            found.append(_on_new_labels(self.new, self.asked_of))
+        return found
+
+
+def _flips(answers: Answers | None, *, new: bool) -> list[Flip]:
+    if answers is None or answers.incumbent is None:
+        return []
+    rows = zip(answers.frame_ids, answers.truth, answers.incumbent, answers.challenger, strict=True)
+    return [Flip(frame_id, truth, was, now, new) for frame_id, truth, was, now in rows if was != now]
+
+
+def _by_class(answers: Answers) -> str:
+    """The classes with images that are right now or no longer, those with the most first."""
+    flips = _flips(answers, new=False)
+    more = Counter(flip.truth for flip in flips if flip.after == flip.truth)
+    fewer = Counter(flip.truth for flip in flips if flip.before == flip.truth)
+    if not more and not fewer:
+        return "no image that was right is wrong now, and none the other way round"
+    parts = []
+    for name, _ in (more + fewer).most_common():
+        said = [f"{more[name]} more right"] if more[name] else []
+        said += [f"{fewer[name]} fewer" if more[name] else f"{fewer[name]} fewer right"] if fewer[name] else []
+        parts.append(f"{name}: {', '.join(said)}")
+    return "; ".join(parts)
+
+
+def _on_new_labels(new: Answers, asked_of: int) -> str:
+    asked, known = len(new.truth), new.incumbent or ()
+    if asked == 0:
+        return f"Your {asked_of} new labels cannot be asked yet: without their time blocks fewer than two classes are left."
+    before, after = (sum(map(str.__eq__, new.truth, called)) for called in (known, new.challenger))
+    of = f"{asked} new labels" if asked == asked_of else f"{asked_of} new labels, {asked} can be asked, and of these"
+    return (
+        f"Of your {of} the model before was right on {before}, this one is on {after}, asked without having learned their "
+        "time blocks."
+    )

@@ -1,0 +1,94 @@
+"""Second copies of model files: those that a backup needs in order to answer, and the starter's, which is in the package.
+
+They lie beside the backups in `models/`, laid out as in the data folder's own `models/` and found by their content as there:
+each file once, however many backups need it. A backup folder that is carried away is enough to get going again.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from posture_daemon.domain import ModelVersion
+from posture_daemon.store.files import sha256_of
+from posture_daemon.store.model_folder import ModelFolder
+from posture_daemon.store.sqlite_copy import reader
+
+log = logging.getLogger(__name__)
+
+STARTER = Path(__file__).parents[1] / "assets" / "starter"
+"""The model that comes with the package."""
+
+SPARES = "models"
+
+Needed = tuple[str, str]
+"""The digests of a version's head and backbone."""
+
+
+class Spares:
+    """The second copies in one folder of backups."""
+
+    def __init__(self, models: ModelFolder, backups: Path) -> None:
+        self._models = models
+        self._kept = ModelFolder(backups / SPARES)
+
+    def add_for(self, copies: Iterable[Path]) -> None:
+        """Have what champion and previous of each of these databases need. Raises `OSError`."""
+        for head, backbone in needed_by(copies)[0]:
+            if self._models.has_head(head) and not self._kept.has_head(head):
+                self._kept.add_head(self._models.head_path(head).read_bytes())
+            if self._models.has_backbone(backbone) and not self._kept.has_backbone(backbone):
+                self._kept.add_backbone(self._models.backbone_folder(backbone), backbone)
+
+    def remove_others(self, copies: Iterable[Path]) -> None:
+        """Delete what none of these needs; nothing when one of them cannot be asked. Only for a folder of our own."""
+        needed, all_read = needed_by(copies)
+        if not all_read:
+            return
+        heads = {self._kept.head_path(head) for head, _ in needed}
+        backbones = {self._kept.backbone_folder(backbone) for _, backbone in needed}
+        for path in set(self._kept.entries()) - heads - backbones:
+            self._kept.remove(path)
+
+    def mend(self, version: ModelVersion) -> list[Path]:
+        """Replace what is damaged of a version where there is a sound copy; returns what was. Raises `OSError`."""
+        broken = self._models.damage(version)
+        for path in broken:
+            if path == self._models.head_path(version.head_sha256):
+                self._mend_head(version.head_sha256)
+            else:
+                self._mend_backbone(version.backbone_sha256)
+        still = self._models.damage(version) if broken else []
+        return [path for path in broken if path not in still]
+
+    def _mend_head(self, sha256: str) -> None:
+        for path in (self._kept.head_path(sha256), STARTER / "head.safetensors"):
+            data = path.read_bytes() if path.exists() else b""
+            if sha256_of(data) == sha256:
+                self._models.add_head(data)
+                return
+
+    def _mend_backbone(self, sha256: str) -> None:
+        onnx = STARTER / "backbone.onnx"
+        if self._kept.has_backbone(sha256):
+            self._models.add_backbone(self._kept.backbone_folder(sha256), sha256)
+        elif onnx.exists() and sha256_of(onnx.read_bytes()) == sha256:
+            self._models.add_backbone(STARTER, sha256)
+
+
+def needed_by(copies: Iterable[Path]) -> tuple[set[Needed], bool]:
+    """Digests that the roles of these databases need, and whether all of them could be read."""
+    query = "SELECT head_sha256, backbone_sha256 FROM model_roles JOIN model_versions ON model_versions.id = version_id"
+    needed: set[Needed] = set()
+    all_read = True
+    for path in copies:
+        try:
+            with closing(reader(path)) as connection:
+                needed.update(connection.execute(query).fetchall())
+        except sqlite3.Error as error:
+            log.warning("the models that %s needs cannot be told: %s", path, error)
+            all_read = False
+    return needed, all_read

@@ -1,0 +1,120 @@
+"""What the gate is told besides the device: labels, times, the owner, and what the training would take."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from posture_daemon.domain import Decision, ModelVersion, Role, Split, Strategy, TrainingRun
+from posture_daemon.learning.features import Recipe
+from posture_daemon.ports import ResourceProbe
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.training.gate import TrainingFacts, decide, in_window
+from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
+from posture_daemon.training.memory_estimate import MB, Load, expected_bytes
+from posture_daemon.training.strategies import FitPlan
+
+
+class Readiness:
+    """Gathers the facts of this moment. `away` tells for how many seconds the owner has been away, if anybody can tell."""
+
+    def __init__(
+        self,
+        store: Store,
+        probe: ResourceProbe,
+        settings: Settings,
+        clock: Callable[[], float],
+        away: Callable[[], float | None],
+    ) -> None:
+        self._store, self._probe, self._settings = store, probe, settings
+        self._clock, self._away = clock, away
+
+    def decide(self, incumbent: ModelVersion, strategy: Strategy) -> Decision:
+        """What the gate says now to a training from this incumbent."""
+        return decide(self._probe.read(), self._facts(incumbent, strategy), self._settings)
+
+    def _facts(self, incumbent: ModelVersion, strategy: Strategy) -> TrainingFacts:
+        labels, runs, training, now = self._store.labels, self._store.runs, self._settings.training, self._clock()
+        new, attempts = labels.new(runs.labels_learned()), runs.attempts()
+        enough_at = new[training.min_new_labels - 1][1] if len(new) >= training.min_new_labels else None
+        job = self.job(incumbent, strategy, attempts)
+        return TrainingFacts(
+            new_labels=Counter(name for name, _ in new),
+            images_per_class=tuple(per_split[Split.TRAIN] for per_split in labels.counts().values()),
+            seconds_since_training=now - attempts[0].started_at if attempts else None,
+            knows_classes=not incumbent.is_base,
+            waiting_s=None if enough_at is None else now - enough_at,
+            away_s=self._away(),
+            sees_away=any(c.role is Role.AWAY for c in incumbent.classes),
+            minute=_minute(now),
+            need_bytes=expected_bytes(self.load(incumbent, job), attempts),
+            hopeless=max(0, out_of_memory_in_a_row(attempts, strategy) - self._halvings(strategy)),
+            paused=self._paused(),
+        )
+
+    def job(
+        self, incumbent: ModelVersion, strategy: Strategy, attempts: Sequence[TrainingRun] | None = None
+    ) -> TrainingJob:
+        """What the training process would be told now; after one that ran out of memory, to do less at a time."""
+        training = self._settings.training
+        job = TrainingJob(
+            data_dir=str(self._store.folder),
+            incumbent_id=incumbent.id,
+            recipe=Recipe.of(training),
+            threads=training.threads,
+            nice=training.nice,
+            out_dir="",
+            strategy=strategy,
+            plan=FitPlan(**self._settings.strategies.model_dump()),
+            memory_most_bytes=self._settings.limits.memory_most_mb * MB,
+        )
+        known = self._store.runs.attempts() if attempts is None else attempts
+        return job.smaller(out_of_memory_in_a_row(known, strategy))
+
+    def _halvings(self, strategy: Strategy) -> int:
+        """How often the batch can be halved until it is a single image."""
+        batch = self._settings.training.batch if strategy is Strategy.REPLAY else self._settings.strategies.batch
+        return batch.bit_length() - 1
+
+    def load(self, incumbent: ModelVersion, job: TrainingJob) -> Load:
+        """How large this training is."""
+        backbone_bytes, image_size = self._store.models.backbone_size(incumbent.backbone_sha256)
+        return Load(
+            strategy=job.strategy.value,
+            backbone_sha256=incumbent.backbone_sha256,
+            backbone_bytes=backbone_bytes,
+            image_size=image_size,
+            images=self._store.labels.total(),
+            views=job.recipe.views,
+            batch=job.batch,
+        )
+
+    def _paused(self) -> str | None:
+        """The owner's pause in words."""
+        now = self._clock()
+        pause = self._store.pauses.current(now)
+        if pause is None:
+            return None
+        how_long = "" if pause.until is None else f" for another {(pause.until - now) / 60:.0f} min"
+        return f"the owner has paused training{how_long}; posture-daemon resume ends that"
+
+    def refusal(self, *, forced: bool) -> Callable[[], str | None]:
+        """Why the owner does not want a running training to go on: a pause that began after it, or a window that has closed."""
+        pause_then = self._store.pauses.current(self._clock())
+
+        def refusal() -> str | None:
+            now = self._clock()
+            if self._store.pauses.current(now) != pause_then and (words := self._paused()):
+                return words
+            closed = not forced and not in_window(self._settings.schedule.windows, _minute(now))
+            return f"the time for training ({self._settings.schedule.windows.strip()}) is over" if closed else None
+
+        return refusal
+
+
+def _minute(now: float) -> int:
+    """Of the local day, 0-1439. Asked anew each time, so a change to summer time or another zone is followed."""
+    local = time.localtime(now)
+    return local.tm_hour * 60 + local.tm_min

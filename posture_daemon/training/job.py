@@ -1,0 +1,62 @@
+"""What the training process is told, and how a training is made smaller after one that ran out of memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+
+from posture_daemon.domain import Failure, Strategy, TrainingRun
+from posture_daemon.learning.features import Recipe
+from posture_daemon.training.strategies import FitPlan
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """As JSON in the request file. From `memory_most_bytes` on the kernel refuses the process more memory; `None`: never."""
+
+    data_dir: str
+    incumbent_id: int
+    recipe: Recipe
+    threads: int
+    nice: int
+    out_dir: str
+    strategy: Strategy = Strategy.REPLAY
+    plan: FitPlan = field(default_factory=FitPlan)
+    memory_most_bytes: int | None = None
+
+    def to_json(self) -> str:
+        """For the request file."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainingJob:
+        """Read the request file."""
+        data = json.loads(text)
+        parts = {"recipe": Recipe(**data["recipe"]), "plan": FitPlan(**data["plan"])}
+        return cls(**{**data, **parts, "strategy": Strategy(data["strategy"])})
+
+    @property
+    def batch(self) -> int:
+        """Images that go through the network at a time."""
+        return self.recipe.batch if self.strategy is Strategy.REPLAY else self.plan.batch
+
+    def smaller(self, times: int) -> TrainingJob:
+        """Half the batch, so many times, down to single images; and on one thread, since each thread holds a batch."""
+        if times <= 0:
+            return self
+        recipe = replace(self.recipe, batch=max(1, self.recipe.batch >> times), threads=1)
+        return replace(self, recipe=recipe, plan=replace(self.plan, batch=max(1, self.plan.batch >> times)))
+
+
+def out_of_memory_in_a_row(attempts: Iterable[TrainingRun], strategy: Strategy) -> int:
+    """How many trainings in a row, the newest first, have run out of memory; another failure in between says nothing."""
+    count = 0
+    for run in attempts:
+        if run.metrics.get("load", {}).get("strategy", strategy.value) != strategy.value:
+            continue
+        failure = run.metrics.get("failure")
+        if failure is None:
+            break
+        count += failure == Failure.OUT_OF_MEMORY.value
+    return count

@@ -1,0 +1,82 @@
+"""One training while it runs: asks the supervisor each second, remembers what it took, and tells the record when news come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from posture_daemon.domain import Failure, Order
+from posture_daemon.errors import PostureError
+from posture_daemon.ports import ResourceProbe, TrainingSeen
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.training.run_control import Instruction, Sight, Supervisor
+
+log = logging.getLogger(__name__)
+
+MOST_INTERRUPTIONS = 50
+"""Pauses and ends that the record of a run keeps; a run that has more is telling nothing new."""
+
+
+class Attempt:
+    """The supervision of one run. `refusal` says in words why the owner does not want it to go on, or `None`."""
+
+    def __init__(
+        self,
+        run_id: int,
+        store: Store,
+        probe: ResourceProbe,
+        settings: Settings,
+        refusal: Callable[[], str | None],
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.run_id = run_id
+        self._store, self._probe, self._refusal = store, probe, refusal
+        self._clock, self._monotonic = clock, monotonic
+        self._supervisor = Supervisor(settings, monotonic())
+        self._order = Order.RUN
+        self._peak_bytes: int | None = None
+        self._interruptions: list[dict[str, Any]] = []
+        self.failure: Failure | None = None
+
+    def supervise(self, seen: TrainingSeen) -> Instruction:
+        """Implements `ports.Supervise`."""
+        if seen.memory_bytes is not None:
+            self._peak_bytes = max(seen.memory_bytes, self._peak_bytes or 0)
+        said = self._supervisor.look(Sight(self._probe.read(), seen.memory_bytes, self._refused()), self._monotonic())
+        self.failure = said.failure
+        if said.order is not self._order:
+            self._tell(said)
+        self._order = said.order
+        return said
+
+    def _refused(self) -> str | None:
+        """A database that is busy for once says nothing, and costs no training."""
+        try:
+            return self._refusal()
+        except PostureError as error:
+            log.warning("whether training run %d may go on could not be read: %s", self.run_id, error)
+            return None
+
+    def metrics(self, reported_peak_bytes: int | None = None) -> dict[str, Any]:
+        """What the record of the run keeps of how it went; the larger of both peaks, for each sees what the other may miss."""
+        peak = max(self._peak_bytes or 0, reported_peak_bytes or 0)
+        return {
+            "peak_memory_bytes": peak or None,
+            "ran_s": round(self._supervisor.ran_s, 1),
+            "paused_s": round(self._supervisor.paused_s, 1),
+            "interruptions": self._interruptions,
+        }
+
+    def _tell(self, said: Instruction) -> None:
+        words = {Order.RUN: "goes on", Order.PAUSE: "pauses", Order.END: "ends"}[said.order]
+        log.info("training run %d %s: %s", self.run_id, words, said.reason)
+        if len(self._interruptions) < MOST_INTERRUPTIONS:
+            self._interruptions.append({"at": self._clock(), "order": said.order.value, "reason": said.reason})
+        try:
+            self._store.runs.note(self.run_id, f"paused: {said.reason}" if said.order is Order.PAUSE else said.reason)
+        except PostureError as error:
+            log.warning("how training run %d stands could not be written down: %s", self.run_id, error)

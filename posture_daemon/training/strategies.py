@@ -1,0 +1,175 @@
+"""The article's four strategies: where each one starts, what it learns from, and what it leaves alone.
+
+ultralytics itself trains them (`adapters/strategies`); here is only what tells them apart, and the judgement, which is the
+same as for the default.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from posture_daemon.domain import Floats, LabelledImage, ModelVersion, PostureClass, Split, Strategy
+from posture_daemon.errors import DatasetError, LabelError, TrainingError
+from posture_daemon.learning.calibration import fit_to
+from posture_daemon.learning.features import Vectors
+from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
+from posture_daemon.learning.linear_layer import Linear
+from posture_daemon.learning.scoring import Candidate, Challenger, calibration_report
+from posture_daemon.ports import Backbone
+from posture_daemon.store import Store
+from posture_daemon.store.files import sha256_of
+from posture_daemon.training.promotion import Answers
+from posture_daemon.vision.head import HIDDEN, Head
+from posture_daemon.vision.jpeg import decode
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS = "checkpoints"
+"""Folder of what unfinished trainings by ultralytics left, one per strategy, within the data folder."""
+
+BACKBONE_LAYERS = 10
+"""`freeze=10` leaves exactly the head to train."""
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """How long and how fast ultralytics trains; learning rates are AdamW's, before their decay.
+
+    With `watch_holdout` it also looks at the holdout after every epoch, which costs time and shows how it came along. It
+    never chooses the weights by that: those of the last epoch count.
+    """
+
+    epochs: int = 10
+    batch: int = 16
+    learning_rate: float = 0.001
+    finetune_learning_rate: float = 0.0002
+    watch_holdout: bool = False
+
+
+@dataclass(frozen=True)
+class Course:
+    """One strategy made definite: the version it starts from, its training images, and how it moves the weights."""
+
+    start: ModelVersion
+    images: Sequence[LabelledImage]
+    freeze: int
+    learning_rate: float
+
+
+def course_of(strategy: Strategy, store: Store, incumbent: ModelVersion, plan: FitPlan) -> Course:
+    """Say what this strategy means now. Raises `TrainingError` when it has nothing to learn from."""
+    only_new = strategy in (Strategy.NEW, Strategy.FINETUNE)
+    since = learned_at(store, incumbent) if only_new else float("-inf")
+    images = [image for image in store.labels.labelled(since) if image.split is Split.TRAIN]
+    if not images:
+        which = f" given since the training that model {incumbent.id} came from" if since > 0 else ""
+        raise TrainingError(f"There are no labels for training{which}, so the strategy {strategy.value} cannot learn.")
+    frozen = strategy is Strategy.FINETUNE
+    return Course(
+        start=root_of(store, incumbent) if strategy is Strategy.SCRATCH else incumbent,
+        images=images,
+        freeze=BACKBONE_LAYERS if frozen else 0,
+        learning_rate=plan.finetune_learning_rate if frozen else plan.learning_rate,
+    )
+
+
+def root_of(store: Store, version: ModelVersion) -> ModelVersion:
+    """The oldest ancestor: the base or the posture model that was imported."""
+    while version.parent_id is not None:
+        version = store.models.get(version.parent_id)
+    return version
+
+
+def learned_at(store: Store, version: ModelVersion) -> float:
+    """When the run that made this version began: labels given later are new to it. To an imported one all of them are."""
+    made = store.runs.of_challenger(version.id)
+    return float("-inf") if made is None else made.started_at
+
+
+def judge_fitted(
+    store: Store,
+    fitted: tuple[Head, tuple[PostureClass, ...], Backbone],
+    incumbent: tuple[ModelVersion, Backbone],
+    report: Mapping[str, Any],
+    orders: Uninterrupted = UNINTERRUPTED,
+) -> Challenger:
+    """Calibrate a head that ultralytics fitted, and judge it and the incumbent on the same holdout, each on its backbone."""
+    head, classes, backbone = fitted
+    version, old_backbone = incumbent
+    old_head = Head.from_bytes(store.models.read_head(version.head_sha256))
+    models = [(head, backbone), (old_head, old_backbone)]
+    new, old = vectors_of(store, Split.HOLDOUT, models, orders)
+    raw = candidate(head, [c.name for c in classes], 1.0)
+    after = replace(raw, temperature=fit_to(raw.logits(new), new.truth, raw.names))
+    before = None if version.is_base else candidate(old_head, [c.name for c in version.classes], version.temperature)
+    called = None if before is None else before.called(old)
+    return Challenger(
+        head=head,
+        classes=classes,
+        temperature=after.temperature,
+        evaluation=after.evaluate(new),
+        incumbent_evaluation=None if before is None else before.evaluate(old),
+        answers=Answers(tuple(i.frame_id for i in new.images), tuple(new.truth), after.called(new), called),
+        test=_on_test(store, models, after, before, orders),
+        report={
+            **report,
+            "holdout_images": dict(Counter(new.truth)),
+            "calibration": calibration_report(new, after),
+        },
+    )
+
+
+def candidate(head: Head, names: Sequence[str], temperature: float) -> Candidate:
+    """A whole head, to be examined on the hidden features of its own convolution."""
+    return Candidate(Linear(head.linear_weight, head.linear_bias), names, temperature)
+
+
+def vectors_of(
+    store: Store,
+    split: Split,
+    models: Sequence[tuple[Head, Backbone]],
+    orders: Uninterrupted = UNINTERRUPTED,
+) -> list[Vectors]:
+    """Hidden features of the readable images of a split, for each model; the same images for all.
+
+    Uncached: a backbone that has just been trained has no features yet, and the next training may never need them.
+    """
+    readable: list[LabelledImage] = []
+    rows: list[list[Floats]] = [[] for _ in models]
+    for image in (image for image in store.labels.labelled() if image.split is split):
+        try:
+            picture = decode(store.queue.jpeg(image.frame_id))
+        except (DatasetError, LabelError) as error:
+            log.warning("frame %d is left out: %s", image.frame_id, error)
+            continue
+        readable.append(image)
+        with orders.batch():
+            for of_model, (head, backbone) in zip(rows, models, strict=True):
+                of_model.append(head.hidden(backbone.extract(picture).map))
+    return [Vectors(readable, np.array(r, np.float32).reshape(len(r), 1, HIDDEN)) for r in rows]
+
+
+def labels_digest(images: Sequence[LabelledImage]) -> str:
+    """SHA-256 over frames and their classes: what exactly was learned from."""
+    return sha256_of(",".join(f"{image.frame_id}:{image.class_name}" for image in images).encode())
+
+
+def _on_test(
+    store: Store,
+    models: Sequence[tuple[Head, Backbone]],
+    after: Candidate,
+    before: Candidate | None,
+    orders: Uninterrupted,
+) -> dict[str, Any] | None:
+    """Both on the test images, which decide nothing; `None` when there are none."""
+    new, old = vectors_of(store, Split.TEST, models, orders)
+    if not new.images:
+        return None
+    incumbent = None if before is None else before.evaluate(old).as_json()
+    return {"challenger": after.evaluate(new).as_json(), "incumbent": incumbent}

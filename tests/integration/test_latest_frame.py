@@ -1,0 +1,264 @@
+"""The reader thread: the newest frame only, a lost camera reported once and brought back, and a prompt stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from posture_daemon.adapters.cameras import open_camera
+from posture_daemon.adapters.cameras.latest_frame import CameraState, NewestFrame, Patience
+from posture_daemon.adapters.cameras.opencv import NetworkCamera
+from posture_daemon.errors import CameraError
+from tests.scripted_camera import (
+    LONG_S,
+    QUICK,
+    Clock,
+    CountingEvent,
+    ScriptedCamera,
+    await_state,
+    frame,
+    lost,
+    started,
+)
+from tests.servers import MjpegServer
+
+
+def test_only_the_newest_frame_is_kept() -> None:
+    """A consumer that comes late gets the last of three frames, untouched but for its number."""
+    camera = ScriptedCamera()
+    with started(NewestFrame(camera, QUICK)) as reader:
+        camera.give(frame(0, at=1.0), frame(1, at=2.0), frame(2, at=3.0))
+        newest = reader.wait(after_sequence=2, timeout_s=LONG_S)
+        camera.give(None)
+
+    assert newest is not None
+    assert (newest.sequence, newest.captured_at) == (3, 3.0)
+
+
+def test_waiting_gives_up_after_the_timeout() -> None:
+    """A frame that was already seen is not given again: `None` after the time-out."""
+    camera = ScriptedCamera()
+    with started(NewestFrame(camera, QUICK)) as reader:
+        camera.give(frame())
+        first = reader.wait(0, LONG_S)
+        assert first is not None
+        assert reader.wait(first.sequence, 0.01) is None
+        camera.give(None)
+
+
+def test_numbers_keep_rising_when_the_camera_starts_again_at_zero() -> None:
+    """After a loss the camera counts from 0 again, the reader does not."""
+    camera = ScriptedCamera()
+    with started(NewestFrame(camera, QUICK)) as reader:
+        camera.give(frame(0), frame(1), lost(), frame(0))
+        newest = reader.wait(after_sequence=2, timeout_s=LONG_S)
+        state = reader.state
+        camera.give(None)
+
+    assert newest is not None
+    assert newest.sequence == 3
+    assert (state.status, state.frames, state.reopened, state.error) == ("running", 3, 1, None)
+    assert camera.opened == 2
+
+
+def test_a_loss_is_logged_once_however_often_reopening_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """One warning when it goes, one line when it is back; the failed attempts between them say nothing."""
+    camera = ScriptedCamera(
+        openings=[None, lost("no camera at x."), lost("no camera at x."), lost("still none."), None]
+    )
+    with caplog.at_level(logging.INFO), started(NewestFrame(camera, QUICK)) as reader:
+        camera.give(frame(), lost("camera scripted stopped."), frame())
+        assert reader.wait(1, LONG_S) is not None
+        camera.give(None)
+        await_state(reader, lambda state: state.status == "ended")
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "camera lost, will keep trying: camera scripted stopped."),
+        ("INFO", "camera scripted is back after 0 s"),
+        ("INFO", "camera scripted has come to its end after 2 frames"),
+    ]
+
+
+def test_the_delays_double_up_to_a_limit() -> None:
+    """A camera that is not there is asked after 0.5 and then every second, so one that returns is soon seen."""
+    stopping = CountingEvent(limit=5)
+    camera = ScriptedCamera(openings=[lost()] * 5)
+    with started(NewestFrame(camera, stopping=stopping)) as reader:
+        state = await_state(reader, lambda _: stopping.is_set())
+
+    assert stopping.delays == [0.5, 1.0, 1.0, 1.0, 1.0]
+    assert (state.status, state.error) == ("lost", "camera scripted stopped.")
+
+
+def test_the_delays_start_over_after_a_camera_has_held_out() -> None:
+    """One frame per opening is no recovery, so the delays go on growing; after `stale_s` of frames they begin anew."""
+    stopping, monotonic = CountingEvent(limit=4), Clock()
+    camera = ScriptedCamera()
+    camera.give(frame(), lost(), frame(), lost(), frame())
+    with started(NewestFrame(camera, stopping=stopping, monotonic=monotonic)) as reader:
+        assert reader.wait(2, LONG_S) is not None
+        monotonic.now += 6.0
+        camera.give(frame(), lost(), lost())
+        camera.give(lost())
+        await_state(reader, lambda _: stopping.is_set())
+
+    assert stopping.delays == [0.5, 1.0, 0.5, 1.0]
+
+
+def test_a_read_that_hangs_is_a_lost_camera(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a frame for `stale_s` the state says so, the log once, although the thread hangs; a frame heals it."""
+    camera, monotonic, clock = ScriptedCamera(), Clock(), Clock()
+    with started(NewestFrame(camera, monotonic=monotonic, clock=clock)) as reader:
+        camera.give(frame())
+        assert reader.wait(0, LONG_S) is not None
+        monotonic.now += 4.0
+        assert reader.state.status == "running"
+        monotonic.now, clock.now = monotonic.now + 1.0, 777.0
+        assert reader.wait(1, 0.0) is None
+        assert reader.state == CameraState(
+            "scripted", "lost", 777.0, "camera scripted gave no frame for 5 s.", frames=1, size=(2, 2)
+        )
+        camera.give(frame())
+        assert reader.wait(1, LONG_S) is not None
+        assert reader.state.status == "running"
+        clock.now = 888.0
+        camera.give(frame())
+        assert reader.wait(2, LONG_S) is not None
+        assert reader.state.since == 777.0  # still the same spell, not the newest frame
+        camera.give(None)
+
+    assert caplog.text.count("camera lost") == 1
+
+
+def test_an_opening_that_hangs_is_a_lost_camera() -> None:
+    """A device that blocks in `open` is noticed the same way."""
+    release = threading.Event()
+
+    class Stuck(ScriptedCamera):
+        def open(self) -> None:
+            """Block until the test lets go."""
+            release.wait(LONG_S)
+
+    camera, monotonic = Stuck(), Clock()
+    with started(NewestFrame(camera, monotonic=monotonic)) as reader:
+        assert reader.state.status == "opening"
+        monotonic.now += 6.0
+        assert reader.state.status == "lost"
+        release.set()
+        camera.give(None)
+
+
+def test_stopping_does_not_wait_for_a_camera_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
+    """`stop` returns after its time-out with False, and the thread left behind does not keep the process alive."""
+    camera = ScriptedCamera()
+    reader = NewestFrame(camera)
+    reader.start()
+    assert camera.reading.acquire(timeout=LONG_S)
+
+    assert reader.stop(timeout_s=0.05) is False
+    assert "did not answer" in caplog.text
+    assert reader._reading._thread.daemon
+    began = time.monotonic()
+    assert reader.wait(0, LONG_S) is None
+    assert time.monotonic() - began < LONG_S / 2  # at once: nothing will come any more
+    camera.give(frame())
+    assert reader.stop(LONG_S) is True
+    assert camera.closed.acquire(blocking=False)
+
+
+def test_stopping_interrupts_the_delay_of_a_lost_camera() -> None:
+    """A daemon that is told to end does not sleep out its delay."""
+    camera = ScriptedCamera(openings=[lost()])
+    reader = NewestFrame(camera, Patience(first_delay_s=3600, longest_delay_s=3600))
+    reader.start()
+    await_state(reader, lambda state: state.status == "lost")
+
+    assert reader.stop(LONG_S) is True
+    assert camera.closed.acquire(blocking=False)
+
+
+def test_stopping_before_starting_is_harmless() -> None:
+    """A daemon that fails early may still clean up."""
+    assert NewestFrame(ScriptedCamera()).stop(0.0) is True
+
+
+def test_a_bug_in_an_adapter_does_not_end_the_reader(caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected exception is logged with its traceback and treated as a loss."""
+    camera = ScriptedCamera()
+    with started(NewestFrame(camera, QUICK)) as reader:
+        camera.give(ZeroDivisionError("oops"), frame())
+        assert reader.wait(0, LONG_S) is not None
+        camera.give(None)
+
+    assert "ZeroDivisionError: oops" in caplog.text
+    assert "failed unexpectedly with ZeroDivisionError" in caplog.text
+
+
+def test_check_tells_at_once_that_a_camera_is_wrong() -> None:
+    """`check` opens and closes once, so that the program can end with the camera's own sentence."""
+    good, bad = ScriptedCamera(), ScriptedCamera(openings=[lost("no camera at /dev/video7.")])
+    NewestFrame(good).check()
+
+    assert (good.opened, good.closed.acquire(blocking=False)) == (1, True)
+    with pytest.raises(CameraError, match="no camera at /dev/video7"):
+        NewestFrame(bad).check()
+    assert bad.closed.acquire(blocking=False)
+
+
+def test_a_recording_ends(tmp_path: Path) -> None:
+    """The end of a folder is `ended`, not `lost`; the last frame stays, and `wait` gives `None` for a newer one."""
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((8, 8, 3), dtype=np.uint8))
+    with started(NewestFrame(open_camera(f"replay:{tmp_path}?fps=1000&skip=false"))) as reader:
+        state = await_state(reader, lambda state: state.status == "ended")
+        newest = reader.wait(0, LONG_S)
+        assert reader.wait(3, 0.01) is None
+
+    assert (state.frames, state.reopened, state.error) == (3, 0, None)
+    assert newest is not None
+    assert newest.sequence == 3
+
+
+@contextmanager
+def network_reader(server: MjpegServer) -> Iterator[NewestFrame]:
+    """Read a real server with short time-outs."""
+    camera = NetworkCamera(server.url, server.url, open_timeout_ms=300, read_timeout_ms=300)
+    with started(NewestFrame(camera, QUICK)) as reader:
+        yield reader
+
+
+def test_a_real_camera_comes_back_after_it_was_switched_off() -> None:
+    """A network camera that vanishes and returns on the same address gives frames again, with rising numbers."""
+    with MjpegServer() as server, network_reader(server) as reader:
+        before = reader.wait(0, LONG_S)
+        server.stop()
+        away = await_state(reader, lambda state: state.status == "lost")
+        with MjpegServer(port=server.port):
+            back = await_state(reader, lambda state: state.status == "running")
+            after = reader.wait(away.frames, LONG_S)
+
+    assert before is not None
+    assert after is not None
+    assert after.sequence > away.frames >= before.sequence
+    assert back.reopened == 1
+
+
+def test_a_real_camera_that_stalls_is_reopened() -> None:
+    """A connection that goes silent is cut after the read time-out and frames flow again once the camera answers."""
+    with MjpegServer() as server, network_reader(server) as reader:
+        assert reader.wait(0, LONG_S) is not None
+        server.stall()
+        away = await_state(reader, lambda state: state.status == "lost")
+        server.resume()
+
+        assert away.error is not None
+        assert "stopped giving frames" in away.error
+        assert reader.wait(away.frames, LONG_S) is not None

@@ -1,0 +1,96 @@
+"""Thermal zones on trees that look like a Jetson's and a laptop's /sys, with the traps of the real ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from posture_daemon.adapters.probes import DeviceProbe
+from posture_daemon.device.resources import ThermalZone
+from tests.devices import add_zone, offline_zone
+
+ONLINE = {"cpu-thermal": 48.218, "gpu-thermal": 47.0, "soc0-thermal": 46.906, "tj-thermal": 48.218}
+
+
+def zones(root: Path) -> tuple[ThermalZone, ...]:
+    """What the probe sees."""
+    return DeviceProbe(root, root).read().zones
+
+
+def test_an_orin_nano_with_its_offline_zones(tmp_path: Path) -> None:
+    """Zones that answer are read by type; the three that answer EAGAIN are kept as offline, and never waited for."""
+    for number, (name, celsius) in enumerate(ONLINE.items(), start=5):
+        add_zone(tmp_path, number, name, f"{celsius * 1000:.0f}")
+    with offline_zone(tmp_path, 2, "cv0"), offline_zone(tmp_path, 3, "cv1"), offline_zone(tmp_path, 4, "cv2"):
+        found = {zone.name: zone.celsius for zone in zones(tmp_path)}
+    assert found == {"cv0": None, "cv1": None, "cv2": None, **ONLINE}
+
+
+@pytest.mark.parametrize("text", [None, "", "n/a", "-256000", "-40000", "150000", "2147483647"])
+def test_a_temperature_that_cannot_be_is_unknown_and_never_zero(tmp_path: Path, text: str | None) -> None:
+    """No file, an empty one, words, and the -256 °C of a sensor that is off; the zone is there all the same."""
+    add_zone(tmp_path, 0, "cpu-thermal", "45000")
+    add_zone(tmp_path, 8, "tj-thermal", text)
+    assert zones(tmp_path) == (ThermalZone("cpu-thermal", 45.0), ThermalZone("tj-thermal", None))
+
+
+@pytest.mark.parametrize(("text", "celsius"), [("-5000", -5.0), ("0", 0.0), ("104500", 104.5)])
+def test_a_cold_morning_and_a_hot_chip_are_possible(tmp_path: Path, text: str, celsius: float) -> None:
+    """Thousandths of a degree, also below zero."""
+    add_zone(tmp_path, 0, "cpu-thermal", text)
+    assert zones(tmp_path) == (ThermalZone("cpu-thermal", celsius),)
+
+
+def test_zones_with_one_name_stay_apart(tmp_path: Path) -> None:
+    """Laptops have several `acpitz`; a cool one must not hide a hot one. Their order is that of their numbers."""
+    for number, text in ((10, "90000"), (9, "40000")):
+        add_zone(tmp_path, number, "acpitz", text)
+    assert zones(tmp_path) == (ThermalZone("acpitz", 40.0), ThermalZone("acpitz", 90.0))
+
+
+def test_a_zone_without_a_type_goes_by_its_folder(tmp_path: Path) -> None:
+    """It is still a temperature that the gate must see."""
+    add_zone(tmp_path, 3, None, "60000")
+    assert zones(tmp_path) == (ThermalZone("thermal_zone3", 60.0),)
+
+
+def test_a_machine_without_thermal_zones(tmp_path: Path) -> None:
+    """A virtual machine has none."""
+    assert zones(tmp_path) == ()
+
+
+def test_trip_points_are_read_at_run_time(tmp_path: Path) -> None:
+    """In °C by type, of several of a type the lowest; a board that changes them is believed at the next read."""
+    trips = [("active", "80000"), ("active", "50000"), ("passive", "95000"), ("hot", "99000"), ("critical", "104500")]
+    zone = add_zone(tmp_path, 0, "cpu-thermal", "45000", *trips)
+    assert zones(tmp_path)[0].trips == {"active": 50.0, "passive": 95.0, "hot": 99.0, "critical": 104.5}
+    assert zones(tmp_path)[0].lowest_trip == 95.0
+    (zone / "trip_point_2_temp").write_text("70000\n")
+    assert zones(tmp_path)[0].lowest_trip == 70.0
+
+
+@pytest.mark.parametrize("text", ["0", "-274000", "2147483647", "", "n/a"])
+def test_a_trip_point_that_is_not_in_use_is_none(tmp_path: Path, text: str) -> None:
+    """A PC's passive trip point says 0 until somebody sets it; it must not hide the critical one."""
+    add_zone(tmp_path, 0, "x86_pkg_temp", "45000", ("passive", text), ("critical", "100000"))
+    assert zones(tmp_path)[0].trips == {"critical": 100.0}
+
+
+def test_an_offline_zone_keeps_its_trip_points(tmp_path: Path) -> None:
+    """Where its limits lie is known even while its temperature is not."""
+    add_zone(tmp_path, 2, "cv0-thermal", "", ("passive", "99000"))
+    assert zones(tmp_path) == (ThermalZone("cv0-thermal", None, {"passive": 99.0}),)
+
+
+def test_reading_leaves_no_file_open(tmp_path: Path) -> None:
+    """A probe that is asked every second for a year must not run out of descriptors."""
+    add_zone(tmp_path, 0, "cpu-thermal", "45000", ("passive", "99000"))
+    probe = DeviceProbe(tmp_path, tmp_path)
+    with offline_zone(tmp_path, 2, "cv0-thermal"):
+        probe.read()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            probe.read()
+        assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,445 @@
+"""Teaching as a state machine: a stand-in camera, a backbone of colours, and a clock that only the test moves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posture_daemon.domain import Frame, Image, Outcome, PostureClass, Role, Split, TrainingRun
+from posture_daemon.errors import LabelError
+from posture_daemon.labelling.classes import ClassChanges
+from posture_daemon.labelling.guided_capture import EVERY_S, LEAST, Keeper, Phase, Teaching, TeachingParts
+from posture_daemon.labelling.guided_capture_plan import READY_S, ROUNDS, SECONDS, USUAL, WALK_S, Ask, choose, plan
+from posture_daemon.live.classifier import LiveClassifier, LiveModel
+from posture_daemon.settings import LabelSettings, Settings
+from posture_daemon.store import Store
+from tests.standins import (
+    COLOURS,
+    StandInBackbone,
+    add_champion,
+    coloured_frame,
+    ensure_classes,
+    label_days,
+    make_store,
+    random_head,
+)
+
+FPS = 10
+NOW = 1_700_000_000.0
+GOOD, AWAY = PostureClass("good", Role.GOOD), PostureClass("away", Role.AWAY)
+
+
+class Inline(Executor):
+    """Does what it is given at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Do it."""
+        done: Future[Any] = Future()
+        done.set_result(fn(*arguments, **named))
+        return done
+
+
+class Later(Inline):
+    """Does nothing before it is told to."""
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Remember it."""
+        self.future: Future[Any] = Future()
+        return self.future
+
+
+@dataclass
+class StandInSource:
+    """A camera that gives what `picture` draws, `None` for nothing."""
+
+    picture: Callable[[], Image | None]
+    sequence: int = 0
+    state: Any = field(default_factory=lambda: SimpleNamespace(status="running", error=None))
+
+    def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
+        """The next picture at once."""
+        image = self.picture()
+        if image is None:
+            return None
+        self.sequence += 1
+        return Frame(image, NOW + self.sequence / FPS, self.sequence)
+
+
+class Classroom:
+    """A lesson whose owner does what is asked, in colours; `lost` takes the pictures away."""
+
+    def __init__(self, folder: Path, *classes: PostureClass, seconds: float = SECONDS) -> None:
+        self.store: Store = make_store(folder)
+        backbone = StandInBackbone()
+        version = add_champion(self.store, "good", "bad", backbone=backbone)
+        ensure_classes(self.store, *(c.name for c in classes))
+        self.live = LiveClassifier(LiveModel(version, backbone, random_head(2)))
+        self.asked: list[Ask] = []
+        self.trained = 0
+        self.cancelled = False
+        self.lost = False
+        self.outcome = Outcome.PROMOTED
+        self.executor: Executor = Inline()
+        self.source = StandInSource(self.draw)
+        self.now = 100.0
+        self.seconds, self.classes = seconds, classes
+
+    def draw(self) -> Image | None:
+        """What is asked for, never the same twice."""
+        if self.lost:
+            return None
+        image = coloured_frame(self.asked[-1].posture_class.name, self.source.sequence)
+        # Moving stripes: enough that the features of two pictures differ.
+        image[:, : 6 + self.source.sequence * 7 % 40] //= 2
+        return image
+
+    def train(self) -> TrainingRun:
+        """A run that ends as the test says."""
+        self.trained += 1
+        return TrainingRun(1, "teach", NOW, NOW + 2, self.outcome, "so", {}, 1, 2)
+
+    def follow(self) -> None:
+        """Put a model of the challenger's number in place."""
+        model = self.live._model
+        self.live.swap(replace(model, version=replace(model.version, id=2)))
+
+    def begin(self) -> Teaching:
+        """The teaching."""
+        parts = TeachingParts(
+            source=self.source,
+            live=self.live,
+            store=self.store,
+            settings=Settings(data_dir=self.store.folder),
+            train=self.train,
+            cancel=lambda: setattr(self, "cancelled", True),
+            executor=self.executor,
+            follow=self.follow,
+            announce=self.asked.append,
+            clock=lambda: NOW,
+        )
+        return Teaching(plan(self.classes, self.seconds), parts)
+
+    def step(self, teaching: Teaching, seconds: float = 0.0) -> None:
+        """Step for so long, at least once."""
+        end = self.now + seconds
+        while True:
+            self.now += 1 / FPS
+            teaching.step(self.now)
+            if self.now >= end or teaching.state.over:
+                return
+
+    def finish(self, teaching: Teaching) -> None:
+        """Step to the end."""
+        self.step(teaching, 1000)
+        assert teaching.state.over
+
+
+@pytest.fixture
+def classroom(tmp_path: Path) -> Classroom:
+    """A lesson about `good` and `away`."""
+    return Classroom(tmp_path, GOOD, AWAY)
+
+
+def test_a_lesson_goes_from_the_first_countdown_to_the_first_answer(classroom: Classroom) -> None:
+    """Every pose in turn, then a training, then what the promoted model says."""
+    teaching = classroom.begin()
+    phases = [teaching.state.phase]
+    while not teaching.state.over:
+        classroom.step(teaching)
+        if teaching.state.phase is not phases[-1]:
+            phases.append(teaching.state.phase)
+    assert phases == [*4 * [Phase.READY, Phase.HOLD], Phase.TRAIN, Phase.LOOK, Phase.DONE]
+    assert [ask.posture_class.name for ask in classroom.asked] == ["good", "away", "good", "away"]
+    assert classroom.trained == 1
+    assert classroom.live.version.id == 2
+    assert teaching.state.says is not None
+    assert teaching.state.says[0] in ("good", "bad")
+
+
+def test_frames_are_labelled_by_what_was_asked_and_kept_with_their_features(classroom: Classroom) -> None:
+    """Label, reason and features are there; the state counts what the store has."""
+    teaching = classroom.begin()
+    classroom.finish(teaching)
+    labelled = classroom.store.labels.labelled()
+    counts = classroom.store.labels.counts()
+    assert {name: sum(splits.values()) for name, splits in counts.items()} == teaching.state.frames
+    assert all(count >= 2 * LEAST for count in teaching.state.frames.values())
+    first = classroom.store.queue.get(labelled[0].frame_id)
+    assert first.reason == "taught"
+    assert "Sit well" in first.explanation
+    ids = [image.frame_id for image in labelled]
+    assert len(classroom.store.queue.pooled(ids, classroom.live.backbone.sha256)) == len(ids)
+
+
+def test_each_round_is_a_time_block_and_each_class_has_both_splits(classroom: Classroom) -> None:
+    """The second round is held out, whole: nothing that was learned from lies beside what judges it."""
+    classroom.finish(classroom.begin())
+    found: dict[tuple[str, Split], set[int]] = {}
+    for image in classroom.store.labels.labelled():
+        found.setdefault((image.class_name, image.split), set()).add(image.block_id)
+    assert set(found) == {(name, split) for name in ("good", "away") for split in (Split.TRAIN, Split.HOLDOUT)}
+    assert all(len(blocks) == 1 for blocks in found.values())
+    assert len(set().union(*found.values())) == 4
+
+
+def test_a_pose_is_undone_in_one_step(classroom: Classroom) -> None:
+    """`u` in a label front end takes back the whole last pose."""
+    teaching = classroom.begin()
+    classroom.step(teaching, READY_S + 3)
+    classroom.store.labels.undo()
+    assert teaching.state.frames["good"] > 1
+    assert classroom.store.labels.total() == 0
+
+
+def test_nothing_is_kept_while_getting_ready(classroom: Classroom) -> None:
+    """Whoever is still moving shows nothing yet; the countdown runs."""
+    teaching = classroom.begin()
+    classroom.step(teaching, READY_S - 1)
+    assert teaching.state.phase is Phase.READY
+    assert teaching.state.seconds_left == pytest.approx(1.1, abs=0.15)
+    assert classroom.store.labels.total() == 0
+
+
+def test_interrupted_in_the_middle_it_keeps_what_it_has_and_trains_nothing(classroom: Classroom) -> None:
+    """The labels stay; no training begins, and further steps do nothing."""
+    teaching = classroom.begin()
+    stop = threading.Event()
+    classroom.step(teaching, READY_S + 4)
+    stop.set()
+    state = teaching.run(stop, lambda: classroom.now)
+    assert state.phase is Phase.STOPPED
+    assert classroom.trained == 0
+    assert classroom.store.labels.total() == state.frames["good"] > 0
+
+
+def test_stopped_while_it_trains_the_training_is_told_to_end(classroom: Classroom) -> None:
+    """It waits for that end, which is a deferral, and says so."""
+    later = Later()
+    classroom.executor = later
+    teaching = classroom.begin()
+    classroom.step(teaching, 4 * (WALK_S + SECONDS))
+    assert teaching.state.phase is Phase.TRAIN
+    teaching.stop()
+    assert classroom.cancelled
+    assert not teaching.state.over
+    classroom.outcome = Outcome.DEFERRED
+    later.future.set_result(classroom.train())
+    classroom.step(teaching)
+    assert teaching.state.phase is Phase.DONE
+    assert teaching.state.run is not None
+    assert teaching.state.says is None
+
+
+def test_an_error_of_the_training_is_raised(classroom: Classroom) -> None:
+    """Nothing is swallowed: the command prints the sentence."""
+    later = Later()
+    classroom.executor = later
+    teaching = classroom.begin()
+    classroom.step(teaching, 4 * (WALK_S + SECONDS))
+    later.future.set_exception(LabelError("The disk is full."))
+    with pytest.raises(LabelError, match="full"):
+        classroom.step(teaching)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.KEPT, Outcome.DEFERRED, Outcome.FAILED])
+def test_a_model_that_was_not_promoted_is_not_asked(classroom: Classroom, outcome: Outcome) -> None:
+    """The lesson ends with the run; the champion stays."""
+    classroom.outcome = outcome
+    teaching = classroom.begin()
+    classroom.finish(teaching)
+    assert teaching.state.says is None
+    assert classroom.live.version.id == 1
+
+
+def test_a_lost_camera_is_waited_for_and_named(classroom: Classroom) -> None:
+    """The clock of the pose stands still; afterwards there is time to get ready again, and the rest of the pose follows."""
+    teaching = classroom.begin()
+    classroom.step(teaching, READY_S + 3)
+    left = teaching.state.seconds_left
+    classroom.lost = True
+    classroom.source.state.error = "camera 0 stopped giving frames."
+    classroom.step(teaching, 1)
+    assert teaching.state.problem is None
+    classroom.step(teaching, 60)
+    assert teaching.state.problem == "Waiting for a picture: camera 0 stopped giving frames."
+    assert teaching.state.seconds_left == left
+    classroom.lost = False
+    classroom.step(teaching)
+    assert (teaching.state.problem, teaching.state.phase) == (None, Phase.READY)
+    classroom.step(teaching, READY_S + 0.1)
+    assert teaching.state.phase is Phase.HOLD
+    assert teaching.state.seconds_left == pytest.approx(left, abs=0.5)
+    classroom.finish(teaching)
+    assert teaching.state.phase is Phase.DONE
+    assert len({image.block_id for image in classroom.store.labels.labelled()}) == 4
+
+
+def test_a_camera_that_never_gives_a_picture_is_waited_for(classroom: Classroom) -> None:
+    """Also at the very beginning: the countdown has not begun."""
+    classroom.lost = True
+    teaching = classroom.begin()
+    classroom.step(teaching, 30)
+    assert teaching.state.problem == "Waiting for a picture: the camera gives no picture."
+    assert teaching.state.seconds_left == READY_S
+    assert teaching.picture() is None
+
+
+def test_a_recording_that_ends_ends_the_lesson(classroom: Classroom) -> None:
+    """Nothing more can come, so nothing is waited for."""
+    teaching = classroom.begin()
+    classroom.step(teaching, READY_S + 3)
+    classroom.lost, classroom.source.state.status = True, "ended"
+    classroom.step(teaching)
+    assert teaching.state.phase is Phase.STOPPED
+    assert "end" in str(teaching.state.problem)
+    assert classroom.store.labels.total() > 0
+
+
+def test_a_suspended_computer_skips_no_pose(classroom: Classroom) -> None:
+    """An hour between two steps counts as a second."""
+    teaching = classroom.begin()
+    classroom.step(teaching, 1)
+    classroom.now += 3600
+    classroom.step(teaching)
+    assert (teaching.state.phase, teaching.state.number) == (Phase.READY, 1)
+
+
+def test_who_does_not_move_gives_a_few_frames_spread_in_time(classroom: Classroom) -> None:
+    """All are near-duplicates, but an empty chair is a class too: `LEAST` of each pose, over all of it."""
+    still = {name: coloured_frame(name, 1) for name in COLOURS}
+    count = 0
+
+    def draw() -> Image:
+        nonlocal count
+        count += 1
+        image = still[classroom.asked[-1].posture_class.name].copy()
+        image[0, 0] = count % 250  # the noise of a sensor: no two pictures are the same bytes
+        image[0, 1] = count // 250
+        return image
+
+    classroom.source.picture = draw
+    teaching = classroom.begin()
+    classroom.finish(teaching)
+    assert teaching.state.frames == {"good": 2 * LEAST, "away": 2 * LEAST}
+    ids = [image.frame_id for image in classroom.store.labels.labelled()]
+    times = [classroom.store.queue.get(one).captured_at for one in ids[:LEAST]]
+    assert np.diff(times).min() > SECONDS / LEAST / 2
+    assert times[-1] - times[0] > SECONDS * 0.7
+
+
+def test_a_camera_that_hangs_gives_each_picture_once(classroom: Classroom) -> None:
+    """The very same bytes are no second frame; the lesson goes on."""
+    still = {name: coloured_frame(name, 1) for name in COLOURS}
+    classroom.source.picture = lambda: still[classroom.asked[-1].posture_class.name]
+    teaching = classroom.begin()
+    classroom.finish(teaching)
+    assert teaching.state.frames == {"good": 1, "away": 1}
+
+
+def test_the_keeper_keeps_a_few_a_second_and_nothing_alike() -> None:
+    """What differs is kept at its pace; what was seen in another round is refused, until too little is kept."""
+    east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
+    keeper = Keeper(6.0 * LEAST, [east], 0.99)
+    assert keeper.due(0.0)
+    assert not keeper.wants(0.0, east)
+    assert keeper.wants(0.0, north)
+    keeper.kept(0.0, north)
+    assert not keeper.due(EVERY_S / 2)
+    assert keeper.due(EVERY_S)
+    assert not keeper.wants(8.0, north)
+    assert keeper.wants(9.1, north)  # half of the second slot has passed, and one is kept
+
+
+# ── the plan ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def changes(tmp_path: Path) -> ClassChanges:
+    """The classes of a store with a base as champion."""
+    store = make_store(tmp_path)
+    add_champion(store)
+    return ClassChanges(store, LabelSettings(), lambda: NOW)
+
+
+def names(classes: list[PostureClass]) -> list[str]:
+    """Their names."""
+    return [one.name for one in classes]
+
+
+def test_each_class_is_asked_for_twice_in_other_words() -> None:
+    """The second round asks to move; who leaves the picture gets time to walk, there and back."""
+    asks = plan([GOOD, AWAY, PostureClass("yoga", Role.NEUTRAL)])
+    assert [(a.posture_class.name, a.round) for a in asks] == [
+        (name, number) for number in range(1, ROUNDS + 1) for name in ("good", "away", "yoga")
+    ]
+    assert [a.ready_s for a in asks] == 2 * [READY_S, WALK_S, WALK_S]
+    assert len({a.sentence for a in asks}) == len(asks)
+    assert "'yoga'" in asks[2].sentence
+
+
+def test_the_usual_lesson_leaves_time_for_the_training() -> None:
+    """Four classes take less than 90 s of the two minutes."""
+    usual = [
+        PostureClass(name, role)
+        for name, role in zip(USUAL, (Role.GOOD, Role.BAD, Role.AWAY, Role.NEUTRAL), strict=True)
+    ]
+    assert sum(ask.ready_s + ask.seconds for ask in plan(usual)) < 90
+
+
+def test_without_names_the_usual_four_are_taught(changes: ClassChanges) -> None:
+    """They are created with their roles, also beside some of them."""
+    changes.add("na")
+    chosen = choose(changes, None)
+    assert names(chosen) == list(USUAL)
+    assert [one.role for one in chosen] == [Role.GOOD, Role.BAD, Role.AWAY, Role.NEUTRAL]
+
+
+def test_without_names_classes_of_ones_own_are_taught(changes: ClassChanges) -> None:
+    """Whoever has other names wants those."""
+    changes.add("upright")
+    changes.add("gone")
+    assert names(choose(changes, None)) == ["upright", "gone"]
+
+
+def test_named_classes_are_created_once(changes: ClassChanges) -> None:
+    """Blanks and repetitions do no harm."""
+    assert names(choose(changes, ["upright", " slump", "", "upright"])) == ["upright", "slump"]
+
+
+@pytest.mark.parametrize("given", [[""], ["a/b", "fine"], ["fine", "Fine"], ["fine", "unknown"]])
+def test_names_that_no_class_can_have_are_refused_and_none_is_created(changes: ClassChanges, given: list[str]) -> None:
+    """One sentence, and the classes are as before."""
+    with pytest.raises(LabelError, match=r"^[A-Z'].*\.$"):
+        choose(changes, given)
+    assert changes.all() == []
+
+
+def test_a_class_added_later_is_taught_alone(tmp_path: Path) -> None:
+    """The others have pictures in both splits already."""
+    store = make_store(tmp_path)
+    add_champion(store, "good", "bad")
+    label_days(store, "good", blocks=2)
+    assert names(choose(ClassChanges(store, LabelSettings(), lambda: NOW), ["yoga"])) == ["yoga"]
+
+
+@pytest.mark.parametrize(("there", "contrast"), [((), "good_posture"), (("bad", "good"), "good"), (("away",), "away")])
+def test_a_single_class_needs_another_for_contrast(
+    changes: ClassChanges, there: tuple[str, ...], contrast: str
+) -> None:
+    """The good one if there is one; one thing alone can be neither learned nor judged."""
+    for name in there:
+        changes.add(name)
+    assert names(choose(changes, ["yoga"])) == [contrast, "yoga"]
+
+
+def test_the_contrast_of_the_good_posture_is_another_one(changes: ClassChanges) -> None:
+    """It is not its own."""
+    assert names(choose(changes, ["good_posture"])) == ["bad_posture", "good_posture"]

@@ -1,0 +1,205 @@
+"""Labelling: what every front end may rely on, over a real SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posture_daemon.domain import ModelVersion, NewFrame, PostureClass, Reason, Role, Status
+from posture_daemon.errors import LabelError
+from posture_daemon.labelling.session import LONGEST_NAME, RESERVED_NAMES, Labelling, Progress
+from posture_daemon.settings import LabelSettings
+from posture_daemon.store import Store
+from posture_daemon.vision import jpeg as pictures
+
+NOW = 1_700_000_000.0
+
+
+def grey_jpeg(value: int) -> bytes:
+    """Encode a grey 32×24 picture."""
+    return pictures.encode_jpeg(np.full((24, 32, 3), value, np.uint8), 640, 90)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Open a new data folder."""
+    store = Store(tmp_path / "data")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def labelling(store: Store) -> Labelling:
+    """Begin a session with the classes `good` and `bad`."""
+    labelling = Labelling(store, LabelSettings(), lambda: NOW)
+    for name in ("good", "bad"):
+        labelling.add_class(name)
+    return labelling
+
+
+def queue(store: Store, count: int) -> list[int]:
+    """Let `count` frames wait, a second apart; return their numbers."""
+    ids = []
+    for number in range(count):
+        frame = NewFrame(grey_jpeg(10 * number), NOW + number, "camera", Reason.UNCERTAIN, "0.5")
+        ids.append(store.queue.add(frame, NOW, 300, 900))
+    return [id_ for id_ in ids if id_ is not None]
+
+
+def make_champion(store: Store, *classes: PostureClass) -> None:
+    """Promote a version with these classes; its files do not matter here."""
+    version = store.models.add_version(ModelVersion(0, NOW, None, "b" * 64, "c" * 64, classes, 1.0, "test"))
+    store.models.promote(version.id, NOW)
+
+
+def test_frames_come_oldest_first_until_all_are_answered(store: Store, labelling: Labelling) -> None:
+    """`next` gives the oldest waiting frame; a label or a discard takes it out of the queue."""
+    first, second = queue(store, 2)
+    frame = labelling.next()
+    assert frame is not None
+    assert frame.id == first
+    labelling.answer(first, "good")
+    labelling.discard(second)
+    assert labelling.next() is None
+    assert labelling.progress() == Progress(queued=0, labelled=1, discarded=1)
+    assert [image.class_name for image in store.labels.labelled()] == ["good"]
+
+
+def test_a_skipped_frame_waits_for_the_next_session(store: Store, labelling: Labelling) -> None:
+    """Skipped frames are not offered again in this session, but in another one."""
+    first, second, third = queue(store, 3)
+    labelling.skip(first)
+    labelling.skip(second)
+    frame = labelling.next()
+    assert frame is not None
+    assert frame.id == third
+    labelling.skip(third)
+    assert labelling.next() is None
+    assert labelling.progress().queued == 3
+    frame = Labelling(store, LabelSettings(), lambda: NOW).next()
+    assert frame is not None
+    assert frame.id == first
+
+
+def test_a_skipped_frame_answered_elsewhere_hides_no_other(store: Store, labelling: Labelling) -> None:
+    """Another front end may answer what was skipped here."""
+    first, second = queue(store, 2)
+    labelling.skip(first)
+    Labelling(store, LabelSettings(), lambda: NOW).answer(first, "good")
+    frame = labelling.next()
+    assert frame is not None
+    assert frame.id == second
+
+
+def test_undo_goes_back_step_by_step_over_answers_discards_and_skips(store: Store, labelling: Labelling) -> None:
+    """Each undo returns the frame of the last step, waiting again and offered again."""
+    first, second, third = queue(store, 3)
+    labelling.answer(first, "good")
+    labelling.discard(second)
+    labelling.skip(third)
+    undone = [labelling.undo() for _ in range(3)]
+    assert [(f.id, f.status) for f in undone if f] == [(id_, Status.QUEUED) for id_ in (third, second, first)]
+    assert labelling.undo() is None
+    assert store.labels.labelled() == []
+    frame = labelling.next()
+    assert frame is not None
+    assert frame.id == first
+
+
+def test_a_skip_that_is_undone_is_offered_again(store: Store, labelling: Labelling) -> None:
+    """The frame is the next one, as if it had not been skipped."""
+    first, _ = queue(store, 2)
+    labelling.skip(first)
+    labelling.undo()
+    frame = labelling.next()
+    assert frame is not None
+    assert frame.id == first
+
+
+def test_undo_after_an_answer_does_not_take_back_an_older_skip(store: Store, labelling: Labelling) -> None:
+    """The last step was the answer, so it goes first."""
+    first, second = queue(store, 2)
+    labelling.skip(first)
+    labelling.answer(second, "bad")
+    frame = labelling.undo()
+    assert frame is not None
+    assert frame.id == second
+
+
+def test_undo_of_a_relabelling_restores_the_label_before(store: Store, labelling: Labelling) -> None:
+    """A frame may be answered again; undo then gives back the first answer."""
+    (frame_id,) = queue(store, 1)
+    labelling.answer(frame_id, "good")
+    labelling.answer(frame_id, "bad")
+    labelling.undo()
+    assert [image.class_name for image in store.labels.labelled()] == ["good"]
+
+
+def test_the_picture_is_the_one_that_was_kept(store: Store, labelling: Labelling) -> None:
+    """`picture` decodes the stored JPEG to BGR."""
+    _, second = queue(store, 2)
+    image = labelling.picture(second)
+    assert image.shape == (24, 32, 3)
+    assert abs(int(image.mean()) - 10) <= 1
+
+
+@pytest.mark.parametrize("act", ["picture", "discard", "answer"])
+def test_a_frame_that_is_gone_is_refused_in_one_sentence(labelling: Labelling, act: str) -> None:
+    """The daemon may have evicted it meanwhile."""
+    arguments = (99, "good") if act == "answer" else (99,)
+    with pytest.raises(LabelError, match=r"^There is no frame 99; .*\.$"):
+        getattr(labelling, act)(*arguments)
+
+
+def test_an_answer_needs_a_class_that_exists(store: Store, labelling: Labelling) -> None:
+    """A misspelt class is refused and the frame keeps waiting."""
+    (frame_id,) = queue(store, 1)
+    with pytest.raises(LabelError, match="no class 'goood'"):
+        labelling.answer(frame_id, "goood")
+    assert labelling.progress().queued == 1
+
+
+def test_classes_of_the_champion_are_offered_and_can_be_answered(store: Store, labelling: Labelling) -> None:
+    """They become the owner's classes, with the model's roles, after those that are there."""
+    make_champion(store, PostureClass("bad", Role.NEUTRAL), PostureClass("gone", Role.AWAY))
+    (frame_id,) = queue(store, 1)
+    labelling.answer(frame_id, "gone")
+    assert labelling.classes() == [
+        PostureClass("good", Role.GOOD),
+        PostureClass("bad", Role.BAD),
+        PostureClass("gone", Role.AWAY),
+    ]
+    assert store.labels.classes() == labelling.classes()
+
+
+def test_a_new_class_gets_the_role_given_or_the_one_its_name_suggests(labelling: Labelling) -> None:
+    """`slouching` is bad unless the owner says otherwise."""
+    assert labelling.add_class("slouching").role is Role.BAD
+    assert labelling.add_class("slouch_ok", Role.NEUTRAL).role is Role.NEUTRAL
+
+
+@pytest.mark.parametrize("name", ["a", "A-1_b.c", "schräg", "x" * LONGEST_NAME])
+def test_class_names_of_letters_digits_and_three_signs_are_taken(labelling: Labelling, name: str) -> None:
+    """Letters of any language will do."""
+    assert labelling.add_class(name).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x" * (LONGEST_NAME + 1), ".hidden", "..", "a/b", "a\\b", "two words", "a\n", "GOOD", "Unknown"]
+)
+def test_other_class_names_are_refused_in_one_sentence(labelling: Labelling, name: str) -> None:
+    """Too long, no folder name, reserved, or taken but for capitals."""
+    before = labelling.classes()
+    with pytest.raises(LabelError, match=r"^[A-Z'].*\.$"):
+        labelling.add_class(name)
+    assert labelling.classes() == before
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+def test_reserved_names_are_refused(labelling: Labelling, name: str) -> None:
+    """They mean something else as posture or as folder."""
+    with pytest.raises(LabelError, match="reserved"):
+        labelling.add_class(name)

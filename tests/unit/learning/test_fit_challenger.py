@@ -1,0 +1,358 @@
+"""One training from labels to a challenger, on a real store, a real cache and a backbone of colours."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Reason, Role, Split
+from posture_daemon.errors import TrainingError
+from posture_daemon.learning.feature_cache import FeatureCache
+from posture_daemon.learning.feature_space import Inputs
+from posture_daemon.learning.features import FeatureSource, Recipe
+from posture_daemon.learning.fit_challenger import train
+from posture_daemon.learning.interruption import Uninterrupted
+from posture_daemon.learning.scoring import Challenger
+from posture_daemon.store import Store
+from posture_daemon.vision.head import Head
+from posture_daemon.vision.jpeg import decode
+from tests.standins import (
+    HOLDOUT_EVERY,
+    StandInBackbone,
+    add_champion,
+    add_frame,
+    add_version,
+    coloured_frame,
+    coloured_jpeg,
+    ensure_classes,
+    label,
+    label_block,
+    label_days,
+    make_store,
+    new_frame,
+)
+
+RECIPE = Recipe(seed=0, views=2, flip=True, min_images_per_class=3)
+DAY = 86_400.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new store."""
+    opened = make_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+def run(
+    store: Store, incumbent: ModelVersion, recipe: Recipe = RECIPE, backbone: StandInBackbone | None = None
+) -> Challenger:
+    """Train with the cache of the data folder."""
+    return train(store, incumbent, backbone or StandInBackbone(), FeatureCache(store.folder), recipe)
+
+
+def promoted(store: Store, done: Challenger, parent_id: int | None = None) -> ModelVersion:
+    """Make the challenger a version of its own."""
+    names = [c.name for c in done.classes]
+    sha256 = StandInBackbone().sha256
+    return add_version(store, done.head, sha256, *names, temperature=done.temperature, parent_id=parent_id)
+
+
+def test_a_base_learns_the_owners_classes(store: Store) -> None:
+    """From three blocks of three colours: all of the holdout right, in the store's order of classes, with their roles."""
+    label_days(store, "good", "bad", "away")
+    done = run(store, add_champion(store))
+    assert [(c.name, c.role) for c in done.classes] == [("good", Role.GOOD), ("bad", Role.BAD), ("away", Role.AWAY)]
+    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "away": (6, 6)}
+    assert done.incumbent_evaluation is None
+    assert done.report["train_images"] == {"good": 12, "bad": 12, "away": 12}
+    assert done.report["holdout_images"] == {"good": 6, "bad": 6, "away": 6}
+
+
+def test_the_head_answers_as_it_was_judged(store: Store) -> None:
+    """The challenger's head and temperature, applied to features of fresh frames, give the classes of their colours."""
+    label_days(store, "good", "bad")
+    done = run(store, add_champion(store))
+    for row, name in enumerate(["good", "bad"]):
+        chances = done.head.probabilities(StandInBackbone().extract(coloured_frame(name, 999)).map, done.temperature)
+        assert chances.argmax() == row
+        assert chances.max() > 0.8
+
+
+def test_both_are_judged_on_the_same_holdout(store: Store) -> None:
+    """The incumbent's score is of the same images in the same run; here it was trained before a third class came."""
+    label_days(store, "good", "bad")
+    incumbent = promoted(store, run(store, add_champion(store)))
+    label_days(store, "standing", blocks=2, start=DAY)
+    done = run(store, incumbent)
+    assert done.incumbent_evaluation is not None
+    assert done.incumbent_evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (0, 6)}
+    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (6, 6)}
+
+
+def test_the_answers_to_the_holdout_are_told_image_by_image(store: Store) -> None:
+    """The same images for both, in one order; an incumbent that lacks a class calls it something else."""
+    label_days(store, "good", "bad")
+    incumbent = promoted(store, run(store, add_champion(store)))
+    label_days(store, "standing", blocks=2, start=DAY)
+    done = run(store, incumbent)
+    held_out = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
+    assert done.answers.frame_ids == tuple(image.frame_id for image in held_out)
+    assert done.answers.truth == done.answers.challenger == tuple(image.class_name for image in held_out)
+    assert done.answers.incumbent is not None
+    assert "standing" not in done.answers.incumbent
+    assert done.answers.changes() == (6, 0)
+
+
+def test_images_of_the_test_split_are_reported_and_decide_nothing(store: Store) -> None:
+    """Both models are examined on them, but they are in neither training nor holdout nor the answers that promotion sees."""
+    label_days(store, "good", "bad")
+    incumbent = promoted(store, run(store, add_champion(store)))
+    assert run(store, incumbent).test is None
+    frames = [new_frame(coloured_jpeg("good", seed), DAY + seed, source="folder") for seed in range(9000, 9005)]
+    store.imports.add_block([(frame, "bad") for frame in frames], Split.TEST, DAY, HOLDOUT_EVERY)  # all mislabelled
+    done = run(store, incumbent)
+    assert done.test is not None
+    assert [done.test[who]["correct"] for who in ("challenger", "incumbent")] == [0, 0]
+    assert done.test["challenger"]["images"] == 5
+    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert (len(done.answers.truth), done.evaluation.top1) == (12, 1.0)
+
+
+def test_the_calibration_error_is_recorded_before_and_after(store: Store) -> None:
+    """Measured on the holdout; of one block nothing honest can be said about `after`."""
+    label_days(store, "good", "bad")
+    found = run(store, add_champion(store)).report["calibration"]
+    assert found["images"] == 12
+    assert 0 <= found["after"] <= 1
+    assert 0 <= found["before"] <= 1
+
+
+def test_a_new_class_gets_a_new_row_and_the_old_rows_keep_their_places(store: Store) -> None:
+    """Old classes first, in their order, even those without a single image; these keep what they know."""
+    label_days(store, "good", "bad", "away")
+    plain = replace(RECIPE, views=0)  # views change colours, and these classes are colours
+    teacher = promoted(store, run(store, add_champion(store), plain))
+    fresh = make_store(store.folder / "other owner")
+    incumbent = add_version(
+        fresh, run(store, teacher, plain).head, StandInBackbone().sha256, *[c.name for c in teacher.classes]
+    )
+    label_days(fresh, "standing", "bad")
+    done = run(fresh, incumbent, plain)
+    assert [c.name for c in done.classes] == ["good", "bad", "away", "standing"]
+    for row, name in enumerate(["good", "bad", "away", "standing"]):
+        assert done.head.logits(StandInBackbone().extract(coloured_frame(name, 999)).map).argmax() == row
+    fresh.close()
+
+
+def test_training_again_on_the_same_labels_gives_the_same_head(store: Store) -> None:
+    """The prior is what was known before the first label, so the penalty is not loosened by every training."""
+    label_days(store, "good", "bad", "away")
+    base = add_champion(store)
+    first = run(store, base)
+    again = run(store, promoted(store, first, parent_id=base.id))
+    assert again.head.to_bytes() == first.head.to_bytes()
+
+
+def test_a_class_with_one_image_is_learned_with_a_warning(store: Store) -> None:
+    """It takes part and is told apart; the others learn as if it were not there."""
+    label_days(store, "good", "bad")
+    label_block(store, "standing", DAY, count=1)
+    done = run(store, add_champion(store))
+    assert [c.name for c in done.classes] == ["good", "bad", "standing"]
+    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6)}
+    assert done.head.logits(StandInBackbone().extract(coloured_frame("standing", 999)).map).argmax() == 2
+    assert done.report["warnings"] == [
+        "'standing' has few training images (1, below 3): its answers will be unsure",
+        "'standing' has no held-out images, so nothing shows how well it does",
+    ]
+
+
+def test_a_class_with_held_out_images_only_waits_for_its_first_training_image(store: Store) -> None:
+    """There is nothing to learn it from; its held-out images count as missed, and the record says why."""
+    label_days(store, "good", "bad")
+    frame = new_frame(coloured_jpeg("standing", 1), DAY, source="folder", reason=Reason.IMPORTED)
+    ensure_classes(store, "standing")
+    store.imports.add_block([(frame, "standing")], Split.HOLDOUT, DAY, HOLDOUT_EVERY)
+    done = run(store, add_champion(store))
+    assert [c.name for c in done.classes] == ["good", "bad"]
+    assert done.evaluation.per_class()["standing"] == (0, 1)
+    assert done.report["warnings"] == ["'standing' has held-out images only, so it cannot be learned yet"]
+
+
+def test_pictures_that_cannot_be_read_are_left_out(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged JPEG, or a label that was taken back and evicted meanwhile, is counted and ends nothing."""
+    label_days(store, "good", "bad")
+    broken = add_frame(store, 10.0, b"not a picture")
+    label(store, broken, "good")
+    gone = LabelledImage(9999, "f" * 64, "good", Split.TRAIN)
+    real = store.labels.labelled()
+    store.labels.labelled = lambda: [*real, gone]  # type: ignore[method-assign]
+    with caplog.at_level(logging.WARNING):
+        done = run(store, add_champion(store))
+    assert done.report["unreadable"] == 2
+    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert f"frame {broken} is left out" in caplog.text
+
+
+def test_test_images_are_neither_learned_nor_judged(store: Store) -> None:
+    """Images of the split `test` are the owner's own, for the day when the holdout has been looked at too often."""
+    label_days(store, "good", "bad")
+    wrong = [
+        new_frame(coloured_jpeg("good", 5000 + n), DAY + n, source="folder", reason=Reason.IMPORTED) for n in range(30)
+    ]
+    store.imports.add_block([(frame, "bad") for frame in wrong], Split.TEST, DAY, HOLDOUT_EVERY)
+    done = run(store, add_champion(store))
+    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert done.evaluation.correct == done.evaluation.images == 12
+
+
+def test_the_second_training_computes_only_what_is_new(store: Store) -> None:
+    """Nothing at all for the same labels; one identity and two views each for new training images."""
+    label_days(store, "good", "bad")
+    base = add_champion(store)
+    first = run(store, base)
+    assert first.report["computed_views"] == 24 * 3 + 12
+    backbone = StandInBackbone()
+    again = run(store, base, backbone=backbone)
+    assert again.report["computed_views"] == backbone.seen == 0
+    assert again.head.to_bytes() == first.head.to_bytes()
+    label_block(store, "good", DAY, count=4)
+    assert run(store, base).report["computed_views"] == 4 * 3
+
+
+def test_a_cache_that_is_deleted_changes_nothing_but_the_time(store: Store) -> None:
+    """The same head, temperature and scores come out of a cold cache."""
+    label_days(store, "good", "bad")
+    base = add_champion(store)
+    first = run(store, base)
+    shutil.rmtree(store.folder / "cache")
+    again = run(store, base)
+    assert again.report["computed_views"] == first.report["computed_views"]
+    assert again.head.to_bytes() == first.head.to_bytes()
+    assert (again.temperature, again.evaluation) == (first.temperature, first.evaluation)
+
+
+def test_another_seed_or_flip_computes_other_views(store: Store) -> None:
+    """What shaped the cached numbers is part of their name."""
+    label_days(store, "good", "bad")
+    base = add_champion(store)
+    run(store, base)
+    for recipe in (Recipe(1, 2, True, 3), Recipe(1, 2, False, 3)):
+        assert run(store, base, recipe).report["computed_views"] == 24 * 3 + 12
+    assert run(store, base, Recipe(1, 3, False, 3)).report["computed_views"] == 24
+
+
+@pytest.mark.parametrize(("name", "computed"), [("colours", 2 * 2 * 6), ("another", 2 * (6 + 2 * 6))])
+def test_features_that_the_live_path_kept_are_the_identity_view(store: Store, name: str, computed: int) -> None:
+    """A queued frame was seen by the backbone already; features of another backbone are no use."""
+    kept_by = StandInBackbone(name)
+    label_block(store, "good", 0.0, backbone=kept_by)
+    label_block(store, "bad", DAY, backbone=kept_by)
+    assert run(store, add_champion(store)).report["computed_views"] == computed
+
+
+def test_kept_features_are_not_mistaken_for_hidden_ones(store: Store) -> None:
+    """An imported posture head reads 1280 hidden features, so pooled ones cannot stand in for them."""
+    for start, name in enumerate(["good", "bad"]):
+        label_block(store, name, start * DAY, backbone=StandInBackbone())
+        label_block(store, name, (start + 2) * DAY, backbone=StandInBackbone())
+    imported = add_champion(store, "good", "bad")
+    done = run(store, imported)
+    assert done.report["computed_views"] == 12 * 3 + 12
+    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6)}
+    before = store.models.read_head(imported.head_sha256)
+    np.testing.assert_array_equal(done.head.conv_weight, type(done.head).from_bytes(before).conv_weight)
+
+
+@pytest.mark.parametrize("names", [[], ["good"]])
+def test_too_few_classes_are_said_in_one_sentence(store: Store, names: list[str]) -> None:
+    """Nothing can be told apart with one class, or none."""
+    ensure_classes(store, "good", "bad")
+    label_days(store, *names)
+    with pytest.raises(TrainingError, match="at least two classes"):
+        run(store, add_champion(store))
+
+
+def test_without_a_holdout_the_challenger_is_trained_but_nothing_is_claimed(store: Store) -> None:
+    """One block per class: all in training; the temperature stays 1 and the score is unknown."""
+    label_block(store, "good", 0.0)
+    label_block(store, "bad", DAY)
+    done = run(store, add_champion(store))
+    assert (done.evaluation.images, done.evaluation.top1, done.temperature) == (0, None, 1.0)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("batch", [1, 5, 10**6], ids=["one by one", "fives", "all"])
+def test_neither_workers_nor_batches_change_a_vector(
+    store: Store, threads: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the views are shared out, each one lands with its own picture; and no batch is larger than allowed."""
+    label_days(store, "good", "bad")
+    incumbent, images = add_champion(store), store.labels.labelled()
+    inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
+
+    def load(threads: int) -> Floats:
+        recipe = replace(RECIPE, threads=threads, batch=batch)
+        return FeatureSource(store, backbone, FeatureCache(store.folder), inputs, recipe).load(images, 2).vectors
+
+    backbone = BatchCounter()
+    monkeypatch.setattr("posture_daemon.learning.features.PIXELS", 32 * 32)
+    vectors = load(threads)
+    assert backbone.largest <= batch
+    for row, image in enumerate(images):
+        picture = decode(store.queue.jpeg(image.frame_id))
+        expected = StandInBackbone().extract(picture).pooled
+        np.testing.assert_allclose(vectors[row, 0], expected, atol=1e-3)
+    shutil.rmtree(store.folder / "cache")
+    np.testing.assert_array_equal(vectors, load(1))
+
+
+class BatchCounter(StandInBackbone):
+    """Remembers its largest batch."""
+
+    largest = 0
+
+    def extract_batch(self, images: Sequence[Image]) -> Floats:
+        """As the stand-in."""
+        self.largest = max(self.largest, len(images))
+        return super().extract_batch(images)
+
+
+class Inside(Uninterrupted):
+    """Knows whether the present thread is in a batch."""
+
+    def __init__(self) -> None:
+        self.here = threading.local()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Enter and leave."""
+        self.here.inside = True
+        yield
+        self.here.inside = False
+
+
+def test_every_run_of_the_backbone_is_a_batch_that_can_be_waited_for(store: Store) -> None:
+    """A large network takes most of the time, so a pause must come between two of its batches, not after a portion."""
+    label_days(store, "good", "bad")
+    incumbent, orders = add_champion(store), Inside()
+    inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
+
+    class Watched(StandInBackbone):
+        def extract_batch(self, images: Sequence[Image]) -> Floats:
+            """Only ever inside."""
+            assert orders.here.inside
+            return super().extract_batch(images)
+
+    backbone, cache = Watched(), FeatureCache(store.folder)
+    FeatureSource(store, backbone, cache, inputs, RECIPE, orders).load(store.labels.labelled(), 2)
+    assert backbone.seen > 0

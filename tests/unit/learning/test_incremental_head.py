@@ -1,0 +1,63 @@
+"""The head that follows every label."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posture_daemon.domain import Floats
+from posture_daemon.learning.incremental_head import InstantHead
+from posture_daemon.learning.linear_fit import fit
+from posture_daemon.learning.linear_layer import POOLED, Linear
+
+WIDTH = 16
+NOTHING = Linear(np.zeros((3, WIDTH), np.float32), np.zeros(3, np.float32))
+
+
+def views(count: int, seed: int) -> tuple[Floats, np.ndarray]:
+    """Three views each of `count` images of three classes that overlap a little."""
+    random = np.random.default_rng(seed)
+    targets = np.arange(count) % 3
+    centres = np.random.default_rng(0).normal(0, 1, (3, WIDTH))
+    images = centres[targets] + random.normal(0, 0.8, (count, WIDTH))
+    return (images[:, None] + random.normal(0, 0.3, (count, 3, WIDTH))).astype(np.float32), targets
+
+
+def agreement(one: Linear, other: Linear) -> float:
+    """Share of fresh images on which two layers give the same answer."""
+    fresh = views(600, seed=9)[0][:, 0]
+    return float((one.logits(fresh).argmax(axis=1) == other.logits(fresh).argmax(axis=1)).mean())
+
+
+@pytest.mark.parametrize("first", [3, 30, 119])
+def test_label_by_label_leads_where_a_whole_training_leads(first: int) -> None:
+    """From three images, or thirty, to a hundred and twenty: the same answers as the fit on all of them at once."""
+    seen, targets = views(120, seed=1)
+    head = InstantHead(seen[:first], targets[:first].tolist(), NOTHING, POOLED)
+    for image, target in zip(seen[first:], targets[first:], strict=True):
+        head.add(image, int(target))
+    whole = fit(seen, targets, NOTHING, POOLED)
+    assert head.images == 120
+    assert agreement(head.layer, whole) > 0.98
+    np.testing.assert_allclose(head.layer.weight, whole.weight, atol=0.1 * np.abs(whole.weight).max())
+
+
+def test_one_label_of_a_new_kind_changes_the_answer() -> None:
+    """A picture far from all others is answered with its own label as soon as it has one."""
+    seen, targets = views(30, seed=2)
+    odd = np.full((3, WIDTH), -4.0, np.float32)
+    head = InstantHead(seen, targets.tolist(), NOTHING, POOLED)
+    wrong = int(head.layer.logits(odd)[0].argmax())
+    asked = (wrong + 1) % 3
+    assert head.add(odd, asked).logits(odd)[0].argmax() == asked
+
+
+def test_leaving_images_out_is_as_if_they_had_never_come() -> None:
+    """Half of the images with wrong labels: without them it answers as if it never saw them; the head itself is as before."""
+    seen, targets = views(120, seed=3)
+    targets[60:] = (targets[60:] + 1) % 3
+    head = InstantHead(seen, targets.tolist(), NOTHING, POOLED)
+    before = head.layer.weight
+    left_out = np.arange(120) >= 60
+    assert agreement(head.without(left_out), fit(seen[:60], targets[:60], NOTHING, POOLED)) > 0.97
+    np.testing.assert_array_equal(head.layer.weight, before)

@@ -1,0 +1,232 @@
+"""The router: which frames are kept, why, how many, and never two alike."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from posture_daemon.domain import Prediction, Reason
+from posture_daemon.live.sampling import Kept, Noticed, Router
+from posture_daemon.settings import QueueSettings
+from posture_daemon.vision import novelty as nearness
+from tests.standins import prediction
+
+SURE, UNSURE = {"good": 0.9, "bad": 0.1}, {"good": 0.55, "bad": 0.45}
+
+
+def router(seed: int = 0, **changed: object) -> Router:
+    """No audit and a generous rate, except for what is changed."""
+    rates = dict.fromkeys(("uncertain", "disagreement", "novel", "transition", "audit"), 3600.0)
+    settings = {f"{name}_per_hour": rate for name, rate in rates.items()}
+    settings |= {"unsure_below": 0.8, "audit_share": 0.0, "most_per_minute": 1000.0, **changed}
+    return Router(QueueSettings(**settings), Random(seed))
+
+
+def offer(one: Router, frame: Prediction, at: float) -> Kept | None:
+    """Route a frame and, if it is to be kept, store it."""
+    kept = one.route(frame, at)
+    if kept is not None:
+        one.stored(frame)
+    return kept
+
+
+def direction(degrees: float) -> tuple[float, float, float]:
+    """Features in this direction: the cosine of two is the cosine of the angle between them."""
+    return (float(np.cos(np.radians(degrees))), float(np.sin(np.radians(degrees))), 0.0)
+
+
+@pytest.mark.parametrize(("confidence", "kept"), [(0.79, True), (0.81, False)])
+def test_a_frame_is_kept_below_the_threshold_only(confidence: float, kept: bool) -> None:
+    """Unsure frames teach; sure ones are left alone and counted."""
+    one = router()
+    result = offer(one, prediction({"good": confidence, "bad": 1 - confidence}), 0.0)
+    assert (result is not None) is kept
+    assert one.counts == {"kept" if kept else "sure": 1}
+
+
+def test_the_reason_is_told_in_words() -> None:
+    """The owner reads what the model thought, and the threshold that it missed."""
+    assert offer(router(), prediction(UNSURE), 0.0) == Kept(
+        Reason.UNCERTAIN, "the model says good at 55%, below your threshold of 80%", pytest.approx(0.9)
+    )
+
+
+def test_a_base_keeps_every_distinct_frame() -> None:
+    """A model without classes is sure of nothing: its frames are the first to be labelled."""
+    one = router()
+    kept = offer(one, prediction({}), 0.0)
+    assert kept is not None
+    assert kept.reason is Reason.NO_CLASSES
+    assert offer(one, prediction({}), 1.0) is None
+    assert one.counts["near-duplicate"] == 1
+
+
+def test_a_sure_frame_is_audited_by_the_dice_that_were_passed_in() -> None:
+    """About one in four at a share of 0.25; the same seed picks the same frames."""
+
+    def picked(seed: int) -> list[int]:
+        one = router(seed, audit_share=0.25, duplicate_cosine=1.0)
+        frames = [prediction(SURE, direction(angle)) for angle in np.linspace(0, 90, 200)]
+        routed = [offer(one, frame, at) for at, frame in enumerate(frames)]
+        assert {kept.reason for kept in routed if kept} == {Reason.AUDIT}
+        return [at for at, kept in enumerate(routed) if kept]
+
+    assert picked(1) == picked(1) != picked(2)
+    assert 25 < len(picked(1)) < 75
+
+
+@pytest.mark.parametrize(("degrees", "kept"), [(0.0, False), (9.0, False), (11.0, True)])
+def test_a_frame_like_one_that_was_kept_is_refused(degrees: float, kept: bool) -> None:
+    """The threshold of 0.985 lies at 9.94 degrees between the features; their length does not matter."""
+    one = router(duplicate_cosine=0.985)
+    offer(one, prediction(UNSURE, direction(0)), 0.0)
+    longer = tuple(7 * x for x in direction(degrees))
+    assert (offer(one, prediction(UNSURE, longer), 1.0) is not None) is kept
+
+
+def test_a_refused_frame_does_not_count_as_kept() -> None:
+    """Only kept frames are compared with: a slow turn is sampled again once it is far enough from the last kept one."""
+    one = router(duplicate_cosine=0.985)
+    kept = [offer(one, prediction(UNSURE, direction(angle)), angle) is not None for angle in (0, 6, 12, 18, 24)]
+    assert kept == [True, False, True, False, True]
+
+
+def test_frames_from_before_a_restart_are_remembered() -> None:
+    """`remember` replaces what new frames are compared with, whatever was kept before it."""
+    one = router()
+    offer(one, prediction(UNSURE, direction(0)), 0.0)
+    one.remember([np.array(direction(90), np.float16)])
+    assert offer(one, prediction(UNSURE, direction(90)), 1.0) is None
+    assert offer(one, prediction(UNSURE, direction(0)), 2.0) is not None
+
+
+def test_black_features_are_no_division_by_zero() -> None:
+    """A map of zeros has no direction: it is like nothing, and nothing is like it."""
+    one = router()
+    for at in range(2):
+        assert offer(one, prediction(UNSURE, (0.0, 0.0, 0.0)), at) is not None
+
+
+def test_no_more_than_so_many_frames_in_any_minute() -> None:
+    """The third within 60 s is refused, however different; a full minute after the first there is room for one again."""
+    one = router(most_per_minute=2)
+    times = [0.0, 30.0, 59.9, 60.0, 89.9, 90.0]
+    kept = [offer(one, prediction(UNSURE, direction(15 * n)), at) is not None for n, at in enumerate(times)]
+    assert kept == [True, True, False, True, False, True]
+    assert one.counts["over the rate"] == 2
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_queue() -> None:
+    """Frames kept in what is now the future do not count against the minute."""
+    one = router(most_per_minute=1)
+    assert offer(one, prediction(UNSURE, direction(0)), 10_000.0) is not None
+    assert offer(one, prediction(UNSURE, direction(30)), 100.0) is not None
+    assert offer(one, prediction(UNSURE, direction(60)), 101.0) is None
+
+
+def test_a_frame_that_was_not_stored_may_come_again() -> None:
+    """After a full disk the same view is no near-duplicate of anything; the attempt counts against the rate, though."""
+    one = router(most_per_minute=2)
+    assert one.route(prediction(UNSURE), 0.0) is not None
+    assert offer(one, prediction(UNSURE), 1.0) is not None
+    assert offer(one, prediction(UNSURE, direction(90)), 2.0) is None
+    assert one.counts == {"kept": 1, "over the rate": 1}
+
+
+# ── one reason each ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def labelled(*degrees: float, copies: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """Labelled features in these directions, `copies` of each, in ten blocks that all have all of them."""
+    rows = np.array([direction(d) for d in degrees for _ in range(copies)], np.float32)
+    return rows, np.tile(np.arange(copies), len(degrees))
+
+
+def test_models_that_disagree_are_the_first_reason() -> None:
+    """Even when the champion is sure; the line names both, and the frame counts as useful."""
+    kept = router().route(prediction(SURE), 0.0, Noticed(other=("bad", 0.7)))
+    assert kept is not None
+    assert (kept.reason, kept.explanation) == (
+        Reason.DISAGREEMENT,
+        "the model says good at 90%, the one before it bad at 70%",
+    )
+    assert kept.usefulness == pytest.approx(0.6)
+
+
+def test_models_that_agree_are_no_reason() -> None:
+    """However unsure the one before is."""
+    assert router().route(prediction(SURE), 0.0, Noticed(other=("good", 0.51))) is None
+
+
+def test_a_change_of_posture_is_a_reason() -> None:
+    """The line says from what to what."""
+    kept = router().route(prediction(SURE), 0.0, Noticed(changed=("bad", "good")))
+    assert kept is not None
+    assert kept.reason is Reason.TRANSITION
+    assert kept.explanation == "the posture shown has just changed from bad to good"
+
+
+def test_a_frame_unlike_everything_labelled_is_a_reason() -> None:
+    """Labels lie at 0 and 8 degrees, each with its like in other blocks; a sure frame at 60 degrees is new, at 5 it is not."""
+    one = router(novel_share=0.05, duplicate_cosine=1.0)
+    pooled, blocks = labelled(0, 8)
+    one.learn(pooled + np.linspace(0, 0.05, len(pooled), dtype=np.float32)[:, None] * np.float32([0, 0, 1]), blocks)
+    assert offer(one, prediction(SURE, direction(0)), 0.0) is None
+    kept = offer(one, prediction(SURE, direction(60)), 1.0)
+    assert kept is not None
+    assert kept.reason is Reason.NOVEL
+    assert "unlike every frame you have labelled" in kept.explanation
+
+
+def test_with_few_labels_nothing_is_called_new() -> None:
+    """One block, or a handful of frames, do not tell what is usual."""
+    one = router()
+    one.learn(labelled(0, copies=30)[0], np.zeros(30, np.intp))
+    assert offer(one, prediction(SURE, direction(80)), 0.0) is None
+    one.learn(*labelled(0, copies=5))
+    assert offer(one, prediction(SURE, direction(80)), 1.0) is None
+
+
+def test_a_frame_like_a_labelled_one_is_refused() -> None:
+    """Of any session, also after `remember` was told of others."""
+    one = router()
+    one.learn(*labelled(0, copies=3))
+    one.remember([])
+    assert offer(one, prediction(UNSURE, direction(1)), 0.0) is None
+    assert one.counts["near-duplicate"] == 1
+    assert offer(one, prediction(UNSURE, direction(20)), 1.0) is not None
+
+
+def test_each_reason_has_a_rate_of_its_own() -> None:
+    """When one is used up, a frame may still be kept for another; an hour later there is room again."""
+    one = router(disagreement_per_hour=1, uncertain_per_hour=1)
+    noticed = Noticed(other=("bad", 0.7))
+    reasons = []
+    for number, at in enumerate((0.0, 1.0, 2.0, 3601.0)):
+        frame = prediction(UNSURE, direction(20 * number))
+        kept = one.route(frame, at, noticed)
+        reasons.append(None if kept is None else kept.reason)
+        if kept is not None:
+            one.stored(frame)
+    assert reasons == [Reason.DISAGREEMENT, Reason.UNCERTAIN, None, Reason.DISAGREEMENT]
+    assert one.counts["over the rate"] == 1
+
+
+def test_what_the_owner_calls_wrong_is_always_kept() -> None:
+    """It is most useful, and the line says what was shown; a base shows nothing."""
+    kept = router(most_per_minute=0).wrong(prediction(SURE))
+    assert kept == Kept(Reason.WRONG, "you said that this was wrong: good at 90%", 1.0)
+    assert router().wrong(prediction({})).explanation == "you said that this was wrong: no class"
+
+
+def test_more_frames_than_can_be_remembered_forget_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory is a ring."""
+    monkeypatch.setattr(nearness, "REMEMBERED", 2)
+    near = nearness.Nearness()
+    near.replace([np.array(direction(d), np.float16) for d in (0, 40, 80)])
+    assert near.nearest(np.array(direction(80), np.float32)) == pytest.approx(1, abs=1e-3)
+    assert near.nearest(np.array(direction(0), np.float32)) < 0.8
+    near.add(np.ones(5, np.float32))
+    assert near.nearest(np.array(direction(80), np.float32)) == -1.0, "another width is another backbone"

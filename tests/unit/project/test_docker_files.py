@@ -1,0 +1,130 @@
+"""What the files in docker/ promise, as far as that can be read; `make image-test` builds and runs them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from posture_daemon.settings import load_settings
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+DOCKER = REPOSITORY / "docker"
+DOCKERFILES = ["Dockerfile", "Dockerfile.jetson"]
+DATA = "/var/lib/posture-daemon"
+DAEMON = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]["daemon"]
+
+
+def last_stage(name: str) -> str:
+    """The instructions that make the image itself, a line each."""
+    text = (DOCKER / name).read_text().replace("\\\n", " ")
+    return re.sub(r" {2,}", " ", text[text.rindex("\nFROM ") :])
+
+
+def variables(name: str) -> dict[str, str]:
+    """What `ENV` sets."""
+    words = " ".join(re.findall(r"^ENV (.*)$", last_stage(name), re.M)).split()
+    return dict(word.split("=", 1) for word in words)
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_hadolint_has_nothing_to_say(name: str) -> None:
+    """Not even a hint."""
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    hadolint = shutil.which("hadolint", path=places)
+    if hadolint is None:
+        assert os.environ.get("CI") != "true", "hadolint is not installed"
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run([hadolint, str(DOCKER / name)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_an_image_is_for_an_ordinary_user_with_its_data_in_a_volume(name: str) -> None:
+    """Health is asked by `status --check`, and SIGTERM reaches the daemon itself, since no shell stands in between."""
+    lines = last_stage(name).splitlines()
+    assert "USER 1000" in lines
+    assert f"VOLUME {DATA}" in lines
+    assert "STOPSIGNAL SIGTERM" in lines
+    assert 'ENTRYPOINT ["posture-daemon"]' in lines
+    assert 'CMD ["run"]' in lines
+    assert any(line.endswith('CMD ["posture-daemon", "status", "--check"]') for line in lines if "HEALTHCHECK" in line)
+    last_user = max(index for index, line in enumerate(lines) if line.startswith("USER "))
+    assert not [line for line in lines[last_user:] if line.startswith(("RUN ", "USER 0", "USER root"))]
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_its_variables_are_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt one would be refused by the daemon; the page is reached by its published port, with the secret."""
+    for variable, value in variables(name).items():
+        if variable.startswith("POSTURE_"):
+            monkeypatch.setenv(variable, value)
+    settings = load_settings().settings
+    assert settings.data_dir == Path(DATA)
+    assert (settings.ui.host, settings.ui.link) == ("0.0.0.0", f"http://127.0.0.1:{settings.ui.port}/")
+    assert f"EXPOSE {settings.ui.port}" in last_stage(name).splitlines()
+
+
+def test_on_a_jetson_nothing_replaces_the_pytorch_of_nvidia() -> None:
+    """It is installed first, and from then on every command of pip that looks for versions is bound to those."""
+    text = (DOCKER / "Dockerfile.jetson").read_text().replace("\\\n", " ")
+    installs = re.findall(r"pip install ([^&\n]*)", text)
+    first = next(index for index, what in enumerate(installs) if "$TORCH " in what)
+    assert "numpy<2" in installs[first]
+    assert all("--constraint nvidia.txt" in what or "--no-deps" in what for what in installs[first + 1 :])
+    assert text.index("nvcr.io/nvidia/l4t-jetpack:r36.4.0") < text.index("pip install")
+
+
+def test_compose_shows_the_page_to_this_computer_alone() -> None:
+    """Whatever port is chosen; the link that `label` prints is that of the port."""
+    assert DAEMON["ports"] == ["127.0.0.1:${POSTURE_PORT:-8760}:8760"]
+    assert DAEMON["environment"]["POSTURE_UI__LINK"] == "http://127.0.0.1:${POSTURE_PORT:-8760}/"
+
+
+def test_compose_gives_no_more_than_needed() -> None:
+    """No capabilities, no new privileges, a root that cannot be written; the data in a named volume; bounded logs."""
+    assert DAEMON["cap_drop"] == ["ALL"]
+    assert DAEMON["security_opt"] == ["no-new-privileges"]
+    assert DAEMON["read_only"] is True
+    assert "privileged" not in DAEMON
+    assert DAEMON["init"] is True
+    assert DAEMON["volumes"] == [f"data:{DATA}"]
+    assert "max-size" in DAEMON["logging"]["options"]
+
+
+def test_compose_starts_the_fake_desk_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its variables are settings, too."""
+    for variable, value in DAEMON["environment"].items():
+        if variable.startswith("POSTURE_"):
+            monkeypatch.setenv(variable, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
+    settings = load_settings().settings
+    assert settings.camera.address == "fake:desk"
+    assert settings.ui.link == "http://127.0.0.1:8760/"
+
+
+def test_a_usb_camera_is_an_addition_to_the_same_service() -> None:
+    """The device, and the group that may open it."""
+    usb: dict[str, Any] = yaml.safe_load((DOCKER / "compose.usb.yaml").read_text())["services"]["daemon"]
+    device = usb["environment"]["POSTURE_CAMERA__ADDRESS"]
+    assert [mapping.rpartition(":")[2] for mapping in usb["devices"]] == [device]
+    assert usb["group_add"] == ["video"]
+
+
+def test_images_are_built_of_the_code_alone() -> None:
+    """Everything is left out but for what is named, so no data of the owner gets into an image."""
+    lines = [line for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert lines[0] == "*"
+    assert {line for line in lines if line.startswith("!")} == {
+        "!pyproject.toml",
+        "!README.md",
+        "!LICENSE",
+        "!posture_daemon",
+        "!systemd",
+    }

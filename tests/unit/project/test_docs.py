@@ -1,0 +1,85 @@
+"""The documentation says what the program does: every command, option and setting, and no broken links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from posture_daemon.cli import app
+from posture_daemon.settings import settings_markdown
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "data/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def walk(command: Any, path: str = "posture-daemon") -> Iterator[tuple[str, Any]]:
+    """Every command of the program with its full name."""
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from walk(child, f"{path} {name}")
+
+
+COMMANDS = dict(walk(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_documented(name: str) -> None:
+    """`docs/commands.md` has a section for each command that names each of its options."""
+    page = (REPOSITORY / "docs/commands.md").read_text(encoding="utf-8")
+    if name == "posture-daemon":
+        section = page.split("\n## ")[0]
+    else:
+        found = re.search(rf"^#+ `{re.escape(name)}`$(.*?)(?=^#|\Z)", page, re.M | re.S)
+        assert found, f"docs/commands.md lacks {name}: run make docs"
+        section = found[1]
+    for parameter in COMMANDS[name].params:
+        for option in parameter.opts if parameter.param_type_name == "option" else []:
+            assert option in section, f"docs/commands.md lacks {option} of {name}: run make docs"
+
+
+def test_the_page_of_settings_is_current() -> None:
+    """`docs/settings.md` is what the code would write now."""
+    assert (REPOSITORY / "docs/settings.md").read_text(encoding="utf-8") == settings_markdown(), "run make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_and_picture_is_there(page: Path) -> None:
+    """Relative links lead somewhere."""
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    """What a reader types from the README is a command with these options."""
+    lines = re.findall(r"^\.venv/bin/posture-daemon (.*?)(?:\s+#.*)?$", (REPOSITORY / "README.md").read_text(), re.M)
+    assert len(lines) > 8
+    for line in lines:
+        words = [word for word in re.sub(r"--data-dir \S+", "", line).split() if re.fullmatch(r"[a-z-]+", word)]
+        command = [word for word in words if not word.startswith("-")]
+        name = next(n for k in (2, 1) if (n := " ".join(["posture-daemon", *command[:k]])) in COMMANDS)
+        known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("page", ["owner.md", "troubleshooting.md", "jetson.md"])
+def test_every_command_in_the_pages_for_owners_exists(page: str) -> None:
+    """What somebody in trouble types from a page is a command with these options."""
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    typed = re.findall(r"(?:sudo |bin/|`)posture-daemon ((?:--)?[a-z][^`#|\n]*)", text)
+    assert len(typed) > 3
+    for line in typed:
+        words = line.split("--data-dir")[0].split()
+        name = next(
+            (n for k in (2, 1) if (n := " ".join(["posture-daemon", *words[:k]])) in COMMANDS), "posture-daemon"
+        )
+        assert name != "posture-daemon" or words[0].startswith("-"), line
+        known = {
+            option for n in {name, "posture-daemon"} for parameter in COMMANDS[n].params for option in parameter.opts
+        }
+        assert {word for word in words if word.startswith("--")} <= known, line

@@ -1,0 +1,61 @@
+"""What the labels tell before anything is promoted, on a real store and a backbone of colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posture_daemon.errors import TrainingError
+from posture_daemon.learning.feature_cache import FeatureCache
+from posture_daemon.learning.features import Recipe
+from posture_daemon.learning.training_set import Lesson, gather
+from posture_daemon.reports.curve_in_order import learning_curve
+from posture_daemon.store import Store
+from tests.standins import StandInBackbone, add_champion, label_block, label_days, make_store
+
+RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new store."""
+    opened = make_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+def lesson(store: Store) -> Lesson:
+    """What a training from a base would learn from."""
+    return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
+
+
+def test_the_curve_follows_what_the_labels_teach(store: Store) -> None:
+    """The first blocks of `bad` look like `good`, the last ones like itself: the holdout is right only at the end."""
+    label_days(store, "good", "bad")
+    misleading = lesson(store)
+    found = replace(misleading, training=replace(misleading.training, vectors=misleading.training.vectors.copy()))
+    good, bad = (found.training.vectors[found.targets == target] for target in (0, 1))
+    found.training.vectors[np.flatnonzero(found.targets == 1)[: len(bad) // 2]] = good[: len(bad) // 2]
+    curve = learning_curve(found, points=20)
+    assert [point.labels for point in curve] == sorted({point.labels for point in curve})
+    assert curve[-1].labels == len(found.training.images)
+    assert curve[0].top1 <= 0.5
+    assert curve[-1].top1 == 1.0
+
+
+def test_classes_come_at_an_even_pace(store: Store) -> None:
+    """Imported folder by folder, the second class would otherwise come after all of the first; here it is there at once."""
+    label_days(store, "good", "bad")
+    assert learning_curve(lesson(store), points=3)[0].labels == 2
+
+
+def test_without_a_holdout_there_is_no_curve(store: Store) -> None:
+    """One block per class trains; nothing can be measured, and the sentence says what to do."""
+    label_block(store, "good", 0.0)
+    label_block(store, "bad", 86_400.0)
+    with pytest.raises(TrainingError, match=r"no holdout yet.*label frames"):
+        learning_curve(lesson(store))

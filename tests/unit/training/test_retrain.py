@@ -1,0 +1,566 @@
+"""One attempt to learn: every ending is a row with its reason, and the champion changes only when it is beaten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posture_daemon.device.resources import Resources
+from posture_daemon.domain import Failure, ModelVersion, Order, Outcome, Strategy, TrainingRun
+from posture_daemon.errors import DataFolderError, ModelError, TrainingCancelled, TrainingError, TrainingOutOfMemory
+from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.learning.feature_space import pooled_head
+from posture_daemon.learning.features import Recipe
+from posture_daemon.ports import Supervise, TrainingSeen
+from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
+from posture_daemon.training.job import TrainingJob
+from posture_daemon.training.retrain import Retrainer
+from posture_daemon.training.run_control import Instruction
+from tests.standins import (
+    CHANNELS,
+    StandInBackbone,
+    add_champion,
+    add_frame,
+    add_version,
+    label,
+    label_days,
+    make_store,
+    random_head,
+    resources,
+    zones,
+)
+
+MB = 1_000_000
+NOW = 1_000_000.0
+CLASSES = [{"name": "good", "role": "good"}, {"name": "bad", "role": "bad"}]
+
+
+def score(right: int) -> dict[str, Any]:
+    """An evaluation of twenty images, so many of them right, as it is read from JSON."""
+    wrong_good, wrong_bad = 10 - min(right, 10), 10 - max(right - 10, 0)
+    confusion = ((10 - wrong_good, wrong_good), (wrong_bad, 10 - wrong_bad))
+    return json.loads(json.dumps(Evaluation(("good", "bad"), confusion, 0.1).as_json()))
+
+
+def answers(challenger: int, incumbent: int | None) -> dict[str, Any]:
+    """Answers to ten images of `good`, then ten of `bad`: the first so many are right."""
+    truth = ["good"] * 10 + ["bad"] * 10
+    wrong = ["bad"] * 10 + ["good"] * 10
+    called = [None if n is None else truth[:n] + wrong[n:] for n in (challenger, incumbent)]
+    return {"frame_ids": list(range(20)), "truth": truth, "challenger": called[0], "incumbent": called[1]}
+
+
+class StandInTrainer:
+    """Implements `ports.Trainer`: writes a challenger with these right answers of twenty. Keeps the requests.
+
+    `during` is called in the middle of the training, `seconds` are then watched over; what was said is in `told`.
+    """
+
+    def __init__(self, challenger: int = 15, incumbent: int | None = 10) -> None:
+        self.jobs: list[TrainingJob] = []
+        self.seconds = 1
+        self.told: list[Instruction] = []
+        self.memory_bytes: int | None = 200 * MB
+        self.result: dict[str, Any] = {
+            "head": "head.safetensors",
+            "classes": CLASSES,
+            "temperature": 1.25,
+            "challenger": score(challenger),
+            "incumbent": None if incumbent is None else score(incumbent),
+            "answers": answers(challenger, incumbent),
+            "report": {"views": 8, "label_ids": [1, 2, 7], "labels_sha256": "abc", "seconds": {"fit": 0.5}},
+        }
+        self.during: Callable[[Path], object] = lambda _folder: None
+
+    def train(self, request: Path, supervise: Supervise) -> Path:
+        """Write the result beside the request, unless it is told to end."""
+        self.jobs.append(TrainingJob.from_json(request.read_text()))
+        bias = np.full(2, len(self.jobs), np.float32)
+        head = pooled_head(CHANNELS, np.zeros((2, CHANNELS), np.float32), bias)
+        (request.parent / "head.safetensors").write_bytes(head.to_bytes())
+        self.during(request.parent)
+        for _ in range(self.seconds):
+            said = supervise(TrainingSeen(self.memory_bytes, False))
+            self.told.append(said)
+            if said.failure is Failure.OUT_OF_MEMORY:
+                raise TrainingOutOfMemory(said.reason)
+            if said.failure is not None:
+                raise TrainingError(said.reason)
+            if said.order is Order.END:
+                raise TrainingCancelled(said.reason)
+        result = request.parent / "result.json"
+        result.write_text(json.dumps(self.result))
+        return result
+
+
+class StandInProbe:
+    """Implements `ports.ResourceProbe` with what the test says."""
+
+    def __init__(self) -> None:
+        self.now = resources()
+        self.later: list[Resources] = []
+        """What is read first, one after the other."""
+
+    def read(self) -> Resources:
+        """What the test says."""
+        return self.later.pop(0) if self.later else self.now
+
+    def close(self) -> None:
+        """Nothing was begun."""
+
+
+class Bench:
+    """A store with labels and a champion, a stand-in trainer and probe, and a clock that only the test moves."""
+
+    def __init__(self, folder: Path, *classes: str) -> None:
+        self.store = make_store(folder)
+        self.champion = add_champion(self.store, *classes)
+        label_days(self.store, "good", "bad", blocks=2, count=3)
+        self.trainer, self.probe = StandInTrainer(), StandInProbe()
+        self.now = NOW
+        self.away: float | None = 3600.0
+        self.settings = Settings(
+            data_dir=self.store.folder,
+            training=TrainingSettings(min_new_labels=10, seed=7, views=3, threads=1, timeout_s=12),
+            schedule=ScheduleSettings(cooldown_s=60, away_s=60, away_patience_s=600),
+            limits=LimitsSettings(memory_reserve_mb=500),
+        )
+        self.retrainer = self.retrainer_of(self.settings)
+
+    def retrainer_of(self, settings: Settings) -> Retrainer:
+        """One with the clock of this bench, on which a second passes at each look at a training."""
+        monotonic = iter(range(10**6))
+        return Retrainer(
+            self.store, self.trainer, self.probe, settings,
+            clock=lambda: self.now, monotonic=lambda: float(next(monotonic)), away=lambda: self.away,
+        )  # fmt: skip
+
+    def run(self, **options: Any) -> TrainingRun:
+        """One attempt."""
+        return self.retrainer.run("test", **options)
+
+    def roles(self) -> tuple[ModelVersion | None, ModelVersion | None]:
+        """Champion and previous."""
+        return self.store.models.champion(), self.store.models.previous()
+
+    def leftovers(self) -> list[str]:
+        """Folders of trainings that are still there."""
+        return [path.name for path in self.store.folder.glob(".training-*")]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Everything ready for a training; the champion knows two classes."""
+    one = Bench(tmp_path, "good", "bad")
+    yield one
+    one.store.close()
+
+
+def test_a_better_challenger_is_promoted(bench: Bench) -> None:
+    """It becomes champion with its lineage and files, the old one previous; the run tells both scores."""
+    run = bench.run()
+    champion, previous = bench.roles()
+    assert (run.outcome, run.trigger, run.started_at, run.finished_at) == (Outcome.PROMOTED, "test", NOW, NOW)
+    assert run.reason == (
+        "top-1 on the holdout 0.500 (10 of 20) → 0.750 (15 of 20): fixed 5, broke 0 of 20, 98.4 % sure that it is better"
+    )
+    assert champion is not None
+    assert previous == bench.champion
+    assert (run.incumbent_id, run.challenger_id) == (bench.champion.id, champion.id)
+    assert (champion.parent_id, champion.backbone_sha256) == (bench.champion.id, bench.champion.backbone_sha256)
+    assert (champion.temperature, champion.source, champion.created_at) == (1.25, "fine-tune", NOW)
+    assert [c.name for c in champion.classes] == ["good", "bad"]
+    assert champion.metrics["challenger"] == score(15)
+    assert champion.metrics["report"]["views"] == 8
+    assert bench.store.models.read_head(champion.head_sha256)
+    assert run.metrics["challenger"] == score(15)
+    assert run.metrics["temperature"] == 1.25
+    assert bench.leftovers() == []
+
+
+def test_the_training_process_is_told_all_it_needs(bench: Bench) -> None:
+    """The recipe and limits of the settings, the data folder, the incumbent, and a folder beside the database."""
+    bench.run()
+    [job] = bench.trainer.jobs
+    assert job.recipe == Recipe(seed=7, views=3, flip=True, min_images_per_class=2, threads=1)
+    assert (job.data_dir, job.incumbent_id) == (str(bench.store.folder), bench.champion.id)
+    assert (job.threads, job.nice) == (1, bench.settings.training.nice)
+    assert Path(job.out_dir).parent == bench.store.folder
+    assert job.memory_most_bytes == bench.settings.limits.memory_most_mb * MB
+
+
+def test_a_version_knows_how_it_was_made(bench: Bench) -> None:
+    """Strategy, seed, the settings in force, the labels it learned from and their hash, seconds, memory, software."""
+    bench.run(strategy=Strategy.FINETUNE)
+    champion = bench.store.models.champion()
+    assert champion is not None
+    made = champion.lineage
+    assert (made["strategy"], made["seed"]) == ("finetune", 7)
+    assert made["labels"] == {"frame_ids": [1, 2, 7], "sha256": "abc"}
+    assert made["settings"]["training"]["views"] == 3
+    assert made["settings"]["promotion"]["min_probability"] == bench.settings.promotion.min_probability
+    assert (made["seconds"], made["peak_memory_bytes"]) == ({"fit": 0.5}, None)
+    assert made["software"]["numpy"] == np.__version__
+    assert "ultralytics" in made["software"]
+    assert "label_ids" not in bench.store.runs.recent()[0].metrics["report"]
+
+
+@pytest.mark.parametrize("right", [10, 9])
+def test_a_challenger_that_is_no_better_is_kept_out(bench: Bench, right: int) -> None:
+    """It is recorded, so that it can be looked at, but the champion stays, and there is no previous."""
+    bench.trainer.result.update(challenger=score(right), answers=answers(right, 10))
+    run = bench.run()
+    assert run.outcome is Outcome.KEPT
+    assert run.challenger_id not in (None, bench.champion.id)
+    assert bench.roles() == (bench.champion, None)
+    assert len(bench.store.models.all()) == 2
+
+
+def test_the_first_challenger_of_a_base_has_nobody_to_beat(tmp_path: Path) -> None:
+    """A base has no score; one right answer is enough."""
+    bench = Bench(tmp_path)
+    bench.trainer.result.update(challenger=score(1), incumbent=None, answers=answers(1, None))
+    assert bench.run().outcome is Outcome.PROMOTED
+    bench.store.close()
+
+
+def test_a_base_waits_for_its_second_class(tmp_path: Path) -> None:
+    """Many labels of one class open no gate, so they cost no failed run and no cool-down."""
+    bench = Bench(tmp_path)
+    ids = [image.frame_id for image in bench.store.labels.labelled() if image.class_name == "bad"]
+    for frame_id in ids:
+        label(bench.store, frame_id, "good")
+    run = bench.run()
+    assert (run.outcome, run.reason) == (Outcome.DEFERRED, "1 classes with 2 images or more (at least 2)")
+    bench.store.close()
+
+
+def test_a_closed_gate_defers_and_repeats_itself_in_one_line(bench: Bench) -> None:
+    """The trainer is not asked; a second refusal for the same reason only moves the time of the first."""
+    bench.probe.now = resources(memory_available_bytes=None)
+    first = bench.run()
+    bench.now += 60
+    second = bench.run()
+    assert second.outcome is Outcome.DEFERRED
+    assert second.reason.startswith("available memory is unknown (at least ")
+    assert (second.id, second.started_at, second.finished_at) == (first.id, NOW, NOW + 60)
+    assert bench.trainer.jobs == []
+    assert len(bench.store.runs.recent()) == 1
+    assert bench.roles() == (bench.champion, None)
+
+
+def test_force_skips_what_is_the_owners_but_not_the_holdout(bench: Bench) -> None:
+    """They want it now, although they sit there and have paused training; a worse challenger still stays out."""
+    bench.away = None
+    bench.store.pauses.begin(NOW)
+    bench.trainer.result["answers"] = answers(5, 10)
+    assert bench.run().outcome is Outcome.DEFERRED
+    assert bench.run(force=True).outcome is Outcome.KEPT
+    assert len(bench.trainer.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    "device", [{"zones": zones(cpu=99.0)}, {"memory_available_bytes": 100 * MB}, {"disk_free_bytes": None}]
+)
+def test_force_does_not_skip_what_protects_the_device(bench: Bench, device: dict[str, Any]) -> None:
+    """A hot, full or silent device trains for nobody."""
+    bench.probe.now = resources(**device)
+    assert bench.run(force=True).outcome is Outcome.DEFERRED
+    assert bench.trainer.jobs == []
+
+
+def test_the_cool_down_and_new_labels_are_counted_from_the_last_training(bench: Bench) -> None:
+    """Right after a training both are missing; with labels and time the gate opens again."""
+    bench.run()
+    assert bench.run().reason.startswith("0 new labels (at least 10); last training 0 s ago (at least 60 s)")
+    for number in range(10):
+        label(bench.store, add_frame(bench.store, NOW + number), "good", NOW + 1)
+    assert bench.run().reason == "last training 0 s ago (at least 60 s)"
+    bench.now += 60
+    assert bench.retrainer.decide().passed
+    assert bench.run().outcome is not Outcome.DEFERRED
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (TrainingError("The training process was killed (SIGKILL)."), Outcome.FAILED),
+        (OSError(28, "No space left on device"), Outcome.FAILED),
+        (TrainingCancelled("The daemon is stopping."), Outcome.DEFERRED),
+    ],
+)
+def test_a_training_that_fails_is_an_outcome(bench: Bench, error: Exception, outcome: Outcome) -> None:
+    """With its reason; the champion is untouched, no version is recorded, and the folder is gone."""
+
+    def fail(_folder: Path) -> None:
+        assert len(bench.leftovers()) == 1
+        raise error
+
+    bench.trainer.during = fail
+    run = bench.run()
+    assert (run.outcome, run.reason, run.challenger_id) == (outcome, str(error), None)
+    assert run.finished_at == NOW
+    assert bench.roles() == (bench.champion, None)
+    assert bench.store.models.all() == [bench.champion]
+    assert bench.leftovers() == []
+
+
+def test_labels_of_a_failed_training_are_still_new(bench: Bench) -> None:
+    """Nothing was learned from them, so after the cool-down they are tried again; one attempt per cool-down."""
+
+    def fail(_folder: Path) -> None:
+        raise TrainingError("The training process was killed (SIGKILL).")
+
+    bench.trainer.during = fail
+    bench.run()
+    assert bench.run().reason == "last training 0 s ago (at least 60 s)"
+    bench.now += 60
+    assert bench.run().outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"answers": {}},
+        {"answers": {**answers(15, 10), "truth": []}},
+        {"classes": [{"name": "good", "role": "purple"}]},
+        {"head": "missing.safetensors"},
+    ],
+)
+def test_a_result_that_makes_no_sense_is_a_failure_too(
+    bench: Bench, nonsense: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run is closed with the reason, and the champion goes on."""
+    bench.trainer.result.update(nonsense)
+    run = bench.run()
+    assert run.outcome is Outcome.FAILED
+    assert run.reason
+    assert bench.roles() == (bench.champion, None)
+    assert bench.leftovers() == []
+
+
+def test_two_trainings_at_once_are_one_too_many(bench: Bench) -> None:
+    """The second is deferred, also when it is forced, and does not touch the first one's folder or row."""
+    inner: list[TrainingRun] = []
+
+    def again(folder: Path) -> None:
+        inner.extend([bench.run(), bench.run(force=True)])
+        assert (folder / "request.json").exists()
+
+    bench.trainer.during = again
+    assert bench.run().outcome is Outcome.PROMOTED
+    assert {run.outcome for run in inner} == {Outcome.DEFERRED}
+    assert {run.reason for run in inner} == {"another training is running on this data folder"}
+    bench.retrainer.recover()
+    assert len(bench.trainer.jobs) == 1
+
+
+def test_what_a_crash_left_behind_is_cleared_before_the_next_attempt(bench: Bench) -> None:
+    """The open run is closed as failed and its folder deleted, even when the gate then is closed."""
+    bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
+    (bench.store.folder / ".training-abc").mkdir()
+    (bench.store.folder / ".training-abc" / "request.json").write_text("{}")
+    bench.probe.now = resources(memory_available_bytes=None)
+    assert bench.run().outcome is Outcome.DEFERRED
+    crashed = bench.store.runs.recent()[1]
+    assert (crashed.trigger, crashed.outcome, crashed.finished_at) == ("before the crash", Outcome.FAILED, NOW)
+    assert bench.leftovers() == []
+
+
+def test_a_crash_right_after_the_promotion_does_not_call_it_a_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The challenger is champion; the record that the crash cut off says so, and which labels were learned."""
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.store.runs, "finish", crash)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run()
+    monkeypatch.undo()
+    bench.retrainer.recover()
+    champion, run = bench.roles()[0], bench.store.runs.recent()[0]
+    assert champion is not None
+    assert champion != bench.champion
+    assert (run.outcome, run.challenger_id) == (Outcome.PROMOTED, champion.id)
+    assert bench.store.labels.new(bench.store.runs.labels_learned()) == []
+
+
+def test_a_champion_that_was_changed_during_the_training_is_not_overrun(bench: Bench) -> None:
+    """The owner rolled back or imported meanwhile: the challenger was judged against another model, so it stays out."""
+    other = add_version(bench.store, random_head(2, seed=5), StandInBackbone().sha256, "good", "bad")
+    bench.trainer.during = lambda _folder: bench.store.models.promote(other.id, NOW)
+    run = bench.run()
+    assert run.outcome is Outcome.KEPT
+    assert "another model was made champion" in run.reason
+    assert bench.roles() == (other, bench.champion)
+
+
+def test_a_promotion_opens_a_watch_but_not_over_a_base(bench: Bench, tmp_path: Path) -> None:
+    """A base has no answers that could be better."""
+    run = bench.run()
+    watch = bench.store.watches.current()
+    assert watch is not None
+    assert (watch.version_id, watch.previous_id, watch.began_at) == (run.challenger_id, bench.champion.id, NOW)
+    base = Bench(tmp_path / "base")
+    base.trainer.result.update(incumbent=None, answers=answers(15, None))
+    assert base.run().outcome is Outcome.PROMOTED
+    assert base.store.watches.latest() is None
+    base.store.close()
+
+
+def test_without_a_champion_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
+    """The sentence says what to do; no run is recorded."""
+    store = make_store(tmp_path)
+    retrainer = Retrainer(store, StandInTrainer(), StandInProbe(), Settings(data_dir=store.folder), lambda: NOW)
+    with pytest.raises(ModelError, match=r"posture-daemon models import FILE\.pt"):
+        retrainer.run("test")
+    assert store.runs.recent() == []
+    store.close()
+
+
+def test_recovery_closes_what_a_dead_process_left_open(bench: Bench) -> None:
+    """At the start of the daemon, before anybody asks the gate."""
+    bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
+    (bench.store.folder / ".training-abc").mkdir()
+    bench.retrainer.recover()
+    assert bench.store.runs.recent()[0].outcome is Outcome.FAILED
+    assert bench.leftovers() == []
+
+
+def test_a_training_that_gets_hot_is_deferred_with_its_story(bench: Bench) -> None:
+    """Warm: it pauses, and goes on; hot: it ends for now. Champion untouched, labels still new, no cool-down: it continues."""
+    bench.trainer.seconds = 9
+    bench.probe.later = [resources(zones=zones(cpu=c)) for c in (60, 60, 82, 75, 70, 60, 90)]
+    run = bench.run()
+    assert (run.outcome, run.reason) == (Outcome.DEFERRED, "too hot: hottest zone cpu 90.0 °C")
+    assert [said.order.value for said in bench.trainer.told] == ["run", "pause", "pause", "run", "run", "end"]
+    story = [(one["order"], one["reason"]) for one in run.metrics["interruptions"]]
+    assert story == [
+        ("pause", "too warm: hottest zone cpu 82.0 °C"),
+        ("run", "nothing stands against it"),
+        ("end", "too hot: hottest zone cpu 90.0 °C"),
+    ]
+    assert (run.metrics["paused_s"], run.metrics["peak_memory_bytes"]) == (2.0, 200 * MB)
+    assert bench.roles() == (bench.champion, None)
+    assert bench.run().outcome is Outcome.PROMOTED
+
+
+def test_a_paused_training_says_so_in_its_record(bench: Bench) -> None:
+    """So that `status` in another process can tell."""
+    notes: list[str] = []
+    bench.trainer.seconds = 3
+    bench.probe.later = [resources(), resources(zones=zones(cpu=82.0)), resources(zones=zones(cpu=82.0))]
+    original = bench.probe.read
+
+    def read() -> Resources:
+        notes.append(bench.store.runs.recent()[0].reason if bench.trainer.jobs else "")
+        return original()
+
+    bench.probe.read = read  # type: ignore[method-assign]
+    bench.run()
+    assert notes[2:] == ["paused: too warm: hottest zone cpu 82.0 °C"] * 1 + [
+        "paused: too warm: hottest zone cpu 82.0 °C"
+    ]
+
+
+def test_the_owners_pause_ends_a_running_training(bench: Bench) -> None:
+    """Also a forced one, if the pause came after it; one that was there before does not."""
+    bench.store.pauses.begin(NOW)
+    bench.trainer.during = lambda _folder: bench.store.pauses.begin(NOW + 1)
+    bench.now = NOW + 1
+    run = bench.run(force=True)
+    assert run.outcome is Outcome.DEFERRED
+    assert run.reason == "the owner has paused training; posture-daemon resume ends that"
+
+
+def test_a_window_that_closes_ends_a_training_but_not_a_forced_one(bench: Bench) -> None:
+    """What the schedule began within its hours ends with them; what the owner forced does not care for the hour."""
+    import time as clock
+
+    local = clock.localtime(NOW)
+    begin = local.tm_hour * 60 + local.tm_min
+    window = f"{begin // 60:02d}:{begin % 60:02d}-{(begin + 1) // 60 % 24:02d}:{(begin + 1) % 60:02d}"
+    settings = bench.settings.model_copy(update={"schedule": ScheduleSettings(cooldown_s=0, away_s=0, windows=window)})
+    retrainer = bench.retrainer_of(settings)
+
+    def later(_folder: Path) -> None:
+        bench.now = NOW + 120
+
+    bench.trainer.during = later
+    run = retrainer.run("test")
+    assert (run.outcome, run.reason) == (Outcome.DEFERRED, f"the time for training ({window}) is over")
+    bench.now = NOW
+    assert retrainer.run("test", force=True).outcome is Outcome.PROMOTED
+
+
+def test_a_training_that_runs_out_of_memory_is_made_smaller_then_waits_longer(bench: Bench) -> None:
+    """Half the batch each time, on one thread; when it is a single image, the cool-down doubles. A good one forgives all."""
+
+    def fail(_folder: Path) -> None:
+        raise TrainingOutOfMemory("The training ran out of memory.")
+
+    bench.trainer.during = fail
+    batches = []
+    for _ in range(4):
+        bench.now += 60
+        run = bench.run()
+        assert (run.outcome, run.metrics["failure"]) == (Outcome.FAILED, "out of memory")
+        batches.append(bench.trainer.jobs[-1].recipe.batch)
+    assert batches == [8, 4, 2, 1]
+    bench.now += 60
+    assert "at least 120 s, longer after 1" in bench.run().reason
+    bench.now += 60
+    bench.trainer.during = lambda _folder: None
+    assert bench.run().outcome is Outcome.PROMOTED
+    bench.now += 60
+    bench.run(force=True)
+    assert bench.trainer.jobs[-1].recipe.batch == 8
+
+
+def test_a_training_that_takes_more_than_it_may_is_out_of_memory(bench: Bench) -> None:
+    """Seen from outside, each second; what it took is remembered, so the next one must find that much and more."""
+    bench.trainer.memory_bytes = 5000 * MB
+    run = bench.run()
+    assert (run.outcome, run.metrics["failure"], run.metrics["peak_memory_bytes"]) == (
+        Outcome.FAILED,
+        "out of memory",
+        5000 * MB,
+    )
+
+
+def test_a_training_that_takes_too_long_has_failed(bench: Bench) -> None:
+    """After the 12 s of these settings."""
+    bench.trainer.seconds = 20
+    run = bench.run()
+    assert (run.outcome, run.metrics["failure"]) == (Outcome.FAILED, "out of time")
+    assert "stopped after 12 s" in run.reason
+
+
+def test_what_a_training_took_is_expected_of_the_next(bench: Bench) -> None:
+    """Seen from outside or reported by itself, whichever is more."""
+    bench.trainer.memory_bytes = 700 * MB
+    bench.run()
+    bench.probe.now = resources(memory_available_bytes=1199 * MB)
+    assert "at least 1200 MB: 700 expected + 500 in reserve" in bench.run().reason
+
+
+def test_a_database_that_is_busy_for_once_costs_no_training(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the look at the owner's pause nor the note of a pause may end it."""
+
+    def busy(*_: object) -> None:
+        raise DataFolderError("The database has been busy for more than 10 s.")
+
+    def during(_folder: Path) -> None:
+        monkeypatch.setattr(bench.store.pauses, "current", busy)
+        monkeypatch.setattr(bench.store.runs, "note", busy)
+
+    bench.trainer.during, bench.trainer.seconds = during, 3
+    bench.probe.later = [resources(), resources(zones=zones(cpu=82.0)), resources()]
+    assert bench.run().outcome is Outcome.PROMOTED
