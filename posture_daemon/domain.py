@@ -55,7 +55,7 @@ class Reason(str, Enum):
     AUDIT = "random audit"
     IMPORTED = "imported"
     TAUGHT = "taught"
-    """Shown on request (`teaching.py`), so its label was known before the frame was."""
+    """Shown on request (`guided_capture.py`), so its label was known before the frame was."""
 
 
 LEAST_DOUBT: Mapping[str, float] = {

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import Features, Floats, Frame, Image
-from posture_daemon.training.run_control import Instruction
+from posture_daemon.domain import Failure, Features, Floats, Frame, Image, Order
 
 
 class Camera(Protocol):
@@ -74,6 +73,17 @@ class TrainingSeen:
     memory_bytes: int | None
     resting: bool
 
+
+@dataclass(frozen=True)
+class Instruction:
+    """What to do, and why in words. With a `failure` the training is over and has failed; it is not continued."""
+
+    order: Order
+    reason: str
+    failure: Failure | None = None
+
+
+GO_ON = Instruction(Order.RUN, "nothing stands against it")
 
 Supervise = Callable[[TrainingSeen], Instruction]
 """Asked once a second while a training runs; the answer is carried out at the end of the batch that is being computed."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from posture_daemon.adapters.cameras.latest_frame import CameraState, NewestFrame, Patience
+from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame, Patience
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
 
@@ -101,7 +101,7 @@ def lost(reason: str = "camera scripted stopped.") -> CameraError:
 
 
 @contextmanager
-def started(reader: NewestFrame) -> Iterator[NewestFrame]:
+def started(reader: LatestFrame) -> Iterator[LatestFrame]:
     """Run the reader for the duration of a test and insist that it stops."""
     reader.start()
     try:
@@ -110,7 +110,7 @@ def started(reader: NewestFrame) -> Iterator[NewestFrame]:
         assert reader.stop(LONG_S)
 
 
-def await_state(reader: NewestFrame, wanted: Callable[[CameraState], bool]) -> CameraState:
+def await_state(reader: LatestFrame, wanted: Callable[[CameraState], bool]) -> CameraState:
     """Poll the state until it is as wanted."""
     pause = threading.Event()
     for _ in range(1000):

@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from posture_daemon.bootstrap.daemon import champion, load_model, open_store
+from posture_daemon.bootstrap.models import champion, load_model, open_store
 from posture_daemon.domain import ModelVersion, Outcome, TrainingRun
 from posture_daemon.errors import PostureError
 from posture_daemon.fake_desk import FakeDesk
@@ -66,7 +66,7 @@ AFTER_SWAP_S = 5.0
 
 
 @dataclass(frozen=True)
-class Ending:
+class DemoResult:
     """What decides the exit code."""
 
     promoted: bool
@@ -80,7 +80,7 @@ class Ending:
         return self.promoted and self.skipped == 0 and self.failed == 0 and self.exit_code == 0
 
 
-def run_demo(folder: Path, console: Console, clock: Callable[[], float] = time.monotonic) -> Ending:
+def run_demo(folder: Path, console: Console, clock: Callable[[], float] = time.monotonic) -> DemoResult:
     """Run it all in `folder`; takes two to three minutes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "posture-daemon.toml").write_text(SETTINGS)
@@ -186,9 +186,9 @@ def _print_unseen(console: Console, who: str, found: Evaluation) -> None:
 
 def _report(
     store: Store, desk: FakeDesk, run: TrainingRun | None, status: dict[str, Any], exit_code: int, console: Console
-) -> Ending:
+) -> DemoResult:
     frames = status.get("frames", {"skipped": -1, "failed": -1})
-    ending = Ending(run is not None, frames["skipped"], frames["failed"], exit_code)
+    ending = DemoResult(run is not None, frames["skipped"], frames["failed"], exit_code)
     console.rule("[bold]what happened")
     if run is None:
         last = store.runs.recent(1)
@@ -219,7 +219,7 @@ def _recall(found: Evaluation, name: str) -> str:
     return f"{right}/{images}"
 
 
-def check(ending: Ending) -> None:
+def check(ending: DemoResult) -> None:
     """Raise `PostureError` with one sentence unless the demo did what it shows."""
     if not ending.promoted:
         raise PostureError(f"No challenger was promoted within {TIME_LIMIT_S:.0f} s; the daemon's log tells why.")

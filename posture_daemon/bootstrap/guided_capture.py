@@ -1,21 +1,25 @@
-"""Builds a teaching from settings, with whichever camera it needs. `bootstrap` has the parts that the daemon needs too."""
+"""Builds a guided capture from settings, with a camera of its own or with the daemon's."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from posture_daemon.adapters.cameras.address import open_camera
-from posture_daemon.bootstrap.daemon import champion, load_model, newest_frame, open_lesson, open_store
+from posture_daemon.adapters.cameras.factory import open_camera
+from posture_daemon.adapters.cameras.latest_frame import LatestFrame
+from posture_daemon.adapters.trainer.process import SubprocessTrainer
+from posture_daemon.bootstrap.models import champion, load_model, open_store
+from posture_daemon.bootstrap.parts import build_retrainer, newest_frame
 from posture_daemon.errors import DataFolderError, SettingsError
 from posture_daemon.fake_desk import FakeDeskCamera, ObedientDesk
 from posture_daemon.integrity.model_recovery import STARTER_SOURCE
 from posture_daemon.labelling.classes import ClassChanges
-from posture_daemon.labelling.guided_capture import Teaching
+from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureParts
 from posture_daemon.labelling.guided_capture_plan import SECONDS, Ask, choose, plan
 from posture_daemon.live.classifier import LiveClassifier
-from posture_daemon.ports import Camera
+from posture_daemon.ports import Camera, ResourceProbe
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.status_file import running_pid
@@ -29,7 +33,7 @@ def open_teaching(
     seconds: float = SECONDS,
     obedient_pace: float | None = None,
     tell: Callable[[str], object] = lambda _sentence: None,
-) -> Iterator[Teaching]:
+) -> Iterator[GuidedCapture]:
     """A teaching of these classes on the real camera for the block; see `teaching_plan.choose` for `names`.
 
     `tell` is given advice. With `obedient_pace` the person at the fake desk does what is asked, so many times as fast.
@@ -109,3 +113,35 @@ def base_advice(store: Store, camera: Camera) -> str | None:
         "The starter model has only ever seen drawn people; import a base first for far better answers: "
         "posture-daemon models fetch yolo11n-cls, then posture-daemon models import FILE.pt."
     )
+
+
+@contextmanager
+def open_lesson(
+    store: Store,
+    settings: Settings,
+    source: LatestFrame,
+    live: LiveClassifier,
+    asks: tuple[Ask, ...],
+    probe: ResourceProbe | None = None,
+    follow: Callable[[], None] = lambda: None,
+    announce: Callable[[Ask], None] = lambda _ask: None,
+) -> Iterator[GuidedCapture]:
+    """A teaching of `asks` with this camera and model for the block; what still trains at its end is told to end."""
+    trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
+    retrainer = build_retrainer(store, settings, trainer, probe=probe)
+    with ThreadPoolExecutor(1) as executor:
+        parts = GuidedCaptureParts(
+            source=source,
+            live=live,
+            store=store,
+            settings=settings,
+            train=lambda: retrainer.run("teach", force=True),
+            cancel=trainer.cancel,
+            executor=executor,
+            follow=follow,
+            announce=announce,
+        )
+        try:
+            yield GuidedCapture(asks, parts)
+        finally:
+            trainer.cancel()

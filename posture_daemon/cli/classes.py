@@ -100,7 +100,7 @@ def delete(
 
 
 def _changes(context: typer.Context) -> ClassChanges:
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.labelling.classes import ClassChanges
 
     settings = options(context).settings()

@@ -46,7 +46,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
     imgsz: Annotated[int | None, typer.Option(help="With --weights: side of the input, pixels.", min=32)] = None,
 ) -> None:
     """Run the article's four strategies and ours side by side, and write a report with pictures."""
-    from posture_daemon.bootstrap.daemon import champion, open_store
+    from posture_daemon.bootstrap.models import champion, open_store
     from posture_daemon.comparison.comparison import Comparison, run_comparison
     from posture_daemon.training.strategies import root_of
 
@@ -63,7 +63,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
 @contextmanager
 def _base(weights: Path | None, imgsz: int | None) -> Iterator[Store | None]:
     """A store for the block with nothing but the imported base model; `None` without weights."""
-    from posture_daemon.bootstrap.daemon import import_model
+    from posture_daemon.bootstrap.models import import_model
     from posture_daemon.store import Store
 
     if weights is None:

@@ -44,7 +44,7 @@ def status(
     ] = False,
 ) -> None:
     """Tell the posture now, the queue, the champion, the last training and why, the next one, camera and resources."""
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.reports.status import overview
 
     settings = options(context).settings()

@@ -36,7 +36,7 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """Count images and time blocks per class and split, and warn of what makes the numbers misleading."""
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.reports.dataset_stats import dataset_stats
 
     settings = options(context).settings()
@@ -67,7 +67,8 @@ def curve(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """Tell whether you have labelled enough: the holdout's top-1 after learning random parts of your labels."""
-    from posture_daemon.bootstrap.daemon import lesson, open_store
+    from posture_daemon.bootstrap.models import open_store
+    from posture_daemon.bootstrap.reports import lesson
     from posture_daemon.reports.curve_in_order import learning_curve
     from posture_daemon.reports.enough_labels import enough
     from posture_daemon.reports.learning_curve import block_curve
@@ -110,14 +111,15 @@ def doubts(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """List labels of any split that your labels of other times speak against: slips of the finger, or the hardest frames."""
-    from posture_daemon.bootstrap import daemon as bootstrap
+    from posture_daemon.bootstrap import reports
+    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.labelling.label_error_review import Review
     from posture_daemon.ui.keyboard import keyboard
     from posture_daemon.ui.review import run_review
 
     settings = options(context).settings()
-    store = bootstrap.open_store(settings)
-    found, agreement = bootstrap.doubts(store, settings)
+    store = open_store(settings)
+    found, agreement = reports.doubts(store, settings)
     if as_json:
         console.print_json(data={"agreement": agreement, "doubts": [doubt.as_json() for doubt in found]})
     elif not found:
@@ -153,7 +155,7 @@ def effect(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """Tell what your labels changed: the images that a training run turned round, on the holdout and among your new labels."""
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
 
     store = open_store(options(context).settings())
     last = run or next((r.id for r in store.runs.attempts() if "challenger" in r.metrics), None)
@@ -197,7 +199,7 @@ def export(
     ] = DatasetLayout.ARTICLE,
 ) -> None:
     """Write the labelled pictures as a dataset, with a file that tells where each label came from."""
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.datasets import export_folder
 
     settings = options(context).settings()

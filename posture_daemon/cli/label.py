@@ -35,7 +35,7 @@ def label(
 ) -> None:
     """Answer what it asks: one key per class, Enter for the model's guess, u to undo; in the browser unless told otherwise."""
     from posture_daemon import datasets
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
 
     if terminal + (export is not None) + (import_ is not None) > 1:
         raise typer.BadParameter("choose one of --terminal, --export and --import")
@@ -58,7 +58,7 @@ def label(
 
 def _in_terminal(store: Store, settings: Settings) -> None:
     from posture_daemon.labelling.session import Labelling
-    from posture_daemon.learning.features import Recipe
+    from posture_daemon.settings.recipe import Recipe
     from posture_daemon.ui.keyboard import keyboard
     from posture_daemon.ui.terminal import run_terminal
 

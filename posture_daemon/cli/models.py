@@ -33,7 +33,7 @@ def import_(
     ] = None,
 ) -> None:
     """Import a checkpoint and make it champion. Its file is read as data; code in it is never run."""
-    from posture_daemon.bootstrap.daemon import import_model, open_store
+    from posture_daemon.bootstrap.models import import_model, open_store
 
     as_base = None if classes_are_postures is None else not classes_are_postures
     version = import_model(open_store(options(context).settings()), file, imgsz, as_base)
@@ -53,7 +53,7 @@ def export(
 ) -> None:
     """Write a model as an ordinary ultralytics checkpoint that gives the same answers."""
     from posture_daemon.adapters.checkpoints import export_checkpoint
-    from posture_daemon.bootstrap.daemon import champion, open_store
+    from posture_daemon.bootstrap.models import champion, open_store
     from posture_daemon.vision.head import Head
 
     store = open_store(options(context).settings())
@@ -117,7 +117,7 @@ def fetch(
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """List all models, newest first, with the roles they hold."""
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.store.models import CHAMPION, PREVIOUS
 
     store = open_store(options(context).settings())
@@ -133,7 +133,7 @@ def show_(
     ] = None,
 ) -> None:
     """Tell how a model was made: parent, strategy, settings, seed, labels, how good it is, time, memory, software."""
-    from posture_daemon.bootstrap.daemon import champion, open_store
+    from posture_daemon.bootstrap.models import champion, open_store
     from posture_daemon.cli import show_model
     from posture_daemon.store.models import CHAMPION, PREVIOUS
 
@@ -151,7 +151,8 @@ def diff(
     second: Annotated[int, typer.Argument(help="Another one.")],
 ) -> None:
     """Show which images of the present holdout two models call differently, and what each calls them."""
-    from posture_daemon.bootstrap.daemon import difference, open_store
+    from posture_daemon.bootstrap.models import open_store
+    from posture_daemon.bootstrap.reports import difference
     from posture_daemon.cli import show_model
 
     settings = options(context).settings()
@@ -163,7 +164,7 @@ def diff(
 @app.command()
 def rollback(context: typer.Context) -> None:
     """Make the previous model champion again, after proof that it loads and answers. Frames follow within seconds."""
-    from posture_daemon.bootstrap.daemon import champion, load_model, open_store
+    from posture_daemon.bootstrap.models import champion, load_model, open_store
     from posture_daemon.errors import ModelError
     from posture_daemon.live.classifier import LiveClassifier
 
@@ -183,7 +184,8 @@ def evaluate(
     model: Annotated[int | None, typer.Option(help="Which model; by default the champion.", show_default=False)] = None,
 ) -> None:
     """Print top-1, recall per class and the confusion matrix of the champion on labelled images."""
-    from posture_daemon.bootstrap.daemon import champion, evaluate_folder, open_store
+    from posture_daemon.bootstrap.models import champion, open_store
+    from posture_daemon.bootstrap.reports import evaluate_folder
 
     store = open_store(options(context).settings())
     version = champion(store) if model is None else store.models.get(model)

@@ -21,7 +21,7 @@ def pause(
 
     Frames are watched, and kept for labelling, as before.
     """
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
 
     now = time.time()
     until = None if hours is None else now + 3600 * hours
@@ -31,7 +31,7 @@ def pause(
 
 def resume(context: typer.Context) -> None:
     """End the pause: training begins, or goes on, when the gate says so (`train --explain`)."""
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
 
     ended = open_store(options(context).settings()).pauses.end()
     say("Training is no longer paused." if ended else "Training was not paused.")

@@ -17,7 +17,7 @@ from posture_daemon.errors import ServiceError
 
 if TYPE_CHECKING:
     from posture_daemon.service.machine import Machine
-    from posture_daemon.service.plan import Before, Step
+    from posture_daemon.service.plan import Before, InstallStep
 
 app = typer.Typer(help="Run it from the start of the machine on, under systemd.", no_args_is_help=True)
 
@@ -119,7 +119,7 @@ def _before(context: typer.Context) -> Before:
     return Before(settings.data_dir, loaded.file, settings.camera.address)
 
 
-def _begin(machine: Machine, steps: list[Step], dry_run: bool) -> bool:
+def _begin(machine: Machine, steps: list[InstallStep], dry_run: bool) -> bool:
     """Tell what will be done. False when that was all; raises `ServiceError` when it takes rights that are missing."""
     if dry_run:
         say("This would:")
@@ -132,7 +132,7 @@ def _begin(machine: Machine, steps: list[Step], dry_run: bool) -> bool:
     return True
 
 
-def _carry_out(steps: list[Step]) -> None:
+def _carry_out(steps: list[InstallStep]) -> None:
     for step in steps:
         say(escape(step.words))
         try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from posture_daemon.settings import Settings
 
 
-class Step(str, Enum):
+class SetupStep(str, Enum):
     """What can be skipped."""
 
     CAMERA = "camera"
@@ -42,7 +42,7 @@ def setup(
         typer.Option(metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with.", show_default=False),
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Your classes, separated by commas.", show_default=False)] = None,
-    skip: Annotated[list[Step] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
+    skip: Annotated[list[SetupStep] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is offered first.")] = False,
     simulate_owner: Annotated[
         bool, typer.Option("--simulate-owner", help="With fake:desk: the drawn person does what is asked, sped up.")
@@ -70,7 +70,7 @@ def has_keyboard() -> bool:
 class _Steps:
     """One setup. `asks` says whether there is somebody to ask."""
 
-    def __init__(self, chosen: Options, asks: bool, skipped: frozenset[Step]) -> None:
+    def __init__(self, chosen: Options, asks: bool, skipped: frozenset[SetupStep]) -> None:
         self._chosen, self._asks, self._skipped = chosen, asks, skipped
 
     def camera(self, given: str | None) -> str:
@@ -79,7 +79,7 @@ class _Steps:
         from posture_daemon.errors import CameraError
 
         settings = self._settings(given)
-        if not self._begins(Step.CAMERA, "the camera"):
+        if not self._begins(SetupStep.CAMERA, "the camera"):
             return settings.camera.address
         known = None if self._is_default("camera.address") else settings.camera.address
         if given is not None or (known is not None and not self._asks):
@@ -108,10 +108,10 @@ class _Steps:
 
     def model(self, given: Path | None, address: str) -> None:
         """Import a checkpoint, or go on with the champion."""
-        from posture_daemon.bootstrap.daemon import champion, import_model, open_store
         from posture_daemon.bootstrap.guided_capture import knows_only_drawn_people
+        from posture_daemon.bootstrap.models import champion, import_model, open_store
 
-        if not self._begins(Step.MODEL, "the model"):
+        if not self._begins(SetupStep.MODEL, "the model"):
             return
         settings = self._settings(None)
         store = open_store(settings)
@@ -136,7 +136,7 @@ class _Steps:
         """Names, or `None` for those that there are or the usual ones."""
         from posture_daemon.labelling.guided_capture_plan import USUAL
 
-        if given is None and self._begins(Step.CLASSES, "the classes") and self._asks:
+        if given is None and self._begins(SetupStep.CLASSES, "the classes") and self._asks:
             given = typer.prompt("Your classes, separated by commas", default=",".join(USUAL))
         return None if given is None else given.split(",")
 
@@ -146,7 +146,7 @@ class _Steps:
         from posture_daemon.cli.settings_file import set_text
         from posture_daemon.settings import values_in
 
-        if not self._begins(Step.SETTINGS, "the settings file"):
+        if not self._begins(SetupStep.SETTINGS, "the settings file"):
             return
         file = self._chosen.load().own_file
         before = values_in(file).get("camera.address") if file.exists() else None
@@ -161,12 +161,12 @@ class _Steps:
 
     def teach(self, address: str, names: list[str] | None, simulate_owner: bool) -> None:
         """Teach at once, or only create the classes."""
-        from posture_daemon.bootstrap.daemon import open_store
+        from posture_daemon.bootstrap.models import open_store
         from posture_daemon.labelling.classes import ClassChanges
         from posture_daemon.labelling.guided_capture_plan import SECONDS, choose
 
         settings = self._settings(address)
-        wanted = self._begins(Step.TEACH, "teaching, about two minutes")
+        wanted = self._begins(SetupStep.TEACH, "teaching, about two minutes")
         if wanted and self._asks:
             wanted = typer.confirm("Are you at your desk, ready to be asked for poses?", default=True)
         if wanted:
@@ -190,7 +190,7 @@ class _Steps:
     def _is_default(self, key: str) -> bool:
         return self._chosen.load().sources[key] == "default"
 
-    def _begins(self, step: Step, title: str) -> bool:
+    def _begins(self, step: SetupStep, title: str) -> bool:
         """Say which step begins; False when it is to be left out."""
         if step in self._skipped:
             return False

@@ -36,7 +36,8 @@ def train(
 ) -> None:
     """Learn from all labels now, through the same gate as the schedule. Exit 1 when the training failed."""
     from posture_daemon.adapters.trainer.process import SubprocessTrainer
-    from posture_daemon.bootstrap.daemon import away_by_status, build_retrainer, open_store
+    from posture_daemon.bootstrap.models import open_store
+    from posture_daemon.bootstrap.parts import away_by_status, build_retrainer
 
     settings = options(context).settings({"training.seed": seed})
     trainer = SubprocessTrainer()

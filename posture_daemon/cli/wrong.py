@@ -20,7 +20,7 @@ def wrong(
     ] = None,
 ) -> None:
     """Say that what the running daemon shows now is wrong: it keeps the frame, to learn from it."""
-    from posture_daemon.bootstrap.daemon import open_store
+    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.labelling.session import Labelling
 
     settings = options(context).settings()

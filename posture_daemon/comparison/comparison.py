@@ -15,8 +15,8 @@ from posture_daemon.comparison.scores import Result
 from posture_daemon.comparison.workspace import Workspace, from_folder, from_store
 from posture_daemon.domain import LabelledImage, ModelVersion, Split, Strategy
 from posture_daemon.errors import DatasetError
-from posture_daemon.learning.features import Recipe
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.lineage import software
 from posture_daemon.training.strategies import FitPlan, learned_at, root_of

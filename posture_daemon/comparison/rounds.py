@@ -17,8 +17,8 @@ from posture_daemon.comparison.scores import INCUMBENT, Result, Scores, dataset_
 from posture_daemon.comparison.workspace import Workspace, learn_later
 from posture_daemon.domain import ModelVersion, PostureClass, Role, Split, Strategy
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.features import Recipe
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.files import write_durably
 from posture_daemon.training.job import TrainingJob

@@ -10,21 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from posture_daemon.daemon.maintenance import Upkeep
+from posture_daemon.daemon.maintenance import Maintenance
 from posture_daemon.daemon.scheduler import ClockWatch, Job, Schedule
-from posture_daemon.domain import ModelVersion
 from posture_daemon.errors import DataFolderError, PostureError
 from posture_daemon.live.capture import CaptureLoop
-from posture_daemon.live.classifier import LiveClassifier, LiveModel
+from posture_daemon.live.classifier import LiveClassifier
+from posture_daemon.live.hot_swap import ChampionFollower
 from posture_daemon.ports import ResourceProbe
-from posture_daemon.service.sd_notify import Progress, Supervisor
+from posture_daemon.service.sd_notify import SystemdNotifier, WatchdogBeat
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive, owner_of
 from posture_daemon.store.status_file import LOCK_NAME, write_status
-from posture_daemon.training.precompute import Preparer
+from posture_daemon.training.precompute import Precomputer
 from posture_daemon.training.retrain import Retrainer
-from posture_daemon.training.rollback_watch import Watcher
+from posture_daemon.training.rollback_watch import RollbackWatch
 
 log = logging.getLogger(__name__)
 
@@ -83,15 +83,15 @@ class Parts:
     live: LiveClassifier
     loop: CaptureLoop
     retrainer: Retrainer
-    watcher: Watcher
-    upkeep: Upkeep
+    watcher: RollbackWatch
+    upkeep: Maintenance
     away: Callable[[], float | None]
     trainer: Cancellable
-    preparer: Preparer
+    preparer: Precomputer
     probe: ResourceProbe
-    load_model: Callable[[ModelVersion], LiveModel]
+    follower: ChampionFollower
     page: Page | None = None
-    supervisor: Supervisor = field(default_factory=Supervisor)
+    supervisor: SystemdNotifier = field(default_factory=SystemdNotifier)
 
 
 class Daemon:
@@ -104,10 +104,9 @@ class Daemon:
         self._clock, self._monotonic = clock, monotonic
         self._started_at = clock()
         self._failure: BaseException | None = None
-        self._refused_version: int | None = None
         self._clock_watch = ClockWatch(clock, monotonic)
         self._schedule = Schedule(self._jobs())
-        self._progress = Progress(
+        self._progress = WatchdogBeat(
             parts.supervisor, lambda: parts.loop.counts.frames, lambda: parts.source.state.error is not None
         )
 
@@ -230,31 +229,11 @@ class Daemon:
             log.warning("the clock jumped by %+.0f s (set, or a suspend): all jobs are planned anew", jump_s)
             self._schedule.plan_anew()
         try:
-            self._follow_champion()
+            self._parts.follower.follow()
             self._parts.supervisor.status(self._in_words())
             write_status(self._parts.store.folder, self.status())
         except (PostureError, OSError) as error:
             log.error("%s", error)
-
-    def _follow_champion(self) -> None:
-        """The database says who is champion: load, warm up and swap when it is another one than the one that answers.
-
-        This is how a training here, `train --force`, `models rollback`, `classes rename` or a calibration all reach
-        the frames. A version that cannot be loaded is reported once, and the old one goes on answering.
-        """
-        version, live = self._parts.store.models.champion(), self._parts.live.version
-        if version is None or version.id == self._refused_version:
-            return
-        if (version.id, version.classes, version.temperature) == (live.id, live.classes, live.temperature):
-            return
-        try:
-            self._parts.live.swap(self._parts.load_model(version))
-        except PostureError as error:
-            self._refused_version = version.id
-            log.error("model %d stays out, model %d goes on: %s", version.id, self._parts.live.version.id, error)
-            return
-        self._refused_version = None
-        log.info("model %d answers from now on", version.id)
 
     def _in_words(self) -> str:
         """The line that `systemctl status` shows."""

@@ -35,7 +35,7 @@ SETTLE_S = 300.0
 """After a start the camera and the owner come first."""
 
 
-class Upkeep:
+class Maintenance:
     """One per daemon."""
 
     def __init__(

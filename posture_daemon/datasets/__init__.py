@@ -6,7 +6,7 @@ Reading order: `layout` (what a folder means) → `images` (one file) → `block
 
 from posture_daemon.datasets.exporting import ExportReport, export_folder
 from posture_daemon.datasets.importing import ImportReport, import_folder
-from posture_daemon.datasets.layout import FolderImage, Layout, natural_key, read_layout
+from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
 
 __all__ = [
     "ExportReport",
@@ -15,6 +15,5 @@ __all__ = [
     "Layout",
     "export_folder",
     "import_folder",
-    "natural_key",
     "read_layout",
 ]

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from posture_daemon.datasets.images import capture_time
 from posture_daemon.datasets.layout import FolderImage
-from posture_daemon.datasets.provenance import Known
+from posture_daemon.datasets.provenance import PictureOrigin
 from posture_daemon.domain import Split
 from posture_daemon.settings import LabelSettings
 
@@ -33,7 +33,7 @@ Block = Sequence[TimedImage]
 
 
 def cut_blocks(
-    images: Iterable[FolderImage], settings: LabelSettings, now: float, known: Mapping[str, Known] | None = None
+    images: Iterable[FolderImage], settings: LabelSettings, now: float, known: Mapping[str, PictureOrigin] | None = None
 ) -> list[Block]:
     """Cut pictures into time blocks; within each, and among blocks without times, the order given is kept.
 

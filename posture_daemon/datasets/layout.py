@@ -9,7 +9,6 @@ apart, and may be mixed.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from posture_daemon.datasets.provenance import PROVENANCE
 from posture_daemon.domain import Split
 from posture_daemon.errors import DatasetError
 from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED
+from posture_daemon.vision.image_files import natural_key
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 SPLIT_FOLDERS = {
@@ -71,11 +71,6 @@ def read_layout(root: Path) -> Layout:
         )
     ignored = sum(1 for path in files if path.name not in (MANIFEST, PROVENANCE)) - len(images)
     return Layout(tuple(_with_usable_splits(sorted(images, key=_order))), ignored)
-
-
-def natural_key(text: str) -> list[str | int]:
-    """Make a sorting key that reads numbers as numbers: `2.jpg` before `10.jpg`."""
-    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", text)]
 
 
 def _files_below(root: Path) -> Iterator[Path]:

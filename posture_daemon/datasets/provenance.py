@@ -23,7 +23,7 @@ PROVENANCE = "provenance.json"
 
 
 @dataclass(frozen=True)
-class Known:
+class PictureOrigin:
     """What an export says of one picture: its time block there, its split, its capture time, seconds since the epoch."""
 
     block: int
@@ -35,7 +35,7 @@ class Known:
 class Provenance:
     """What is known of pictures, by file name, and the roles of classes; both empty without an export."""
 
-    pictures: Mapping[str, Known] = field(default_factory=dict)
+    pictures: Mapping[str, PictureOrigin] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
 
 
@@ -71,9 +71,9 @@ def read_provenance(root: Path) -> Provenance:
     return Provenance({name: known for name, known in pictures.items() if math.isfinite(known.captured_at)}, roles)
 
 
-def _known(said: Mapping[str, Any]) -> Known:
+def _known(said: Mapping[str, Any]) -> PictureOrigin:
     split = said["split"]
-    return Known(
+    return PictureOrigin(
         int(said["block"]),
         None if split is None else Split(split),
         datetime.fromisoformat(said["captured_at"]).timestamp(),

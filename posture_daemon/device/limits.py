@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from posture_daemon.device.resources import Resources, ThermalZone
-from posture_daemon.domain import Verdict
+from posture_daemon.domain import Decision, Verdict
 from posture_daemon.settings import LimitsSettings
 
 MB = 1_000_000
@@ -124,3 +124,15 @@ def power_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
     passed = mode is not None and mode.lower() in (name.lower() for name in allowed)
     text = f"power mode {mode or 'unknown'} (allowed: {', '.join(allowed)})"
     return Verdict("power mode", passed, text, mode, limits.power_modes)
+
+
+def has_room(resources: Resources, limits: LimitsSettings, need_bytes: int) -> Decision:
+    """What the device itself has to say, without the labels and the owner."""
+    return Decision(
+        (
+            memory_verdict(resources, limits, need_bytes),
+            temperature_verdict(resources, limits),
+            power_verdict(resources, limits),
+            disk_verdict(resources, limits),
+        )
+    )

@@ -62,7 +62,7 @@ class Phase(str, Enum):
 
 
 @dataclass(frozen=True)
-class TeachingState:
+class GuidedCaptureState:
     """All that a front end shows. It is replaced, never changed, so that any thread may read it.
 
     `number` of `of` counts the poses from 1. `seconds_left` of getting ready, or of the pose. `frames` are those kept in this
@@ -95,7 +95,7 @@ class WatchedSource(FrameSource, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class TeachingParts:
+class GuidedCaptureParts:
     """What a teaching works with.
 
     `train` runs the ordinary training; `cancel` makes a running one end soon. `follow` puts a new champion in place of the one
@@ -114,7 +114,7 @@ class TeachingParts:
     clock: Callable[[], float] = time.time
 
 
-class Keeper:
+class PoseKeeper:
     """Which pictures of one pose are kept: a few a second, no two of a class alike, but `LEAST` of them in any case.
 
     `seen` are the features of the frames of this class that were kept before; those kept here join them.
@@ -141,10 +141,10 @@ class Keeper:
         self._kept += 1
 
 
-class Teaching:
+class GuidedCapture:
     """One lesson, from the first countdown to what the new model says. Owned by one thread; `state` and `picture` by all."""
 
-    def __init__(self, asks: tuple[Ask, ...], parts: TeachingParts) -> None:
+    def __init__(self, asks: tuple[Ask, ...], parts: GuidedCaptureParts) -> None:
         """`asks` as `teaching_plan.plan` gives them, at least one."""
         self._asks, self._parts = asks, parts
         self._frames: Counter[str] = Counter({ask.posture_class.name: 0 for ask in asks})
@@ -160,14 +160,14 @@ class Teaching:
             Phase.TRAIN: self._train,
             Phase.LOOK: self._look,
         }
-        self.state = TeachingState(Phase.READY, None, 0, len(asks), frames=dict(self._frames))
+        self.state = GuidedCaptureState(Phase.READY, None, 0, len(asks), frames=dict(self._frames))
         self._begin(0)
 
     def picture(self) -> Image | None:
         """The newest picture; `None` before the first."""
         return None if self._frame is None else self._frame.image
 
-    def run(self, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> TeachingState:
+    def run(self, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> GuidedCaptureState:
         """Step until it is over, or `stop` is set and what runs has ended."""
         while not self.state.over:
             if stop.is_set():
@@ -182,7 +182,7 @@ class Teaching:
         elif not self.state.over:
             self._change(phase=Phase.STOPPED, problem=None)
 
-    def step(self, now: float) -> TeachingState:
+    def step(self, now: float) -> GuidedCaptureState:
         """Take the newest picture, if one came, and do what is due; `now` in seconds of any steady clock."""
         if not self.state.over:
             counted_s = self._see(now)
@@ -231,7 +231,7 @@ class Teaching:
         self._batch = self._parts.store.labels.new_batch()
         seen = self._seen[ask.posture_class.name]
         cosine = max(ALIKE_COSINE, self._parts.settings.queue.duplicate_cosine)
-        self._keeper = Keeper(ask.seconds, seen, cosine)
+        self._keeper = PoseKeeper(ask.seconds, seen, cosine)
         self._change(phase=Phase.READY, ask=ask, number=index + 1, seconds_left=ask.ready_s)
         self._parts.announce(ask)
 

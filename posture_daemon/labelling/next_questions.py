@@ -1,4 +1,4 @@
-"""The queue as questions: reads the store, has `questions.py` choose, and says why in words."""
+"""The queue as questions: reads the store, has `query_strategy.py` choose, and says why in words."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from posture_daemon.domain import LEAST_DOUBT, Floats, ModelVersion, QueuedFrame, Reason
 from posture_daemon.errors import ModelError
 from posture_daemon.labelling.query_strategy import Question, Waiting, distance_to, doubt_of, questions
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import Recipe
-from posture_daemon.learning.labelled_pool import known
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.labelled_pool import labelled_pool
 from posture_daemon.settings import TrainingSettings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head, softmax
 
@@ -34,13 +34,13 @@ class Asked:
     why: str
 
 
-class Asking:
+class NextQuestions:
     """Chooses questions. Keeps what it has read, so that a question after an answer is quick; not thread-safe."""
 
     def __init__(self, store: Store, recipe: Recipe | None = None) -> None:
         self._store = store
         self._recipe = recipe or Recipe.of(TrainingSettings())
-        self._inputs: tuple[str, Inputs] | None = None
+        self._inputs: tuple[str, FeatureSpace] | None = None
         self._features: dict[int, NDArray[np.float16]] = {}
         self._backbone = ""
 
@@ -68,7 +68,7 @@ class Asking:
         doubt = _doubt(frames) if chances is None else doubt_of(chances)
         least = np.array([LEAST_DOUBT.get(frame.reason, 0.0) for frame in frames], np.float32)
         guesses = [frame.predicted for frame in frames] if chances is None else _guesses(chances, champion)
-        labelled = known(self._store, champion.backbone_sha256, seen.shape[1], self._recipe)
+        labelled = labelled_pool(self._store, champion.backbone_sha256, seen.shape[1], self._recipe)
         waiting = Waiting(seen, np.maximum(doubt, least), _numbered(guesses), distance_to(labelled.features, seen))
         return [
             Asked(
@@ -89,13 +89,13 @@ class Asking:
         names = [c.name for c in champion.classes]
         return softmax(inputs.start(names, names).logits(seen), champion.temperature)
 
-    def _inputs_of(self, champion: ModelVersion) -> Inputs | None:
+    def _inputs_of(self, champion: ModelVersion) -> FeatureSpace | None:
         if self._inputs is None or self._inputs[0] != champion.head_sha256:
             try:
                 head = Head.from_bytes(self._store.models.read_head(champion.head_sha256))
             except ModelError:  # labelling goes on without the model's file; what it said at the time is in the rows
                 return None
-            self._inputs = champion.head_sha256, Inputs.of(head, is_base=False)
+            self._inputs = champion.head_sha256, FeatureSpace.of(head, is_base=False)
         return self._inputs[1]
 
     def _pooled(self, frames: Sequence[QueuedFrame], champion: ModelVersion | None) -> dict[int, NDArray[np.float16]]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from posture_daemon.domain import UNKNOWN, Image, PostureClass, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.class_roles import guess_role
-from posture_daemon.labelling.next_questions import Asking
-from posture_daemon.learning.features import Recipe
+from posture_daemon.labelling.next_questions import NextQuestions
 from posture_daemon.settings import LabelSettings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision import jpeg as pictures
 
@@ -27,7 +27,7 @@ WRONG_PATIENCE_S, WRONG_STEP_S = 5.0, 0.1
 
 
 @dataclass(frozen=True)
-class Progress:
+class LabellingProgress:
     """Numbers of kept frames."""
 
     queued: int
@@ -70,7 +70,7 @@ class Labelling:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._asking = Asking(store, recipe)
+        self._asking = NextQuestions(store, recipe)
         self._skipped: set[int] = set()
         self._skips_to_undo: list[int] = []
 
@@ -171,10 +171,10 @@ class Labelling:
         self._store.labels.ensure_class(posture_class, self._clock())
         return posture_class
 
-    def progress(self) -> Progress:
+    def progress(self) -> LabellingProgress:
         """Count the frames that wait, are labelled, were discarded."""
         counts = self._store.queue.counts()
-        return Progress(counts[Status.QUEUED], counts[Status.LABELLED], counts[Status.DISCARDED])
+        return LabellingProgress(counts[Status.QUEUED], counts[Status.LABELLED], counts[Status.DISCARDED])
 
     def _record(self, frame_id: int, class_name: str | None) -> None:
         every = self._settings.holdout_every, self._settings.test_every

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,3 +73,37 @@ def _calibration_error(confidence: Floats, correct: NDArray[np.bool_]) -> float:
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     gaps = [abs(float((correct[bins == b] - confidence[bins == b]).sum())) for b in range(CALIBRATION_BINS)]
     return sum(gaps) / len(confidence)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The class that each model called on each image, in one order. `incumbent` is `None` when it knows no classes."""
+
+    frame_ids: tuple[int, ...]
+    truth: tuple[str, ...]
+    challenger: tuple[str, ...]
+    incumbent: tuple[str, ...] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the result of a training."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Answers:
+        """Read what `as_json` wrote. Raises `ValueError` when the lists are not of one length."""
+        called, before = data["challenger"], data["incumbent"]
+        ids, truth = tuple(data["frame_ids"]), tuple(data["truth"])
+        found = cls(ids, truth, tuple(called), None if before is None else tuple(before))
+        lengths = {len(ids), len(truth), len(called), len(truth if before is None else before)}
+        if len(lengths) != 1:
+            raise ValueError("the answers are not of the same images")
+        return found
+
+    def changes(self, classes: Sequence[str] | None = None) -> tuple[int, int]:
+        """Images fixed and broken, of these classes or of all."""
+        fixed = broken = 0
+        for truth, after, before in zip(self.truth, self.challenger, self.incumbent or (), strict=True):
+            if classes is None or truth in classes:
+                fixed += before != truth == after
+                broken += before == truth != after
+        return fixed, broken

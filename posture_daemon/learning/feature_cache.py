@@ -51,9 +51,9 @@ class FeatureCache:
         self.folder = data_dir / "cache" / "features"
         self.most_bytes, self.bits = int(most_mb * MB), bits
 
-    def space(self, name: str, width: int, labelled: Callable[[], Collection[str]]) -> Space:
+    def space(self, name: str, width: int, labelled: Callable[[], Collection[str]]) -> CachedSpace:
         """Vectors of `width` numbers; when room is short, pictures that are not `labelled` any more go first."""
-        return Space(self, f"{name}/{width}/{self.bits}", width, labelled)
+        return CachedSpace(self, f"{name}/{width}/{self.bits}", width, labelled)
 
     def make_room(self, size: int, kept: Path) -> bool:
         """Delete other spaces than `kept`, the least recently used first, until `size` bytes fit; False if they never do."""
@@ -67,7 +67,7 @@ class FeatureCache:
         return total + size <= self.most_bytes
 
 
-class Space:
+class CachedSpace:
     """The vectors of one space. No method fails for want of disk, access or sound data: what cannot be read is missing."""
 
     def __init__(self, cache: FeatureCache, name: str, width: int, labelled: Callable[[], Collection[str]]) -> None:

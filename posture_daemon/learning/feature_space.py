@@ -30,14 +30,14 @@ POOLED_KEY = "pooled"
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class FeatureSpace:
     """The fixed part of a head. `pooled` tells which of the two kinds it is."""
 
     head: Head
     pooled: bool
 
     @classmethod
-    def of(cls, head: Head, *, is_base: bool) -> Inputs:
+    def of(cls, head: Head, *, is_base: bool) -> FeatureSpace:
         """Inputs for training from this head; the classes of a base are no postures, so its convolution is not kept."""
         if is_base:
             head = pooled_head(head.channels, np.zeros((0, head.channels), np.float32), np.zeros(0, np.float32))

@@ -19,10 +19,10 @@ from posture_daemon.domain import Floats, Image, LabelledImage
 from posture_daemon.errors import DatasetError, LabelError
 from posture_daemon.learning.augmentation import VIEWS_VERSION, augmented_view, view_rng
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.feature_space import Inputs
+from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.ports import Backbone
-from posture_daemon.settings import TrainingSettings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
 
@@ -37,25 +37,6 @@ PIXELS = 224 * 224
 Found = NDArray[np.bool_]
 Place = tuple[int, int]
 """Row of an image, and the number of one of its views."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The settings that shape a training."""
-
-    seed: int
-    views: int
-    flip: bool
-    min_images_per_class: int
-    threads: int = 2
-    cache_mb: float = 500.0
-    cache_bits: int = 16
-    batch: int = 8
-
-    @classmethod
-    def of(cls, training: TrainingSettings) -> Recipe:
-        """As the settings say."""
-        return cls(**{name: getattr(training, name) for name in cls.__dataclass_fields__})
 
 
 def space_name(backbone_sha256: str, inputs_key: str, recipe: Recipe) -> str:
@@ -93,7 +74,7 @@ class FeatureSource:
         store: Store,
         backbone: Backbone,
         cache: FeatureCache,
-        inputs: Inputs,
+        inputs: FeatureSpace,
         recipe: Recipe,
         orders: Uninterrupted = UNINTERRUPTED,
     ) -> None:

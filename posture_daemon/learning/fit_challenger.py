@@ -13,14 +13,15 @@ from typing import Any
 from posture_daemon.domain import ModelVersion, Split
 from posture_daemon.learning.calibration import fit_to
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import Recipe, Vectors
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.new_label_scores import answers_to_new_labels
 from posture_daemon.learning.scoring import Candidate, Challenger, answers, calibration_report, report_on_test
-from posture_daemon.learning.training_set import Lesson, gather
+from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.ports import Backbone
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 
@@ -73,7 +74,7 @@ def train(
     )
 
 
-def _report(lesson: Lesson, recipe: Recipe) -> dict[str, Any]:
+def _report(lesson: TrainingSet, recipe: Recipe) -> dict[str, Any]:
     """What the record of the run keeps of where the head came from."""
     training, holdout, source = lesson.training, lesson.holdout, lesson.source
     learned = ",".join(f"{image.frame_id}:{image.class_name}" for image in training.images)
@@ -108,7 +109,7 @@ def _warnings(training: Vectors, holdout: Vectors, least: int) -> list[str]:
     ]
 
 
-def _incumbent(incumbent: ModelVersion, inputs: Inputs) -> Candidate | None:
+def _incumbent(incumbent: ModelVersion, inputs: FeatureSpace) -> Candidate | None:
     """The incumbent, to be examined on the same images; `None` for a base, which has no answers to judge."""
     names = [c.name for c in incumbent.classes]
     return None if incumbent.is_base else Candidate(inputs.start(names, names), names, incumbent.temperature)

@@ -1,4 +1,4 @@
-"""A challenger after every single label, in milliseconds: the fit of `linear.py`, continued from its last solution.
+"""A challenger after every single label, in milliseconds: the fit of `linear_fit.py`, continued from its last solution.
 
 All vectors stay in memory in the coordinates of the last whole fit, so a label adds a few rows and two or three steps. It is
 for looking ahead (learning curves, doubtful labels, which question to ask next); what becomes champion goes through a
@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
-from posture_daemon.learning.linear_fit import Doubles, Space
+from posture_daemon.learning.linear_fit import Doubles, FitSpace
 from posture_daemon.learning.linear_layer import Linear, Penalty
 
 REBUILD_AFTER = 1.1
 """Growth from which the coordinates are made anew."""
 
 
-class InstantHead:
+class IncrementalHead:
     """A linear layer that follows its labels. Not thread-safe."""
 
     def __init__(self, views: Floats, targets: Sequence[int], prior: Linear, penalty: Penalty) -> None:
@@ -62,7 +62,7 @@ class InstantHead:
     def _rebuild(self) -> Floats:
         """Make the coordinates anew; return the vectors in them."""
         self._built_with = len(self._targets)
-        self._space = Space.of(self._views, self._penalty)
+        self._space = FitSpace.of(self._views, self._penalty)
         scaled = self._space.scaled(self._views)
         self._solution = self._space.solve(scaled, self._targets, self._prior)
         return scaled

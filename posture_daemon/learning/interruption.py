@@ -51,7 +51,7 @@ class Uninterrupted:
 UNINTERRUPTED = Uninterrupted()
 
 
-class Orders(Uninterrupted):
+class Interruption(Uninterrupted):
     """The side of the child. Threads share one; each wraps a batch of its work in `batch()`.
 
     `release` is called when the training pauses, in order to give memory back; what it drops is loaded again when needed.

@@ -1,6 +1,6 @@
 """Is a label wrong? Confident learning (Northcutt, Jiang & Chuang 2021, arXiv 1911.00068) over time blocks.
 
-Each labelled image is asked of a fit that has not learned its time block (`outside.py`). A class is *confidently* seen in an
+Each labelled image is asked of a fit that has not learned its time block (`out_of_fold.py`). A class is *confidently* seen in an
 image when its probability reaches that class's threshold: the mean of what the images so labelled are given for it (the paper's
 eq. 2). So a class that is seldom sure of itself needs less, and an uncalibrated model does no harm. An image whose
 likeliest confident class is not its label is an off-diagonal count of the paper's confident joint, and its label is doubted.
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats, Split
-from posture_daemon.learning.out_of_fold import Outside
+from posture_daemon.learning.out_of_fold import OutOfFold
 
 SURE = 0.9
 """Probability from which a class is confidently seen, however sure it is of itself elsewhere.
@@ -47,7 +47,7 @@ class Doubt:
         return {**asdict(self), "split": self.split.value}
 
 
-def doubtful_labels(asked: Outside) -> list[Doubt]:
+def doubtful_labels(asked: OutOfFold) -> list[Doubt]:
     """The labels that are doubted, the surest first. A label of a class that nothing was learned of is not asked about."""
     known = [row for row, image in enumerate(asked.images) if image.class_name in asked.names]
     images, chances = [asked.images[row] for row in known], asked.chances[known]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from posture_daemon.domain import Floats, LabelledImage
 from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import POOLED_KEY
-from posture_daemon.learning.features import Recipe, space_name
+from posture_daemon.learning.features import space_name
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 
 MOST_KNOWN = 4000
@@ -21,14 +22,16 @@ MOST_KNOWN = 4000
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class LabelledPool:
     """Pooled features `float32 (n, width)` of labelled frames, and the time block of each, `(n,)`."""
 
     features: Floats
     blocks: NDArray[np.intp]
 
 
-def known(store: Store, backbone_sha256: str, width: int, recipe: Recipe, most: int = MOST_KNOWN) -> Known:
+def labelled_pool(
+    store: Store, backbone_sha256: str, width: int, recipe: Recipe, most: int = MOST_KNOWN
+) -> LabelledPool:
     """The newest labelled frames whose features are at hand, by this backbone of `width` channels, in order of capture."""
     images = store.labels.labelled()[-most:]
     kept = store.queue.pooled((image.frame_id for image in images), backbone_sha256)
@@ -36,7 +39,7 @@ def known(store: Store, backbone_sha256: str, width: int, recipe: Recipe, most: 
     found |= _cached(store, backbone_sha256, width, recipe, [i for i in images if i.frame_id not in found])
     there = [image for image in images if image.frame_id in found]
     features = np.array([found[image.frame_id] for image in there], np.float32).reshape(len(there), width)
-    return Known(features, np.array([image.block_id for image in there], np.intp))
+    return LabelledPool(features, np.array([image.block_id for image in there], np.intp))
 
 
 def _cached(

@@ -41,7 +41,7 @@ MOST_ITERATIONS = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Offset:
     """From the prior, in `float64`: `weight (classes, width)`, `bias (classes,)`."""
 
     weight: Doubles
@@ -64,13 +64,13 @@ def fit(
     except that none is lifted to more than five times its share. `each_step` is called between the steps of the solver; it may
     wait, or end the fit by raising.
     """
-    space = Space.of(views, penalty, prior_images)
+    space = FitSpace.of(views, penalty, prior_images)
     scaled = space.scaled(views)
     return space.layer(space.solve(scaled, targets, prior, counts=counts, each_step=each_step), prior)
 
 
 @dataclass(frozen=True, eq=False)
-class Space:
+class FitSpace:
     """Coordinates in which the fit is quick, and the penalties in them; all made from one set of views."""
 
     mean: Floats  # (width,)
@@ -80,7 +80,7 @@ class Space:
     bias_pull: float
 
     @classmethod
-    def of(cls, views: Floats, penalty: Penalty, prior_images: float = PRIOR_IMAGES) -> Space:
+    def of(cls, views: Floats, penalty: Penalty, prior_images: float = PRIOR_IMAGES) -> FitSpace:
         """Made for `views (images, views, width)`."""
         images, _, width = views.shape
         mean = views.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
@@ -128,17 +128,17 @@ class Space:
         bias = prior.bias + step.bias - moved @ self.mean
         return Linear((prior.weight + moved).astype(np.float32), bias.astype(np.float32))
 
-    def step(self, flat: Doubles, classes: int) -> Step:
+    def step(self, flat: Doubles, classes: int) -> Offset:
         """From the coordinates in which the Hessian is about the identity, `u = Lᵀ w`."""
         measured = flat.reshape(classes, -1)
-        return Step(solve_triangular(self.factor, measured[:, :-1].T, lower=True, trans=1).T, measured[:, -1])
+        return Offset(solve_triangular(self.factor, measured[:, :-1].T, lower=True, trans=1).T, measured[:, -1])
 
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
     """The objective and its gradient in the coordinates of `space`."""
 
-    space: Space
+    space: FitSpace
     vectors: Floats  # (n, width), scaled
     targets: NDArray[np.intp]  # (n,)
     weights: Floats  # (n,), summing to 1
@@ -155,7 +155,7 @@ class _Problem:
         pull = float((step.weight * pulled).sum() + space.bias_pull * (step.bias**2).sum()) / 2
         return loss + pull, np.column_stack([measured, bias_gradient]).ravel()
 
-    def _cross_entropy(self, step: Step) -> tuple[float, Floats]:
+    def _cross_entropy(self, step: Offset) -> tuple[float, Floats]:
         """Of all views, and its gradient in their logits."""
         layer = Linear(
             (self.prior.weight + step.weight).astype(np.float32), (self.prior.bias + step.bias).astype(np.float32)

@@ -1,6 +1,6 @@
 """A linear layer, and how freely it may be fitted.
 
-Apart from the fit (`linear.py`), which needs SciPy: that takes a third of a second to import, and the daemon never fits.
+Apart from the fit (`linear_fit.py`), which needs SciPy: that takes a third of a second to import, and the daemon never fits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a training made of the labels that the model before it had not seen.
 
 The challenger has learned the training images among them, so asking it would only show that it remembers. What is recorded for
-it is the answer of a fit without their time blocks (`outside.py`); what cannot be asked so is left out, and that is counted.
+it is the answer of a fit without their time blocks (`out_of_fold.py`); what cannot be asked so is left out, and that is counted.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from posture_daemon.domain import ModelVersion
-from posture_daemon.learning.out_of_fold import outside
+from posture_daemon.learning.evaluation import Answers
+from posture_daemon.learning.out_of_fold import out_of_fold
 from posture_daemon.learning.scoring import Candidate
-from posture_daemon.learning.training_set import Lesson
+from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.store import Store
-from posture_daemon.training.promotion import Answers
 
 
 def answers_to_new_labels(
-    store: Store, incumbent: ModelVersion, before: Candidate | None, lesson: Lesson, each: Callable[[], None]
+    store: Store, incumbent: ModelVersion, before: Candidate | None, lesson: TrainingSet, each: Callable[[], None]
 ) -> dict[str, Any] | None:
     """What the incumbent and, out of sample, a challenger say of the labels that the incumbent has not seen, for the record.
 
@@ -28,7 +28,7 @@ def answers_to_new_labels(
     images = [i for vectors in (lesson.training, lesson.holdout) for i in vectors.images if i.frame_id in new]
     if before is None or not images:
         return None
-    asked = outside(lesson, lesson.holdout, only=new, each=each)
+    asked = out_of_fold(lesson, lesson.holdout, only=new, each=each)
     called = {
         image.frame_id: name
         for vectors in (lesson.training, lesson.holdout)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from posture_daemon.domain import Floats, LabelledImage
 from posture_daemon.learning.calibration import fit_to
 from posture_daemon.learning.features import Vectors
-from posture_daemon.learning.incremental_head import InstantHead
-from posture_daemon.learning.training_set import Lesson
+from posture_daemon.learning.incremental_head import IncrementalHead
+from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.vision.head import softmax
 
 MOST_FOLDS = 5
@@ -23,7 +23,7 @@ MOST_FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Outside:
+class OutOfFold:
     """Images and the scores that they get from what did not learn them, `logits (images, classes)`, before temperature."""
 
     images: Sequence[LabelledImage]
@@ -42,13 +42,13 @@ class Outside:
         return softmax(self.logits, fit_to(self.logits, truth, self.names))
 
 
-def outside(
-    lesson: Lesson,
+def out_of_fold(
+    lesson: TrainingSet,
     *others: Vectors,
     only: Iterable[int] | None = None,
     most_folds: int = MOST_FOLDS,
     each: Callable[[], None] = lambda: None,
-) -> Outside:
+) -> OutOfFold:
     """Training images, those of `others` (a holdout: the whole fit has not learned it), or of all these `only` some frames.
 
     Without the blocks of some images there may be fewer than two classes left, and nothing to ask; these are not among them.
@@ -57,7 +57,7 @@ def outside(
     wanted = None if only is None else set(only)
     images, blocks = lesson.training.images, np.array([image.block_id for image in lesson.training.images])
     asked = np.array([wanted is None or image.frame_id in wanted for image in images], np.bool_)
-    head = InstantHead(lesson.training.vectors, lesson.targets.tolist(), lesson.prior, lesson.inputs.penalty)
+    head = IncrementalHead(lesson.training.vectors, lesson.targets.tolist(), lesson.prior, lesson.inputs.penalty)
     found: list[LabelledImage] = []
     logits: list[Floats] = []
     for fold in _folds(blocks[asked], most_folds):
@@ -71,7 +71,7 @@ def outside(
         rows = np.array([i for i, one in enumerate(other.images) if wanted is None or one.frame_id in wanted], np.intp)
         found += [other.images[row] for row in rows.tolist()]
         logits.append(head.layer.logits(other.identity[rows]))
-    return Outside(found, np.concatenate([np.empty((0, len(lesson.names)), np.float32), *logits]), lesson.names)
+    return OutOfFold(found, np.concatenate([np.empty((0, len(lesson.names)), np.float32), *logits]), lesson.names)
 
 
 def _folds(blocks: NDArray[np.intp], most: int) -> list[NDArray[np.intp]]:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 from posture_daemon.domain import Calibration, LabelledImage, ModelVersion, Split
 from posture_daemon.learning.calibration import calibration, fit_to
-from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.version_diff import OpenBackbone, scores
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,9 @@ from typing import Any
 
 from posture_daemon.domain import Floats, PostureClass
 from posture_daemon.learning.calibration import calibration
-from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.learning.evaluation import Answers, Evaluation, evaluate
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.linear_layer import Linear
-from posture_daemon.training.promotion import Answers
 from posture_daemon.vision.head import Head, softmax
 
 
@@ -49,7 +48,7 @@ class Challenger:
     test: dict[str, Any] | None
     report: dict[str, Any]
     new_labels: dict[str, Any] | None = None
-    """What it and the incumbent say of labels that the incumbent has not seen; see `new_labels.py`."""
+    """What it and the incumbent say of labels that the incumbent has not seen; see `new_label_scores.py`."""
 
 
 def answers(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> Answers:

@@ -11,22 +11,23 @@ from numpy.typing import NDArray
 from posture_daemon.domain import Floats, ModelVersion, PostureClass, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import FeatureSource, Recipe, Vectors
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.features import FeatureSource, Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_layer import Linear
 from posture_daemon.learning.sample_weights import image_counts
 from posture_daemon.ports import Backbone
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingSet:
     """Training images with their views, holdout images as they are; `prior` has a row for each of `classes`."""
 
     classes: tuple[PostureClass, ...]
-    inputs: Inputs
+    inputs: FeatureSpace
     training: Vectors
     holdout: Vectors
     prior: Linear
@@ -60,10 +61,10 @@ def gather(
     cache: FeatureCache,
     recipe: Recipe,
     orders: Uninterrupted = UNINTERRUPTED,
-) -> Lesson:
+) -> TrainingSet:
     """Gather it for a challenger of the incumbent. Raises `TrainingError` when there is nothing to learn from."""
     head = Head.from_bytes(store.models.read_head(incumbent.head_sha256))
-    inputs = Inputs.of(head, is_base=incumbent.is_base)
+    inputs = FeatureSpace.of(head, is_base=incumbent.is_base)
     images = store.labels.labelled()
     source = FeatureSource(store, backbone, cache, inputs, recipe, orders)
     training = source.load([i for i in images if i.split is Split.TRAIN], recipe.views)
@@ -73,7 +74,7 @@ def gather(
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
     prior = _prior(store, incumbent, inputs, [c.name for c in classes])
     sessions, groups = store.labels.sessions(), store.labels.steps()
-    return Lesson(classes, inputs, training, holdout, prior, source, sessions, groups)
+    return TrainingSet(classes, inputs, training, holdout, prior, source, sessions, groups)
 
 
 def classes_to_learn(store: Store, incumbent: ModelVersion, learned: Iterable[str]) -> tuple[PostureClass, ...]:
@@ -82,7 +83,7 @@ def classes_to_learn(store: Store, incumbent: ModelVersion, learned: Iterable[st
     return (*incumbent.classes, *(c for c in store.labels.classes() if c.name in new))
 
 
-def _prior(store: Store, incumbent: ModelVersion, inputs: Inputs, names: list[str]) -> Linear:
+def _prior(store: Store, incumbent: ModelVersion, inputs: FeatureSpace, names: list[str]) -> Linear:
     """What was known before the owner's first label: the layer of the oldest ancestor that reads the same inputs.
 
     Not the incumbent's: it was fitted to these very labels, so each training would loosen the penalty of the one before.
@@ -95,7 +96,7 @@ def _prior(store: Store, incumbent: ModelVersion, inputs: Inputs, names: list[st
     ):
         oldest = parent
     head = Head.from_bytes(store.models.read_head(oldest.head_sha256))
-    origin = Inputs.of(head, is_base=oldest.is_base)
+    origin = FeatureSpace.of(head, is_base=oldest.is_base)
     if origin.key != inputs.key:  # a strategy in between has moved the convolution
         oldest, origin = incumbent, inputs
     return origin.start([c.name for c in oldest.classes], names)

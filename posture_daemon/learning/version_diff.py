@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from posture_daemon.domain import Floats, LabelledImage, ModelVersion
 from posture_daemon.errors import ModelError
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import FeatureSource, Recipe, Vectors
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.features import FeatureSource, Vectors
 from posture_daemon.learning.scoring import Candidate
 from posture_daemon.ports import Backbone
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head, softmax
 
@@ -79,7 +80,7 @@ def scores(
     """
     if version.is_base:
         raise ModelError(f"Model {version.id} is a base without classes, so it has no answers to compare; train first.")
-    inputs = Inputs.of(Head.from_bytes(store.models.read_head(version.head_sha256)), is_base=False)
+    inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(version.head_sha256)), is_base=False)
     names = [c.name for c in version.classes]
     cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
     found = FeatureSource(store, open_backbone(version), cache, inputs, recipe).load(images, views=0)

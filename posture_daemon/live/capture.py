@@ -14,14 +14,14 @@ import numpy as np
 
 from posture_daemon.domain import Frame, NewFrame, Prediction, Role
 from posture_daemon.errors import PostureError
-from posture_daemon.learning.features import Recipe
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.confidence_histogram import ConfidenceTally
 from posture_daemon.live.frame_rate import FrameMeter
 from posture_daemon.live.posture import PostureState, PostureTracker
-from posture_daemon.live.sampling import Kept, Noticed, Router
-from posture_daemon.live.sampling_context import Noticing
+from posture_daemon.live.sampling import FrameSampler, Kept, Noticed
+from posture_daemon.live.sampling_context import SamplingContext
 from posture_daemon.settings import QueueSettings, Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.queue import CAMERA_SOURCE
 from posture_daemon.vision.jpeg import encode_jpeg
@@ -63,7 +63,7 @@ class CaptureLoop:
         self,
         source: FrameSource,
         live: LiveClassifier,
-        router: Router,
+        router: FrameSampler,
         store: Store,
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
@@ -76,7 +76,7 @@ class CaptureLoop:
         self._sequence = 0
         self._answered_at: float | None = None
         self._stepped_at = clock()
-        self._noticing = Noticing(store, router, Recipe.of(settings.training), wall)
+        self._noticing = SamplingContext(store, router, Recipe.of(settings.training), wall)
         self.counts = CaptureCounts()
         self.meter = FrameMeter(clock())
         self.keeps = True

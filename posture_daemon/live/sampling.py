@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import LEAST_DOUBT, Floats, Prediction, Reason
 from posture_daemon.settings import QueueSettings
-from posture_daemon.vision.novelty import REMEMBERED, Nearness, novel_below
+from posture_daemon.vision.novelty import REMEMBERED, NoveltyIndex, novel_below
 
-__all__ = ["REMEMBERED", "Kept", "Noticed", "Router"]
+__all__ = ["REMEMBERED", "FrameSampler", "Kept", "Noticed"]
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
 
@@ -39,13 +39,13 @@ class Noticed:
 NOTHING = Noticed()
 
 
-class Router:
+class FrameSampler:
     """Keeps frames that teach, at a bounded rate a reason, never two alike. `counts` tells what became of the rest."""
 
     def __init__(self, settings: QueueSettings, rng: Random) -> None:
         self._settings = settings
         self._rng = rng
-        self._seen, self._labelled = Nearness(), Nearness()
+        self._seen, self._labelled = NoveltyIndex(), NoveltyIndex()
         self._novel_below: float | None = None
         self._all = _Rate(MINUTE_S, settings.most_per_minute)
         self._rates = {

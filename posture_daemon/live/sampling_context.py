@@ -13,11 +13,11 @@ import numpy as np
 
 from posture_daemon.domain import Floats, ModelVersion, Prediction
 from posture_daemon.errors import PostureError
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import Recipe
-from posture_daemon.learning.labelled_pool import known
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.labelled_pool import labelled_pool
 from posture_daemon.learning.linear_layer import Linear
-from posture_daemon.live.sampling import REMEMBERED, Router
+from posture_daemon.live.sampling import REMEMBERED, FrameSampler
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head, softmax
 
@@ -41,7 +41,7 @@ class SecondOpinion:
     @classmethod
     def of(cls, version: ModelVersion, head: Head) -> SecondOpinion:
         """Of a version that knows classes."""
-        inputs, names = Inputs.of(head, is_base=False), [c.name for c in version.classes]
+        inputs, names = FeatureSpace.of(head, is_base=False), [c.name for c in version.classes]
         return cls(version, head, inputs.start(names, names) if inputs.pooled else None)
 
     def say(self, prediction: Prediction) -> tuple[str, float]:
@@ -56,10 +56,10 @@ class SecondOpinion:
         return self.layer.logits(prediction.features.pooled)
 
 
-class Noticing:
+class SamplingContext:
     """Keeps a router informed. Owned by the capture thread; what cannot be read is logged and left as it was."""
 
-    def __init__(self, store: Store, router: Router, recipe: Recipe, wall: Callable[[], float]) -> None:
+    def __init__(self, store: Store, router: FrameSampler, recipe: Recipe, wall: Callable[[], float]) -> None:
         """`wall` tells the time, seconds since the epoch."""
         self._store, self._router, self._recipe, self._wall = store, router, recipe, wall
         self._backbone = ""
@@ -95,7 +95,7 @@ class Noticing:
         labels = self._store.labels.state()
         if labels != self._labels:
             self._labels = labels
-            found = known(self._store, self._backbone, width, self._recipe)
+            found = labelled_pool(self._store, self._backbone, width, self._recipe)
             self._router.learn(found.features, found.blocks)
 
     def _previous(self, prediction: Prediction) -> SecondOpinion | None:

@@ -1,6 +1,6 @@
-"""The holdout's top-1 label by label, with the instant head (`instant.py`): a thousand labels take seconds.
+"""The holdout's top-1 label by label, with the instant head (`incremental_head.py`): a thousand labels take seconds.
 
-It shows one course of things, the one that was. Whether more labels would help is for `curve.py`, which draws many.
+It shows one course of things, the one that was. Whether more labels would help is for `learning_curve.py`, which draws many.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.incremental_head import InstantHead
+from posture_daemon.learning.incremental_head import IncrementalHead
 from posture_daemon.learning.linear_layer import Linear
 from posture_daemon.learning.scoring import Candidate
-from posture_daemon.learning.training_set import Lesson
+from posture_daemon.learning.training_set import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Point:
         return asdict(self)
 
 
-def learning_curve(lesson: Lesson, points: int = 12) -> list[Point]:
+def learning_curve(lesson: TrainingSet, points: int = 12) -> list[Point]:
     """Learn label after label, and look at the holdout `points` times. Raises `TrainingError` without a holdout.
 
     Each class comes in the order of its capture, and all classes at an even pace, as folders are imported one by one.
@@ -43,7 +43,7 @@ def learning_curve(lesson: Lesson, points: int = 12) -> list[Point]:
     targets, views = lesson.targets[order], lesson.training.vectors[order]
     first = int(np.argmax(targets != targets[0])) + 1  # the first label of a second class
     looks = set(np.linspace(first, len(targets), points).round().astype(int).tolist())
-    head = InstantHead(views[:first], targets[:first].tolist(), lesson.prior, lesson.inputs.penalty)
+    head = IncrementalHead(views[:first], targets[:first].tolist(), lesson.prior, lesson.inputs.penalty)
     curve = [_point(lesson, head)]
     for image, target in zip(views[first:], targets[first:].tolist(), strict=True):
         layer = head.add(image, target)
@@ -61,6 +61,6 @@ def _even_pace(targets: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.argsort(share, kind="stable")
 
 
-def _point(lesson: Lesson, head: InstantHead, layer: Linear | None = None) -> Point:
+def _point(lesson: TrainingSet, head: IncrementalHead, layer: Linear | None = None) -> Point:
     top1 = Candidate(layer or head.layer, lesson.names, 1.0).evaluate(lesson.holdout).top1
     return Point(head.images, float(top1 or 0.0))

@@ -1,7 +1,7 @@
 """Did my label change anything? What a training turned round, in sentences. Pure: `status` needs no solver to say it.
 
 The answers to the holdout decide the promotion and are recorded with every run. The owner's new labels, those that the
-incumbent has not seen, are asked too (`new_labels.py`).
+incumbent has not seen, are asked too (`new_label_scores.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from posture_daemon.training.promotion import Answers
+from posture_daemon.learning.evaluation import Answers
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from posture_daemon.reports.learning_curve import Curve, Step
+from posture_daemon.reports.learning_curve import Curve, CurvePoint
 
 LEAST_IMAGES, LEAST_BLOCKS = 20, 2
 WIDEST = 0.25
@@ -35,7 +35,7 @@ POINT = 0.01
 EXPONENTS = np.linspace(0.1, 2.0, 20)
 
 
-class Answer(str, Enum):
+class Sufficiency(str, Enum):
     """What the curve says."""
 
     TOO_FEW = "too few to tell"
@@ -52,7 +52,7 @@ class Enough:
     The `last` labels, about a third, brought `gained`, as many again as there are would bring `foreseen`; of top-1, 0–1.
     """
 
-    answer: Answer
+    answer: Sufficiency
     sentences: tuple[str, ...]
     last: int
     gained: float
@@ -72,7 +72,7 @@ def enough(curve: Curve) -> Enough:
     return Enough(answer, (_sentence(curve, answer, foreseen), _holdout(curve)), last, gained, foreseen)
 
 
-def foreseen_gain(steps: Sequence[Step]) -> float:
+def foreseen_gain(steps: Sequence[CurvePoint]) -> float:
     """What as many labels again would add to top-1, 0–1, if the curve goes on as it came. 0 with fewer than three steps."""
     if len(steps) < 3:
         return 0.0
@@ -83,41 +83,41 @@ def foreseen_gain(steps: Sequence[Step]) -> float:
     return float(weights[1] * (1 - 2**-exponent))
 
 
-def _last_stretch(steps: Sequence[Step]) -> tuple[Step, Step]:
+def _last_stretch(steps: Sequence[CurvePoint]) -> tuple[CurvePoint, CurvePoint]:
     """Where about the last third of the labels begins, and its end."""
     return min(steps, key=lambda step: abs(step.labels - steps[-1].labels * 2 / 3)), steps[-1]
 
 
-def _answer(curve: Curve, gained: float, foreseen: float) -> Answer:
+def _answer(curve: Curve, gained: float, foreseen: float) -> Sufficiency:
     images, (low, high) = sum(curve.held_out.values()), curve.likely
     few_blocks = curve.blocks < LEAST_BLOCKS or curve.training_blocks < 2 * len(curve.held_out)
     if images < LEAST_IMAGES or few_blocks or high - low > WIDEST:
-        return Answer.TOO_FEW
+        return Sufficiency.TOO_FEW
     begin, end = _last_stretch(curve.steps)
     point = max(POINT, 1 / images) - 1e-9  # one image of 24 is one, however the difference is rounded
     if 1 - end.top1 < point:
-        return Answer.ENOUGH
+        return Sufficiency.ENOUGH
     if gained >= point:
-        return Answer.MORE if gained > 2 * begin.spread / np.sqrt(curve.draws) else Answer.UNSURE
+        return Sufficiency.MORE if gained > 2 * begin.spread / np.sqrt(curve.draws) else Sufficiency.UNSURE
     if foreseen >= point:
-        return Answer.MORE
-    return Answer.ENOUGH if end.top1 >= GOOD_TOP1 else Answer.NOT_THESE
+        return Sufficiency.MORE
+    return Sufficiency.ENOUGH if end.top1 >= GOOD_TOP1 else Sufficiency.NOT_THESE
 
 
-def _sentence(curve: Curve, answer: Answer, foreseen: float) -> str:
+def _sentence(curve: Curve, answer: Sufficiency, foreseen: float) -> str:
     begin, end = _last_stretch(curve.steps)
     brought = f"the last {end.labels - begin.labels:.0f} labels brought {points(end.top1 - begin.top1)}"
-    if answer is Answer.TOO_FEW:
+    if answer is Sufficiency.TOO_FEW:
         least = min(curve.held_out, key=lambda name: curve.held_out[name])
         return (
             f"Too few to tell: label frames of another hour or day, first of {least}, so that the holdout can say more."
         )
-    if answer is Answer.UNSURE:
+    if answer is Sufficiency.UNSURE:
         return f"Hard to tell: {brought}, but it matters as much which ones they are; label some more and ask again."
-    if answer is Answer.MORE:
+    if answer is Sufficiency.MORE:
         more = f", and as many again as there are would bring about {points(foreseen)}" if foreseen >= POINT else ""
         return f"More labels of {_rising(begin, end)} would help: {brought}{more}."
-    if answer is Answer.ENOUGH:
+    if answer is Sufficiency.ENOUGH:
         why = "next to nothing is left to win" if 1 - end.top1 < POINT else brought
         return f"Enough for this room: {why}; show it another day instead."
     return (
@@ -126,7 +126,7 @@ def _sentence(curve: Curve, answer: Answer, foreseen: float) -> str:
     )
 
 
-def _rising(begin: Step, end: Step) -> str:
+def _rising(begin: CurvePoint, end: CurvePoint) -> str:
     """The class whose recall rose most over the last stretch, if any rose by a point, else the one of the lowest recall."""
     rises = {name: recall - begin.recalls.get(name, 0.0) for name, recall in end.recalls.items()}
     most = max(rises, key=lambda name: rises[name])

@@ -19,7 +19,7 @@ from posture_daemon.errors import TrainingError
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.scoring import Candidate
-from posture_daemon.learning.training_set import Lesson
+from posture_daemon.learning.training_set import TrainingSet
 
 DRAWS, STEPS = 8, 6
 RESAMPLES = 1000
@@ -28,7 +28,7 @@ Z = 1.96
 
 
 @dataclass(frozen=True)
-class Step:
+class CurvePoint:
     """After so many `labels` (mean over draws): top-1 on the holdout, mean and standard deviation, mean recalls, all 0–1."""
 
     labels: float
@@ -45,7 +45,7 @@ class Curve:
     is the 95 % interval of the last top-1 over all holdouts like this one (see `likely_top1`).
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[CurvePoint, ...]
     draws: int
     seed: int
     held_out: Mapping[str, int]
@@ -58,7 +58,7 @@ class Curve:
         return asdict(self)
 
 
-def block_curve(lesson: Lesson, draws: int = DRAWS, seed: int = 0, steps: int = STEPS) -> Curve:
+def block_curve(lesson: TrainingSet, draws: int = DRAWS, seed: int = 0, steps: int = STEPS) -> Curve:
     """Draw `draws` times, with the seeds `seed`, `seed + 1`, …; look at the holdout at even steps up to all labels.
 
     Raises `TrainingError` without a holdout.
@@ -110,7 +110,7 @@ def _resampled(right: NDArray[np.bool_], images: Sequence[LabelledImage]) -> NDA
     return correct / all_
 
 
-def _draw(lesson: Lesson, rng: np.random.Generator) -> list[int]:
+def _draw(lesson: TrainingSet, rng: np.random.Generator) -> list[int]:
     """Time blocks in a random order in which each class is at the same share of its blocks."""
     paced = [
         ((place + rng.random()) / len(blocks), block)
@@ -131,7 +131,7 @@ def _blocks_by_class(images: Sequence[LabelledImage]) -> dict[str, list[int]]:
     return found
 
 
-def _prefixes(lesson: Lesson, order: Sequence[int], steps: int) -> list[NDArray[np.intp]]:
+def _prefixes(lesson: TrainingSet, order: Sequence[int], steps: int) -> list[NDArray[np.intp]]:
     """Rows of the first blocks, so many that they hold 1, 2, … `steps` - 1 of `steps` parts of the labels, and two classes."""
     place = {block: number for number, block in enumerate(order)}
     places = np.array([place[image.block_id] for image in lesson.training.images], np.intp)
@@ -142,7 +142,7 @@ def _prefixes(lesson: Lesson, order: Sequence[int], steps: int) -> list[NDArray[
     return [np.flatnonzero(places <= max(end, second_class)) for end in ends]
 
 
-def _examine(lesson: Lesson, rows: NDArray[np.intp]) -> tuple[Evaluation, NDArray[np.bool_]]:
+def _examine(lesson: TrainingSet, rows: NDArray[np.intp]) -> tuple[Evaluation, NDArray[np.bool_]]:
     """What a fit to these training images gets right of the holdout, in sum and image by image."""
     views, targets = lesson.training.vectors[rows], lesson.targets[rows]
     fitted = Candidate(fit(views, targets, lesson.prior, lesson.inputs.penalty), lesson.names, 1.0)
@@ -150,11 +150,11 @@ def _examine(lesson: Lesson, rows: NDArray[np.intp]) -> tuple[Evaluation, NDArra
     return fitted.evaluate(lesson.holdout), right
 
 
-def _step(looks: Sequence[tuple[int, Evaluation]]) -> Step:
+def _step(looks: Sequence[tuple[int, Evaluation]]) -> CurvePoint:
     """One point of the curve from what each draw saw there."""
     top1 = [float(seen.top1 or 0.0) for _, seen in looks]
     recalls = [{name: right / all_ for name, (right, all_) in seen.per_class().items()} for _, seen in looks]
-    return Step(
+    return CurvePoint(
         labels=float(np.mean([labels for labels, _ in looks])),
         top1=float(np.mean(top1)),
         spread=float(np.std(top1)),

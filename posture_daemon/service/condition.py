@@ -43,7 +43,7 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class Ending:
+class LastFailure:
     """The last time that it ended otherwise than it should: when (seconds since the epoch), and systemd's word for why."""
 
     at: float
@@ -63,7 +63,7 @@ def condition() -> Condition:
     return in_words(_shown(), _last_ending(), time.time(), time.monotonic())
 
 
-def in_words(shown: Mapping[str, str], ending: Ending | None, now: float, monotonic: float) -> Condition:
+def in_words(shown: Mapping[str, str], ending: LastFailure | None, now: float, monotonic: float) -> Condition:
     """The condition. `shown` are `PROPERTIES` as systemd shows them; `monotonic` is its clock, in seconds."""
     if shown.get("LoadState") != "loaded":
         return Condition(False, ("installed: no; `sudo posture-daemon service install` does that",))
@@ -107,7 +107,7 @@ def _watchdog(shown: Mapping[str, str], monotonic: float) -> str:
     return f"after {limit} without an answered frame; the last sign of life was {max(0.0, monotonic - last):.0f} s ago"
 
 
-def _restarts(shown: Mapping[str, str], ending: Ending | None) -> str:
+def _restarts(shown: Mapping[str, str], ending: LastFailure | None) -> str:
     number = shown.get("NRestarts", "0")
     last = "" if ending is None else f"; {_time(ending.at)}: {REASONS.get(ending.result, ending.result)}"
     return (
@@ -134,7 +134,7 @@ def _shown() -> dict[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
-def _last_ending() -> Ending | None:
+def _last_ending() -> LastFailure | None:
     """The newest of those that the journal tells this user about."""
     command = [
         "journalctl",
@@ -148,4 +148,6 @@ def _last_ending() -> Ending | None:
         entry = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout or "null")
     except (OSError, ValueError):
         return None
-    return None if entry is None else Ending(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, entry.get("UNIT_RESULT", ""))
+    return (
+        None if entry is None else LastFailure(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, entry.get("UNIT_RESULT", ""))
+    )

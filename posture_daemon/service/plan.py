@@ -33,7 +33,7 @@ data_dir = "{DATA}"
 
 
 @dataclass(frozen=True)
-class Step:
+class InstallStep:
     """One thing to do, in words that follow "this will"."""
 
     words: str
@@ -49,7 +49,7 @@ class Before:
     camera: str
 
 
-def install_steps(machine: Machine, code: Code, before: Before) -> list[Step]:
+def install_steps(machine: Machine, code: Code, before: Before) -> list[InstallStep]:
     """From whatever is there to a service that runs this code and starts with the machine. Raises `ServiceError`."""
     code.check()
     drop_ins = _drop_ins(machine, code, before.camera)
@@ -65,13 +65,13 @@ def install_steps(machine: Machine, code: Code, before: Before) -> list[Step]:
     ]
 
 
-def uninstall_steps(machine: Machine, purge: bool) -> list[Step]:
+def uninstall_steps(machine: Machine, purge: bool) -> list[InstallStep]:
     """Everything that `install` made, away; the data too with `purge`. What the owner added or changed stays."""
     steps = []
     if machine.path(UNIT).exists():
         off = ["disable", NAME] if not machine.is_this_one else ["disable", "--now", NAME]
         steps.append(
-            Step("stop the service, and no longer start it with the machine", partial(machine.systemctl, *off))
+            InstallStep("stop the service, and no longer start it with the machine", partial(machine.systemctl, *off))
         )
     files = [UNIT, *(f"{DROP_INS}/{name}" for name in OURS), SYSUSERS]
     if _reads(machine.path(SYSTEM_FILE)) == SETTINGS_TEXT:
@@ -80,7 +80,7 @@ def uninstall_steps(machine: Machine, purge: bool) -> list[Step]:
         files.append(LINK)
     steps += [_remove(machine, file) for file in files if os.path.lexists(machine.path(file))]
     if steps and machine.is_this_one:
-        steps.append(Step("tell systemd", partial(machine.systemctl, "daemon-reload")))
+        steps.append(InstallStep("tell systemd", partial(machine.systemctl, "daemon-reload")))
     return steps + (_purge(machine) if purge else [])
 
 
@@ -94,7 +94,7 @@ def _drop_ins(machine: Machine, code: Code, camera: str) -> dict[str, str]:
     return {name: text for name, text in found.items() if text is not None}
 
 
-def _write(machine: Machine, file: str, text: str) -> Iterator[Step]:
+def _write(machine: Machine, file: str, text: str) -> Iterator[InstallStep]:
     """Write a file for everybody to read; nothing to do when it is so already."""
 
     def do() -> None:
@@ -109,10 +109,10 @@ def _write(machine: Machine, file: str, text: str) -> Iterator[Step]:
 
     there = _reads(machine.path(file))
     if there != text:
-        yield Step(f"{'write' if there is None else 'renew'} {file}", do)
+        yield InstallStep(f"{'write' if there is None else 'renew'} {file}", do)
 
 
-def _drop_in(machine: Machine, name: str, text: str | None) -> Iterator[Step]:
+def _drop_in(machine: Machine, name: str, text: str | None) -> Iterator[InstallStep]:
     file = f"{DROP_INS}/{name}"
     if text is not None:
         yield from _write(machine, file, text)
@@ -120,34 +120,36 @@ def _drop_in(machine: Machine, name: str, text: str | None) -> Iterator[Step]:
         yield _remove(machine, file)
 
 
-def _make_user(machine: Machine) -> Iterator[Step]:
+def _make_user(machine: Machine) -> Iterator[InstallStep]:
     """systemd-sysusers makes what is missing, and changes nothing that is there."""
     file, root = str(machine.path(SYSUSERS)), [] if machine.is_this_one else [f"--root={machine.root}"]
     if machine.ids_of(NAME) is None:
         words = f"make the system user {NAME}, without password or shell, in the groups video and render"
-        yield Step(words, partial(machine.run, "systemd-sysusers", *root, file))
+        yield InstallStep(words, partial(machine.run, "systemd-sysusers", *root, file))
 
 
-def _bring_along(machine: Machine, before: Before) -> Iterator[Step]:
+def _bring_along(machine: Machine, before: Before) -> Iterator[InstallStep]:
     """Database, models and settings of the folder that the owner has used, once."""
     target = machine.path(DATA)
     if before.data_dir == target:
         return
     if has_data(before.data_dir) and not has_data(target):
         words = f"copy labels, pictures and models from {before.data_dir} to {DATA} (the old folder stays as it is)"
-        yield Step(words, lambda: take_over(before.data_dir, target, machine.owner(NAME)))
+        yield InstallStep(words, lambda: take_over(before.data_dir, target, machine.owner(NAME)))
     file = before.settings_file
     if file is not None and file != SYSTEM_FILE and not (target / FILE_NAME).exists():
-        yield Step(f"copy {file} to {DATA}/{FILE_NAME}", lambda: take_settings(file, target, machine.owner(NAME)))
+        yield InstallStep(
+            f"copy {file} to {DATA}/{FILE_NAME}", lambda: take_settings(file, target, machine.owner(NAME))
+        )
 
 
-def _point_to_data(machine: Machine) -> Iterator[Step]:
+def _point_to_data(machine: Machine) -> Iterator[InstallStep]:
     """So that every command finds the data of the service; a file that the owner wrote is left alone."""
     if not machine.path(SYSTEM_FILE).exists():
         yield from _write(machine, str(SYSTEM_FILE), SETTINGS_TEXT)
 
 
-def _link(machine: Machine, code: Code) -> Iterator[Step]:
+def _link(machine: Machine, code: Code) -> Iterator[InstallStep]:
     """The command for every shell, also under sudo; whatever else has this name is left alone."""
     link, command = machine.path(LINK), code.command
 
@@ -158,16 +160,16 @@ def _link(machine: Machine, code: Code) -> Iterator[Step]:
 
     is_free = _is_our_link(link) or not os.path.lexists(link)
     if is_free and not (link.is_symlink() and Path(os.readlink(link)) == command):
-        yield Step(f"make the command {LINK}, a link to {command}", do)
+        yield InstallStep(f"make the command {LINK}, a link to {command}", do)
 
 
-def _start(machine: Machine) -> Iterator[Step]:
+def _start(machine: Machine) -> Iterator[InstallStep]:
     """A service that ran already runs the new code, and sees the new unit, after this."""
     if machine.is_this_one:
-        yield Step("tell systemd", partial(machine.systemctl, "daemon-reload"))
-    yield Step("have it start with the machine", partial(machine.systemctl, "enable", NAME))
+        yield InstallStep("tell systemd", partial(machine.systemctl, "daemon-reload"))
+    yield InstallStep("have it start with the machine", partial(machine.systemctl, "enable", NAME))
     if machine.is_this_one:
-        yield Step("start it, and wait until it is ready", lambda: _restart(machine))
+        yield InstallStep("start it, and wait until it is ready", lambda: _restart(machine))
 
 
 def _restart(machine: Machine) -> None:
@@ -179,25 +181,25 @@ def _restart(machine: Machine) -> None:
         ) from None
 
 
-def _remove(machine: Machine, file: str) -> Step:
+def _remove(machine: Machine, file: str) -> InstallStep:
     def do() -> None:
         path = machine.path(file)
         path.unlink()
         if path.parent == machine.path(DROP_INS) and not any(path.parent.iterdir()):
             path.parent.rmdir()
 
-    return Step(f"remove {file}", do)
+    return InstallStep(f"remove {file}", do)
 
 
-def _purge(machine: Machine) -> list[Step]:
+def _purge(machine: Machine) -> list[InstallStep]:
     """The data first, then their owner: files without one would belong to whoever gets the number next."""
     steps = []
     if machine.path(DATA).exists() and not _is_empty_mount(machine.path(DATA)):
         words = f"delete {DATA} with every picture, label and model"
-        steps.append(Step(words, lambda: _delete(machine.path(DATA))))
+        steps.append(InstallStep(words, lambda: _delete(machine.path(DATA))))
     if machine.ids_of(NAME) is not None:
         where = [] if machine.is_this_one else ["--prefix", str(machine.root)]
-        steps.append(Step(f"remove the user {NAME}", partial(machine.run, "userdel", *where, NAME)))
+        steps.append(InstallStep(f"remove the user {NAME}", partial(machine.run, "userdel", *where, NAME)))
     return steps
 
 

@@ -17,7 +17,7 @@ PINGS_PER_LIMIT = 4
 """How often within the watchdog's limit progress is told, at most; sd_watchdog_enabled(3) asks for twice at least."""
 
 
-class Supervisor:
+class SystemdNotifier:
     """The service manager that started us; without one, every call does nothing. Safe from any thread."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Supervisor:
             out.sendto(message.encode(), self._address)
 
 
-class Progress:
+class WatchdogBeat:
     """Whether a step of the capture loop was progress: an answered frame is, and the wait for a camera known to give nothing.
 
     Such a camera is lost, or sees nothing, as at night. A frame that could not be handled is no progress: when all of them
@@ -74,7 +74,7 @@ class Progress:
     """
 
     def __init__(
-        self, supervisor: Supervisor, answered: Callable[[], int], camera_gives_nothing: Callable[[], bool]
+        self, supervisor: SystemdNotifier, answered: Callable[[], int], camera_gives_nothing: Callable[[], bool]
     ) -> None:
         """`answered` counts the frames that the model has answered since the start."""
         self._supervisor, self._answered, self._camera_gives_nothing = supervisor, answered, camera_gives_nothing
@@ -88,11 +88,13 @@ class Progress:
             self._supervisor.progress()
 
 
-def supervisor(environment: MutableMapping[str, str] | None = None) -> Supervisor:
+def supervisor(environment: MutableMapping[str, str] | None = None) -> SystemdNotifier:
     """The one that the environment names; its variables are taken out, so that no child process speaks in our name."""
     variables = os.environ if environment is None else environment
     address, usec, pid = (variables.pop(name, "") for name in VARIABLES)
     watched = usec.isdecimal() and int(usec) > 0 and pid in ("", str(os.getpid()))
     if not address.startswith(("/", "@")):  # vsock addresses are for virtual machines
-        return Supervisor()
-    return Supervisor("\0" + address[1:] if address.startswith("@") else address, int(usec) / 1e6 if watched else None)
+        return SystemdNotifier()
+    return SystemdNotifier(
+        "\0" + address[1:] if address.startswith("@") else address, int(usec) / 1e6 if watched else None
+    )

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from posture_daemon.domain import Split, Status
-from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, LabelRow
+from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, LabelRow, RunRow
 
 
 @dataclass(frozen=True)
@@ -113,3 +113,9 @@ def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[i
     blocks = {Split(split): int(number) for split, number in counted if split is not None}
     block.split = split_for_new_block(blocks, *every).value
     block.split_class_id = class_id
+
+
+def next_number(session: Session) -> int:
+    """For the labels of this step: larger than any label's, also of those that were taken back after a run had seen them."""
+    newest = session.scalar(select(func.max(LabelRow.number))) or 0
+    return 1 + max(newest, session.scalar(select(func.max(RunRow.labels_seen))) or 0)

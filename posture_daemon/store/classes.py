@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.domain import ModelVersion, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError
+from posture_daemon.store.answers import next_number
 from posture_daemon.store.database import Database
 from posture_daemon.store.models import Models
-from posture_daemon.store.numbering import next_number
 from posture_daemon.store.schema import (
     AnswerRow,
     BlockRow,

@@ -10,11 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from posture_daemon.domain import NewFrame, Split
-from posture_daemon.store.answers import Given, record_answer
+from posture_daemon.store.answers import Given, next_number, record_answer
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Database
 from posture_daemon.store.files import sha256_of
-from posture_daemon.store.numbering import next_number
 from posture_daemon.store.queue import frame_row
 from posture_daemon.store.schema import BlockRow, FrameRow, LabelRow
 

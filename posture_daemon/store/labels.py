@@ -8,10 +8,9 @@ from sqlalchemy import func, select
 
 from posture_daemon.domain import LabelledImage, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.store.answers import Given, last_step, record_answer, take_back
+from posture_daemon.store.answers import Given, last_step, next_number, record_answer, take_back
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Database
-from posture_daemon.store.numbering import next_number
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
 
 SESSION_GAP_S = 6 * 3600.0

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from posture_daemon.device.limits import disk_verdict, memory_verdict, power_verdict, temperature_verdict
+from posture_daemon.device.limits import has_room
 from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Decision, Verdict
-from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
+from posture_daemon.settings import ScheduleSettings, Settings, TrainingSettings
 
 MOST_BACK_OFF = 6
 """Doublings of the cool-down after trainings that ran out of memory: at most 64 times."""
@@ -53,18 +53,6 @@ def decide(resources: Resources, facts: TrainingFacts, settings: Settings) -> De
             _window(facts, schedule),
             _away(facts, schedule),
             *has_room(resources, settings.limits, facts.need_bytes).verdicts,
-        )
-    )
-
-
-def has_room(resources: Resources, limits: LimitsSettings, need_bytes: int) -> Decision:
-    """What the device itself has to say, without the labels and the owner."""
-    return Decision(
-        (
-            memory_verdict(resources, limits, need_bytes),
-            temperature_verdict(resources, limits),
-            power_verdict(resources, limits),
-            disk_verdict(resources, limits),
         )
     )
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from posture_daemon.domain import Decision, ModelVersion, Role, Split, Strategy, TrainingRun
-from posture_daemon.learning.features import Recipe
 from posture_daemon.ports import ResourceProbe
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.gate import TrainingFacts, decide, in_window
 from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
@@ -17,7 +17,7 @@ from posture_daemon.training.memory_estimate import MB, Load, expected_bytes
 from posture_daemon.training.strategies import FitPlan
 
 
-class Readiness:
+class GateFacts:
     """Gathers the facts of this moment. `away` tells for how many seconds the owner has been away, if anybody can tell."""
 
     def __init__(

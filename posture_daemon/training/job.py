@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 
 from posture_daemon.domain import Failure, Strategy, TrainingRun
-from posture_daemon.learning.features import Recipe
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.training.strategies import FitPlan
 
 

@@ -1,8 +1,8 @@
 """Views prepared ahead: while the device has room, what the next training will need is computed in small slices.
 
-So a scheduled training starts warm. The daemon looks (`Preparer.run`), and starts a child only when something is missing; the
-child (`prepare`, in `adapters/trainer.py`) ends after some seconds, and at once when a training begins. It holds no lock, so
-that no training ever waits for it or is turned away: the cache is safe for two.
+So a scheduled training starts warm. The daemon looks (`Precomputer.run`), and starts a child only when something is missing;
+the child (`prepare`, in `adapters/trainer/process.py`) ends after some seconds, and at once when a training begins. It holds
+no lock, so that no training ever waits for it or is turned away: the cache is safe for two.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from posture_daemon.device.limits import idle_verdict
+from posture_daemon.device.limits import has_room, idle_verdict
 from posture_daemon.domain import Decision, Failure, LabelledImage, ModelVersion, Order, Split
 from posture_daemon.errors import TrainingCancelled
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import FeatureSource, Recipe
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.features import FeatureSource
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
-from posture_daemon.ports import Backbone, ResourceProbe, Supervise, Trainer, TrainingSeen
+from posture_daemon.ports import GO_ON, Backbone, Instruction, ResourceProbe, Supervise, Trainer, TrainingSeen
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.lock import TRAINING_LOCK, is_held, taken_at
-from posture_daemon.training.gate import has_room
-from posture_daemon.training.run_control import GO_ON, Instruction
 from posture_daemon.vision.head import Head
 
 log = logging.getLogger(__name__)
@@ -67,7 +66,7 @@ class PreparationJob:
         return cls(**{**data, "recipe": Recipe(**data["recipe"])})
 
 
-class Preparer:
+class Precomputer:
     """Looks whether views are missing, and has a child compute some of them. One per daemon."""
 
     def __init__(
@@ -186,7 +185,7 @@ def _source(
     orders: Uninterrupted = UNINTERRUPTED,
 ) -> FeatureSource:
     """The vectors that a training from this incumbent reads."""
-    inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=incumbent.is_base)
+    inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=incumbent.is_base)
     return FeatureSource(
         store, backbone, FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits), inputs, recipe, orders
     )

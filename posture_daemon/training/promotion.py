@@ -8,49 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from posture_daemon.domain import Decision, Verdict
+from posture_daemon.learning.evaluation import Answers
 from posture_daemon.settings import PromotionSettings
 
 ADVISED = 3
 """Most classes that the advice about labels names."""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The class that each model called on each image, in one order. `incumbent` is `None` when it knows no classes."""
-
-    frame_ids: tuple[int, ...]
-    truth: tuple[str, ...]
-    challenger: tuple[str, ...]
-    incumbent: tuple[str, ...] | None
-
-    def as_json(self) -> dict[str, Any]:
-        """For the result of a training."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Answers:
-        """Read what `as_json` wrote. Raises `ValueError` when the lists are not of one length."""
-        called, before = data["challenger"], data["incumbent"]
-        ids, truth = tuple(data["frame_ids"]), tuple(data["truth"])
-        found = cls(ids, truth, tuple(called), None if before is None else tuple(before))
-        lengths = {len(ids), len(truth), len(called), len(truth if before is None else before)}
-        if len(lengths) != 1:
-            raise ValueError("the answers are not of the same images")
-        return found
-
-    def changes(self, classes: Sequence[str] | None = None) -> tuple[int, int]:
-        """Images fixed and broken, of these classes or of all."""
-        fixed = broken = 0
-        for truth, after, before in zip(self.truth, self.challenger, self.incumbent or (), strict=True):
-            if classes is None or truth in classes:
-                fixed += before != truth == after
-                broken += before == truth != after
-        return fixed, broken
 
 
 def probability_better(fixed: int, broken: int) -> float:
@@ -59,7 +24,7 @@ def probability_better(fixed: int, broken: int) -> float:
     If every share of fixed among fixed and broken was equally likely before, it is Beta(fixed + 1, broken + 1) after, and the
     part above one half is P(Binomial(fixed + broken + 1, 1/2) ≤ fixed): a Bayesian sign test (Benavoli et al., JMLR 2017).
     Neighbouring holdout images resemble each other, so this is surer than it should be. Counting whole time blocks
-    instead would keep an owner waiting for weeks; a promotion that was luck is for the watch to take back (`watch.py`).
+    instead would keep an owner waiting for weeks; a promotion that was luck is for the watch to take back (`rollback_watch.py`).
     """
     trials = fixed + broken + 1
     ways: int = sum(math.comb(trials, k) for k in range(fixed + 1))

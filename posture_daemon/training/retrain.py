@@ -24,15 +24,16 @@ from posture_daemon.domain import (
     Verdict,
 )
 from posture_daemon.errors import ModelError, PostureError, TrainingCancelled, TrainingOutOfMemory
+from posture_daemon.learning.evaluation import Answers
 from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import TRAINING_LOCK, exclusive
-from posture_daemon.training.gate_facts import Readiness
+from posture_daemon.training.gate_facts import GateFacts
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.lineage import lineage
-from posture_daemon.training.promotion import Answers, judge
-from posture_daemon.training.run_monitor import Attempt
+from posture_daemon.training.promotion import judge
+from posture_daemon.training.run_monitor import RunMonitor
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Retrainer:
     ) -> None:
         self._store, self._trainer, self._probe, self._settings = store, trainer, probe, settings
         self._clock, self._monotonic = clock, monotonic
-        self._readiness = Readiness(store, probe, settings, clock, away)
+        self._readiness = GateFacts(store, probe, settings, clock, away)
 
     def decide(self, strategy: Strategy = Strategy.REPLAY) -> Decision:
         """What the gate says now. Raises `ModelError` when there is no champion."""
@@ -104,7 +105,7 @@ class Retrainer:
         run_id = runs.begin(trigger, decision, incumbent.id, self._clock(), {"load": load})
         log.info("training run %d started (%s)", run_id, trigger)
         refusal = self._readiness.refusal(forced=forced)
-        attempt = Attempt(run_id, self._store, self._probe, self._settings, refusal, self._clock, self._monotonic)
+        attempt = RunMonitor(run_id, self._store, self._probe, self._settings, refusal, self._clock, self._monotonic)
         outcome, reason, failure = Outcome.FAILED, "", Failure.OTHER
         try:
             with tempfile.TemporaryDirectory(
@@ -124,7 +125,7 @@ class Retrainer:
         log.info("training run %d ended: %s, %s", run_id, outcome.value, reason)
         return runs.finish(run_id, outcome, reason, self._clock(), {**attempt.metrics(), **failed})
 
-    def _train_and_judge(self, attempt: Attempt, incumbent: ModelVersion, job: TrainingJob) -> TrainingRun:
+    def _train_and_judge(self, attempt: RunMonitor, incumbent: ModelVersion, job: TrainingJob) -> TrainingRun:
         folder = Path(job.out_dir)
         request = folder / "request.json"
         request.write_text(job.to_json())

@@ -78,7 +78,7 @@ def collapse(before: Sequence[int], after: Sequence[int], unsure_below: float) -
     return f"it is unsure of {shares[1]:.0%} of the frames, the one before was of {shares[0]:.0%}"
 
 
-class Watcher:
+class RollbackWatch:
     """Looks after the open watch. Everything that counts is in the database, so a restart changes nothing."""
 
     def __init__(self, store: Store, ask: Ask, settings: Settings, clock: Callable[[], float] = time.time) -> None:

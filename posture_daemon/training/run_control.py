@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from posture_daemon.device.limits import MB, State, heat, power_verdict
 from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Failure, Order
+from posture_daemon.ports import GO_ON, Instruction
 from posture_daemon.settings import Settings
 
 
 @dataclass(frozen=True)
-class Sight:
+class RunReading:
     """The device, what the training itself takes (bytes; `None`: unknown), and the owner's refusal in words, if any."""
 
     resources: Resources
@@ -25,19 +26,7 @@ class Sight:
     refusal: str | None = None
 
 
-@dataclass(frozen=True)
-class Instruction:
-    """What to do, and why in words. With a `failure` the training is over and has failed; it is not continued."""
-
-    order: Order
-    reason: str
-    failure: Failure | None = None
-
-
-GO_ON = Instruction(Order.RUN, "nothing stands against it")
-
-
-class Supervisor:
+class RunControl:
     """One per training. `look` is asked once a second, with seconds of a clock that only goes forward."""
 
     def __init__(self, settings: Settings, now: float) -> None:
@@ -46,7 +35,7 @@ class Supervisor:
         self._order = Order.RUN
         self.ran_s = self.paused_s = 0.0
 
-    def look(self, sight: Sight, now: float) -> Instruction:
+    def look(self, sight: RunReading, now: float) -> Instruction:
         """Decide for the next second."""
         self._count(now)
         said = self._failed(sight) or self._over(sight) or self._waiting(sight)
@@ -62,7 +51,7 @@ class Supervisor:
         else:
             self.ran_s += passed
 
-    def _failed(self, sight: Sight) -> Instruction | None:
+    def _failed(self, sight: RunReading) -> Instruction | None:
         taken, most = sight.training_bytes, self._limits.memory_most_mb * MB
         if taken is not None and taken > most:
             reason = f"The training took {taken // MB} MB of memory, more than the {most // MB} MB that it may."
@@ -72,7 +61,7 @@ class Supervisor:
             return Instruction(Order.END, reason, Failure.OUT_OF_TIME)
         return None
 
-    def _over(self, sight: Sight) -> Instruction | None:
+    def _over(self, sight: RunReading) -> Instruction | None:
         """Why it must end for now."""
         resources, limits = sight.resources, self._limits
         if sight.refusal is not None:
@@ -89,7 +78,7 @@ class Supervisor:
             return Instruction(Order.END, f"memory is short: processes wait for it {waiting:.0f} % of the time")
         return None
 
-    def _waiting(self, sight: Sight) -> Instruction:
+    def _waiting(self, sight: RunReading) -> Instruction:
         """Pause, or go on."""
         found, power = heat(sight.resources, self._limits), power_verdict(sight.resources, self._limits)
         if found.state in (State.WARM, State.UNKNOWN):

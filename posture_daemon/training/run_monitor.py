@@ -9,10 +9,10 @@ from typing import Any
 
 from posture_daemon.domain import Failure, Order
 from posture_daemon.errors import PostureError
-from posture_daemon.ports import ResourceProbe, TrainingSeen
+from posture_daemon.ports import Instruction, ResourceProbe, TrainingSeen
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.training.run_control import Instruction, Sight, Supervisor
+from posture_daemon.training.run_control import RunControl, RunReading
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ MOST_INTERRUPTIONS = 50
 """Pauses and ends that the record of a run keeps; a run that has more is telling nothing new."""
 
 
-class Attempt:
+class RunMonitor:
     """The supervision of one run. `refusal` says in words why the owner does not want it to go on, or `None`."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Attempt:
         self.run_id = run_id
         self._store, self._probe, self._refusal = store, probe, refusal
         self._clock, self._monotonic = clock, monotonic
-        self._supervisor = Supervisor(settings, monotonic())
+        self._supervisor = RunControl(settings, monotonic())
         self._order = Order.RUN
         self._peak_bytes: int | None = None
         self._interruptions: list[dict[str, Any]] = []
@@ -46,7 +46,9 @@ class Attempt:
         """Implements `ports.Supervise`."""
         if seen.memory_bytes is not None:
             self._peak_bytes = max(seen.memory_bytes, self._peak_bytes or 0)
-        said = self._supervisor.look(Sight(self._probe.read(), seen.memory_bytes, self._refused()), self._monotonic())
+        said = self._supervisor.look(
+            RunReading(self._probe.read(), seen.memory_bytes, self._refused()), self._monotonic()
+        )
         self.failure = said.failure
         if said.order is not self._order:
             self._tell(said)

@@ -17,6 +17,7 @@ import numpy as np
 from posture_daemon.domain import Floats, LabelledImage, ModelVersion, PostureClass, Split, Strategy
 from posture_daemon.errors import DatasetError, LabelError, TrainingError
 from posture_daemon.learning.calibration import fit_to
+from posture_daemon.learning.evaluation import Answers
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_layer import Linear
@@ -24,7 +25,6 @@ from posture_daemon.learning.scoring import Candidate, Challenger, calibration_r
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
-from posture_daemon.training.promotion import Answers
 from posture_daemon.vision.head import HIDDEN, Head
 from posture_daemon.vision.jpeg import decode
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from posture_daemon.domain import QueuedFrame
 from posture_daemon.labelling.label_error_review import Review
 from posture_daemon.ui.keyboard import Keys
-from posture_daemon.ui.terminal import COMMANDS, KEEP, Session
+from posture_daemon.ui.terminal import COMMANDS, KEEP, TerminalSession
 
 
 def run_review(review: Review, console: Console, keys: Keys) -> None:
@@ -20,7 +20,7 @@ def run_review(review: Review, console: Console, keys: Keys) -> None:
     console.print(f"Labels changed: {review.changed}, kept: {review.kept}, left to look at: {len(review.left())}.")
 
 
-class _ReviewSession(Session):
+class _ReviewSession(TerminalSession):
     """A person who looks at their own labels again."""
 
     commands = {KEEP: "keep your label", **COMMANDS}  # noqa: RUF012 - never changed

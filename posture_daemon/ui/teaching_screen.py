@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from posture_daemon.domain import Image, Outcome, TrainingRun
-from posture_daemon.labelling.guided_capture import LEAST, Phase, TeachingState
+from posture_daemon.labelling.guided_capture import LEAST, GuidedCaptureState, Phase
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 
@@ -33,7 +33,7 @@ class PlainScreen:
         self._console = console
         self._told: tuple[object, ...] = ()
 
-    def show(self, state: TeachingState, _picture: Image | None) -> None:
+    def show(self, state: GuidedCaptureState, _picture: Image | None) -> None:
         """Print what is new."""
         news = (state.phase, state.number, state.problem)
         if news != self._told and (line := _line(state)):
@@ -56,7 +56,7 @@ class LiveScreen:
         self._rung: tuple[object, ...] = ()
         self._drawn_at = float("-inf")
 
-    def show(self, state: TeachingState, picture: Image | None) -> None:
+    def show(self, state: GuidedCaptureState, picture: Image | None) -> None:
         """Draw this moment, unless the last picture is still fresh."""
         moment, now = (state.phase, state.number), self._monotonic()
         if moment == self._rung and now - self._drawn_at < DRAW_EVERY_S:
@@ -74,7 +74,7 @@ class LiveScreen:
         """Leave the terminal as it was."""
         self._live.stop()
 
-    def _parts(self, state: TeachingState, picture: Image | None) -> Iterator[RenderableType]:
+    def _parts(self, state: GuidedCaptureState, picture: Image | None) -> Iterator[RenderableType]:
         if picture is not None and can_draw(self._console):
             yield HalfBlocks(
                 picture, min(self._console.width, PICTURE_COLUMNS), max(4, self._console.height - WORDS_LINES)
@@ -87,7 +87,7 @@ class LiveScreen:
         yield Text(state.problem or "Ctrl-C ends it and keeps what there is.", style="red" if state.problem else "dim")
 
 
-def closing_words(state: TeachingState) -> Iterator[str]:
+def closing_words(state: GuidedCaptureState) -> Iterator[str]:
     """What there is to say at the end, a sentence a line."""
     if state.problem:
         yield state.problem
@@ -137,7 +137,7 @@ def _bar(columns: int, share: float) -> Text:
     return Text.assemble(("━" * done, "green"), ("━" * (columns - done), "dim"))
 
 
-def _big(state: TeachingState) -> str:
+def _big(state: GuidedCaptureState) -> str:
     if state.phase is Phase.TRAIN:
         return "Thank you. Training …"
     if state.phase is Phase.LOOK:
@@ -148,7 +148,7 @@ def _big(state: TeachingState) -> str:
     return f"{state.ask.sentence}\n{wait}: {max(0.0, state.seconds_left):.0f}"
 
 
-def _line(state: TeachingState) -> str:
+def _line(state: GuidedCaptureState) -> str:
     if state.problem and not state.over:
         return state.problem
     if state.phase is Phase.READY and state.ask is not None:

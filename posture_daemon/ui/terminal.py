@@ -11,7 +11,7 @@ from rich.text import Text
 
 from posture_daemon.domain import UNKNOWN, Image, QueuedFrame, Role
 from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling.session import LONGEST_NAME, Labelling, Progress
+from posture_daemon.labelling.session import LONGEST_NAME, Labelling, LabellingProgress
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 from posture_daemon.vision import jpeg as pictures
@@ -26,20 +26,20 @@ TEXT_LINES = 9
 """Lines kept free for words below the picture."""
 
 
-def run_terminal(labelling: Labelling, console: Console, keys: Keys) -> Progress:
+def run_terminal(labelling: Labelling, console: Console, keys: Keys) -> LabellingProgress:
     """Show waiting frames and carry out keys until `q` or the end of the input; return where things stand then.
 
     `keys` waits for a key and returns it (see `keyboard`). Where the terminal cannot draw, the picture is a file.
     """
     with tempfile.TemporaryDirectory(prefix="posture-daemon-") as folder:
-        Session(labelling, console, keys, Path(folder) / "frame.jpg").run()
+        TerminalSession(labelling, console, keys, Path(folder) / "frame.jpg").run()
     progress = labelling.progress()
     words = f"{progress.labelled} frames are labelled, {progress.queued} wait, {progress.discarded} were discarded."
     console.print(words, highlight=False)
     return progress
 
 
-class Session:
+class TerminalSession:
     """A person at the keyboard."""
 
     commands = COMMANDS

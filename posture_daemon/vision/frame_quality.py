@@ -24,7 +24,7 @@ SAMPLED = 60
 LONGEST_REOPENING_S = 600.0
 
 
-class Sight(str, Enum):
+class FrameQuality(str, Enum):
     """What one picture is good for."""
 
     CLEAR = "clear"
@@ -35,22 +35,22 @@ class Sight(str, Enum):
     """Bit for bit the picture before, which the noise of a sensor never gives."""
 
 
-class Eye:
+class FrameQualityMonitor:
     """Looks at the pictures of one camera in their order. Owned by one thread; `now` is in seconds of any steady clock."""
 
     def __init__(self, blind_after_s: float = 3.0, *, repeats: bool = False) -> None:
         """`blind_after_s`: so long nothing but unusable pictures is blindness. `repeats`: a recording may show one twice."""
         self._blind_after_s, self._repeats = blind_after_s, repeats
         self._before: Image | None = None
-        self._sight = Sight.CLEAR
+        self._sight = FrameQuality.CLEAR
         self._unusable_since: float | None = None
         self._reopen_after_s = blind_after_s
 
-    def look(self, image: Image, now: float) -> Sight:
+    def look(self, image: Image, now: float) -> FrameQuality:
         """Judge the next picture, BGR."""
         self._sight = self._judge(image)
         self._before = image
-        if self._sight is Sight.CLEAR:
+        if self._sight is FrameQuality.CLEAR:
             self._unusable_since, self._reopen_after_s = None, self._blind_after_s
         elif self._unusable_since is None:
             self._unusable_since = now
@@ -67,15 +67,15 @@ class Eye:
         self._reopen_after_s += min(self._reopen_after_s, LONGEST_REOPENING_S)
         return True
 
-    def _judge(self, image: Image) -> Sight:
+    def _judge(self, image: Image) -> FrameQuality:
         if image.ndim != 3 or image.size == 0:
-            return Sight.CLEAR  # no picture as a camera gives it; whoever wants to use it will say so
+            return FrameQuality.CLEAR  # no picture as a camera gives it; whoever wants to use it will say so
         darkest, brightest = _hundredths(image)
-        if brightest.max() < (LIGHT if self._sight is Sight.BLACK else DARK):
-            return Sight.BLACK
+        if brightest.max() < (LIGHT if self._sight is FrameQuality.BLACK else DARK):
+            return FrameQuality.BLACK
         if (brightest - darkest).max() < LEAST_SPREAD:
-            return Sight.BLANK
-        return Sight.FROZEN if not self._repeats and self._is_the_one_before(image) else Sight.CLEAR
+            return FrameQuality.BLANK
+        return FrameQuality.FROZEN if not self._repeats and self._is_the_one_before(image) else FrameQuality.CLEAR
 
     def _is_the_one_before(self, image: Image) -> bool:
         """The few sampled pixels differ almost always, so all are rarely compared."""

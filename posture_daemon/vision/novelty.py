@@ -22,7 +22,7 @@ AT_A_TIME = 100
 """Of these: all at once would take ten megabytes every half minute, which a process that runs for months does not give back."""
 
 
-class Nearness:
+class NoveltyIndex:
     """The newest `REMEMBERED` frames."""
 
     def __init__(self) -> None:

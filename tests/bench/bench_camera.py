@@ -15,9 +15,9 @@ from statistics import median
 import numpy as np
 
 from posture_daemon.adapters.cameras import open_camera
-from posture_daemon.adapters.cameras.latest_frame import NewestFrame
+from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.domain import Image
-from posture_daemon.vision.frame_quality import Eye
+from posture_daemon.vision.frame_quality import FrameQualityMonitor
 from tests.servers import MjpegServer, RtspServer
 
 SHORTEST_S, LONGEST_S = 3.0, 8.0
@@ -31,7 +31,7 @@ def scene(number: int) -> Image:
     return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 
 
-def once(reader: NewestFrame, fail: Callable[[], None], mend: Callable[[], None], lasts_s: float) -> Took:
+def once(reader: LatestFrame, fail: Callable[[], None], mend: Callable[[], None], lasts_s: float) -> Took:
     """Seconds from the failure until it is noticed, and from the camera's return until there is a frame."""
     began = time.monotonic()
     fail()
@@ -48,7 +48,7 @@ def once(reader: NewestFrame, fail: Callable[[], None], mend: Callable[[], None]
 
 def rounds(name: str, url: str, fail: Callable[[], None], mend: Callable[[], None], count: int) -> None:
     """Measure one kind of failure and print a line of a Markdown table."""
-    reader = NewestFrame(open_camera(url), eye=Eye, another=lambda: open_camera(url))
+    reader = LatestFrame(open_camera(url), eye=FrameQualityMonitor, another=lambda: open_camera(url))
     reader.start()
     reader.wait(0, 10.0)
     took = []

@@ -39,7 +39,7 @@ from posture_daemon.learning.calibration import fit_temperature  # noqa: E402
 from posture_daemon.learning.linear_fit import fit  # noqa: E402
 from posture_daemon.learning.linear_layer import POOLED, Linear  # noqa: E402
 from posture_daemon.learning.sample_weights import image_counts  # noqa: E402
-from posture_daemon.live.sampling import Router  # noqa: E402
+from posture_daemon.live.sampling import FrameSampler  # noqa: E402
 from posture_daemon.settings import QueueSettings  # noqa: E402
 from posture_daemon.store.files import sha256_of  # noqa: E402
 from posture_daemon.vision.head import softmax  # noqa: E402
@@ -201,7 +201,7 @@ def stream(before: Frames, new: Frames, choose: Choose | None, seed: int, routed
 
 def admit(before: Frames | None, new: Frames, order: Rows) -> list[int]:
     """Rows that the router keeps, ten seconds apart: of a champion from `before`, or of a base."""
-    router = Router(QueueSettings(), Random(0))
+    router = FrameSampler(QueueSettings(), Random(0))
     layer = (
         None if before is None else Labels(before, None, np.random.default_rng(0), list(range(len(before.truth)))).fit()
     )

@@ -204,11 +204,12 @@ def measure_instant(keep: Path) -> None:
 
     from posture_daemon.adapters.backbone.onnx import OnnxBackbone
     from posture_daemon.learning.feature_cache import FeatureCache
-    from posture_daemon.learning.feature_space import Inputs
-    from posture_daemon.learning.features import FeatureSource, Recipe
-    from posture_daemon.learning.incremental_head import InstantHead
+    from posture_daemon.learning.feature_space import FeatureSpace
+    from posture_daemon.learning.features import FeatureSource
+    from posture_daemon.learning.incremental_head import IncrementalHead
     from posture_daemon.learning.linear_layer import Linear
     from posture_daemon.settings import TrainingSettings
+    from posture_daemon.settings.recipe import Recipe
     from posture_daemon.store import Store
     from posture_daemon.vision.head import Head
 
@@ -216,13 +217,13 @@ def measure_instant(keep: Path) -> None:
     champion = store.models.champion()
     assert champion is not None
     backbone = OnnxBackbone(store.models.backbone_folder(champion.backbone_sha256) / "backbone.onnx", threads=THREADS)
-    inputs = Inputs.of(Head.from_bytes(store.models.read_head(champion.head_sha256)), is_base=False)
+    inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(champion.head_sha256)), is_base=False)
     recipe, images = Recipe.of(TrainingSettings()), store.labels.labelled()
     names = [c.name for c in champion.classes]
     warm = FeatureSource(store, backbone, FeatureCache(store.folder), inputs, recipe)
     prior = Linear(np.zeros((len(names), inputs.width), np.float32), np.zeros(len(names), np.float32))
     known, new = images[:-INSTANT_LABELS], images[-INSTANT_LABELS:]
-    head = InstantHead(
+    head = IncrementalHead(
         warm.load(known, recipe.views).vectors, [names.index(i.class_name) for i in known], prior, inputs.penalty
     )
     cold = FeatureSource(store, backbone, FeatureCache(keep / "empty", most_mb=0), inputs, recipe)

@@ -67,7 +67,7 @@ def test_the_exported_champion_loads_in_ultralytics(
     taught: Path, tmp_path: Path, run_ultralytics, shared_data: Path
 ) -> None:
     """`YOLO(path)` of an export gives our calibrated probabilities on real frames."""
-    from posture_daemon.bootstrap.daemon import load_model
+    from posture_daemon.bootstrap.models import load_model
     from posture_daemon.vision.jpeg import decode
 
     exported = tmp_path / "mine.pt"

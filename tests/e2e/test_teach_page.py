@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from posture_daemon.bootstrap.daemon import STARTER, install, open_store
 from posture_daemon.bootstrap.guided_capture import open_teaching
+from posture_daemon.bootstrap.models import open_store
 from posture_daemon.errors import CameraError
-from posture_daemon.labelling.guided_capture import Teaching
+from posture_daemon.integrity.model_recovery import install
+from posture_daemon.labelling.guided_capture import GuidedCapture
 from posture_daemon.settings import Settings
+from posture_daemon.store.model_copies import STARTER
 from posture_daemon.ui.web.server import LabelPage
 from tests.label_page import chromium, until
 
@@ -28,7 +30,7 @@ CLASSES = ("good_posture", "bad_posture", "na", "standing")
 class Hasty:
     """A teaching whose seconds pass faster, as its obedient person's do."""
 
-    def __init__(self, teaching: Teaching) -> None:
+    def __init__(self, teaching: GuidedCapture) -> None:
         self._teaching = teaching
         self.picture = teaching.picture
 

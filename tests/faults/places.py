@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posture_daemon.bootstrap.daemon import champion, load_model, open_store
+from posture_daemon.bootstrap.models import champion, load_model, open_store
 from posture_daemon.domain import NewFrame, PostureClass, Reason
 from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.labelling.class_roles import guess_role

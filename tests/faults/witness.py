@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posture_daemon.bootstrap.daemon import load_model
+from posture_daemon.bootstrap.models import load_model
 from posture_daemon.domain import Floats
 from posture_daemon.errors import PostureError
 from posture_daemon.fake_desk import FakeDesk

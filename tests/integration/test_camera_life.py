@@ -18,11 +18,11 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.device import Device
-from posture_daemon.adapters.cameras.latest_frame import NewestFrame, Patience
+from posture_daemon.adapters.cameras.latest_frame import LatestFrame, Patience
 from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
-from posture_daemon.vision.frame_quality import Eye
+from posture_daemon.vision.frame_quality import FrameQualityMonitor
 from tests.scripted_camera import LONG_S, QUICK, Clock, ScriptedCamera, await_state, lost, started
 
 BLACK: Image = np.zeros((48, 64, 3), np.uint8)
@@ -39,8 +39,8 @@ class Watched:
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self.camera, self.clock, self._caplog = ScriptedCamera(), Clock(), caplog
-        self.reader = NewestFrame(
-            self.camera, QUICK, eye=lambda: Eye(3.0), monotonic=self.clock, clock=self.clock
+        self.reader = LatestFrame(
+            self.camera, QUICK, eye=lambda: FrameQualityMonitor(3.0), monotonic=self.clock, clock=self.clock
         )  # fmt: skip
         self._given = 0
 
@@ -117,7 +117,7 @@ def test_another_size_than_asked_for_is_told_once_and_used(caplog: pytest.LogCap
     """The state has both sizes; a size that changes is told again."""
     camera = ScriptedCamera()
     camera.wanted_size = (1280, 720)
-    with started(NewestFrame(camera, QUICK)) as reader:
+    with started(LatestFrame(camera, QUICK)) as reader:
         small, large = np.zeros((480, 640, 3), np.uint8), np.zeros((720, 1280, 3), np.uint8)
         camera.give(*(Frame(image, 0.0, 0) for image in (small, small, large, small)))
         state = await_state(reader, lambda state: state.frames == 4)
@@ -143,7 +143,7 @@ def others(*cameras: ScriptedCamera) -> Any:
 def test_a_camera_that_hangs_in_a_call_is_left_behind_and_read_by_another_thread() -> None:
     """No thread can be ended while it is in a driver; what it gives when it wakes up is forgotten, and it cleans up."""
     hanging, other, monotonic = ScriptedCamera(), ScriptedCamera(), Clock()
-    with started(NewestFrame(hanging, QUICK, another=others(other), monotonic=monotonic)) as reader:
+    with started(LatestFrame(hanging, QUICK, another=others(other), monotonic=monotonic)) as reader:
         hanging.give(Frame(scene(0), 1.0, 0))
         assert reader.wait(0, LONG_S) is not None
         monotonic.now += 4.5
@@ -162,7 +162,7 @@ def test_a_camera_that_hangs_in_a_call_is_left_behind_and_read_by_another_thread
 def test_a_camera_that_hangs_every_time_does_not_fill_the_process_with_threads() -> None:
     """Each time it is waited twice as long, and at most four hang at a time; when one returns, there is another attempt."""
     cameras, monotonic = [ScriptedCamera() for _ in range(6)], Clock()
-    reader = NewestFrame(cameras[0], QUICK, another=others(*cameras[1:]), monotonic=monotonic)
+    reader = LatestFrame(cameras[0], QUICK, another=others(*cameras[1:]), monotonic=monotonic)
     with started(reader):
         for number, longest_s in enumerate((4.0, 8.0, 16.0, 32.0)):
             assert cameras[number].reading.acquire(timeout=LONG_S)
@@ -186,7 +186,7 @@ def test_a_camera_that_hangs_every_time_does_not_fill_the_process_with_threads()
 def test_a_recording_that_is_slow_is_waited_for() -> None:
     """Only a device can be opened a second time."""
     camera, monotonic = ScriptedCamera(), Clock()
-    with started(NewestFrame(camera, QUICK, monotonic=monotonic)) as reader:
+    with started(LatestFrame(camera, QUICK, monotonic=monotonic)) as reader:
         assert camera.reading.acquire(timeout=LONG_S)
         monotonic.now += 60.0
         assert reader.state.status == "lost"
@@ -267,7 +267,7 @@ def test_a_camera_that_is_plugged_in_under_another_number_is_followed(
     """Known by its stable name, which the settings need not tell; the log says where it is now."""
     caplog.set_level(logging.INFO)
     ports.plug(0, "usb-Logi", kind)
-    with started(NewestFrame(camera_at(ports), Patience(0.01, 0.01))) as reader:
+    with started(LatestFrame(camera_at(ports), Patience(0.01, 0.01))) as reader:
         assert reader.wait(0, LONG_S) is not None
         ports.pull(0)
         away = await_state(reader, lambda state: "usb-Logi is unplugged" in str(state.error))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from posture_daemon.adapters.cameras import open_camera
-from posture_daemon.adapters.cameras.latest_frame import CameraState, NewestFrame
+from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame
 from posture_daemon.domain import Image
-from posture_daemon.vision.frame_quality import Eye
+from posture_daemon.vision.frame_quality import FrameQualityMonitor
 from tests.scripted_camera import await_state, started
 from tests.servers import MjpegServer, RtspServer
 
@@ -24,12 +24,12 @@ def scene(number: int) -> Image:
     return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 
 
-def reader_of(url: str) -> NewestFrame:
+def reader_of(url: str) -> LatestFrame:
     """As the daemon reads it, with the usual patience."""
-    return NewestFrame(open_camera(url), eye=Eye, another=lambda: open_camera(url))
+    return LatestFrame(open_camera(url), eye=FrameQualityMonitor, another=lambda: open_camera(url))
 
 
-def noticed(reader: NewestFrame, status: str) -> CameraState:
+def noticed(reader: LatestFrame, status: str) -> CameraState:
     """Wait until the camera is so, which must not take longer than promised."""
     began = time.monotonic()
     state = await_state(reader, lambda state: state.status == status)
@@ -37,7 +37,7 @@ def noticed(reader: NewestFrame, status: str) -> CameraState:
     return state
 
 
-def frames_again(reader: NewestFrame, away: CameraState) -> None:
+def frames_again(reader: LatestFrame, away: CameraState) -> None:
     """A new picture comes in the promised time."""
     assert reader.wait(away.frames, PROMISED_S) is not None
     assert reader.state.status == "running"

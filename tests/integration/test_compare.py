@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from posture_daemon.bootstrap.daemon import champion, open_store
+from posture_daemon.bootstrap.models import champion, open_store
 from posture_daemon.cli.compare import _chosen
 from posture_daemon.comparison.comparison import Comparison, run_comparison
 from posture_daemon.comparison.report import Facts, write_report

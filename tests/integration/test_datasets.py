@@ -14,7 +14,7 @@ import pytest
 from PIL import ExifTags
 from PIL import Image as PillowImage
 
-from posture_daemon.datasets import ImportReport, export_folder, import_folder, natural_key
+from posture_daemon.datasets import ImportReport, export_folder, import_folder
 from posture_daemon.datasets.images import capture_time, read_as_jpeg
 from posture_daemon.datasets.manifest import MANIFEST, file_name, time_in_name
 from posture_daemon.domain import Image, NewFrame, PostureClass, Reason, Role, Split, Status
@@ -23,6 +23,7 @@ from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import QueueSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.vision import jpeg as pictures
+from posture_daemon.vision.image_files import natural_key
 
 NOW = 1_700_000_000.0
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
 from posture_daemon.adapters.backbone.preprocess import centre_square
 from posture_daemon.adapters.checkpoints import export_checkpoint, import_checkpoint
-from posture_daemon.bootstrap.daemon import STARTER
 from posture_daemon.domain import Floats, Image
 from posture_daemon.fake_desk import AWAY, BAD, GOOD
 from posture_daemon.fake_desk.sessions import Session
+from posture_daemon.store.model_copies import STARTER
 from posture_daemon.vision.head import TENSOR_NAMES, Head
 from tests import classify_gradient as gradient
 from tests.classify_gradient import AdamW, GradientTraining, Optimizer, Sgd

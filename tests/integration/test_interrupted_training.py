@@ -22,14 +22,13 @@ from posture_daemon.adapters.trainer import process as trainer_module
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.domain import Order, Outcome, TrainingRun
 from posture_daemon.errors import TrainingCancelled, TrainingOutOfMemory
-from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.interruption import answered
-from posture_daemon.ports import Supervise, TrainingSeen
+from posture_daemon.ports import GO_ON, Instruction, Supervise, TrainingSeen
 from posture_daemon.settings import LimitsSettings, Settings, TrainingSettings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
-from posture_daemon.training.run_control import GO_ON, Instruction
 from tests.devices import ORIN_NANO
 from tests.standins import add_version, colour_backbone, label_days, make_store, random_head
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.adapters.cameras import open_camera
-from posture_daemon.adapters.cameras.latest_frame import CameraState, NewestFrame, Patience
+from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame, Patience
 from posture_daemon.adapters.cameras.opencv import NetworkCamera
 from posture_daemon.errors import CameraError
 from tests.scripted_camera import (
@@ -34,7 +34,7 @@ from tests.servers import MjpegServer
 def test_only_the_newest_frame_is_kept() -> None:
     """A consumer that comes late gets the last of three frames, untouched but for its number."""
     camera = ScriptedCamera()
-    with started(NewestFrame(camera, QUICK)) as reader:
+    with started(LatestFrame(camera, QUICK)) as reader:
         camera.give(frame(0, at=1.0), frame(1, at=2.0), frame(2, at=3.0))
         newest = reader.wait(after_sequence=2, timeout_s=LONG_S)
         camera.give(None)
@@ -46,7 +46,7 @@ def test_only_the_newest_frame_is_kept() -> None:
 def test_waiting_gives_up_after_the_timeout() -> None:
     """A frame that was already seen is not given again: `None` after the time-out."""
     camera = ScriptedCamera()
-    with started(NewestFrame(camera, QUICK)) as reader:
+    with started(LatestFrame(camera, QUICK)) as reader:
         camera.give(frame())
         first = reader.wait(0, LONG_S)
         assert first is not None
@@ -57,7 +57,7 @@ def test_waiting_gives_up_after_the_timeout() -> None:
 def test_numbers_keep_rising_when_the_camera_starts_again_at_zero() -> None:
     """After a loss the camera counts from 0 again, the reader does not."""
     camera = ScriptedCamera()
-    with started(NewestFrame(camera, QUICK)) as reader:
+    with started(LatestFrame(camera, QUICK)) as reader:
         camera.give(frame(0), frame(1), lost(), frame(0))
         newest = reader.wait(after_sequence=2, timeout_s=LONG_S)
         state = reader.state
@@ -74,7 +74,7 @@ def test_a_loss_is_logged_once_however_often_reopening_fails(caplog: pytest.LogC
     camera = ScriptedCamera(
         openings=[None, lost("no camera at x."), lost("no camera at x."), lost("still none."), None]
     )
-    with caplog.at_level(logging.INFO), started(NewestFrame(camera, QUICK)) as reader:
+    with caplog.at_level(logging.INFO), started(LatestFrame(camera, QUICK)) as reader:
         camera.give(frame(), lost("camera scripted stopped."), frame())
         assert reader.wait(1, LONG_S) is not None
         camera.give(None)
@@ -91,7 +91,7 @@ def test_the_delays_double_up_to_a_limit() -> None:
     """A camera that is not there is asked after 0.5 and then every second, so one that returns is soon seen."""
     stopping = CountingEvent(limit=5)
     camera = ScriptedCamera(openings=[lost()] * 5)
-    with started(NewestFrame(camera, stopping=stopping)) as reader:
+    with started(LatestFrame(camera, stopping=stopping)) as reader:
         state = await_state(reader, lambda _: stopping.is_set())
 
     assert stopping.delays == [0.5, 1.0, 1.0, 1.0, 1.0]
@@ -103,7 +103,7 @@ def test_the_delays_start_over_after_a_camera_has_held_out() -> None:
     stopping, monotonic = CountingEvent(limit=4), Clock()
     camera = ScriptedCamera()
     camera.give(frame(), lost(), frame(), lost(), frame())
-    with started(NewestFrame(camera, stopping=stopping, monotonic=monotonic)) as reader:
+    with started(LatestFrame(camera, stopping=stopping, monotonic=monotonic)) as reader:
         assert reader.wait(2, LONG_S) is not None
         monotonic.now += 6.0
         camera.give(frame(), lost(), lost())
@@ -116,7 +116,7 @@ def test_the_delays_start_over_after_a_camera_has_held_out() -> None:
 def test_a_read_that_hangs_is_a_lost_camera(caplog: pytest.LogCaptureFixture) -> None:
     """Without a frame for `stale_s` the state says so, the log once, although the thread hangs; a frame heals it."""
     camera, monotonic, clock = ScriptedCamera(), Clock(), Clock()
-    with started(NewestFrame(camera, monotonic=monotonic, clock=clock)) as reader:
+    with started(LatestFrame(camera, monotonic=monotonic, clock=clock)) as reader:
         camera.give(frame())
         assert reader.wait(0, LONG_S) is not None
         monotonic.now += 4.0
@@ -148,7 +148,7 @@ def test_an_opening_that_hangs_is_a_lost_camera() -> None:
             release.wait(LONG_S)
 
     camera, monotonic = Stuck(), Clock()
-    with started(NewestFrame(camera, monotonic=monotonic)) as reader:
+    with started(LatestFrame(camera, monotonic=monotonic)) as reader:
         assert reader.state.status == "opening"
         monotonic.now += 6.0
         assert reader.state.status == "lost"
@@ -159,7 +159,7 @@ def test_an_opening_that_hangs_is_a_lost_camera() -> None:
 def test_stopping_does_not_wait_for_a_camera_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
     """`stop` returns after its time-out with False, and the thread left behind does not keep the process alive."""
     camera = ScriptedCamera()
-    reader = NewestFrame(camera)
+    reader = LatestFrame(camera)
     reader.start()
     assert camera.reading.acquire(timeout=LONG_S)
 
@@ -177,7 +177,7 @@ def test_stopping_does_not_wait_for_a_camera_that_hangs(caplog: pytest.LogCaptur
 def test_stopping_interrupts_the_delay_of_a_lost_camera() -> None:
     """A daemon that is told to end does not sleep out its delay."""
     camera = ScriptedCamera(openings=[lost()])
-    reader = NewestFrame(camera, Patience(first_delay_s=3600, longest_delay_s=3600))
+    reader = LatestFrame(camera, Patience(first_delay_s=3600, longest_delay_s=3600))
     reader.start()
     await_state(reader, lambda state: state.status == "lost")
 
@@ -187,13 +187,13 @@ def test_stopping_interrupts_the_delay_of_a_lost_camera() -> None:
 
 def test_stopping_before_starting_is_harmless() -> None:
     """A daemon that fails early may still clean up."""
-    assert NewestFrame(ScriptedCamera()).stop(0.0) is True
+    assert LatestFrame(ScriptedCamera()).stop(0.0) is True
 
 
 def test_a_bug_in_an_adapter_does_not_end_the_reader(caplog: pytest.LogCaptureFixture) -> None:
     """An unexpected exception is logged with its traceback and treated as a loss."""
     camera = ScriptedCamera()
-    with started(NewestFrame(camera, QUICK)) as reader:
+    with started(LatestFrame(camera, QUICK)) as reader:
         camera.give(ZeroDivisionError("oops"), frame())
         assert reader.wait(0, LONG_S) is not None
         camera.give(None)
@@ -205,11 +205,11 @@ def test_a_bug_in_an_adapter_does_not_end_the_reader(caplog: pytest.LogCaptureFi
 def test_check_tells_at_once_that_a_camera_is_wrong() -> None:
     """`check` opens and closes once, so that the program can end with the camera's own sentence."""
     good, bad = ScriptedCamera(), ScriptedCamera(openings=[lost("no camera at /dev/video7.")])
-    NewestFrame(good).check()
+    LatestFrame(good).check()
 
     assert (good.opened, good.closed.acquire(blocking=False)) == (1, True)
     with pytest.raises(CameraError, match="no camera at /dev/video7"):
-        NewestFrame(bad).check()
+        LatestFrame(bad).check()
     assert bad.closed.acquire(blocking=False)
 
 
@@ -217,7 +217,7 @@ def test_a_recording_ends(tmp_path: Path) -> None:
     """The end of a folder is `ended`, not `lost`; the last frame stays, and `wait` gives `None` for a newer one."""
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((8, 8, 3), dtype=np.uint8))
-    with started(NewestFrame(open_camera(f"replay:{tmp_path}?fps=1000&skip=false"))) as reader:
+    with started(LatestFrame(open_camera(f"replay:{tmp_path}?fps=1000&skip=false"))) as reader:
         state = await_state(reader, lambda state: state.status == "ended")
         newest = reader.wait(0, LONG_S)
         assert reader.wait(3, 0.01) is None
@@ -228,10 +228,10 @@ def test_a_recording_ends(tmp_path: Path) -> None:
 
 
 @contextmanager
-def network_reader(server: MjpegServer) -> Iterator[NewestFrame]:
+def network_reader(server: MjpegServer) -> Iterator[LatestFrame]:
     """Read a real server with short time-outs."""
     camera = NetworkCamera(server.url, server.url, open_timeout_ms=300, read_timeout_ms=300)
-    with started(NewestFrame(camera, QUICK)) as reader:
+    with started(LatestFrame(camera, QUICK)) as reader:
         yield reader
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.device import Device, found_devices
-from posture_daemon.adapters.cameras.latest_frame import NewestFrame
+from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.adapters.cameras.opencv import NetworkCamera, Picture, V4l2Camera, v4l2_wishes
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
@@ -210,7 +210,7 @@ def test_a_camera_that_becomes_allowed_is_read_without_a_restart(forbidden_devic
             self.read = lambda: (True, np.zeros((720, 1280, 3), np.uint8))
 
     camera = V4l2Camera("0", Device(str(forbidden_device)), capture=Capture)  # type: ignore[arg-type]
-    with started(NewestFrame(camera, QUICK)) as reader:
+    with started(LatestFrame(camera, QUICK)) as reader:
         refused = await_state(reader, lambda state: state.status == "lost")
         assert "join the group `video`" in str(refused.error)
         forbidden_device.chmod(0o600)

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posture_daemon.bootstrap.daemon import import_model, lesson, open_store
+from posture_daemon.bootstrap.models import import_model, open_store
+from posture_daemon.bootstrap.reports import lesson
 from posture_daemon.cli.dataset import TRUSTWORTHY
 from posture_daemon.datasets import import_folder
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.label_errors import doubtful_labels
-from posture_daemon.learning.out_of_fold import outside
-from posture_daemon.learning.training_set import Lesson
+from posture_daemon.learning.out_of_fold import out_of_fold
+from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from tests.conftest import REPOSITORY
@@ -30,7 +31,7 @@ NOW = 1_700_000_000.0
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lesson]:
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSet]:
     """The 64 labels of the fake desk as the starter learns them, a session a block."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), labels={"block_files": 4})
     store = open_store(settings)
@@ -42,7 +43,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lesson]:
 @pytest.fixture(scope="module", params=["front_webcam/first_sessions", "side_webcam"])
 def learned(
     request: pytest.FixtureRequest, shared_data: Path, shared_weights: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Lesson]:
+) -> Iterator[TrainingSet]:
     """A webcam's frames with the default blocks, no views: their share of the time is all that they would change."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), training={"views": 1})
     store = Store(settings.data_dir)
@@ -65,16 +66,16 @@ def planted(vectors: Vectors, share: float, rng: np.random.Generator) -> tuple[V
     return Vectors(images, vectors.vectors), {vectors.images[row].frame_id for row in wrong}
 
 
-def found(learned: Lesson, share: float, seed: int) -> tuple[set[int], set[int]]:
+def found(learned: TrainingSet, share: float, seed: int) -> tuple[set[int], set[int]]:
     """Frames that are doubted, and those that are wrong, in training and holdout."""
     rng = np.random.default_rng(seed)
     training, in_training = planted(learned.training, share, rng)
     holdout, in_holdout = planted(learned.holdout, share, rng)
-    asked = outside(replace(learned, training=training, holdout=holdout), holdout)
+    asked = out_of_fold(replace(learned, training=training, holdout=holdout), holdout)
     return {doubt.frame_id for doubt in doubtful_labels(asked)}, in_training | in_holdout
 
 
-def tally(learned: Lesson) -> tuple[float, float]:
+def tally(learned: TrainingSet) -> tuple[float, float]:
     """Mean recall and precision over the seeds with 5 % planted."""
     results = [found(learned, 0.05, seed) for seed in SEEDS]
     recalls = [len(doubted & wrong) / len(wrong) for doubted, wrong in results]
@@ -85,7 +86,7 @@ def tally(learned: Lesson) -> tuple[float, float]:
 
 
 @pytest.mark.shared
-def test_most_of_five_per_cent_are_found_and_few_right_labels_are_doubted(learned: Lesson) -> None:
+def test_most_of_five_per_cent_are_found_and_few_right_labels_are_doubted(learned: TrainingSet) -> None:
     """Recall at least 0.65, precision at least 0.85."""
     recall, precision = tally(learned)
     assert recall >= 0.65
@@ -93,7 +94,7 @@ def test_most_of_five_per_cent_are_found_and_few_right_labels_are_doubted(learne
 
 
 @pytest.mark.shared
-def test_right_labels_are_left_in_peace(learned: Lesson) -> None:
+def test_right_labels_are_left_in_peace(learned: TrainingSet) -> None:
     """Of those as they are, fewer than one in a hundred is doubted."""
     doubted, _ = found(learned, 0.0, 0)
     images = len(learned.training.images) + len(learned.holdout.images)
@@ -101,10 +102,10 @@ def test_right_labels_are_left_in_peace(learned: Lesson) -> None:
     assert len(doubted) < images / 100
 
 
-def test_where_the_labels_cannot_vouch_for_each_other_the_list_says_so(example: Lesson) -> None:
+def test_where_the_labels_cannot_vouch_for_each_other_the_list_says_so(example: TrainingSet) -> None:
     """Of the example's three planted errors some are found, among many right labels: its agreement is not to be trusted."""
     recall, _ = tally(example)
-    asked = outside(example, example.holdout)
+    asked = out_of_fold(example, example.holdout)
     agreement = np.mean([a == image.class_name for a, image in zip(asked.called, asked.images, strict=True)])
     assert recall >= 0.25
     assert agreement < TRUSTWORTHY

@@ -16,14 +16,14 @@ from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Failure, ModelVersion, Order
 from posture_daemon.errors import TrainingCancelled, TrainingError
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.features import PORTION_VIEWS, Recipe
+from posture_daemon.learning.features import PORTION_VIEWS
 from posture_daemon.learning.fit_challenger import train
-from posture_daemon.ports import Supervise, TrainingSeen
+from posture_daemon.ports import GO_ON, Supervise, TrainingSeen
 from posture_daemon.settings import Settings, TrainingSettings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.lock import TRAINING_LOCK, exclusive, taken_at
-from posture_daemon.training.precompute import PreparationJob, Preparer, prepare
-from posture_daemon.training.run_control import GO_ON
+from posture_daemon.training.precompute import Precomputer, PreparationJob, prepare
 from tests.standins import (
     StandInBackbone,
     add_champion,
@@ -88,11 +88,11 @@ def settings_of(store: Store, **training: Any) -> Settings:
     return Settings(data_dir=store.folder, training=TrainingSettings(views=2, **training))
 
 
-def preparer_of(store: Store, probe: Probe | None = None, **training: Any) -> tuple[Preparer, CountingTrainer]:
+def preparer_of(store: Store, probe: Probe | None = None, **training: Any) -> tuple[Precomputer, CountingTrainer]:
     """A preparer with a real child."""
     trainer = CountingTrainer()
     settings = settings_of(store, **training)
-    return Preparer(store, trainer, probe or Probe(), settings, lambda v: backbone_of(store, v)), trainer
+    return Precomputer(store, trainer, probe or Probe(), settings, lambda v: backbone_of(store, v)), trainer
 
 
 def champion(store: Store) -> ModelVersion:
@@ -246,7 +246,7 @@ def test_features_that_the_live_path_kept_are_not_missing(tmp_path: Path) -> Non
     label_block(store, "good", 0.0, backbone=backbone)
     trainer = CountingTrainer()
     settings = Settings(data_dir=store.folder, training=TrainingSettings(views=0))
-    assert not Preparer(store, trainer, Probe(), settings, lambda _: backbone).run()
+    assert not Precomputer(store, trainer, Probe(), settings, lambda _: backbone).run()
     store.close()
 
 
@@ -278,7 +278,7 @@ def test_a_slice_that_hangs_is_ended(store: Store, monkeypatch: pytest.MonkeyPat
     """After its seconds and two minutes of grace."""
     now = [0.0]
     trainer = CountingTrainer()
-    preparer = Preparer(
+    preparer = Precomputer(
         store, trainer, Probe(), settings_of(store), lambda v: backbone_of(store, v), monotonic=lambda: now[0]
     )
 

@@ -11,14 +11,14 @@ import pytest
 from rich.console import Console
 
 from posture_daemon.domain import Image, Outcome, PostureClass, Role, TrainingRun
-from posture_daemon.labelling.guided_capture import Phase, TeachingState
+from posture_daemon.labelling.guided_capture import GuidedCaptureState, Phase
 from posture_daemon.labelling.guided_capture_plan import plan
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.ui.teaching_screen import LiveScreen, PlainScreen, closing_words
 
 GOOD = PostureClass("good", Role.GOOD)
 ASK = plan([GOOD])[0]
-HOLD = TeachingState(Phase.HOLD, ASK, 1, 2, seconds_left=4.6, frames={"good": 3})
+HOLD = GuidedCaptureState(Phase.HOLD, ASK, 1, 2, seconds_left=4.6, frames={"good": 3})
 PICTURE: Image = np.full((48, 64, 3), 90, np.uint8)
 
 

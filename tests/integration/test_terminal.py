@@ -24,7 +24,7 @@ from rich.console import Console
 
 from posture_daemon.domain import NewFrame, PostureClass, Reason, Role, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling.session import Labelling, Progress
+from posture_daemon.labelling.session import Labelling, LabellingProgress
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.ui.keyboard import END, Keys, keyboard, read_key
@@ -82,7 +82,7 @@ def answers(store: Store) -> list[tuple[int, str]]:
 
 def test_a_number_labels_and_enter_accepts_the_guess(store: Store, labelling: Labelling) -> None:
     """`2` is the second class; Enter takes the model's word."""
-    assert run_terminal(labelling, console(), typed("2\r")) == Progress(queued=1, labelled=2, discarded=0)
+    assert run_terminal(labelling, console(), typed("2\r")) == LabellingProgress(queued=1, labelled=2, discarded=0)
     assert answers(store) == [(1, "good"), (2, "bad")]
 
 
@@ -97,7 +97,7 @@ def test_enter_without_a_guess_labels_nothing(store: Store, labelling: Labelling
 def test_discard_skip_undo_and_quit(store: Store, labelling: Labelling) -> None:
     """Discard 1, skip 2, undo the skip, label 2, undo that, quit."""
     progress = run_terminal(labelling, console(), typed("dsu1uq1"))
-    assert progress == Progress(queued=2, labelled=0, discarded=1)
+    assert progress == LabellingProgress(queued=2, labelled=0, discarded=1)
     assert store.queue.get(1).status is Status.DISCARDED
 
 

@@ -25,13 +25,12 @@ from posture_daemon.adapters.trainer.child import OOM_SCORE
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.domain import Failure, ModelVersion, Order, Outcome
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.learning.features import Recipe
-from posture_daemon.ports import Supervise
+from posture_daemon.ports import GO_ON, Instruction, Supervise
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
-from posture_daemon.training.run_control import GO_ON, Instruction
 from posture_daemon.vision.head import Head
 from tests.standins import (
     add_champion,

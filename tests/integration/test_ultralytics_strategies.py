@@ -17,7 +17,7 @@ from posture_daemon.adapters.strategies import challenger as strategy_run
 from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
 from posture_daemon.adapters.strategies.fit import FitRequest, fit
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
-from posture_daemon.bootstrap.daemon import load_model, open_store
+from posture_daemon.bootstrap.models import load_model, open_store
 from posture_daemon.domain import (
     Decision,
     ModelVersion,
@@ -32,10 +32,10 @@ from posture_daemon.domain import (
 )
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.fake_desk.sessions import Session
-from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.interruption import give
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.settings import Settings, StrategySettings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer

@@ -1,5 +1,5 @@
 """Cameras behind the `Camera` Protocol. Begin in `address.py`: it turns what the user typed into one of them."""
 
-from posture_daemon.adapters.cameras.address import open_camera
+from posture_daemon.adapters.cameras.factory import open_camera
 
 __all__ = ["open_camera"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from posture_daemon.domain import Frame
-from posture_daemon.vision.frame_quality import Sight
+from posture_daemon.vision.frame_quality import FrameQuality
 
 log = logging.getLogger(__name__)
 
@@ -16,15 +16,15 @@ Status = Literal["opening", "running", "black", "blank", "frozen", "lost", "ende
 Size = tuple[int, int]
 
 BLIND = {
-    Sight.BLACK: (
+    FrameQuality.BLACK: (
         "black",
         "shows a black picture: take the cover off the lens, or switch a light on; at night this is normal.",
     ),
-    Sight.BLANK: (
+    FrameQuality.BLANK: (
         "blank",
         "shows a picture of one colour: look whether something covers the lens, and plug the camera in again.",
     ),
-    Sight.FROZEN: (
+    FrameQuality.FROZEN: (
         "frozen",
         "repeats one picture: it hangs and is opened anew; if that does not help, take its power away for a moment.",
     ),
@@ -72,7 +72,7 @@ class Diary:
         self._change("running", None)
         self.state = replace(self.state, frames=state.frames + 1, reopened=state.reopened + returns)
 
-    def saw_nothing(self, frame: Frame, sight: Sight, is_blind: bool) -> None:
+    def saw_nothing(self, frame: Frame, sight: FrameQuality, is_blind: bool) -> None:
         """Note a picture that cannot be used; `is_blind` once this has lasted."""
         self.state = replace(self.state, unusable=self.state.unusable + 1)
         if not is_blind:

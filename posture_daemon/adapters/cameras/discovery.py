@@ -8,8 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from posture_daemon.adapters.cameras.address import open_camera, without_password
+from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.adapters.cameras.device import stable_link
+from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.probes.jetson import is_jetson
 from posture_daemon.domain import Image
 from posture_daemon.errors import CameraError

@@ -1,7 +1,7 @@
 """The reader between a camera and the capture loop: a thread that keeps the newest frame and brings a lost camera back.
 
-Network cameras buffer, so whoever reads slowly sees the past: `reading.py` reads as fast as frames come, and all but the
-last are forgotten. Black, blank and frozen pictures are counted and not passed on (`sight.py`), so nobody behind this takes
+Network cameras buffer, so whoever reads slowly sees the past: `reader_thread.py` reads as fast as frames come, and all but the
+last are forgotten. Black, blank and frozen pictures are counted and not passed on (`frame_quality.py`), so nobody behind this takes
 them for a posture. Nothing that a camera does ends the reader, except the end of a recording: a call that hangs is left
 behind in its thread, and another thread opens the camera anew.
 """
@@ -19,9 +19,9 @@ from posture_daemon.adapters.cameras.camera_health import CameraState, Diary
 from posture_daemon.adapters.cameras.reader_thread import USUAL, Patience, Reading
 from posture_daemon.domain import Frame
 from posture_daemon.ports import Camera
-from posture_daemon.vision.frame_quality import Eye, Sight
+from posture_daemon.vision.frame_quality import FrameQuality, FrameQualityMonitor
 
-__all__ = ["CameraState", "NewestFrame", "Patience"]
+__all__ = ["CameraState", "LatestFrame", "Patience"]
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ MOST_LEFT = 4
 """So many threads may hang in a call at a time: each keeps its buffers, and perhaps the device, until the call returns."""
 
 
-class NewestFrame:
+class LatestFrame:
     """Reads a camera in a thread of its own. `check`, then `start`, then `wait` for frames, at last `stop`."""
 
     def __init__(
@@ -37,7 +37,7 @@ class NewestFrame:
         camera: Camera,
         patience: Patience = USUAL,
         *,
-        eye: Callable[[], Eye] | None = None,
+        eye: Callable[[], FrameQualityMonitor] | None = None,
         another: Callable[[], Camera] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -111,7 +111,7 @@ class NewestFrame:
                 self._newest = replace(frame, sequence=self._diary.state.frames)
                 self._news.notify_all()
 
-    def saw_nothing(self, reading: Reading, frame: Frame, sight: Sight, is_blind: bool) -> None:
+    def saw_nothing(self, reading: Reading, frame: Frame, sight: FrameQuality, is_blind: bool) -> None:
         """Count a picture that cannot be used."""
         with self._news:
             if not reading.is_left:

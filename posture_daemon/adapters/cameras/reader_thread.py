@@ -12,7 +12,7 @@ from typing import Protocol
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
-from posture_daemon.vision.frame_quality import Eye, Sight
+from posture_daemon.vision.frame_quality import FrameQuality, FrameQualityMonitor
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Listener(Protocol):
     def saw(self, reading: Reading, frame: Frame) -> None:
         """A picture that can be used."""
 
-    def saw_nothing(self, reading: Reading, frame: Frame, sight: Sight, is_blind: bool) -> None:
+    def saw_nothing(self, reading: Reading, frame: Frame, sight: FrameQuality, is_blind: bool) -> None:
         """A picture that cannot be used; `is_blind` once this has lasted."""
 
     def lost(self, reading: Reading, error: str) -> None:
@@ -52,7 +52,7 @@ class Reading:
     def __init__(
         self,
         camera: Camera,
-        eye: Eye | None,
+        eye: FrameQualityMonitor | None,
         patience: Patience,
         listener: Listener,
         stopping: threading.Event,
@@ -136,8 +136,8 @@ class Reading:
 
     def _look_at(self, frame: Frame) -> None:
         """Pass on what can be used. A camera that stays blind is opened anew now and then, for it may hang."""
-        sight = Sight.CLEAR if self._eye is None else self._eye.look(frame.image, self.alive_at)
-        if self._eye is None or sight is Sight.CLEAR:
+        sight = FrameQuality.CLEAR if self._eye is None else self._eye.look(frame.image, self.alive_at)
+        if self._eye is None or sight is FrameQuality.CLEAR:
             self._listener.saw(self, frame)
             return
         self._listener.saw_nothing(self, frame, sight, self._eye.is_blind(self.alive_at))

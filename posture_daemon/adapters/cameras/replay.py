@@ -18,9 +18,9 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from posture_daemon.adapters.cameras.opencv import quiet_opencv
-from posture_daemon.datasets import natural_key
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
+from posture_daemon.vision.image_files import natural_key
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
 from posture_daemon.adapters.strategies.progress import MARK
 from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Split
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.learning.interruption import Orders
+from posture_daemon.learning.interruption import Interruption
 from posture_daemon.learning.scoring import Challenger
 from posture_daemon.learning.training_set import classes_to_learn
 from posture_daemon.store import Store
@@ -51,7 +51,7 @@ def train_by_ultralytics(store: Store, incumbent: ModelVersion, job: TrainingJob
     Told to end (`TrainingCancelled`), it leaves a checkpoint, from which the next training on the same labels goes on.
     """
     began = time.monotonic()
-    orders = Orders(Path(job.out_dir))
+    orders = Interruption(Path(job.out_dir))
     course = course_of(job.strategy, store, incumbent, job.plan)
     labelled = store.labels.labelled()
     classes = classes_to_learn(store, incumbent, (i.class_name for i in labelled if i.split is Split.TRAIN))
@@ -163,7 +163,7 @@ def _judge(
     incumbent: ModelVersion,
     threads: int,
     report: Mapping[str, Any],
-    orders: Orders,
+    orders: Interruption,
 ) -> Challenger:
     old = _backbone(store, incumbent, threads)
     new = OnnxBackbone(imported.backbone_path, threads=threads) if moved else old

@@ -26,7 +26,7 @@ FORMAT = 1
 DAMAGED = (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError)
 
 
-class Keeper:
+class CheckpointKeeper:
     """Keeps the newest checkpoint of one training in a folder; without a folder it keeps nothing.
 
     `belongs_to` is the `fingerprint` of the training; `say` is told in one sentence when a checkpoint is not used.

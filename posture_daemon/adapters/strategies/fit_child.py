@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.errors import TrainingCancelled
-from posture_daemon.learning.interruption import Orders, peak_memory_bytes
+from posture_daemon.learning.interruption import Interruption, peak_memory_bytes
 
 if TYPE_CHECKING:
-    from posture_daemon.adapters.strategies.checkpoint import Keeper
+    from posture_daemon.adapters.strategies.checkpoint import CheckpointKeeper
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -51,7 +51,7 @@ def main(request_file: Path) -> int:
 
 
 def _train(request: dict[str, Any], answers: TextIO) -> dict[str, Any]:
-    orders = Orders(Path(request["orders"] or request["out"]), _release)
+    orders = Interruption(Path(request["orders"] or request["out"]), _release)
     orders.look()  # to load torch takes seconds, in which nobody listens
     import torch
     import ultralytics
@@ -87,23 +87,25 @@ def _result(request: dict[str, Any], model: Any, epochs: _Epochs) -> dict[str, A
     }
 
 
-def _keeper(request: dict[str, Any], model: Any, arguments: dict[str, Any], say: Callable[[str], None]) -> Keeper:
+def _keeper(
+    request: dict[str, Any], model: Any, arguments: dict[str, Any], say: Callable[[str], None]
+) -> CheckpointKeeper:
     """Of the checkpoint, which belongs to this training alone: paths are another's, all else must be the same."""
-    from posture_daemon.adapters.strategies.checkpoint import Keeper, fingerprint
+    from posture_daemon.adapters.strategies.checkpoint import CheckpointKeeper, fingerprint
 
     if request["checkpoint"] is None:
-        return Keeper(None, "", say)
+        return CheckpointKeeper(None, "", say)
     settings = {name: value for name, value in arguments.items() if name not in ("data", "project")}
     settings |= {"names": list(model.names.values()), **_versions("ultralytics", "torch", "torchvision")}
     belongs_to = fingerprint(model.model.state_dict(), Path(request["data"]), settings)
-    return Keeper(Path(request["checkpoint"]), belongs_to, say)
+    return CheckpointKeeper(Path(request["checkpoint"]), belongs_to, say)
 
 
 def _versions(*modules: str) -> dict[str, str]:
     return {name: str(import_module(name).__version__) for name in modules}
 
 
-def _keep(trainer: Any, epochs: _Epochs, keeper: Keeper) -> None:
+def _keep(trainer: Any, epochs: _Epochs, keeper: CheckpointKeeper) -> None:
     """Called by ultralytics after each epoch and its validation; and once more at the end, which is no epoch."""
     if trainer.epoch < trainer.epochs:
         epochs.end(trainer)

@@ -111,7 +111,7 @@ def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tupl
     from posture_daemon.adapters.backbone.on_demand import backbone_of
     from posture_daemon.learning.feature_cache import FeatureCache
     from posture_daemon.learning.fit_challenger import train
-    from posture_daemon.learning.interruption import Orders
+    from posture_daemon.learning.interruption import Interruption
 
     if job.strategy is not Strategy.REPLAY:
         from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
@@ -120,19 +120,19 @@ def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tupl
         return trained.challenger, trained.backbone
     cache = FeatureCache(store.folder, job.recipe.cache_mb, job.recipe.cache_bits)
     backbone = backbone_of(store, incumbent)
-    return train(store, incumbent, backbone, cache, job.recipe, Orders(Path(job.out_dir), backbone.release)), None
+    return train(store, incumbent, backbone, cache, job.recipe, Interruption(Path(job.out_dir), backbone.release)), None
 
 
 def _prepare(request: Path) -> None:
     from posture_daemon.adapters.backbone.on_demand import backbone_of
-    from posture_daemon.learning.interruption import Orders
+    from posture_daemon.learning.interruption import Interruption
     from posture_daemon.store import Store
     from posture_daemon.training.precompute import PreparationJob, prepare
 
     job = PreparationJob.from_json(request.read_text())
     store = Store(Path(job.data_dir))
     backbone = backbone_of(store, store.models.get(job.incumbent_id))
-    computed = prepare(job, store, backbone, orders=Orders(request.parent, backbone.release))
+    computed = prepare(job, store, backbone, orders=Interruption(request.parent, backbone.release))
     (request.parent / RESULT).write_text(json.dumps({"computed_views": computed}))
 
 

@@ -1,6 +1,6 @@
 """Training in a process of its own, so that a crash, a leak or an out-of-memory kill never touches the capture loop.
 
-This is the parent; the child is `training_child.py`. Once a second the parent asks whether the training may go on, and hands
+This is the parent; the child is `child.py`. Once a second the parent asks whether the training may go on, and hands
 the answer down (`learning/orders.py`). A child that is told to end has some seconds for it; then it is killed, and loses only
 what it was computing.
 """
@@ -25,8 +25,7 @@ from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.domain import Failure, Order
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.interruption import answered, give
-from posture_daemon.ports import Supervise, TrainingSeen
-from posture_daemon.training.run_control import GO_ON, Instruction
+from posture_daemon.ports import GO_ON, Instruction, Supervise, TrainingSeen
 
 LOG = "child.log"
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from posture_daemon.errors import ModelError
 from posture_daemon.integrity.checkup.finding import Finding, few, fine, note, problem
-from posture_daemon.learning.feature_cache import FeatureCache, Space
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import Recipe, space_name
+from posture_daemon.learning.feature_cache import CachedSpace, FeatureCache
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.features import space_name
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store import restore as restoring
 from posture_daemon.store.status_file import FILE_NAME as STATUS
@@ -111,7 +112,7 @@ def cache(store: Store, settings: Settings) -> Iterator[Finding]:
     yield note("cache", f"{damaged} records of {space.path.name} are damaged", drop)
 
 
-def _space(store: Store, settings: Settings) -> Space | None:
+def _space(store: Store, settings: Settings) -> CachedSpace | None:
     """Of the champion and the settings of today; `None` where its head cannot be read."""
     champion, recipe = store.models.champion(), Recipe.of(settings.training)
     if champion is None:
@@ -120,6 +121,6 @@ def _space(store: Store, settings: Settings) -> Space | None:
         head = Head.from_bytes(store.models.read_head(champion.head_sha256))
     except ModelError:
         return None
-    inputs = Inputs.of(head, is_base=champion.is_base)
+    inputs = FeatureSpace.of(head, is_base=champion.is_base)
     name = space_name(champion.backbone_sha256, inputs.key, recipe)
     return FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits).space(name, inputs.width, list)

@@ -23,7 +23,7 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web import teach
 from posture_daemon.ui.web.guard import Guard
-from posture_daemon.ui.web.session import Reply, Session
+from posture_daemon.ui.web.session import LabelPageSession, Reply
 from posture_daemon.ui.web.teach import Classroom
 
 HERE = Path(__file__).parent
@@ -81,7 +81,7 @@ def create_app(
     Without a `classroom` there is no camera to teach with.
     """
     app = FastAPI(title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.session = Session(store, settings, clock, new_labelling)
+    app.state.session = LabelPageSession(store, settings, clock, new_labelling)
     app.state.templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
     app.state.started = secrets.token_hex(4)
     app.state.classroom = classroom
@@ -159,8 +159,8 @@ def add_class(request: Request, given: NewClass) -> Reply:
     return _session(request).add_class(given.name, given.role)
 
 
-def _session(request: Request) -> Session:
-    session: Session = request.app.state.session
+def _session(request: Request) -> LabelPageSession:
+    session: LabelPageSession = request.app.state.session
     return session
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from posture_daemon.domain import UNKNOWN, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.session import Group, Labelling
-from posture_daemon.learning.features import Recipe
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.status_file import camera_trouble
 
@@ -35,7 +35,7 @@ Seen = tuple[int, float]
 """A frame's id and capture time (s since the epoch): SQLite may give the id of an evicted frame to another one."""
 
 
-class Session:
+class LabelPageSession:
     """The owner's labelling, whichever and however many pages it comes from."""
 
     def __init__(

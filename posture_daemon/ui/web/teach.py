@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from posture_daemon import __version__
 from posture_daemon.errors import LabelError, PostureError
-from posture_daemon.labelling.guided_capture import Phase, Teaching, TeachingState
+from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureState, Phase
 from posture_daemon.ui.teaching_screen import closing_words
 from posture_daemon.vision.jpeg import encode_jpeg
 
-OpenTeaching = Callable[[Sequence[str] | None], AbstractContextManager[Teaching]]
+OpenTeaching = Callable[[Sequence[str] | None], AbstractContextManager[GuidedCapture]]
 """Opens a teaching of these classes, `None` for the owner's own; see `bootstrap_teaching.open_teaching`."""
 
 LONGEST_SIDE_PX, QUALITY = 640, 80
@@ -33,7 +33,7 @@ class Classroom:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._teaching: Teaching | None = None
+        self._teaching: GuidedCapture | None = None
         self._problem: str | None = None
 
     def start(self, names: Sequence[str] | None) -> None:
@@ -128,7 +128,7 @@ def _classroom(request: Request) -> Classroom:
     return classroom
 
 
-def _plain(now: TeachingState) -> dict[str, Any]:
+def _plain(now: GuidedCaptureState) -> dict[str, Any]:
     return {
         "phase": now.phase.value,
         "sentence": None if now.ask is None else now.ask.sentence,

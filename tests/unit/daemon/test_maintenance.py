@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from posture_daemon.daemon import maintenance as upkeep_module
-from posture_daemon.daemon.maintenance import Upkeep
+from posture_daemon.daemon.maintenance import Maintenance
 from posture_daemon.errors import DatabaseDamaged, DataFolderError
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.settings import ScheduleSettings, Settings
@@ -30,11 +30,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def upkeep_at(store: Store, now: float, **schedule: Any) -> Upkeep:
+def upkeep_at(store: Store, now: float, **schedule: Any) -> Maintenance:
     """Upkeep at a time."""
     settings = Settings(data_dir=store.folder, schedule=ScheduleSettings(**schedule))
     recalibrator = Recalibrator(store, lambda _version: StandInBackbone(), settings)
-    return Upkeep(store, recalibrator, settings, clock=lambda: now)
+    return Maintenance(store, recalibrator, settings, clock=lambda: now)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from posture_daemon.errors import DeviceError
 from posture_daemon.integrity.checkup import look
 from posture_daemon.integrity.model_recovery import STARTER_SOURCE, install
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import Recipe, space_name
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.features import space_name
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.lock import DAEMON_LOCK, exclusive
@@ -80,7 +81,7 @@ def cached(store: Store, count: int) -> Path:
     """Put vectors into the space that the next training reads; returns its file."""
     champion, recipe = store.models.champion(), Recipe.of(settings(store.folder).training)
     assert champion is not None
-    inputs = Inputs.of(Head.from_bytes(store.models.read_head(champion.head_sha256)), is_base=False)
+    inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(champion.head_sha256)), is_base=False)
     cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
     space = cache.space(space_name(champion.backbone_sha256, inputs.key, recipe), inputs.width, list)
     space.put([(f"{n:064x}", 0) for n in range(count)], np.ones((count, inputs.width), np.float32))

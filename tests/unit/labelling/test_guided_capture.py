@@ -16,7 +16,7 @@ import pytest
 from posture_daemon.domain import Frame, Image, Outcome, PostureClass, Role, Split, TrainingRun
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.classes import ClassChanges
-from posture_daemon.labelling.guided_capture import EVERY_S, LEAST, Keeper, Phase, Teaching, TeachingParts
+from posture_daemon.labelling.guided_capture import EVERY_S, LEAST, GuidedCapture, GuidedCaptureParts, Phase, PoseKeeper
 from posture_daemon.labelling.guided_capture_plan import READY_S, ROUNDS, SECONDS, USUAL, WALK_S, Ask, choose, plan
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
 from posture_daemon.settings import LabelSettings, Settings
@@ -111,9 +111,9 @@ class Classroom:
         model = self.live._model
         self.live.swap(replace(model, version=replace(model.version, id=2)))
 
-    def begin(self) -> Teaching:
+    def begin(self) -> GuidedCapture:
         """The teaching."""
-        parts = TeachingParts(
+        parts = GuidedCaptureParts(
             source=self.source,
             live=self.live,
             store=self.store,
@@ -125,9 +125,9 @@ class Classroom:
             announce=self.asked.append,
             clock=lambda: NOW,
         )
-        return Teaching(plan(self.classes, self.seconds), parts)
+        return GuidedCapture(plan(self.classes, self.seconds), parts)
 
-    def step(self, teaching: Teaching, seconds: float = 0.0) -> None:
+    def step(self, teaching: GuidedCapture, seconds: float = 0.0) -> None:
         """Step for so long, at least once."""
         end = self.now + seconds
         while True:
@@ -136,7 +136,7 @@ class Classroom:
             if self.now >= end or teaching.state.over:
                 return
 
-    def finish(self, teaching: Teaching) -> None:
+    def finish(self, teaching: GuidedCapture) -> None:
         """Step to the end."""
         self.step(teaching, 1000)
         assert teaching.state.over
@@ -347,7 +347,7 @@ def test_a_camera_that_hangs_gives_each_picture_once(classroom: Classroom) -> No
 def test_the_keeper_keeps_a_few_a_second_and_nothing_alike() -> None:
     """What differs is kept at its pace; what was seen in another round is refused, until too little is kept."""
     east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
-    keeper = Keeper(6.0 * LEAST, [east], 0.99)
+    keeper = PoseKeeper(6.0 * LEAST, [east], 0.99)
     assert keeper.due(0.0)
     assert not keeper.wants(0.0, east)
     assert keeper.wants(0.0, north)

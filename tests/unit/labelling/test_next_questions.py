@@ -14,9 +14,10 @@ from posture_daemon.errors import LabelError
 from posture_daemon.labelling.session import Answered, Labelling
 from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import POOLED_KEY, pooled_head
-from posture_daemon.learning.features import Recipe, space_name
-from posture_daemon.learning.labelled_pool import known
+from posture_daemon.learning.features import space_name
+from posture_daemon.learning.labelled_pool import labelled_pool
 from posture_daemon.settings import LabelSettings, TrainingSettings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from tests.standins import StandInBackbone, add_frame, add_version, ensure_classes, label, make_store
 
@@ -144,10 +145,10 @@ def test_features_of_imported_pictures_come_from_the_cache(store: Store) -> None
     image = next(image for image in store.labels.labelled() if image.frame_id == frames[0])
     space = FeatureCache(store.folder).space(space_name(SHA, POOLED_KEY, recipe), 3, lambda: ())
     space.put([(image.sha256, 0)], np.array([RED], np.float32))
-    found = known(store, SHA, 3, recipe)
+    found = labelled_pool(store, SHA, 3, recipe)
     np.testing.assert_allclose(found.features, [RED], atol=1e-3)
     assert found.blocks.tolist() == [image.block_id]
-    assert len(known(store, SHA, 3, recipe, most=1).features) == 0, "only the newest are looked at"
+    assert len(labelled_pool(store, SHA, 3, recipe, most=1).features) == 0, "only the newest are looked at"
 
 
 # ── one key for a group ───────────────────────────────────────────────────────────────────────────────────────────────

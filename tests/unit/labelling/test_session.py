@@ -10,7 +10,7 @@ import pytest
 
 from posture_daemon.domain import ModelVersion, NewFrame, PostureClass, Reason, Role, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling.session import LONGEST_NAME, RESERVED_NAMES, Labelling, Progress
+from posture_daemon.labelling.session import LONGEST_NAME, RESERVED_NAMES, Labelling, LabellingProgress
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.vision import jpeg as pictures
@@ -64,7 +64,7 @@ def test_frames_come_oldest_first_until_all_are_answered(store: Store, labelling
     labelling.answer(first, "good")
     labelling.discard(second)
     assert labelling.next() is None
-    assert labelling.progress() == Progress(queued=0, labelled=1, discarded=1)
+    assert labelling.progress() == LabellingProgress(queued=0, labelled=1, discarded=1)
     assert [image.class_name for image in store.labels.labelled()] == ["good"]
 
 

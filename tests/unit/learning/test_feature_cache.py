@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from posture_daemon.domain import Floats
-from posture_daemon.learning.feature_cache import MB, FeatureCache, Key, Space
+from posture_daemon.learning.feature_cache import MB, CachedSpace, FeatureCache, Key
 
 WIDTH = 8
 RECORD = 32 + 4 + 2 * WIDTH + 4
@@ -30,7 +30,7 @@ def sha(name: object) -> str:
     return hashlib.sha256(str(name).encode()).hexdigest()
 
 
-def space_of(folder: Path, name: str = "space", labelled: tuple[str, ...] = (), **options: Any) -> Space:
+def space_of(folder: Path, name: str = "space", labelled: tuple[str, ...] = (), **options: Any) -> CachedSpace:
     """A space of this data folder, opened as a new process would."""
     return FeatureCache(folder, **options).space(name, WIDTH, lambda: labelled)
 
@@ -40,7 +40,7 @@ def vectors_of(count: int, seed: int = 0) -> Floats:
     return np.random.default_rng(seed).normal(0, 1, (count, WIDTH)).astype(np.float16).astype(np.float32)
 
 
-def fill(space: Space, count: int, seed: int = 0) -> Floats:
+def fill(space: CachedSpace, count: int, seed: int = 0) -> Floats:
     """Put one vector for each of the pictures 0, 1, …; return them."""
     vectors = vectors_of(count, seed)
     space.put([(sha(number), 0) for number in range(count)], vectors)

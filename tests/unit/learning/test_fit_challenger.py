@@ -16,11 +16,12 @@ import pytest
 from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Reason, Role, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.feature_space import Inputs
-from posture_daemon.learning.features import FeatureSource, Recipe
+from posture_daemon.learning.feature_space import FeatureSpace
+from posture_daemon.learning.features import FeatureSource
 from posture_daemon.learning.fit_challenger import train
 from posture_daemon.learning.interruption import Uninterrupted
 from posture_daemon.learning.scoring import Challenger
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
 from posture_daemon.vision.jpeg import decode
@@ -298,7 +299,7 @@ def test_neither_workers_nor_batches_change_a_vector(
     """However the views are shared out, each one lands with its own picture; and no batch is larger than allowed."""
     label_days(store, "good", "bad")
     incumbent, images = add_champion(store), store.labels.labelled()
-    inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
+    inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
 
     def load(threads: int) -> Floats:
         recipe = replace(RECIPE, threads=threads, batch=batch)
@@ -345,7 +346,7 @@ def test_every_run_of_the_backbone_is_a_batch_that_can_be_waited_for(store: Stor
     """A large network takes most of the time, so a pause must come between two of its batches, not after a portion."""
     label_days(store, "good", "bad")
     incumbent, orders = add_champion(store), Inside()
-    inputs = Inputs.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
+    inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=True)
 
     class Watched(StandInBackbone):
         def extract_batch(self, images: Sequence[Image]) -> Floats:

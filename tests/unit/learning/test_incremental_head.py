@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import Floats
-from posture_daemon.learning.incremental_head import InstantHead
+from posture_daemon.learning.incremental_head import IncrementalHead
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.linear_layer import POOLED, Linear
 
@@ -33,7 +33,7 @@ def agreement(one: Linear, other: Linear) -> float:
 def test_label_by_label_leads_where_a_whole_training_leads(first: int) -> None:
     """From three images, or thirty, to a hundred and twenty: the same answers as the fit on all of them at once."""
     seen, targets = views(120, seed=1)
-    head = InstantHead(seen[:first], targets[:first].tolist(), NOTHING, POOLED)
+    head = IncrementalHead(seen[:first], targets[:first].tolist(), NOTHING, POOLED)
     for image, target in zip(seen[first:], targets[first:], strict=True):
         head.add(image, int(target))
     whole = fit(seen, targets, NOTHING, POOLED)
@@ -46,7 +46,7 @@ def test_one_label_of_a_new_kind_changes_the_answer() -> None:
     """A picture far from all others is answered with its own label as soon as it has one."""
     seen, targets = views(30, seed=2)
     odd = np.full((3, WIDTH), -4.0, np.float32)
-    head = InstantHead(seen, targets.tolist(), NOTHING, POOLED)
+    head = IncrementalHead(seen, targets.tolist(), NOTHING, POOLED)
     wrong = int(head.layer.logits(odd)[0].argmax())
     asked = (wrong + 1) % 3
     assert head.add(odd, asked).logits(odd)[0].argmax() == asked
@@ -56,7 +56,7 @@ def test_leaving_images_out_is_as_if_they_had_never_come() -> None:
     """Half of the images with wrong labels: without them it answers as if it never saw them; the head itself is as before."""
     seen, targets = views(120, seed=3)
     targets[60:] = (targets[60:] + 1) % 3
-    head = InstantHead(seen, targets.tolist(), NOTHING, POOLED)
+    head = IncrementalHead(seen, targets.tolist(), NOTHING, POOLED)
     before = head.layer.weight
     left_out = np.arange(120) >= 60
     assert agreement(head.without(left_out), fit(seen[:60], targets[:60], NOTHING, POOLED)) > 0.97

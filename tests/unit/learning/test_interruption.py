@@ -10,7 +10,7 @@ import pytest
 
 from posture_daemon.domain import Order
 from posture_daemon.errors import TrainingCancelled
-from posture_daemon.learning.interruption import ANSWER, ORDER, Orders, answered, give
+from posture_daemon.learning.interruption import ANSWER, ORDER, Interruption, answered, give
 
 LONG_S = 20.0
 
@@ -30,7 +30,7 @@ class Script:
 
 def test_without_a_word_it_computes(tmp_path: Path) -> None:
     """No order is the order to run, and so is one that nobody understands."""
-    orders = Orders(tmp_path)
+    orders = Interruption(tmp_path)
     with orders.batch():
         assert answered(tmp_path) is None
     (tmp_path / ORDER).write_text("dance")
@@ -41,7 +41,7 @@ def test_it_pauses_before_a_batch_gives_memory_back_and_goes_on(tmp_path: Path) 
     """It says so once, releases once, and says so again when it goes on."""
     released: list[Order | None] = []
     script = Script(lambda: released.append(answered(tmp_path)), lambda: None, lambda: give(tmp_path, Order.RUN))
-    orders = Orders(tmp_path, lambda: released.append(None), script)
+    orders = Interruption(tmp_path, lambda: released.append(None), script)
     give(tmp_path, Order.PAUSE)
     with orders.batch():
         assert answered(tmp_path) is Order.RUN
@@ -51,19 +51,19 @@ def test_it_pauses_before_a_batch_gives_memory_back_and_goes_on(tmp_path: Path) 
 
 def test_it_ends_where_it_stands(tmp_path: Path) -> None:
     """Running or paused; and says that it has heard."""
-    orders = Orders(tmp_path, sleep=Script(lambda: give(tmp_path, Order.END)))
+    orders = Interruption(tmp_path, sleep=Script(lambda: give(tmp_path, Order.END)))
     give(tmp_path, Order.PAUSE)
     with pytest.raises(TrainingCancelled):
         orders.look()
     assert answered(tmp_path) is Order.END
-    with pytest.raises(TrainingCancelled), Orders(tmp_path).batch():
+    with pytest.raises(TrainingCancelled), Interruption(tmp_path).batch():
         pytest.fail("it must not compute")
 
 
 def test_it_has_not_paused_while_another_thread_still_computes(tmp_path: Path) -> None:
     """The memory of a batch is only given back, and the pause only answered, when the last worker has come to its end."""
     computing, may_end = threading.Event(), threading.Event()
-    orders = Orders(tmp_path)
+    orders = Interruption(tmp_path)
 
     def work() -> None:
         with orders.batch():
@@ -85,11 +85,11 @@ def test_it_has_not_paused_while_another_thread_still_computes(tmp_path: Path) -
         seen.append(answered(tmp_path))
         give(tmp_path, Order.RUN)
 
-    Orders.look(_with_sleep(orders, Script(first, second)))
+    Interruption.look(_with_sleep(orders, Script(first, second)))
     assert seen == [None, Order.PAUSE]
 
 
-def _with_sleep(orders: Orders, script: Script) -> Orders:
+def _with_sleep(orders: Interruption, script: Script) -> Interruption:
     orders._sleep = script
     return orders
 

@@ -10,10 +10,10 @@ import pytest
 
 from posture_daemon.domain import LabelledImage, Split
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.label_errors import Doubt, confident_classes, doubtful_labels
-from posture_daemon.learning.out_of_fold import Outside, outside
-from posture_daemon.learning.training_set import Lesson, gather
+from posture_daemon.learning.out_of_fold import OutOfFold, out_of_fold
+from posture_daemon.learning.training_set import TrainingSet, gather
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from tests.standins import StandInBackbone, add_champion, label, label_days, make_store
 
@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def lesson(store: Store) -> Lesson:
+def lesson(store: Store) -> TrainingSet:
     """What a training from a base would learn from."""
     return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
 
@@ -37,7 +37,7 @@ def lesson(store: Store) -> Lesson:
 def doubts(store: Store) -> list[Doubt]:
     """Of training and holdout."""
     learned = lesson(store)
-    return doubtful_labels(outside(learned, learned.holdout))
+    return doubtful_labels(out_of_fold(learned, learned.holdout))
 
 
 def image(store: Store, split: Split, class_name: str = "good") -> LabelledImage:
@@ -74,9 +74,9 @@ def test_a_whole_block_that_is_wrong_is_doubted(store: Store) -> None:
 def test_only_some_frames_can_be_asked(store: Store) -> None:
     """The answers are those that they get among all; frames of other blocks cost no fit."""
     learned = lesson(store)
-    whole = outside(learned, learned.holdout)
+    whole = out_of_fold(learned, learned.holdout)
     some = [learned.training.images[3], learned.holdout.images[0]]
-    part = outside(learned, learned.holdout, only=[i.frame_id for i in some])
+    part = out_of_fold(learned, learned.holdout, only=[i.frame_id for i in some])
     assert [i.frame_id for i in part.images] == [i.frame_id for i in some]
     named = dict(zip((i.frame_id for i in whole.images), whole.called, strict=True))
     assert list(part.called) == [named[i.frame_id] for i in some]
@@ -87,8 +87,8 @@ def test_what_leaves_one_class_behind_is_not_asked(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     label_days(store, "good", "bad", blocks=1)
     learned = lesson(store)
-    assert outside(learned).images == []
-    assert doubtful_labels(outside(learned)) == []
+    assert out_of_fold(learned).images == []
+    assert doubtful_labels(out_of_fold(learned)) == []
     store.close()
 
 
@@ -108,7 +108,7 @@ def test_a_confident_class_that_is_less_likely_than_the_label_is_no_doubt() -> N
     """The owner's word counts until something speaks louder; a class that nothing was learned of is not asked about."""
     images = [LabelledImage(i, "", name, Split.TRAIN, i) for i, name in enumerate(("a", "b", "a", "c"))]
     logits = np.log(np.array([[0.99, 0.01], [0.7, 0.3], [0.65, 0.35], [0.5, 0.5]], np.float32))
-    found = doubtful_labels(Outside(images, logits, ("a", "b")))
+    found = doubtful_labels(OutOfFold(images, logits, ("a", "b")))
     assert [doubt.frame_id for doubt in found] in ([], [1])
 
 

@@ -14,7 +14,7 @@ from posture_daemon.errors import ModelError
 from posture_daemon.learning.augmentation import augmented_view, view_rng
 from posture_daemon.learning.calibration import HIGHEST, LOWEST, calibration, fit_temperature
 from posture_daemon.learning.evaluation import Evaluation, evaluate
-from posture_daemon.learning.feature_space import Inputs, pooled_head
+from posture_daemon.learning.feature_space import FeatureSpace, pooled_head
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.linear_layer import POOLED, Linear
 from posture_daemon.vision.head import HIDDEN, softmax
@@ -300,7 +300,7 @@ def test_a_backbone_wider_than_the_head_is_refused() -> None:
 
 def test_a_base_becomes_pooled_and_stays_so() -> None:
     """Its convolution was made for other classes. The head that is trained from it is recognised as pooled later."""
-    inputs = Inputs.of(random_head(1000, 8), is_base=True)
+    inputs = FeatureSpace.of(random_head(1000, 8), is_base=True)
     assert (inputs.pooled, inputs.width, inputs.key) == (True, 8, "pooled")
     maps = maps_like_a_silu()
     np.testing.assert_allclose(inputs.vectors(maps), maps.mean(axis=(2, 3)), atol=1e-6)
@@ -308,7 +308,7 @@ def test_a_base_becomes_pooled_and_stays_so() -> None:
     assert not start.weight.any()
     assert not start.bias.any()
     trained = inputs.head_with(Linear(np.ones((2, 8), np.float32), np.ones(2, np.float32)))
-    again = Inputs.of(type(trained).from_bytes(trained.to_bytes()), is_base=False)
+    again = FeatureSpace.of(type(trained).from_bytes(trained.to_bytes()), is_base=False)
     assert again.pooled
     assert again.key == "pooled"
 
@@ -316,7 +316,7 @@ def test_a_base_becomes_pooled_and_stays_so() -> None:
 def test_an_imported_posture_head_keeps_its_convolution() -> None:
     """Its hidden features are the inputs, and only the linear layer is another afterwards."""
     head = random_head(2, 8)
-    inputs = Inputs.of(head, is_base=False)
+    inputs = FeatureSpace.of(head, is_base=False)
     assert (inputs.pooled, inputs.width) == (False, HIDDEN)
     maps = maps_like_a_silu()
     np.testing.assert_allclose(inputs.vectors(maps), head.hidden(maps), atol=1e-6)
@@ -332,7 +332,7 @@ def test_start_and_head_with_are_inverse(pooled: bool) -> None:
     random = np.random.default_rng(11)
     weight, bias = random.normal(0, 0.5, (3, 8)).astype(np.float32), random.normal(0, 1, 3).astype(np.float32)
     head = pooled_head(8, weight, bias) if pooled else random_head(3, 8)
-    inputs = Inputs.of(head, is_base=False)
+    inputs = FeatureSpace.of(head, is_base=False)
     assert inputs.pooled is pooled
     names = ["good", "bad", "away"]
     start, maps = inputs.start(names, names), maps_like_a_silu()
@@ -347,10 +347,13 @@ def test_start_and_head_with_are_inverse(pooled: bool) -> None:
 
 def test_the_key_tells_heads_with_other_convolutions_apart() -> None:
     """Cached hidden features of one are no use to the other, but a new linear layer changes nothing."""
-    one, other = Inputs.of(random_head(2, 8), is_base=False), Inputs.of(random_head(2, 8, seed=1), is_base=False)
+    one, other = (
+        FeatureSpace.of(random_head(2, 8), is_base=False),
+        FeatureSpace.of(random_head(2, 8, seed=1), is_base=False),
+    )
     assert one.key != other.key
     trained = one.head_with(Linear(np.ones((2, HIDDEN), np.float32), np.zeros(2, np.float32)))
-    assert Inputs.of(trained, is_base=False).key == one.key
+    assert FeatureSpace.of(trained, is_base=False).key == one.key
 
 
 # ── views ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

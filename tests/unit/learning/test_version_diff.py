@@ -11,8 +11,8 @@ import pytest
 from posture_daemon.domain import LabelledImage, ModelVersion
 from posture_daemon.errors import ModelError
 from posture_daemon.learning.feature_space import pooled_head
-from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.version_diff import Said, differ, say
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from tests.standins import StandInBackbone, add_champion, add_version, label_days, make_store, version_of
 

@@ -18,7 +18,7 @@ from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
 from posture_daemon.live.posture import PostureState
-from posture_daemon.live.sampling import Router
+from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.settings import CameraSettings, PostureSettings, QueueSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
@@ -127,7 +127,7 @@ def loop_of(
         posture=PostureSettings(hold_s=3.0),
         queue=QueueSettings(**{"audit_share": 0.0, "most_per_minute": 1000.0, **queue}),
     )
-    router = Router(settings.queue, Random(0))
+    router = FrameSampler(settings.queue, Random(0))
     return CaptureLoop(source, model or live(store), router, store, settings, clock=clock or Clock(), wall=wall)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import Prediction, Reason
-from posture_daemon.live.sampling import Kept, Noticed, Router
+from posture_daemon.live.sampling import FrameSampler, Kept, Noticed
 from posture_daemon.settings import QueueSettings
 from posture_daemon.vision import novelty as nearness
 from tests.standins import prediction
@@ -16,15 +16,15 @@ from tests.standins import prediction
 SURE, UNSURE = {"good": 0.9, "bad": 0.1}, {"good": 0.55, "bad": 0.45}
 
 
-def router(seed: int = 0, **changed: object) -> Router:
+def router(seed: int = 0, **changed: object) -> FrameSampler:
     """No audit and a generous rate, except for what is changed."""
     rates = dict.fromkeys(("uncertain", "disagreement", "novel", "transition", "audit"), 3600.0)
     settings = {f"{name}_per_hour": rate for name, rate in rates.items()}
     settings |= {"unsure_below": 0.8, "audit_share": 0.0, "most_per_minute": 1000.0, **changed}
-    return Router(QueueSettings(**settings), Random(seed))
+    return FrameSampler(QueueSettings(**settings), Random(seed))
 
 
-def offer(one: Router, frame: Prediction, at: float) -> Kept | None:
+def offer(one: FrameSampler, frame: Prediction, at: float) -> Kept | None:
     """Route a frame and, if it is to be kept, store it."""
     kept = one.route(frame, at)
     if kept is not None:
@@ -224,7 +224,7 @@ def test_what_the_owner_calls_wrong_is_always_kept() -> None:
 def test_more_frames_than_can_be_remembered_forget_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory is a ring."""
     monkeypatch.setattr(nearness, "REMEMBERED", 2)
-    near = nearness.Nearness()
+    near = nearness.NoveltyIndex()
     near.replace([np.array(direction(d), np.float16) for d in (0, 40, 80)])
     assert near.nearest(np.array(direction(80), np.float32)) == pytest.approx(1, abs=1e-3)
     assert near.nearest(np.array(direction(0), np.float32)) < 0.8

@@ -11,9 +11,9 @@ import pytest
 
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.features import Recipe
-from posture_daemon.learning.training_set import Lesson, gather
+from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.reports.curve_in_order import learning_curve
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from tests.standins import StandInBackbone, add_champion, label_block, label_days, make_store
 
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def lesson(store: Store) -> Lesson:
+def lesson(store: Store) -> TrainingSet:
     """What a training from a base would learn from."""
     return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
 

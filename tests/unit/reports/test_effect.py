@@ -11,8 +11,8 @@ import pytest
 
 from posture_daemon.domain import Decision, ModelVersion, Outcome, PostureClass, Role, Split
 from posture_daemon.errors import TrainingError
+from posture_daemon.learning.evaluation import Answers
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.fit_challenger import train
 from posture_daemon.learning.new_label_scores import answers_to_new_labels
 from posture_daemon.learning.scoring import Candidate, Challenger
@@ -20,8 +20,8 @@ from posture_daemon.learning.training_set import gather
 from posture_daemon.reports.effect import Effect, Flip
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from posture_daemon.training.promotion import Answers
 from tests.standins import StandInBackbone, add_champion, label, label_block, label_days, make_store
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)

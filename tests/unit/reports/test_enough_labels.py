@@ -12,10 +12,10 @@ import pytest
 from posture_daemon.domain import LabelledImage, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.features import Recipe
-from posture_daemon.learning.training_set import Lesson, gather
-from posture_daemon.reports.enough_labels import Answer, enough, foreseen_gain, points
-from posture_daemon.reports.learning_curve import Curve, Step, block_curve, likely_top1
+from posture_daemon.learning.training_set import TrainingSet, gather
+from posture_daemon.reports.enough_labels import Sufficiency, enough, foreseen_gain, points
+from posture_daemon.reports.learning_curve import Curve, CurvePoint, block_curve, likely_top1
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from tests.standins import StandInBackbone, add_champion, label_block, label_days, make_store
 
@@ -26,7 +26,7 @@ LABELS = (30, 60, 90, 120, 150, 180)
 def curve(top1: Sequence[float], spread: float = 0.001, **changed: object) -> Curve:
     """A curve over 180 labels with a holdout of 200 images in ten blocks; `bad` is learned as `top1` says, `good` at once."""
     steps = tuple(
-        Step(labels, share, spread, {"good": 1.0, "bad": 2 * share - 1})
+        CurvePoint(labels, share, spread, {"good": 1.0, "bad": 2 * share - 1})
         for labels, share in zip(LABELS, top1, strict=True)
     )
     given = {"held_out": {"good": 100, "bad": 100}, "blocks": 10, "training_blocks": 20, "likely": (0.9, 0.97)}
@@ -41,7 +41,7 @@ def power_law(floor: float, scale: float, exponent: float) -> list[float]:
 def test_a_rising_curve_asks_for_labels_of_the_class_that_gains() -> None:
     """The sentence names it, what the last third brought, and what as many labels again would."""
     found = enough(curve(power_law(0.0, 0.05, 1.0)))
-    assert found.answer is Answer.MORE
+    assert found.answer is Sufficiency.MORE
     assert found.sentences[0] == (
         "More labels of bad would help: the last 60 labels brought 2.5 points, and as many again as there are would bring "
         "about 2.5 points."
@@ -53,13 +53,13 @@ def test_a_curve_that_looks_flat_may_still_be_foreseen_to_rise() -> None:
     """A slow rise, below a point over the last third, but more than one over as many labels again."""
     found = enough(curve(power_law(0.0, 0.08, 0.25)))
     assert found.gained < 0.01 <= found.foreseen
-    assert found.answer is Answer.MORE
+    assert found.answer is Sufficiency.MORE
 
 
 def test_a_flat_and_right_curve_is_enough() -> None:
     """And what would help is said: another day."""
     found = enough(curve([0.9, 0.94, 0.95, 0.952, 0.953, 0.954]))
-    assert found.answer is Answer.ENOUGH
+    assert found.answer is Sufficiency.ENOUGH
     assert found.sentences[0] == (
         "Enough for this room: the last 60 labels brought 0.2 points; show it another day instead."
     )
@@ -68,7 +68,7 @@ def test_a_flat_and_right_curve_is_enough() -> None:
 def test_nothing_left_to_win_is_enough_however_steep_it_came() -> None:
     """The last labels brought much, but the next ones cannot."""
     found = enough(curve([0.7, 0.8, 0.85, 0.9, 0.95, 0.995], likely=(0.97, 1.0)))
-    assert found.answer is Answer.ENOUGH
+    assert found.answer is Sufficiency.ENOUGH
     assert "next to nothing is left to win" in found.sentences[0]
     assert found.foreseen == pytest.approx(0.005)
 
@@ -76,7 +76,7 @@ def test_nothing_left_to_win_is_enough_however_steep_it_came() -> None:
 def test_a_flat_and_wrong_curve_needs_other_labels() -> None:
     """More of the same would not help; doubtful labels may be why."""
     found = enough(curve([0.7, 0.79, 0.8, 0.801, 0.801, 0.802], likely=(0.74, 0.85)))
-    assert found.answer is Answer.NOT_THESE
+    assert found.answer is Sufficiency.NOT_THESE
     assert "stays at 0.80" in found.sentences[0]
     assert "dataset doubts" in found.sentences[0]
 
@@ -84,7 +84,7 @@ def test_a_flat_and_wrong_curve_needs_other_labels() -> None:
 def test_a_rise_within_the_spread_of_the_draws_is_no_answer() -> None:
     """Which labels are drawn matters more than how many."""
     found = enough(curve([0.7, 0.75, 0.8, 0.86, 0.87, 0.88], spread=0.08))
-    assert found.answer is Answer.UNSURE
+    assert found.answer is Sufficiency.UNSURE
     assert "Hard to tell" in found.sentences[0]
 
 
@@ -101,7 +101,7 @@ def test_a_rise_within_the_spread_of_the_draws_is_no_answer() -> None:
 def test_too_little_is_said_to_be_too_little(few: dict[str, object]) -> None:
     """Whatever the curve looks like; the class with the least to judge it by comes first."""
     found = enough(curve([0.9, 0.94, 0.95, 0.952, 0.953, 0.954], **few))
-    assert found.answer is Answer.TOO_FEW
+    assert found.answer is Sufficiency.TOO_FEW
     assert found.sentences[0].startswith("Too few to tell: label frames of another hour or day, first of ")
     if "held_out" in few:
         assert "first of bad" in found.sentences[0]
@@ -117,8 +117,8 @@ def test_the_size_of_the_holdout_is_always_said() -> None:
 def test_less_than_one_holdout_image_is_no_gain() -> None:
     """With 30 images nothing below 3.3 points can be seen."""
     small = {"held_out": {"good": 15, "bad": 15}}
-    assert enough(curve([0.8, 0.85, 0.9, 0.91, 0.92, 0.93])).answer is Answer.MORE
-    assert enough(curve([0.8, 0.85, 0.9, 0.91, 0.92, 0.93], **small)).answer is Answer.ENOUGH
+    assert enough(curve([0.8, 0.85, 0.9, 0.91, 0.92, 0.93])).answer is Sufficiency.MORE
+    assert enough(curve([0.8, 0.85, 0.9, 0.91, 0.92, 0.93], **small)).answer is Sufficiency.ENOUGH
 
 
 def test_the_power_law_is_found_again() -> None:
@@ -175,7 +175,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def lesson(store: Store) -> Lesson:
+def lesson(store: Store) -> TrainingSet:
     """What a training from a base would learn from."""
     return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
 
@@ -188,10 +188,10 @@ def test_easy_classes_are_learned_enough(store: Store) -> None:
     assert found.steps[-1].top1 == 1.0
     assert found.held_out == {"good": 20, "bad": 20}
     assert (found.blocks, found.training_blocks) == (4, 12)
-    assert enough(found).answer is Answer.ENOUGH
+    assert enough(found).answer is Sufficiency.ENOUGH
 
 
-def with_a_rare_look(learned: Lesson) -> Lesson:
+def with_a_rare_look(learned: TrainingSet) -> TrainingSet:
     """Half of the `bad` holdout looks as only the last training block of `bad` does; two images are hopeless."""
     rare = np.array([0.9, 0.7, 0.2], np.float32)
     training, holdout = learned.training.vectors.copy(), learned.holdout.vectors.copy()
@@ -211,14 +211,14 @@ def test_labels_that_teach_late_are_asked_for(store: Store) -> None:
     """The more blocks are drawn, the likelier the one that shows the other look of `bad` is among them."""
     label_days(store, "good", "bad", blocks=10, count=15)
     found = enough(block_curve(with_a_rare_look(lesson(store)), draws=30))
-    assert found.answer is Answer.MORE
+    assert found.answer is Sufficiency.MORE
     assert found.sentences[0].startswith("More labels of bad would help")
 
 
 def test_three_draws_of_the_same_cannot_tell(store: Store) -> None:
     """They differ too much to say whether it is the number of labels."""
     label_days(store, "good", "bad", blocks=10, count=15)
-    assert enough(block_curve(with_a_rare_look(lesson(store)), draws=2, seed=2)).answer is Answer.UNSURE
+    assert enough(block_curve(with_a_rare_look(lesson(store)), draws=2, seed=2)).answer is Sufficiency.UNSURE
 
 
 def test_frames_that_look_like_the_other_class_are_not_learned_by_more_of_the_same(store: Store) -> None:
@@ -229,13 +229,13 @@ def test_frames_that_look_like_the_other_class_are_not_learned_by_more_of_the_sa
     good, bad = ([number for number, name in enumerate(truth) if name == one] for one in ("good", "bad"))
     vectors[bad[::4]], vectors[good[::4]] = vectors[good[1]], vectors[bad[1]]
     found = enough(block_curve(replace(learned, holdout=replace(learned.holdout, vectors=vectors))))
-    assert found.answer is Answer.NOT_THESE
+    assert found.answer is Sufficiency.NOT_THESE
 
 
 def test_a_handful_of_labels_is_too_few(store: Store) -> None:
     """Two blocks a class, of which one is held out."""
     label_days(store, "good", "bad", blocks=2)
-    assert enough(block_curve(lesson(store))).answer is Answer.TOO_FEW
+    assert enough(block_curve(lesson(store))).answer is Sufficiency.TOO_FEW
 
 
 def test_whole_blocks_are_drawn(store: Store) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from posture_daemon.service.sd_notify import VARIABLES, Progress, Supervisor, supervisor
+from posture_daemon.service.sd_notify import VARIABLES, SystemdNotifier, WatchdogBeat, supervisor
 
 
 class Listener:
@@ -60,7 +60,7 @@ def address(tmp_path: Path) -> str:
 def test_the_first_progress_is_ready_and_later_ones_feed_the_watchdog(listener: Listener, address: str) -> None:
     """Four times within the limit at most, however often the loop turns."""
     clock = Clock()
-    systemd = Supervisor(address, 20.0, clock)
+    systemd = SystemdNotifier(address, 20.0, clock)
     systemd.progress()
     assert listener.heard() == ["READY=1"]
     for _ in range(40):
@@ -84,7 +84,7 @@ def test_progress_is_an_answered_frame_or_the_wait_for_a_camera_that_gives_nothi
 ) -> None:
     """Each step: how many frames were answered so far, and whether the camera is known to give nothing; 10 s apart."""
     clock, now = Clock(), [(0, False)]
-    progress = Progress(Supervisor(address, 20.0, clock), lambda: now[0][0], lambda: now[0][1])
+    progress = WatchdogBeat(SystemdNotifier(address, 20.0, clock), lambda: now[0][0], lambda: now[0][1])
     for step in steps:
         now[0] = step
         clock.now += 10
@@ -95,7 +95,7 @@ def test_progress_is_an_answered_frame_or_the_wait_for_a_camera_that_gives_nothi
 def test_without_a_watchdog_it_is_only_ready(listener: Listener, address: str) -> None:
     """`WatchdogSec=` may be switched off by the owner."""
     clock = Clock()
-    systemd = Supervisor(address, None, clock)
+    systemd = SystemdNotifier(address, None, clock)
     systemd.progress()
     clock.now += 3600
     systemd.progress()
@@ -104,7 +104,7 @@ def test_without_a_watchdog_it_is_only_ready(listener: Listener, address: str) -
 
 def test_the_status_is_one_line_and_said_when_it_changes(listener: Listener, address: str) -> None:
     """A line break would begin another field of the protocol."""
-    systemd = Supervisor(address)
+    systemd = SystemdNotifier(address)
     for sentence in ("camera 0 running", "camera 0 running", "camera 0 lost:\nREADY=1"):
         systemd.status(sentence)
     assert listener.heard() == ["STATUS=camera 0 running", "STATUS=camera 0 lost: READY=1"]
@@ -113,7 +113,7 @@ def test_the_status_is_one_line_and_said_when_it_changes(listener: Listener, add
 def test_when_it_stops_nothing_else_is_said(listener: Listener, address: str) -> None:
     """A late frame or look at the status must not make systemd believe that it goes on."""
     clock = Clock()
-    systemd = Supervisor(address, 2.0, clock)
+    systemd = SystemdNotifier(address, 2.0, clock)
     systemd.progress()
     systemd.stopping()
     clock.now += 10
@@ -177,6 +177,6 @@ def test_without_a_service_manager_nothing_happens(named: str) -> None:
 
 def test_a_socket_that_has_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
     """Its owner may be starting anew at this moment."""
-    systemd = Supervisor(str(tmp_path / "gone"), 2.0)
+    systemd = SystemdNotifier(str(tmp_path / "gone"), 2.0)
     systemd.progress()
     systemd.stopping()

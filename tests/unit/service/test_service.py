@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from posture_daemon.cli import app
 from posture_daemon.errors import PostureError, ServiceError
 from posture_daemon.service.code import Code, refuse_hidden, this_code, try_as_stranger
-from posture_daemon.service.condition import Ending, in_words
+from posture_daemon.service.condition import LastFailure, in_words
 from posture_daemon.service.machine import Machine
 from posture_daemon.service.plan import (
     DATA,
@@ -290,7 +290,7 @@ SHOWN = {
 }  # fmt: skip
 
 
-def told(ending: Ending | None = None, **shown: str) -> str:
+def told(ending: LastFailure | None = None, **shown: str) -> str:
     """What `service status` prints at 500 s of the monotonic clock."""
     return "\n".join(in_words({**SHOWN, **shown}, ending, 1000.0, 500.0).lines)
 
@@ -312,10 +312,10 @@ def test_status_tells_in_words() -> None:
 @pytest.mark.parametrize(
     ("ending", "shown", "words"),
     [
-        (Ending(0.0, "watchdog"), {"NRestarts": "2"}, "2 times since it was last started by hand; 1970-01-01"),
-        (Ending(0.0, "watchdog"), {"NRestarts": "2"}, "the watchdog ended it"),
-        (Ending(0.0, "oom-kill"), {"NRestarts": "1"}, "memory ran out"),
-        (Ending(0.0, "start-limit-hit"), {}, "start-limit-hit"),
+        (LastFailure(0.0, "watchdog"), {"NRestarts": "2"}, "2 times since it was last started by hand; 1970-01-01"),
+        (LastFailure(0.0, "watchdog"), {"NRestarts": "2"}, "the watchdog ended it"),
+        (LastFailure(0.0, "oom-kill"), {"NRestarts": "1"}, "memory ran out"),
+        (LastFailure(0.0, "start-limit-hit"), {}, "start-limit-hit"),
         (None, {"ActiveState": "activating", "SubState": "auto-restart"}, "it waits to be started again"),
         (None, {"ActiveState": "inactive", "SubState": "dead"}, "it does not run"),
         (None, {"UnitFileState": "disabled"}, "starts with the machine: no"),
@@ -324,7 +324,7 @@ def test_status_tells_in_words() -> None:
         (None, {"LoadState": "not-found"}, "installed: no"),
     ],
 )
-def test_status_tells_what_is_wrong(ending: Ending | None, shown: dict[str, str], words: str) -> None:
+def test_status_tells_what_is_wrong(ending: LastFailure | None, shown: dict[str, str], words: str) -> None:
     """Each way in which it does not simply run."""
     assert words in told(ending, **shown)
 

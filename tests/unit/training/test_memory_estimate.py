@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from posture_daemon.domain import Failure, Outcome, Strategy, TrainingRun
-from posture_daemon.learning.features import Recipe
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
 from posture_daemon.training.memory_estimate import Load, estimate_bytes, expected_bytes
 

@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import beta
 
 from posture_daemon.domain import Decision
+from posture_daemon.learning.evaluation import Answers
 from posture_daemon.settings import PromotionSettings
-from posture_daemon.training.promotion import Answers, judge, probability_better
+from posture_daemon.training.promotion import judge, probability_better
 
 SETTINGS = PromotionSettings(min_probability=0.8, max_recall_loss=0.1, min_class_images=10)
 OLD = ("good", "bad")

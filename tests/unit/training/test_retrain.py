@@ -15,12 +15,11 @@ from posture_daemon.domain import Failure, ModelVersion, Order, Outcome, Strateg
 from posture_daemon.errors import DataFolderError, ModelError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.feature_space import pooled_head
-from posture_daemon.learning.features import Recipe
-from posture_daemon.ports import Supervise, TrainingSeen
+from posture_daemon.ports import Instruction, Supervise, TrainingSeen
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
-from posture_daemon.training.run_control import Instruction
 from tests.standins import (
     CHANNELS,
     StandInBackbone,

@@ -10,12 +10,12 @@ import pytest
 
 from posture_daemon.domain import LabelledImage, ModelVersion, Outcome, Split, TrainingRun, WatchEnding
 from posture_daemon.learning.feature_space import pooled_head
-from posture_daemon.learning.features import Recipe
 from posture_daemon.learning.version_diff import Said, say
 from posture_daemon.live.confidence_histogram import ConfidenceTally
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings, WatchSettings
-from posture_daemon.training.rollback_watch import LEAST_FRAMES, Conclusion, Evidence, Watcher, collapse, conclude
+from posture_daemon.settings.recipe import Recipe
+from posture_daemon.training.rollback_watch import LEAST_FRAMES, Conclusion, Evidence, RollbackWatch, collapse, conclude
 from tests.standins import (
     CHANNELS,
     StandInBackbone,
@@ -108,9 +108,9 @@ class Owner:
         self.asked.append(len(images))
         return {i.frame_id: Said(i.class_name if version.id in self.right else "?", 0.9) for i in images}
 
-    def watcher(self) -> Watcher:
+    def watcher(self) -> RollbackWatch:
         """One as after a restart."""
-        return Watcher(self.store, self.answer, self.settings, clock=lambda: self.now)
+        return RollbackWatch(self.store, self.answer, self.settings, clock=lambda: self.now)
 
     def check(self) -> TrainingRun | None:
         """Look once."""
@@ -244,7 +244,7 @@ def test_a_worse_head_is_found_out_by_its_answers(tmp_path: Path) -> None:
     settings = Settings(data_dir=store.folder)
     seen = backbone.seen
     ask = lambda version, images: say(store, version, images, lambda _: backbone, Recipe.of(settings.training))  # noqa: E731
-    run = Watcher(store, ask, settings, clock=lambda: SWAP + 2 * HOUR).check()
+    run = RollbackWatch(store, ask, settings, clock=lambda: SWAP + 2 * HOUR).check()
     assert run is not None
     assert "only the new model is right on 0 and only the one before on 8" in run.reason
     assert store.models.champion() == old

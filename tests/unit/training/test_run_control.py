@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from posture_daemon.domain import Failure, Order
+from posture_daemon.ports import Instruction
 from posture_daemon.settings import LimitsSettings, Settings, TrainingSettings
-from posture_daemon.training.run_control import Instruction, Sight, Supervisor, at_most
+from posture_daemon.training.run_control import RunControl, RunReading, at_most
 from tests.standins import resources, zones
 
 MB = 1_000_000
@@ -28,13 +29,13 @@ class Training:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.supervisor = Supervisor(SETTINGS, self.now)
+        self.supervisor = RunControl(SETTINGS, self.now)
 
     def look(self, *, training_bytes: int | None = 200 * MB, refusal: str | None = None, **device: Any) -> Instruction:
         """One second later, on a cool device except for what is changed."""
         self.now += 1.0
         seen = resources(**{"power_mode": "15W", **device})
-        return self.supervisor.look(Sight(seen, training_bytes, refusal), self.now)
+        return self.supervisor.look(RunReading(seen, training_bytes, refusal), self.now)
 
     def at(self, celsius: float | None) -> Order:
         """The order at a temperature."""
@@ -118,7 +119,7 @@ def test_a_training_that_takes_too_much_memory_has_failed() -> None:
 def test_a_clock_that_stands_still_harms_nothing() -> None:
     """Two looks at the same moment count no time."""
     training = Training()
-    training.supervisor.look(Sight(resources(power_mode="15W")), training.now)
+    training.supervisor.look(RunReading(resources(power_mode="15W")), training.now)
     assert training.supervisor.ran_s == 0.0
 
 

@@ -19,11 +19,10 @@ from hypothesis import strategies as st
 from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Order, Outcome, TrainingRun
 from posture_daemon.errors import TrainingCancelled
-from posture_daemon.ports import Supervise, TrainingSeen
+from posture_daemon.ports import GO_ON, Instruction, Supervise, TrainingSeen
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.store import Store, database
 from posture_daemon.training.retrain import Retrainer
-from posture_daemon.training.run_control import GO_ON, Instruction
 from tests.standins import add_champion, ensure_classes, make_store, new_frame, zones
 from tests.unit.training.test_retrain import CLASSES, StandInTrainer
 

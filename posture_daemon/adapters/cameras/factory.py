@@ -1,0 +1,185 @@
+"""Which camera did the user mean? One string, e.g. `0`, `rtsp://…` or `replay:frames?fps=5`, becomes one `Camera`.
+
+`FORMS` is the whole grammar: a pattern, the options it takes, and what it builds. The first pattern that matches wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from posture_daemon.adapters.cameras.address import without_password
+from posture_daemon.errors import SettingsError
+from posture_daemon.ports import Camera
+
+if TYPE_CHECKING:
+    from posture_daemon.adapters.cameras.replay import Recording
+
+ALLOWED = (
+    "0 (a camera number), /dev/video0, /dev/v4l/by-id/NAME, csi://0, rtsp://HOST/PATH, http://HOST/PATH, "
+    "VIDEO.mp4, file:VIDEO, replay:FOLDER, fake:desk"
+)
+Options = Mapping[str, Any]
+Converter = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write a camera: `pattern` captures the target, `build(name, target, options)` makes the camera."""
+
+    pattern: re.Pattern[str]
+    options: Mapping[str, Converter]
+    build: Callable[[str, str, Options], Camera]
+
+
+def open_camera(address: str) -> Camera:
+    """Build the camera that `address` names; the device itself is first touched by `Camera.open`.
+
+    Raises `SettingsError` when the address is not understood, an option is unknown or its value is malformed, and
+    `CameraError` when the fake desk refuses a value.
+    """
+    text = address.strip()
+    for form in FORMS:
+        match = form.pattern.fullmatch(text)
+        if match:
+            target, _, query = match["target"].partition("?") if form.options else (match["target"], "", "")
+            name = without_password(text)
+            return form.build(name, target, _read_options(name, query, form.options))
+    raise SettingsError(f'camera "{without_password(text)}" is not understood: write one of {ALLOWED}.')
+
+
+def _read_options(name: str, query: str, allowed: Mapping[str, Converter]) -> dict[str, Any]:
+    """Convert `a=1&b=true` with the converters of `allowed`."""
+    options = {}
+    for key, text in parse_qsl(query, keep_blank_values=True):
+        if key not in allowed:
+            raise SettingsError(f'camera "{name}" has no option "{key}": it takes {", ".join(allowed)}.')
+        try:
+            options[key] = allowed[key](text)
+        except ValueError as error:
+            raise SettingsError(f'camera "{name}": {key}={text} is not {error}.') from None
+    return options
+
+
+def _number(low: float, high: float) -> Converter:
+    """Make a converter for a number in `low` … `high`."""
+
+    def convert(text: str) -> float:
+        expected = f"a number from {low:g} to {high:g}"
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not low <= value <= high:  # also false for nan
+            raise ValueError(expected)
+        return value
+
+    return convert
+
+
+def _whole(low: int, high: int) -> Converter:
+    """Make a converter for a whole number in `low` … `high`."""
+
+    def convert(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return convert
+
+
+def _flag(text: str) -> bool:
+    """Convert `true` or `false`."""
+    if text not in ("true", "false"):
+        raise ValueError("true or false")
+    return text == "true"
+
+
+def _text(text: str) -> str:
+    """Accept any text but the empty one."""
+    if not text:
+        raise ValueError("a text")
+    return text
+
+
+# The adapters are imported when first built, so that a message about a wrong address does not wait for cv2.
+
+
+def _v4l2(name: str, target: str, options: Options) -> Camera:
+    from posture_daemon.adapters.cameras.device import device_at
+    from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera
+
+    device = device_at(f"/dev/video{int(target)}" if target.isdecimal() else target)
+    return V4l2Camera(name, device, Picture(**options))
+
+
+def _csi(name: str, target: str, options: Options) -> Camera:
+    from posture_daemon.adapters.cameras.opencv import CsiCamera, CsiPicture
+
+    return CsiCamera(name, int(target), CsiPicture(**options))
+
+
+def _network(name: str, target: str, options: Options) -> Camera:
+    from posture_daemon.adapters.cameras.opencv import NetworkCamera
+
+    return NetworkCamera(name, target)
+
+
+def _video(name: str, target: str, options: Options) -> Camera:
+    from posture_daemon.adapters.cameras.replay import VideoFile
+
+    return _replay(name, VideoFile(Path(target).expanduser()), options)
+
+
+def _images(name: str, target: str, options: Options) -> Camera:
+    from posture_daemon.adapters.cameras.replay import ImageFolder
+
+    return _replay(name, ImageFolder(Path(target).expanduser()), options)
+
+
+def _replay(name: str, recording: Recording, options: Options) -> Camera:
+    from posture_daemon.adapters.cameras.replay import Pace, ReplayCamera
+
+    pace = Pace(options.get("fps"), skip=options.get("skip", True))
+    return ReplayCamera(name, recording, loop=options.get("loop", False), pace=pace)
+
+
+def _fake_desk(name: str, target: str, options: Options) -> Camera:
+    from posture_daemon.fake_desk import FakeDeskCamera
+
+    return FakeDeskCamera(**options)
+
+
+PICTURE: dict[str, Converter] = {"width": _whole(16, 8192), "height": _whole(16, 8192), "fps": _whole(1, 240)}
+
+
+# A recording slower than one frame in two seconds would look like a camera that has stopped.
+REPLAY: dict[str, Converter] = {"fps": _number(0.5, 1000), "loop": _flag, "skip": _flag}
+
+
+DESK: dict[str, Converter] = {
+    "seed": _whole(0, 999_999_999),
+    "person": _whole(0, 999_999_999),
+    "fps": _number(0.5, 1000),
+    "speed": _number(0.001, 100_000),
+    "start": _text,
+    "classes": _text,
+    "duration": _number(0, 1e9),
+}
+
+
+FORMS = (
+    Form(re.compile(r"(?P<target>[0-9]{1,3}(\?.*)?)"), PICTURE, _v4l2),
+    Form(re.compile(r"(?P<target>/dev/[^?]+(\?.*)?)"), PICTURE, _v4l2),
+    Form(re.compile(r"csi://(?P<target>[0-9]{1,2}(\?.*)?)"), {**PICTURE, "flip": _whole(0, 7)}, _csi),
+    # A network URL owns its query, so these take no options of ours.
+    Form(re.compile(r"(?P<target>(?i:rtsps?|https?)://[^\s/]\S*)"), {}, _network),
+    Form(re.compile(r"fake:desk(?P<target>(\?.*)?)"), DESK, _fake_desk),
+    Form(re.compile(r"replay:(?P<target>[^?]+(\?.*)?)"), REPLAY, _images),
+    Form(re.compile(r"file:(?P<target>[^?]+(\?.*)?)"), REPLAY, _video),
+    Form(re.compile(r"(?P<target>[^?:]+\.(?i:mp4|m4v|avi|mkv|mov|webm|mjpe?g|ts)(\?.*)?)"), REPLAY, _video),
+)

@@ -1,0 +1,72 @@
+"""The data folder and its models: opened, imported, loaded."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
+from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
+from posture_daemon.domain import ModelVersion
+from posture_daemon.errors import ModelError
+from posture_daemon.integrity.model_recovery import STARTER_SOURCE, install
+from posture_daemon.labelling.class_roles import looks_like_postures
+from posture_daemon.live.classifier import LiveModel
+from posture_daemon.ports import Backbone
+from posture_daemon.settings import Settings
+from posture_daemon.store import Store
+from posture_daemon.store.lock import in_turn
+from posture_daemon.store.model_copies import STARTER
+from posture_daemon.vision.head import Head
+
+log = logging.getLogger(__name__)
+
+
+def open_store(settings: Settings) -> Store:
+    """The data folder, with the starter model as its first champion when there is none."""
+    store = Store(settings.data_dir)
+    if store.models.champion_id() is None and (STARTER / "head.json").exists():
+        with in_turn(store.folder):  # another command may open the new folder at this moment
+            if store.models.champion_id() is None:
+                version = install(store, STARTER, STARTER_SOURCE, as_base=False)
+                log.info("model %d, the starter, is the first champion", version.id)
+    return store
+
+
+def import_model(store: Store, file: Path, image_size: int | None = None, as_base: bool | None = None) -> ModelVersion:
+    """Import an ultralytics checkpoint as a version of its own and make it champion.
+
+    `as_base` says whether its classes are postures; `None` guesses by their names. A posture model goes on with the image
+    size (pixels) of its training; a base begins at 224, whatever it was trained for, unless `image_size` says otherwise.
+    """
+    if as_base is None:
+        as_base = not looks_like_postures(inspect_checkpoint(file).classes)
+    if as_base and image_size is None:
+        image_size = DEFAULT_IMAGE_SIZE
+    with tempfile.TemporaryDirectory(dir=store.folder, prefix=".import-") as folder:
+        imported = import_checkpoint(file, Path(folder), image_size)
+        return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base)
+
+
+def load_model(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> LiveModel:
+    """Read a version from disk, every file checked against its digest; a backbone that is loaded already is used again."""
+    head = Head.from_bytes(store.models.read_head(version.head_sha256))  # says so where files were removed
+    return LiveModel(version, open_backbone(store, version, loaded), head)
+
+
+def open_backbone(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> Backbone:
+    """A version's backbone from disk, checked against its digest; one that is loaded already is used again."""
+    if loaded is not None and loaded.sha256 == version.backbone_sha256:
+        return loaded
+    path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
+    return OnnxBackbone(path, threads=1, expected_sha256=version.backbone_sha256)
+
+
+def champion(store: Store) -> ModelVersion:
+    """The champion. Raises `ModelError` when there is none."""
+    version = store.models.champion()
+    if version is None:
+        raise ModelError("There is no model yet; import one first: posture-daemon models import FILE.pt.")
+    return version

@@ -1,0 +1,76 @@
+"""The parts of a daemon that other commands need too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from posture_daemon.adapters.backbone.on_demand import backbone_of
+from posture_daemon.adapters.cameras.address import is_live
+from posture_daemon.adapters.cameras.factory import open_camera
+from posture_daemon.adapters.cameras.latest_frame import LatestFrame, Patience
+from posture_daemon.adapters.probes import DeviceProbe
+from posture_daemon.adapters.trainer.process import SubprocessTrainer
+from posture_daemon.bootstrap.models import open_backbone
+from posture_daemon.domain import ModelVersion
+from posture_daemon.learning.version_diff import say
+from posture_daemon.live.capture import CaptureLoop
+from posture_daemon.live.classifier import LiveClassifier
+from posture_daemon.ports import Backbone, Camera, ResourceProbe
+from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
+from posture_daemon.store import Store
+from posture_daemon.store.status_file import read_status
+from posture_daemon.training.precompute import Precomputer
+from posture_daemon.training.retrain import Retrainer
+from posture_daemon.training.rollback_watch import RollbackWatch
+from posture_daemon.vision.frame_quality import FrameQualityMonitor
+
+
+def build_retrainer(
+    store: Store,
+    settings: Settings,
+    trainer: SubprocessTrainer,
+    away: Callable[[], float | None] = lambda: None,
+    probe: ResourceProbe | None = None,
+) -> Retrainer:
+    """A retrainer on the real device."""
+    return Retrainer(store, trainer, probe or DeviceProbe(settings.data_dir), settings, away=away)
+
+
+def away_by_status(settings: Settings) -> Callable[[], float | None]:
+    """How long the owner has been away, as the running daemon says; unknown when none runs."""
+    return lambda: (read_status(settings.data_dir) or {}).get("away_s")
+
+
+def away_by_loop(source: LatestFrame, loop: CaptureLoop) -> Callable[[], float | None]:
+    """How long the owner has been away, as the capture loop sees it; unknown while the camera gives nothing."""
+    return lambda: loop.away_s if source.state.status == "running" else None
+
+
+def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> RollbackWatch:
+    """A watcher that uses the live backbone where it fits."""
+
+    def open_(version: ModelVersion) -> Backbone:
+        return open_backbone(store, version, live.backbone)
+
+    return RollbackWatch(
+        store, lambda version, images: say(store, version, images, open_, Recipe.of(settings.training)), settings
+    )
+
+
+def build_preparer(store: Store, settings: Settings, probe: ResourceProbe) -> Precomputer:
+    """A preparer on the real device, with a child of its own."""
+    return Precomputer(store, SubprocessTrainer(), probe, settings, partial(backbone_of, store))
+
+
+def newest_frame(settings: Settings, camera: Camera) -> LatestFrame:
+    """The reader of the camera of the settings, as patient as they say."""
+    patience = Patience(settings.camera.retry_first_s, settings.camera.retry_most_s, settings.camera.stale_s)
+    live = is_live(settings.camera.address)
+    return LatestFrame(
+        camera,
+        patience,
+        eye=lambda: FrameQualityMonitor(settings.camera.blind_s, repeats=not live),
+        another=(lambda: open_camera(settings.camera.address)) if live else None,
+    )

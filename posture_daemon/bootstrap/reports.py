@@ -1,0 +1,85 @@
+"""What two versions, the labels and a folder of images say, computed with the real backbone."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posture_daemon.adapters.backbone.on_demand import backbone_of
+from posture_daemon.bootstrap.models import champion, load_model
+from posture_daemon.datasets import read_layout
+from posture_daemon.domain import ModelVersion, Split
+from posture_daemon.errors import DatasetError, ModelError
+from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.learning.feature_cache import FeatureCache
+from posture_daemon.learning.training_set import TrainingSet, gather
+from posture_daemon.learning.version_diff import Difference, differ, say
+from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
+from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import decode
+
+if TYPE_CHECKING:
+    from posture_daemon.learning.label_errors import Doubt
+
+
+def difference(store: Store, settings: Settings, first: ModelVersion, second: ModelVersion) -> Difference:
+    """Which images of the present holdout two versions call differently. Raises `ModelError`, `DatasetError`."""
+    images = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
+    if not images:
+        raise DatasetError("There are no holdout images yet, so the models cannot be compared; label more frames.")
+    before = say(store, first, images, partial(backbone_of, store), Recipe.of(settings.training))
+    after = say(store, second, images, partial(backbone_of, store), Recipe.of(settings.training))
+    return differ(images, before, after)
+
+
+def lesson(store: Store, settings: Settings) -> TrainingSet:
+    """What a training would learn from now. Raises `ModelError`, `TrainingError`."""
+    version, recipe = champion(store), Recipe.of(settings.training)
+    cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
+    return gather(store, version, backbone_of(store, version), cache, recipe)
+
+
+def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:
+    """Labels of any split that the labels of other times speak against, without those that the owner has kept.
+
+    Also the share, 0–1, of all labels that they agree with: how much a doubt is worth. Raises `ModelError`, `TrainingError`.
+    """
+    from posture_daemon.learning.label_errors import (
+        doubtful_labels,  # these fit, with SciPy, which the daemon does without
+    )
+    from posture_daemon.learning.out_of_fold import out_of_fold
+
+    learned = lesson(store, settings)
+    test = learned.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
+    asked = out_of_fold(learned, learned.holdout, test)
+    agree = sum(called == image.class_name for called, image in zip(asked.called, asked.images, strict=True))
+    kept = store.reviews.kept()
+    found = [doubt for doubt in doubtful_labels(asked) if doubt.frame_id not in kept]
+    return found, agree / max(1, len(asked.images))
+
+
+def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[Evaluation, int]:
+    """A version on class folders of images: the evaluation, and how many files could not be read.
+
+    Raises `DatasetError` when the folder has none that can, and `ModelError` for a base.
+    """
+    if version.is_base:
+        raise ModelError(f"Model {version.id} is a base without classes, so there is nothing to evaluate; train first.")
+    model = load_model(store, version)
+    truth, answers, unreadable = [], [], 0
+    layout = read_layout(folder)
+    for image in (i for i in layout.images if i.folder in layout.class_folders):
+        try:
+            picture = decode(image.path.read_bytes())
+        except (DatasetError, OSError):
+            unreadable += 1
+            continue
+        truth.append(image.folder)
+        answers.append(model.predict(picture).probabilities)
+    if not answers:
+        raise DatasetError(f"None of the {unreadable} images in {folder} can be read; are they pictures?")
+    return evaluate(np.array(answers), [c.name for c in version.classes], truth), unreadable
