@@ -1,6 +1,6 @@
 """One training: cached features of all labels in, a challenger head and its report out.
 
-Runs in a process of its own (see `adapters/trainer.py`); knows the store, a backbone and numpy, but no torch.
+Runs in a process of its own (see `adapters/trainer/process.py`); knows the store, a backbone and numpy, but no torch.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Is a label wrong? Confident learning (Northcutt, Jiang & Chuang 2021, arXiv 1911.00068) over time blocks.
 
-Each labelled image is asked of a fit that has not learned its time block (`out_of_fold.py`). A class is *confidently* seen in an
-image when its probability reaches that class's threshold: the mean of what the images so labelled are given for it (the paper's
-eq. 2). So a class that is seldom sure of itself needs less, and an uncalibrated model does no harm. An image whose
-likeliest confident class is not its label is an off-diagonal count of the paper's confident joint, and its label is doubted.
-Two things are ours: no threshold is above `SURE`, and the other class must also be likelier than the label.
+Each labelled image is asked of a fit that has not learned its time block (`out_of_fold.py`). A class is *confidently*
+seen in an image when its probability reaches that class's threshold: the mean of what the images so labelled are given
+for it (the paper's eq. 2). So a class that is seldom sure of itself needs less, and an uncalibrated model does no harm.
+An image whose likeliest confident class is not its label is an off-diagonal count of the paper's confident joint, and its
+label is doubted. Two things are ours: no threshold is above `SURE`, and the other class must also be likelier than the
+label.
 """
 
 from __future__ import annotations

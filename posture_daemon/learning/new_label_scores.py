@@ -1,7 +1,7 @@
 """What a training made of the labels that the model before it had not seen.
 
 The challenger has learned the training images among them, so asking it would only show that it remembers. What is recorded for
-it is the answer of a fit without their time blocks (`out_of_fold.py`); what cannot be asked so is left out, and that is counted.
+it is the answer of a fit without their time blocks (`out_of_fold.py`); what cannot be asked so is left out and counted.
 """
 
 from __future__ import annotations

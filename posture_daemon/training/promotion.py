@@ -24,7 +24,7 @@ def probability_better(fixed: int, broken: int) -> float:
     If every share of fixed among fixed and broken was equally likely before, it is Beta(fixed + 1, broken + 1) after, and the
     part above one half is P(Binomial(fixed + broken + 1, 1/2) ≤ fixed): a Bayesian sign test (Benavoli et al., JMLR 2017).
     Neighbouring holdout images resemble each other, so this is surer than it should be. Counting whole time blocks
-    instead would keep an owner waiting for weeks; a promotion that was luck is for the watch to take back (`rollback_watch.py`).
+    instead would keep an owner waiting for weeks; a promotion that was luck is for `rollback_watch.py` to take back.
     """
     trials = fixed + broken + 1
     ways: int = sum(math.comb(trials, k) for k in range(fixed + 1))

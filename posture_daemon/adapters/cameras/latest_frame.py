@@ -1,9 +1,9 @@
 """The reader between a camera and the capture loop: a thread that keeps the newest frame and brings a lost camera back.
 
-Network cameras buffer, so whoever reads slowly sees the past: `reader_thread.py` reads as fast as frames come, and all but the
-last are forgotten. Black, blank and frozen pictures are counted and not passed on (`frame_quality.py`), so nobody behind this takes
-them for a posture. Nothing that a camera does ends the reader, except the end of a recording: a call that hangs is left
-behind in its thread, and another thread opens the camera anew.
+Network cameras buffer, so whoever reads slowly sees the past: `reader_thread.py` reads as fast as frames come, and all
+but the last are forgotten. Black, blank and frozen pictures are counted and not passed on (`frame_quality.py`), so nobody
+behind this takes them for a posture. Nothing that a camera does ends the reader, except the end of a recording: a call
+that hangs is left behind in its thread, and another thread opens the camera anew.
 """
 
 from __future__ import annotations

@@ -35,10 +35,10 @@ class FitRequest:
 
     `weights` is a checkpoint, `data` a folder with `train/` and `val/` and the same class folders in both, sizes are in
     pixels. `freeze` is the number of layers that stay as they are (10: all but the head). With `validate` the pictures of
-    `val` are looked at after each epoch, else only after the last. `out` is a folder of this training alone. `orders` is the
-    folder where it is told to pause or end (`learning/orders.py`), `out` if empty. In the folder `checkpoint` it leaves what
-    it needs to go on after the last finished epoch; a later request that differs in nothing but paths and threads goes on
-    from there.
+    `val` are looked at after each epoch, else only after the last. `out` is a folder of this training alone. `orders` is
+    the folder where it is told to pause or end (`learning/interruption.py`), `out` if empty. In the folder `checkpoint`
+    it leaves what it needs to go on after the last finished epoch; a later request that differs in nothing but paths and
+    threads goes on from there.
     """
 
     weights: str

@@ -1,7 +1,8 @@
 """The process in which ultralytics trains: `python -m posture_daemon.adapters.strategies.fit_child REQUEST.json`.
 
-See `fit` for the request and the answer. This module, `resumable` and `checkpoint` are the only ones here that import torch
-and ultralytics; between two batches it looks at the orders (`learning/orders.py`), so a pause or an end comes within a batch.
+See `fit` for the request and the answer. This module, `resumable` and `checkpoint` are the only ones here that import
+torch and ultralytics; between two batches it looks at the orders (`learning/interruption.py`), so a pause or an end comes
+within a batch.
 """
 
 from __future__ import annotations

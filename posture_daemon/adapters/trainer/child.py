@@ -1,7 +1,7 @@
 """The training process: `python -m posture_daemon.adapters.trainer.child REQUEST.json`.
 
 It lowers its own priority, dies with its parent, obeys orders between two batches, and writes `result.json` and the head beside
-the request. It imports no torch. The same child prepares views ahead (`learning/prepare.py`) when the request says so.
+the request. It imports no torch. The same child prepares views ahead (`training/precompute.py`) when the request says so.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Training in a process of its own, so that a crash, a leak or an out-of-memory kill never touches the capture loop.
 
-This is the parent; the child is `child.py`. Once a second the parent asks whether the training may go on, and hands
-the answer down (`learning/orders.py`). A child that is told to end has some seconds for it; then it is killed, and loses only
-what it was computing.
+This is the parent; the child is `child.py`. Once a second the parent asks whether the training may go on, and hands the
+answer down (`learning/interruption.py`). A child that is told to end has some seconds for it; then it is killed, and
+loses only what it was computing.
 """
 
 from __future__ import annotations
