@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,8 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web.server import LabelPage
 from posture_daemon.vision.jpeg import encode_jpeg
-from tests.standins import HOLDOUT_EVERY
+from tests.builders import HOLDOUT_EVERY
+from tests.waiting import LIMIT_S, poll
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -90,13 +90,10 @@ def served(store: Store, port: int = 0, new_labelling: Any = AlikeFrames, **ui: 
         page.stop()
 
 
-def until(page: Page, expression: str, limit_s: float = 10.0) -> None:
+def until(page: Page, expression: str, limit_s: float = LIMIT_S) -> None:
     """Wait until a JavaScript expression is true; Playwright's own way needs `eval`, which the page rightly forbids."""
-    end = time.monotonic() + limit_s
-    while not page.evaluate(expression):
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {limit_s:g} s: {expression}; the page says: {page.inner_text('body')}")
-        page.wait_for_timeout(10)
+    if not poll(lambda: page.evaluate(expression) or page.wait_for_timeout(10), limit_s, what=expression, every_s=0):
+        raise AssertionError(f"not within {limit_s:g} s: {expression}; the page says: {page.inner_text('body')}")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.domain import Image
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
-from tests.servers import MjpegServer, RtspServer
+from tests.fakes.servers import MjpegServer, RtspServer
 
 SHORTEST_S, LONGEST_S = 3.0, 8.0
 """How long a failure lasts."""

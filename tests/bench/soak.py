@@ -30,8 +30,9 @@ sys.path.insert(0, str(REPOSITORY))
 
 from posture_daemon.fake_desk import FakeDesk  # noqa: E402
 from tests.bench.soak_report import Sample, draw, read_csv, report, write_csv  # noqa: E402
-from tests.e2e.command import environment, wait_until  # noqa: E402
-from tests.page_owner import PageOwner  # noqa: E402
+from tests.e2e.command import environment  # noqa: E402
+from tests.fakes.page_owner import PageOwner  # noqa: E402
+from tests.waiting import wait_until  # noqa: E402
 
 SEED = 37
 SETTINGS = f"""\

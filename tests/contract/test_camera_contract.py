@@ -15,7 +15,7 @@ from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
-from tests.servers import MjpegServer
+from tests.fakes.servers import MjpegServer
 
 FRAMES = 4
 

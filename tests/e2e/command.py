@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,14 +44,3 @@ def status(data_dir: Path) -> dict[str, Any]:
     """What `status --json` says, from another process."""
     found: dict[str, Any] = json.loads(posture_daemon(data_dir, "status", "--json").stdout)
     return found
-
-
-def wait_until(condition: Callable[[], Any], what: str, limit_s: float = 30.0) -> Any:
-    """Poll until `condition` gives something true, and return it; fail with words after `limit_s`."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{what} did not happen within {limit_s:g} s")

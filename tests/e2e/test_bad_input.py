@@ -14,7 +14,8 @@ from PIL import Image as PillowImage
 
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
-from tests.e2e.command import posture_daemon, running, status, wait_until
+from tests.e2e.command import posture_daemon, running, status
+from tests.waiting import wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 

@@ -14,8 +14,9 @@ import pytest
 from posture_daemon.domain import Image, Status
 from posture_daemon.store import Store
 from posture_daemon.store.status_file import read_status
-from tests.e2e.command import posture_daemon, running, wait_until
-from tests.servers import MjpegServer, RtspServer
+from tests.e2e.command import posture_daemon, running
+from tests.fakes.servers import MjpegServer, RtspServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

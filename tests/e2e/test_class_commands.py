@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.store import Store
-from tests.e2e.command import posture_daemon, running, status, wait_until
+from tests.e2e.command import posture_daemon, running, status
+from tests.waiting import wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 NEW_NAMES = {"good_posture": "upright", "bad_posture": "slouching", "na": "nobody"}

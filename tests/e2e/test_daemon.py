@@ -20,7 +20,8 @@ from posture_daemon.domain import Outcome, Status
 from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
-from tests.e2e.command import posture_daemon, running, status, wait_until
+from tests.e2e.command import posture_daemon, running, status
+from tests.waiting import wait_until
 
 SEED = 37
 SETTINGS = f"""\

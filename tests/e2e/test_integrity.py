@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from posture_daemon.store import Store
-from tests.e2e.command import posture_daemon, running, status, wait_until
-from tests.unit.integrity.test_database_check import damage
+from tests.e2e.command import posture_daemon, running, status
+from tests.old_databases import damage
+from tests.waiting import wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 CAMERA = ("--camera", "fake:desk?seed=1")

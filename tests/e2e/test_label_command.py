@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.ui.web.link import TOKEN_NAME
-from tests.e2e.command import environment, posture_daemon, running, status, wait_until
+from tests.e2e.command import environment, posture_daemon, running, status
+from tests.waiting import wait_until
 
 SETTINGS = """\
 [camera]

@@ -13,8 +13,8 @@ from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
 from posture_daemon.store.status_file import LOCK_NAME, write_status
 from posture_daemon.ui.web.server import LabelPage
+from tests.builders import label
 from tests.label_page import START, AlikeFrames, chromium, plain_jpeg, queue_frames, served, until
-from tests.standins import label
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

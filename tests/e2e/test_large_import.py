@@ -17,7 +17,8 @@ from PIL import Image as PillowImage
 
 from posture_daemon.domain import Split
 from posture_daemon.store import Store
-from tests.e2e.command import environment, wait_until
+from tests.e2e.command import environment
+from tests.waiting import wait_until
 
 CLASSES = ("good_posture", "bad_posture", "na")
 MB = 1_000_000

@@ -15,8 +15,9 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.e2e.command import environment, status, wait_until
-from tests.servers import MjpegServer
+from tests.e2e.command import environment, status
+from tests.fakes.servers import MjpegServer
+from tests.waiting import wait_until
 
 SETTINGS = """\
 [ui]

@@ -12,7 +12,8 @@ import pytest
 
 from posture_daemon.domain import Outcome, Split
 from posture_daemon.store import Store
-from tests.e2e.command import environment, posture_daemon, running, status, wait_until
+from tests.e2e.command import environment, posture_daemon, running, status
+from tests.waiting import wait_until
 
 COOL = {
     "POSTURE_LIMITS__START_CELSIUS": "105",

@@ -14,11 +14,12 @@ from pathlib import Path
 import psutil
 
 from posture_daemon.fake_desk import FakeDesk
+from tests.fakes.page_owner import PageOwner
 from tests.faults.ledger import Ledger
 from tests.faults.places import SEED, camera, copy_of, settings_text
-from tests.faults.processes import Nursery, is_alive, kill, until
+from tests.faults.processes import Nursery, is_alive, kill
 from tests.faults.witness import Witness
-from tests.page_owner import PageOwner
+from tests.waiting import poll
 
 READY_S, MENDED_S = 60.0, 45.0
 
@@ -37,7 +38,7 @@ class Watched:
 
     def wait_ready(self) -> str | None:
         """The same, after waiting for it; `None` when it has ended or says nothing."""
-        until(lambda: self.ready() or not is_alive(self.process), READY_S)
+        poll(lambda: self.ready() or not is_alive(self.process), READY_S)
         return self.ready() if is_alive(self.process) else None
 
     def failed_badly(self) -> bool:
@@ -117,7 +118,7 @@ class Bench:
             return
         owner = Owner(witness, address).start()
         try:
-            until(lambda: owner.given, MENDED_S)
+            poll(lambda: owner.given, MENDED_S)
             witness.look()
             yield owner
         finally:
@@ -143,11 +144,11 @@ class Bench:
         """The fault is over: without a restart, answers are acknowledged and frames kept again."""
         given, kept = owner.given, len(witness.frames)
         count = self.ledger.of(phase, fault)
-        if not until(lambda: owner.given > given or not is_alive(daemon.process), MENDED_S) or not is_alive(
+        if not poll(lambda: owner.given > given or not is_alive(daemon.process), MENDED_S) or not is_alive(
             daemon.process
         ):
             count.odd.append(f"no answers after it: {daemon.last_words()}")
-        until(lambda: _more_frames(witness, kept), MENDED_S)
+        poll(lambda: _more_frames(witness, kept), MENDED_S)
         if len(witness.frames) <= kept:
             count.odd.append(f"no frames after it: {daemon.last_words()}")
 

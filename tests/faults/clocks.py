@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tests.faults.bench import Bench, Watched, wait_a_moment
 from tests.faults.places import camera
-from tests.faults.processes import execute, is_alive, kill, until
+from tests.faults.processes import execute, is_alive, kill
 from tests.faults.witness import Witness
+from tests.waiting import poll
 
 CLOCK = "clock set"
 SOURCE = Path(__file__).with_name("wall_clock.c")
@@ -43,7 +44,7 @@ def clock_set(bench: Bench, phase: str) -> None:
             clock.write_text(str(jump_s))
             count.done += 1
             before = len(witness.decisions)
-            until(partial(_noticed, daemon, times), NOTICED_S)
+            poll(partial(_noticed, daemon, times), NOTICED_S)
             bench.goes_on(phase, CLOCK, daemon, owner, witness)
             if phase == "train" and not _trains_again(witness, before):
                 count.odd.append(f"no training after the clock was set by {jump_s} s: {daemon.last_words()}")
@@ -75,4 +76,4 @@ def _trains_again(witness: Witness, before: int) -> bool:
         time.sleep(0.1)
         return len(witness.decisions) > before
 
-    return bool(until(decided, 90))
+    return bool(poll(decided, 90))

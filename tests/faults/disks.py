@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.faults.bench import Bench, wait_a_moment
-from tests.faults.processes import is_alive, kill, until
+from tests.faults.processes import is_alive, kill
 from tests.faults.witness import Witness
+from tests.waiting import poll
 
 FULL, READ_ONLY = "disk full", "disk read-only"
 SIZE_MB = 48
@@ -141,7 +142,7 @@ def _ext4(image: Path, mount: Path) -> Iterator[None]:
         yield
     finally:
         _run("umount", mount)
-        until(lambda: not _loops(image), 20)  # else the next mount may see what the device remembers of the old content
+        poll(lambda: not _loops(image), 20)  # else the next mount may see what the device remembers of the old content
 
 
 def _loops(image: Path) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 
 from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.store import Store
+from tests.fakes.page_owner import PageOwner
 from tests.faults.bench import Bench, Owner, Watched
 from tests.faults.old_schemas import OLD_SCHEMAS, make_old
 from tests.faults.places import SEED, settings_text
-from tests.faults.processes import is_alive, kill, stop_of, until
+from tests.faults.processes import is_alive, kill, stop_of
 from tests.faults.witness import Witness, database
-from tests.page_owner import PageOwner
+from tests.waiting import poll
 
 READY_S = 40.0
 BEST, WORST = 1, 2
@@ -130,7 +131,7 @@ class DaemonKills:
 
     def _label(self, _daemon: Watched, witness: Witness, address: str) -> None:
         owner = self._owner = Owner(witness, address).start()
-        until(lambda: owner.given, 10)
+        poll(lambda: owner.given, 10)
         store = Store(witness.folder)
         witness.pause = store.pauses.begin(time.time()).id
         store.close()
@@ -138,14 +139,14 @@ class DaemonKills:
 
     def _train(self, _daemon: Watched, witness: Witness, address: str) -> None:
         self._answer_something(witness, address)
-        until(partial(_trains, witness.folder), 20)
+        poll(partial(_trains, witness.folder), 20)
         time.sleep(self._chance.uniform(0, 2.0))
 
     def _promote(self, daemon: Watched, witness: Witness, address: str) -> None:
         """From the moment when the training child is done until some time after the decision."""
         self._answer_something(witness, address)
-        done = until(lambda: [*witness.folder.glob(".training-*/result.json")], 30)
-        until(lambda: done and not daemon.process.children(), 20)
+        done = poll(lambda: [*witness.folder.glob(".training-*/result.json")], 30)
+        poll(lambda: done and not daemon.process.children(), 20)
         time.sleep(self._chance.uniform(0, 0.12))
 
     def _swap(self, _daemon: Watched, witness: Witness, _address: str) -> None:
@@ -154,7 +155,7 @@ class DaemonKills:
         time.sleep(self._chance.uniform(0, 1.3))
 
     def _back_up(self, _daemon: Watched, witness: Witness, _address: str) -> None:
-        until((witness.folder / "backups").exists, 10)
+        poll((witness.folder / "backups").exists, 10)
         time.sleep(self._chance.uniform(0, 0.4))
 
     def _answer_something(self, witness: Witness, address: str) -> None:
@@ -170,7 +171,7 @@ class DaemonKills:
                 return page.answer(1)
             return 0
 
-        until(answered, 10)
+        poll(answered, 10)
 
     def _migrate(self) -> None:
         """A folder of an older release: killed while it is brought up to date, then started again."""

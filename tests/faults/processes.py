@@ -6,18 +6,16 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from tests.e2e.command import environment
+from tests.waiting import poll
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-POLL_S = 0.01
+
 GONE_S = 5.0
 """How long a process may take to die after the one that it belongs to."""
 
@@ -80,7 +78,7 @@ def stop_of(process: psutil.Process, limit_s: float) -> bool:
     """SIGTERM; whether it has ended in time."""
     with suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGTERM)
-    return bool(until(lambda: not is_alive(process), limit_s))
+    return bool(poll(lambda: not is_alive(process), limit_s))
 
 
 def _below(process: psutil.Process) -> list[psutil.Process]:
@@ -88,14 +86,6 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
         return list(process.children(recursive=True))
     except psutil.NoSuchProcess:
         return []
-
-
-def until(condition: Callable[[], Any], limit_s: float) -> Any:
-    """What it gives as soon as it is true, or its last word after so long."""
-    end = time.monotonic() + limit_s
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(POLL_S)
-    return found
 
 
 def is_alive(process: psutil.Process) -> bool:

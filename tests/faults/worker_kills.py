@@ -14,9 +14,10 @@ from posture_daemon.store import Store
 from tests.faults.bench import Bench
 from tests.faults.kills import leftovers
 from tests.faults.old_schemas import OLD_SCHEMAS, make_old
-from tests.faults.processes import is_alive, kill, until
+from tests.faults.processes import is_alive, kill
 from tests.faults.witness import Witness, database
 from tests.faults.worker import WORK, acknowledged
+from tests.waiting import poll
 
 FAULT = "SIGKILL, worker"
 TRIALS_A_FOLDER = 25
@@ -57,7 +58,7 @@ class WorkerKills:
         log = folder.with_name(f"{folder.name}.log")
         process = self._bench.nursery.fork("tests.faults.worker", folder, phase, file, out=log)
         if phase != "migrate":
-            until(lambda: file.exists() or not is_alive(process), READY_S)
+            poll(lambda: file.exists() or not is_alive(process), READY_S)
         time.sleep(self._chance.uniform(0, 0.15))
         count = self._ledger.of(phase, FAULT)
         if not is_alive(process):

@@ -23,7 +23,8 @@ from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
-from tests.scripted_camera import LONG_S, QUICK, Clock, ScriptedCamera, await_state, lost, started
+from tests.fakes.clock import Clock
+from tests.fakes.scripted_camera import LONG_S, QUICK, ScriptedCamera, await_state, lost, started
 
 BLACK: Image = np.zeros((48, 64, 3), np.uint8)
 GREEN: Image = np.full((48, 64, 3), (0, 135, 0), np.uint8)

@@ -12,8 +12,8 @@ from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame
 from posture_daemon.domain import Image
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
-from tests.scripted_camera import await_state, started
-from tests.servers import MjpegServer, RtspServer
+from tests.fakes.scripted_camera import await_state, started
+from tests.fakes.servers import MjpegServer, RtspServer
 
 PROMISED_S = 5.0
 """Noticed within this time, and frames again within this time after the camera is back."""

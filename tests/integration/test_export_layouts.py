@@ -17,7 +17,7 @@ from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
-from tests.standins import add_champion, coloured_jpeg, ensure_classes, label, label_block
+from tests.builders import add_champion, coloured_jpeg, ensure_classes, label, label_block
 
 NOW = 1_700_000_000.0
 ARTICLE, ULTRALYTICS = DatasetLayout.ARTICLE, DatasetLayout.ULTRALYTICS

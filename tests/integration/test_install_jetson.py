@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jetson_board import JP6, JP7, PROJECT, SCRIPT, TORCH, TORCHVISION, Board
+from tests.fakes.jetson_board import JP6, JP7, PROJECT, SCRIPT, TORCH, TORCHVISION, Board
 
 APT = "apt-get -qq -o DPkg::Lock::Timeout=300"
 OPENCV_WITH_GSTREAMER = {

@@ -29,8 +29,9 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
-from tests.devices import ORIN_NANO
-from tests.standins import add_version, colour_backbone, label_days, make_store, random_head
+from tests.builders import add_version, colour_backbone, label_days, make_store, random_head
+from tests.fakes.devices import ORIN_NANO
+from tests.waiting import computed_s, wait_until
 
 pytest.importorskip("onnx")
 
@@ -97,8 +98,7 @@ class Conductor:
     def cpu_s(self) -> float:
         """What the child has computed so far."""
         assert self.trainer._child is not None
-        times = psutil.Process(self.trainer._child.pid).cpu_times()
-        return float(times.user + times.system)
+        return computed_s(psutil.Process(self.trainer._child.pid))
 
     def train(self, request: Path) -> Path:
         """Train, conducted."""
@@ -206,15 +206,6 @@ class Board:
                 self.trainer.cancel()
 
 
-def wait_for(condition: Callable[[], Any], limit_s: float = 20.0) -> float:
-    """Seconds until it holds."""
-    began, pause = time.monotonic(), threading.Event()
-    while not condition():
-        assert time.monotonic() - began < limit_s, "it did not happen"
-        pause.wait(0.01)
-    return time.monotonic() - began
-
-
 def test_a_board_that_gets_hot_has_peace_within_two_seconds(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,9 +216,12 @@ def test_a_board_that_gets_hot_has_peace_within_two_seconds(
     monkeypatch.setattr(trainer_module, "SUPERVISE_EVERY_S", 1.0)
     board = Board(store, tmp_path)
     with board.training() as run:
-        wait_for(lambda: cached_bytes(store) > 0)
+        wait_until(lambda: cached_bytes(store) > 0, "a first portion", every_s=0.01)
         board.heat(82.0)
-        assert wait_for(lambda: board.answer() is Order.PAUSE) <= 2.0
+        child = psutil.Process(board.trainer._child.pid)
+        before = computed_s(child)
+        wait_until(lambda: board.answer() is Order.PAUSE, "the pause", every_s=0.01)
+        assert computed_s(child) - before <= 2.0 * 2, "on two threads"
         assert store.runs.recent()[0].reason == "paused: too warm: hottest zone gpu-thermal 82.0 °C"
         board.heat(71.0)
         ended = run.result(60)
@@ -244,7 +238,7 @@ def test_a_board_that_gets_too_hot_is_left_alone_and_the_training_continued(
     """DEFERRED with the reason; the gate stays closed in the heat; when it is cool the rest is computed, to the same head."""
     board = Board(store, tmp_path)
     with board.training() as run:
-        wait_for(lambda: cached_bytes(store) > 0)
+        wait_until(lambda: cached_bytes(store) > 0, "a first portion", every_s=0.01)
         board.heat(89.0)
         ended = run.result(30)
     assert (ended.outcome, ended.reason) == (Outcome.DEFERRED, "too hot: hottest zone gpu-thermal 89.0 °C")

@@ -17,10 +17,10 @@ from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame, Patience
 from posture_daemon.adapters.cameras.opencv import NetworkCamera
 from posture_daemon.errors import CameraError
-from tests.scripted_camera import (
+from tests.fakes.clock import Clock
+from tests.fakes.scripted_camera import (
     LONG_S,
     QUICK,
-    Clock,
     CountingEvent,
     ScriptedCamera,
     await_state,
@@ -28,7 +28,7 @@ from tests.scripted_camera import (
     lost,
     started,
 )
-from tests.servers import MjpegServer
+from tests.fakes.servers import MjpegServer
 
 
 def test_only_the_newest_frame_is_kept() -> None:

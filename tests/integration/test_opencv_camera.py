@@ -21,8 +21,8 @@ from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.adapters.cameras.opencv import NetworkCamera, Picture, V4l2Camera, v4l2_wishes
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
-from tests.scripted_camera import QUICK, await_state, started
-from tests.servers import MjpegServer
+from tests.fakes.scripted_camera import QUICK, await_state, started
+from tests.fakes.servers import MjpegServer
 
 NOBODY = 65534
 

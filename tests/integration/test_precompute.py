@@ -12,7 +12,6 @@ import pytest
 
 from posture_daemon.adapters.backbone.on_demand import backbone_of
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
-from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Failure, ModelVersion, Order
 from posture_daemon.errors import TrainingCancelled, TrainingError
 from posture_daemon.learning.feature_cache import FeatureCache
@@ -24,8 +23,7 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.lock import TRAINING_LOCK, exclusive, taken_at
 from posture_daemon.training.precompute import Precomputer, PreparationJob, prepare
-from tests.standins import (
-    StandInBackbone,
+from tests.builders import (
     add_champion,
     add_frame,
     add_version,
@@ -38,25 +36,13 @@ from tests.standins import (
     resources,
     zones,
 )
+from tests.fakes.backbone import StandInBackbone
+from tests.fakes.probe import StandInProbe
 
 pytest.importorskip("onnx")
 
 ALL_VIEWS = 3 * 12 * 3 + 3 * 6
 """Three classes with 12 training images of an identity and two views each, and 6 of the holdout."""
-
-
-class Probe:
-    """A device that reports what it is told to."""
-
-    def __init__(self, **changed: Any) -> None:
-        self._resources = resources(**changed)
-
-    def read(self) -> Resources:
-        """The same each time."""
-        return self._resources
-
-    def close(self) -> None:
-        """Nothing was begun."""
 
 
 class CountingTrainer(SubprocessTrainer):
@@ -88,11 +74,13 @@ def settings_of(store: Store, **training: Any) -> Settings:
     return Settings(data_dir=store.folder, training=TrainingSettings(views=2, **training))
 
 
-def preparer_of(store: Store, probe: Probe | None = None, **training: Any) -> tuple[Precomputer, CountingTrainer]:
+def preparer_of(
+    store: Store, probe: StandInProbe | None = None, **training: Any
+) -> tuple[Precomputer, CountingTrainer]:
     """A preparer with a real child."""
     trainer = CountingTrainer()
     settings = settings_of(store, **training)
-    return Precomputer(store, trainer, probe or Probe(), settings, lambda v: backbone_of(store, v)), trainer
+    return Precomputer(store, trainer, probe or StandInProbe(), settings, lambda v: backbone_of(store, v)), trainer
 
 
 def champion(store: Store) -> ModelVersion:
@@ -187,7 +175,7 @@ def test_no_child_is_started_while_a_training_runs(store: Store) -> None:
 )
 def test_a_device_without_room_is_left_alone(store: Store, changed: dict[str, Any]) -> None:
     """The same limits as for a training, and a processor that is idle."""
-    preparer, trainer = preparer_of(store, Probe(**changed))
+    preparer, trainer = preparer_of(store, StandInProbe(resources(**changed)))
     assert not preparer.run()
     assert trainer.children == 0
 
@@ -246,7 +234,7 @@ def test_features_that_the_live_path_kept_are_not_missing(tmp_path: Path) -> Non
     label_block(store, "good", 0.0, backbone=backbone)
     trainer = CountingTrainer()
     settings = Settings(data_dir=store.folder, training=TrainingSettings(views=0))
-    assert not Precomputer(store, trainer, Probe(), settings, lambda _: backbone).run()
+    assert not Precomputer(store, trainer, StandInProbe(), settings, lambda _: backbone).run()
     store.close()
 
 
@@ -259,12 +247,12 @@ def test_a_job_survives_json(store: Store, taken_at: int | None) -> None:
 
 def test_a_slice_gives_way_when_the_device_gets_hot(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked like a training; what it has computed is kept, and the next slice goes on from there."""
-    device = Probe()
+    device = StandInProbe()
     preparer, trainer = preparer_of(store, device)
 
     def train(request: Path, supervise: Supervise) -> Path:
         assert supervise(TrainingSeen(None, False)) == GO_ON
-        device._resources = resources(zones=zones(cpu=75.0))
+        device.now = resources(zones=zones(cpu=75.0))
         said = supervise(TrainingSeen(None, False))
         assert (said.order, said.failure) == (Order.END, None)
         assert "hottest zone cpu 75.0" in said.reason
@@ -279,7 +267,7 @@ def test_a_slice_that_hangs_is_ended(store: Store, monkeypatch: pytest.MonkeyPat
     now = [0.0]
     trainer = CountingTrainer()
     preparer = Precomputer(
-        store, trainer, Probe(), settings_of(store), lambda v: backbone_of(store, v), monotonic=lambda: now[0]
+        store, trainer, StandInProbe(), settings_of(store), lambda v: backbone_of(store, v), monotonic=lambda: now[0]
     )
 
     def train(_request: Path, supervise: Supervise) -> Path:

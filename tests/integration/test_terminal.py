@@ -31,6 +31,7 @@ from posture_daemon.ui.keyboard import END, Keys, keyboard, read_key
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 from posture_daemon.ui.terminal import run_terminal
 from posture_daemon.vision import jpeg as pictures
+from tests.waiting import wait_until
 
 NOW = 1_700_000_000.0
 
@@ -258,24 +259,22 @@ class RealTerminal:
 
     def wait_for(self, words: str) -> None:
         """Read what the session prints until `words` come, then forget it."""
-        deadline = time.monotonic() + 20
-        while words.encode() not in self.output:
-            ready, _, _ = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"{words!r} did not come; there was {self.output[-500:]!r}"
-            self.output += os.read(self.master, 65536)
+        wait_until(lambda: words.encode() in self.read(), repr(words), every_s=0)
         self.output = b""
+
+    def read(self) -> bytes:
+        """What it has printed, with what comes within a moment; it would wait for ever to get rid of that."""
+        if select.select([self.master], [], [], 0.05)[0]:
+            self.output += os.read(self.master, 65536)
+        return self.output
 
     def type(self, keys: bytes) -> None:
         """Press keys."""
         os.write(self.master, keys)
 
     def wait_for_end(self) -> int:
-        """Its exit code. What it still prints is read, since it would wait for ever to get rid of it."""
-        deadline = time.monotonic() + 20
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, f"it did not end; there was {self.output[-500:]!r}"
-            if select.select([self.master], [], [], 0.05)[0]:
-                self.output += os.read(self.master, 65536)
+        """Its exit code."""
+        wait_until(lambda: self.read() is not None and self.process.poll() is not None, "its end", every_s=0)
         return self.process.returncode
 
     def close(self) -> None:

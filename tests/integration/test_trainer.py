@@ -32,7 +32,7 @@ from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
 from posture_daemon.vision.head import Head
-from tests.standins import (
+from tests.builders import (
     add_champion,
     add_version,
     colour_backbone,

@@ -21,6 +21,7 @@ from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
 from posture_daemon.domain import Order
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.interruption import answered, give
+from tests.waiting import computed_s, wait_until
 
 EPOCHS, SIZE = 3, 32
 CHECKPOINT = "checkpoint.pt"
@@ -117,24 +118,18 @@ def even(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return everything(train(request)[0], request)
 
 
-def until(done: Callable[[], bool], seconds: float) -> float:
-    """How long it took; fails when it takes longer than that."""
-    began = time.monotonic()
-    while not done():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.01)
-    return time.monotonic() - began
-
-
 def child() -> psutil.Process:
     """The one process that trains now."""
     return next(p for p in psutil.Process().children() if fitting.MODULE in p.cmdline())
 
 
 def pause(folder: Path) -> None:
-    """Return once it has paused, which must be within two seconds."""
+    """Return once it has paused, which must be within two seconds of its computing."""
+    process = child()
+    before = computed_s(process)
     give(folder, Order.PAUSE)
-    until(lambda: answered(folder) is Order.PAUSE, 2.0)
+    wait_until(lambda: answered(folder) is Order.PAUSE, "the pause")
+    assert computed_s(process) - before < 2.0
 
 
 @pytest.mark.torch
@@ -149,12 +144,11 @@ def test_a_paused_training_stands_still_and_then_gives_the_same(
     def rest() -> None:
         pause(orders)
         process = child()
-        before = process.cpu_times()
+        before = computed_s(process)
         time.sleep(1.0)
-        after = process.cpu_times()
-        used.append(after.user + after.system - before.user - before.system)
+        used.append(computed_s(process) - before)
         give(orders, Order.RUN)
-        until(lambda: answered(orders) is Order.RUN, 2.0)
+        wait_until(lambda: answered(orders) is Order.RUN, "the answer")
 
     fitted, told = train(request, {1: rest})
     assert max(used) < 0.1

@@ -26,8 +26,8 @@ from posture_daemon.store.status_file import LOCK_NAME, write_status
 from posture_daemon.ui.web import guard
 from posture_daemon.ui.web.link import TOKEN_NAME, address_of, is_loopback, link_to, token_for
 from posture_daemon.ui.web.server import LabelPage
+from tests.builders import add_champion, add_frame, label
 from tests.label_page import START, plain_jpeg, queue_frames, served, settings_of
-from tests.standins import add_champion, add_frame, label
 
 OURS = {"x-posture-daemon": "label", "content-type": "application/json"}
 GUESSES = ["slouching"] * 3 + ["upright"] * 2 + [None]

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import poll
+
 PROJECT = Path(__file__).resolve().parents[2]
 CACHE = PROJECT / ".cache" / "service-test"
 
@@ -170,15 +172,15 @@ class Container:
 
     def wait_for(self, condition: Callable[[], Any], limit_s: float) -> Any:
         """Poll until the condition gives something true, and return it; `Failed` after the limit."""
-        end = time.monotonic() + limit_s
-        while time.monotonic() < end:
-            if self._nspawn is None or self._nspawn.poll() is not None:
-                raise Failed(f"the system is not up; its console: {_tail(CACHE / 'console.log')}")
-            found = condition()
-            if found:
-                return found
-            time.sleep(0.25)
-        raise Failed(f"it did not happen within {limit_s:g} s")
+        found = poll(lambda: self._is_up() and condition(), limit_s, every_s=0.25)
+        if not found:
+            raise Failed(f"it did not happen within {limit_s:g} s")
+        return found
+
+    def _is_up(self) -> bool:
+        if self._nspawn is None or self._nspawn.poll() is not None:
+            raise Failed(f"the system is not up; its console: {_tail(CACHE / 'console.log')}")
+        return True
 
     def close(self) -> None:
         """Whatever happened, nothing goes on running."""

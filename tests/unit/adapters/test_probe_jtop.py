@@ -15,7 +15,7 @@ import pytest
 from posture_daemon.adapters.probes import DeviceProbe, JtopReader
 from posture_daemon.adapters.probes.jtop import pause_s, snapshot_of
 from posture_daemon.device.resources import Resources, ThermalZone
-from tests.devices import LIMIT_S, MEMINFO, ORIN_NANO, JtopException, StandInJtop, put
+from tests.fakes.devices import LIMIT_S, MEMINFO, ORIN_NANO, JtopException, StandInJtop, put
 
 NOT_ACTIVE = JtopException("The jtop.service is not active. Please run:\nsudo jtop --install-service")
 
@@ -341,7 +341,7 @@ def real_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., subp
         monkeypatch.setattr("jtop.service.JTOP_PIPE", socket)
 
         def start(*how: str) -> subprocess.Popen[str]:
-            command = [sys.executable, str(ORIN_NANO.parents[1] / "jtop_service.py"), socket, *how]
+            command = [sys.executable, "-m", "tests.fakes.jtop_service", socket, *how]
             started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
             assert started[-1].stdout is not None
             assert started[-1].stdout.readline() == "ready\n"

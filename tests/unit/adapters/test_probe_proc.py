@@ -8,7 +8,7 @@ import pytest
 
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.device.resources import Resources
-from tests.devices import MEMINFO, ORIN_NANO, put
+from tests.fakes.devices import MEMINFO, ORIN_NANO, put
 
 MONITOR = "sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon3"
 

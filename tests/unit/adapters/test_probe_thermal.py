@@ -9,7 +9,7 @@ import pytest
 
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.device.resources import ThermalZone
-from tests.devices import add_zone, offline_zone
+from tests.fakes.devices import add_zone, offline_zone
 
 ONLINE = {"cpu-thermal": 48.218, "gpu-thermal": 47.0, "soc0-thermal": 46.906, "tj-thermal": 48.218}
 

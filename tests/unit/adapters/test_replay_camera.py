@@ -12,23 +12,7 @@ from PIL import Image as PillowImage
 
 from posture_daemon.adapters.cameras.replay import ImageFolder, Pace, ReplayCamera, VideoFile
 from posture_daemon.errors import CameraError
-
-
-class FakeTime:
-    """A clock that only `sleep` and the test move, seconds."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        """Tell the time."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let it pass."""
-        self.slept.append(seconds)
-        self.now += seconds
+from tests.fakes.clock import Clock
 
 
 def picture(path: Path, value: int = 0) -> Path:
@@ -38,9 +22,9 @@ def picture(path: Path, value: int = 0) -> Path:
     return path
 
 
-def folder_camera(folder: Path, time: FakeTime | None = None, *, loop: bool = False, skip: bool = True) -> ReplayCamera:
+def folder_camera(folder: Path, time: Clock | None = None, *, loop: bool = False, skip: bool = True) -> ReplayCamera:
     """Open a camera on `folder`, 10 frames per second of fake time."""
-    time = time or FakeTime()
+    time = time or Clock()
     pace = Pace(10, skip=skip, monotonic=time.monotonic, sleep=time.sleep)
     camera = ReplayCamera(f"replay:{folder}", ImageFolder(folder), loop=loop, pace=pace, clock=time.monotonic)
     camera.open()
@@ -74,7 +58,7 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
-def video_camera(path: Path, time: FakeTime, *, fps: float | None = None, loop: bool = False) -> ReplayCamera:
+def video_camera(path: Path, time: Clock, *, fps: float | None = None, loop: bool = False) -> ReplayCamera:
     """Open a camera on a video file."""
     pace = Pace(fps, monotonic=time.monotonic, sleep=time.sleep)
     camera = ReplayCamera(str(path), VideoFile(path), loop=loop, pace=pace)
@@ -179,7 +163,7 @@ def test_a_looping_folder_that_is_emptied_is_a_lost_camera(tmp_path: Path) -> No
 
 def test_frames_come_in_real_time(tmp_path: Path) -> None:
     """At 10 frames per second, a consumer that is fast enough gets one each 0.1 s, stamped when it was delivered."""
-    time = FakeTime()
+    time = Clock()
     camera = folder_camera(numbered(tmp_path, 4), time)
 
     frames = [camera.read() for _ in range(4)]
@@ -190,19 +174,19 @@ def test_frames_come_in_real_time(tmp_path: Path) -> None:
 
 def test_a_slow_consumer_misses_frames(tmp_path: Path) -> None:
     """Like a camera, a replay goes on meanwhile: after 0.35 s the frame of 0.3 s is current, and the beat is kept."""
-    time = FakeTime()
+    time = Clock()
     camera = folder_camera(numbered(tmp_path, 9), time)
     seen = names(camera, 1)
     time.now += 0.35
     seen += names(camera, 2)
 
     assert seen == ["1.png", "4.png", "5.png"]
-    assert time.now == pytest.approx(1000.4)
+    assert time.now == pytest.approx(100.4)
 
 
 def test_without_skipping_a_slow_consumer_sees_every_frame(tmp_path: Path) -> None:
     """With `skip=false` time waits for the consumer, and there is no burst to catch up."""
-    time = FakeTime()
+    time = Clock()
     camera = folder_camera(numbered(tmp_path, 4), time, skip=False)
     seen = names(camera, 1)
     time.now += 0.35
@@ -235,7 +219,7 @@ def test_looping_begins_again(tmp_path: Path) -> None:
 
 def test_a_video_plays_at_its_own_speed(video: Path) -> None:
     """A file of 5 frames per second gives one each 0.2 s, all of them, and then ends."""
-    time = FakeTime()
+    time = Clock()
 
     assert greys(video_camera(video, time)) == [0, 1, 2, 3, 4, 5]
     assert time.slept == pytest.approx([0.2] * 6)
@@ -243,7 +227,7 @@ def test_a_video_plays_at_its_own_speed(video: Path) -> None:
 
 def test_a_video_can_be_sped_up_and_looped(video: Path) -> None:
     """`fps` overrules the file's own; looping starts over."""
-    time = FakeTime()
+    time = Clock()
 
     assert greys(video_camera(video, time, fps=50, loop=True), 8) == [0, 1, 2, 3, 4, 5, 0, 1]
     assert time.slept == pytest.approx([0.02] * 7)
@@ -251,7 +235,7 @@ def test_a_video_can_be_sped_up_and_looped(video: Path) -> None:
 
 def test_a_slow_consumer_misses_video_frames(video: Path) -> None:
     """The same rule as for images: what came meanwhile is passed over."""
-    time = FakeTime()
+    time = Clock()
     camera = video_camera(video, time)
     seen = greys(camera, 1)
     time.now += 0.5
@@ -267,7 +251,7 @@ def test_a_file_without_video_is_refused(tmp_path: Path, capfd: pytest.CaptureFi
     (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
 
     with pytest.raises(CameraError, match=r"there is no video file .*missing\.mp4"):
-        video_camera(tmp_path / "missing.mp4", FakeTime())
+        video_camera(tmp_path / "missing.mp4", Clock())
     with pytest.raises(CameraError, match=r"text\.mp4 holds no video"):
-        video_camera(tmp_path / "text.mp4", FakeTime())
+        video_camera(tmp_path / "text.mp4", Clock())
     assert capfd.readouterr().err == ""

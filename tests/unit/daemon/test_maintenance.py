@@ -15,7 +15,8 @@ from posture_daemon.errors import DatabaseDamaged, DataFolderError
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.settings import ScheduleSettings, Settings
 from posture_daemon.store import Store
-from tests.standins import StandInBackbone, add_champion, make_store
+from tests.builders import add_champion, make_store
+from tests.fakes.backbone import StandInBackbone
 
 DAY = 86_400.0
 NOW = 20_000 * DAY

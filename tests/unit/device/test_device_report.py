@@ -15,8 +15,8 @@ from posture_daemon.device.report import Health, Line, examine
 from posture_daemon.device.resources import Resources, ThermalZone
 from posture_daemon.errors import DeviceError
 from posture_daemon.settings import LimitsSettings, Settings
-from tests.devices import ORIN_NANO, add_zone, put
-from tests.standins import resources, zones
+from tests.builders import resources, zones
+from tests.fakes.devices import ORIN_NANO, add_zone, put
 
 OK, NOTE, PROBLEM = Health.OK, Health.NOTE, Health.PROBLEM
 GB = 1_000_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from posture_daemon.fake_desk import (
 from posture_daemon.fake_desk.contact_sheet import write_contact_sheet
 from posture_daemon.fake_desk.day import day_number
 from posture_daemon.ports import Camera
+from tests.fakes.clock import Clock
 
 HOUR_S = 3600.0
 
@@ -34,23 +34,6 @@ HOUR_S = 3600.0
 def difference(a: Image, b: Image) -> float:
     """Mean difference of two pictures, grey levels, on every eighth pixel."""
     return float(np.abs(a[::8, ::8].astype(int) - b[::8, ::8]).mean())
-
-
-@dataclass
-class Clock:
-    """A clock that only moves when somebody sleeps on it or pushes it."""
-
-    now: float = 100.0
-    naps: list[float] = field(default_factory=list)
-
-    def monotonic(self) -> float:
-        """Tell the time, seconds."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass at once."""
-        self.naps.append(seconds)
-        self.now += seconds
 
 
 def camera(clock: Clock, **options: object) -> FakeDeskCamera:
@@ -216,7 +199,7 @@ def test_camera_waits_for_the_next_frame() -> None:
     frames = [source.read() for _ in range(3)]
     assert [frame.sequence for frame in frames if frame] == [0, 1, 2]
     assert [frame.captured_at - DEFAULT_START for frame in frames if frame] == [0.0, 15.0, 30.0]
-    assert clock.naps == pytest.approx([0.25, 0.25])
+    assert clock.slept == pytest.approx([0.25, 0.25])
 
 
 def test_camera_skips_rather_than_lags() -> None:

@@ -30,9 +30,8 @@ from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.lock import DAEMON_LOCK, exclusive
 from posture_daemon.store.model_copies import STARTER
 from posture_daemon.vision.head import Head
-from tests.standins import add_version, label_block, make_store, random_head, resources
-from tests.unit.integrity.test_database_check import damage, page_of
-from tests.unit.store.test_migrations import DUMPS
+from tests.builders import add_version, label_block, make_store, random_head, resources
+from tests.old_databases import DUMPS, damage, page_of
 
 OK, NOTE, PROBLEM = Health.OK, Health.NOTE, Health.PROBLEM
 NOW = 1_760_000_400.0

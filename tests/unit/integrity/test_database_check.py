@@ -17,7 +17,8 @@ from posture_daemon.settings import KeepSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.store.restore import asides
 from posture_daemon.store.status_file import stopped_cleanly
-from tests.standins import label_block, make_store
+from tests.builders import label_block, make_store
+from tests.old_databases import damage
 
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
 DAY = 86_400.0
@@ -36,22 +37,6 @@ def folder_with_backup(tmp_path: Path) -> Path:
     label_block(store, "bad", 9000.0, 2)
     store.close()
     return store.folder
-
-
-def page_of(path: Path, table: str) -> int:
-    """Where the root of a table begins in the file, bytes."""
-    with closing(sqlite3.connect(path)) as connection:
-        [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-        [size] = connection.execute("PRAGMA page_size").fetchone()
-    return int((page - 1) * size)
-
-
-def damage(path: Path, table: str = "posture_periods") -> None:
-    """Overwrite the root page of a table that nothing reads at a start."""
-    at = page_of(path, table)
-    with path.open("r+b") as file:
-        file.seek(at)
-        file.write(b"\xff" * 512)
 
 
 def labels(folder: Path) -> int:

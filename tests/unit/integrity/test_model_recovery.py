@@ -16,7 +16,7 @@ from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.model_copies import STARTER
 from posture_daemon.store.models import Models
-from tests.standins import add_version, make_store, random_head
+from tests.builders import add_version, make_store, random_head
 
 NOW = 1_760_000_400.0
 STARTER_BACKBONE = json.loads((STARTER / "backbone.json").read_text())["sha256"]

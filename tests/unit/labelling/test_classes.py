@@ -16,9 +16,8 @@ from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
 from posture_daemon.vision.head import Head
-from tests.standins import (
+from tests.builders import (
     CHANNELS,
-    StandInBackbone,
     add_champion,
     add_frame,
     add_version,
@@ -28,6 +27,7 @@ from tests.standins import (
     make_store,
     random_head,
 )
+from tests.fakes.backbone import StandInBackbone
 
 NOW, HOUR = 1_000_000.0, 3600.0
 

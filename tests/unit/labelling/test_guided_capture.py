@@ -21,16 +21,8 @@ from posture_daemon.labelling.guided_capture_plan import READY_S, ROUNDS, SECOND
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
 from posture_daemon.settings import LabelSettings, Settings
 from posture_daemon.store import Store
-from tests.standins import (
-    COLOURS,
-    StandInBackbone,
-    add_champion,
-    coloured_frame,
-    ensure_classes,
-    label_days,
-    make_store,
-    random_head,
-)
+from tests.builders import COLOURS, add_champion, coloured_frame, ensure_classes, label_days, make_store, random_head
+from tests.fakes.backbone import StandInBackbone
 
 FPS = 10
 NOW = 1_700_000_000.0

@@ -18,7 +18,7 @@ from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.review import run_review
-from tests.standins import label_block, make_store
+from tests.builders import label_block, make_store
 
 NOW = 5_000.0
 

@@ -19,7 +19,8 @@ from posture_daemon.learning.labelled_pool import labelled_pool
 from posture_daemon.settings import LabelSettings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.standins import StandInBackbone, add_frame, add_version, ensure_classes, label, make_store
+from tests.builders import add_frame, add_version, ensure_classes, label, make_store
+from tests.fakes.backbone import StandInBackbone
 
 NOW = 1_700_000_000.0
 SHA = StandInBackbone().sha256

@@ -25,9 +25,8 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
 from posture_daemon.vision.jpeg import decode
-from tests.standins import (
+from tests.builders import (
     HOLDOUT_EVERY,
-    StandInBackbone,
     add_champion,
     add_frame,
     add_version,
@@ -40,6 +39,7 @@ from tests.standins import (
     make_store,
     new_frame,
 )
+from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=2, flip=True, min_images_per_class=3)
 DAY = 86_400.0

@@ -18,7 +18,7 @@ from posture_daemon.learning.feature_space import FeatureSpace, pooled_head
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.linear_layer import POOLED, Linear
 from posture_daemon.vision.head import HIDDEN, softmax
-from tests.standins import coloured_frame, random_head
+from tests.builders import coloured_frame, random_head
 
 WIDTH, SPREAD = 16, 0.5
 CENTRES = np.random.default_rng(0).normal(0, 1, (4, WIDTH))

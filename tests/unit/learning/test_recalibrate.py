@@ -16,15 +16,8 @@ from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.learning.recalibrate import LEAST_GAIN, Recalibrator
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from tests.standins import (
-    CHANNELS,
-    StandInBackbone,
-    add_version,
-    coloured_jpeg,
-    ensure_classes,
-    make_store,
-    new_frame,
-)
+from tests.builders import CHANNELS, add_version, coloured_jpeg, ensure_classes, make_store, new_frame
+from tests.fakes.backbone import StandInBackbone
 
 NOW = 1_000_000.0
 HOUR = 3600.0

@@ -10,7 +10,7 @@ import pytest
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.linear_layer import POOLED, Linear
 from posture_daemon.learning.sample_weights import MOST, image_counts
-from tests.standins import add_frame, ensure_classes, label, make_store
+from tests.builders import add_frame, ensure_classes, label, make_store
 
 
 def test_one_session_counts_as_ever() -> None:

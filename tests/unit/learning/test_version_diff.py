@@ -14,7 +14,8 @@ from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.learning.version_diff import Said, differ, say
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.standins import StandInBackbone, add_champion, add_version, label_days, make_store, version_of
+from tests.builders import add_champion, add_version, label_days, make_store, version_of
+from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=2, flip=True, min_images_per_class=2)
 

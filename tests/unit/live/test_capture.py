@@ -22,29 +22,11 @@ from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.settings import CameraSettings, PostureSettings, QueueSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
-from tests.standins import (
-    CHANNELS,
-    COLOURS,
-    StandInBackbone,
-    coloured_frame,
-    ensure_classes,
-    label,
-    make_store,
-    version_of,
-)
+from tests.builders import CHANNELS, COLOURS, coloured_frame, ensure_classes, label, make_store, version_of
+from tests.fakes.backbone import StandInBackbone
+from tests.fakes.clock import Clock
 
 NAMES = ("good", "bad", "away")
-
-
-class Clock:
-    """Seconds that only the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
 
 
 class Source:

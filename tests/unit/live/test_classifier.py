@@ -14,7 +14,8 @@ from posture_daemon.domain import UNKNOWN, Features, Floats, Image
 from posture_daemon.errors import ModelError
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
-from tests.standins import CHANNELS, StandInBackbone, coloured_frame, random_head, version_of
+from tests.builders import CHANNELS, coloured_frame, random_head, version_of
+from tests.fakes.backbone import StandInBackbone
 
 FRAME = coloured_frame("good", 1)
 

@@ -7,7 +7,7 @@ import pytest
 from posture_daemon.domain import UNKNOWN
 from posture_daemon.live.posture import PostureState, PostureTracker
 from posture_daemon.settings import PostureSettings
-from tests.standins import prediction
+from tests.builders import prediction
 
 GOOD, BAD, AWAY = ({name: 0.9, "other": 0.1} for name in ("good", "bad", "away"))
 UNSURE = {"good": 0.55, "bad": 0.45}

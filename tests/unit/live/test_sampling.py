@@ -11,7 +11,7 @@ from posture_daemon.domain import Prediction, Reason
 from posture_daemon.live.sampling import FrameSampler, Kept, Noticed
 from posture_daemon.settings import QueueSettings
 from posture_daemon.vision import novelty as nearness
-from tests.standins import prediction
+from tests.builders import prediction
 
 SURE, UNSURE = {"good": 0.9, "bad": 0.1}, {"good": 0.55, "bad": 0.45}
 

@@ -14,7 +14,7 @@ from posture_daemon.reports.advice import advice
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from tests.standins import (
+from tests.builders import (
     add_champion,
     add_frame,
     add_version,

@@ -15,7 +15,8 @@ from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.reports.curve_in_order import learning_curve
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.standins import StandInBackbone, add_champion, label_block, label_days, make_store
+from tests.builders import add_champion, label_block, label_days, make_store
+from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
 

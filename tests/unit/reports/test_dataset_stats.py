@@ -13,9 +13,8 @@ from posture_daemon.domain import Split
 from posture_daemon.reports.dataset_stats import DatasetStats, dataset_stats
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from tests.standins import (
+from tests.builders import (
     HOLDOUT_EVERY,
-    StandInBackbone,
     add_champion,
     add_frame,
     ensure_classes,
@@ -25,6 +24,7 @@ from tests.standins import (
     make_store,
     new_frame,
 )
+from tests.fakes.backbone import StandInBackbone
 
 HOUR = 3600.0
 

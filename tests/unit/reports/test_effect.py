@@ -22,7 +22,8 @@ from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.standins import StandInBackbone, add_champion, label, label_block, label_days, make_store
+from tests.builders import add_champion, label, label_block, label_days, make_store
+from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
 

@@ -17,7 +17,8 @@ from posture_daemon.reports.enough_labels import Sufficiency, enough, foreseen_g
 from posture_daemon.reports.learning_curve import Curve, CurvePoint, block_curve, likely_top1
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.standins import StandInBackbone, add_champion, label_block, label_days, make_store
+from tests.builders import add_champion, label_block, label_days, make_store
+from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
 LABELS = (30, 60, 90, 120, 150, 180)

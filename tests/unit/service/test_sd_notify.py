@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.service.sd_notify import VARIABLES, SystemdNotifier, WatchdogBeat, supervisor
+from tests.fakes.clock import Clock
 
 
 class Listener:
@@ -30,17 +31,6 @@ class Listener:
                 found.append(self.socket.recv(4096).decode())
         except BlockingIOError:
             return found
-
-
-class Clock:
-    """A monotonic clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        """Seconds."""
-        return self.now
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from posture_daemon.service.plan import (
 )
 from posture_daemon.settings import load as load_module
 from posture_daemon.store.lock import exclusive
-from tests.standins import label_block
+from tests.builders import label_block
 
 needs_systemd = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in ("systemctl", "systemd-sysusers")) and os.environ.get("CI") != "true",

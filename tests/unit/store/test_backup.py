@@ -19,7 +19,7 @@ from posture_daemon.store import Store
 from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.schema import PeriodRow
 from posture_daemon.store.sqlite_copy import RESERVE_BYTES
-from tests.standins import add_frame, label_block, make_store
+from tests.builders import add_frame, label_block, make_store
 
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
 DAY = 86_400.0

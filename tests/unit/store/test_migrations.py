@@ -22,10 +22,7 @@ from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.schema import Base
-
-DUMPS = Path(__file__).parents[2] / "fixtures" / "schemas"
-SCHEMAS = ["0001", "0002", "0003", "0004-first", "0004"]
-"""Each written by the code of its time; see `make.py` there."""
+from tests.old_databases import SCHEMAS, folder_with
 
 DIGESTS = {
     "0001_first_schema.py": "e36d05402cf3",
@@ -34,16 +31,6 @@ DIGESTS = {
     "0004_supervised_training.py": "00b931c2e1a2",
 }
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
-
-
-def folder_with(tmp_path: Path, schema: str) -> Path:
-    """A data folder with a database of that schema."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    with closing(sqlite3.connect(folder / "posture.db")) as connection:
-        connection.executescript((DUMPS / f"{schema}.sql").read_text(encoding="utf-8"))
-        connection.execute("PRAGMA journal_mode = WAL")
-    return folder
 
 
 def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:

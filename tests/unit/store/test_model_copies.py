@@ -14,7 +14,7 @@ from posture_daemon.domain import ModelVersion
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.model_copies import STARTER
-from tests.standins import add_version, make_store, random_head
+from tests.builders import add_version, make_store, random_head
 
 NOON = 1_760_000_400.0
 DAY = 86_400.0

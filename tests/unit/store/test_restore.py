@@ -20,9 +20,8 @@ from posture_daemon.store import restore as restoring
 from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.lock import DAEMON_LOCK, TRAINING_LOCK, exclusive
 from posture_daemon.store.restore import asides, contents, restore
-from tests.standins import add_version, label_block, make_store, random_head
-from tests.unit.integrity.test_database_check import damage
-from tests.unit.store.test_migrations import DUMPS
+from tests.builders import add_version, label_block, make_store, random_head
+from tests.old_databases import DUMPS, damage
 
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
 DAY = 86_400.0

@@ -20,7 +20,7 @@ from posture_daemon.settings import KeepSettings
 from posture_daemon.store import Store, model_files, retention
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.retention import Tidied
-from tests.standins import add_frame, add_version, ensure_classes, label, label_block, make_store, random_head
+from tests.builders import add_frame, add_version, ensure_classes, label, label_block, make_store, random_head
 
 DAY = 86_400.0
 NOW = 20_000.5 * DAY

@@ -43,7 +43,7 @@ from posture_daemon.store.files import sha256_of, write_durably
 from posture_daemon.store.imports import BlockImport
 from posture_daemon.store.lock import exclusive, is_held, owner_of, taken_at
 from posture_daemon.store.schema import Base
-from tests.standins import (
+from tests.builders import (
     GAP_S,
     HOLDOUT_EVERY,
     LENGTH_S,

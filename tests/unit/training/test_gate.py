@@ -13,7 +13,7 @@ from posture_daemon.device.resources import Resources, ThermalZone
 from posture_daemon.domain import Decision, Verdict
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.training.gate import TrainingFacts, decide, in_window
-from tests.standins import resources, zones
+from tests.builders import resources, zones
 
 MB = 1_000_000
 NEED = 300 * MB

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,12 @@ import numpy as np
 import pytest
 
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import Failure, ModelVersion, Order, Outcome, Strategy, TrainingRun
+from posture_daemon.domain import ModelVersion, Outcome, Strategy, TrainingRun
 from posture_daemon.errors import DataFolderError, ModelError, TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.learning.evaluation import Evaluation
-from posture_daemon.learning.feature_space import pooled_head
-from posture_daemon.ports import Instruction, Supervise, TrainingSeen
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
-from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
-from tests.standins import (
-    CHANNELS,
-    StandInBackbone,
+from tests.builders import (
     add_champion,
     add_frame,
     add_version,
@@ -33,84 +26,11 @@ from tests.standins import (
     resources,
     zones,
 )
+from tests.fakes.backbone import StandInBackbone
+from tests.fakes.probe import StandInProbe
+from tests.fakes.trainer import MB, StandInTrainer, answers, score
 
-MB = 1_000_000
 NOW = 1_000_000.0
-CLASSES = [{"name": "good", "role": "good"}, {"name": "bad", "role": "bad"}]
-
-
-def score(right: int) -> dict[str, Any]:
-    """An evaluation of twenty images, so many of them right, as it is read from JSON."""
-    wrong_good, wrong_bad = 10 - min(right, 10), 10 - max(right - 10, 0)
-    confusion = ((10 - wrong_good, wrong_good), (wrong_bad, 10 - wrong_bad))
-    return json.loads(json.dumps(Evaluation(("good", "bad"), confusion, 0.1).as_json()))
-
-
-def answers(challenger: int, incumbent: int | None) -> dict[str, Any]:
-    """Answers to ten images of `good`, then ten of `bad`: the first so many are right."""
-    truth = ["good"] * 10 + ["bad"] * 10
-    wrong = ["bad"] * 10 + ["good"] * 10
-    called = [None if n is None else truth[:n] + wrong[n:] for n in (challenger, incumbent)]
-    return {"frame_ids": list(range(20)), "truth": truth, "challenger": called[0], "incumbent": called[1]}
-
-
-class StandInTrainer:
-    """Implements `ports.Trainer`: writes a challenger with these right answers of twenty. Keeps the requests.
-
-    `during` is called in the middle of the training, `seconds` are then watched over; what was said is in `told`.
-    """
-
-    def __init__(self, challenger: int = 15, incumbent: int | None = 10) -> None:
-        self.jobs: list[TrainingJob] = []
-        self.seconds = 1
-        self.told: list[Instruction] = []
-        self.memory_bytes: int | None = 200 * MB
-        self.result: dict[str, Any] = {
-            "head": "head.safetensors",
-            "classes": CLASSES,
-            "temperature": 1.25,
-            "challenger": score(challenger),
-            "incumbent": None if incumbent is None else score(incumbent),
-            "answers": answers(challenger, incumbent),
-            "report": {"views": 8, "label_ids": [1, 2, 7], "labels_sha256": "abc", "seconds": {"fit": 0.5}},
-        }
-        self.during: Callable[[Path], object] = lambda _folder: None
-
-    def train(self, request: Path, supervise: Supervise) -> Path:
-        """Write the result beside the request, unless it is told to end."""
-        self.jobs.append(TrainingJob.from_json(request.read_text()))
-        bias = np.full(2, len(self.jobs), np.float32)
-        head = pooled_head(CHANNELS, np.zeros((2, CHANNELS), np.float32), bias)
-        (request.parent / "head.safetensors").write_bytes(head.to_bytes())
-        self.during(request.parent)
-        for _ in range(self.seconds):
-            said = supervise(TrainingSeen(self.memory_bytes, False))
-            self.told.append(said)
-            if said.failure is Failure.OUT_OF_MEMORY:
-                raise TrainingOutOfMemory(said.reason)
-            if said.failure is not None:
-                raise TrainingError(said.reason)
-            if said.order is Order.END:
-                raise TrainingCancelled(said.reason)
-        result = request.parent / "result.json"
-        result.write_text(json.dumps(self.result))
-        return result
-
-
-class StandInProbe:
-    """Implements `ports.ResourceProbe` with what the test says."""
-
-    def __init__(self) -> None:
-        self.now = resources()
-        self.later: list[Resources] = []
-        """What is read first, one after the other."""
-
-    def read(self) -> Resources:
-        """What the test says."""
-        return self.later.pop(0) if self.later else self.now
-
-    def close(self) -> None:
-        """Nothing was begun."""
 
 
 class Bench:

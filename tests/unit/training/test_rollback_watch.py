@@ -16,16 +16,8 @@ from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.training.rollback_watch import LEAST_FRAMES, Conclusion, Evidence, RollbackWatch, collapse, conclude
-from tests.standins import (
-    CHANNELS,
-    StandInBackbone,
-    add_champion,
-    add_version,
-    label_block,
-    make_store,
-    prediction,
-    random_head,
-)
+from tests.builders import CHANNELS, add_champion, add_version, label_block, make_store, prediction, random_head
+from tests.fakes.backbone import StandInBackbone
 
 SWAP = 1_000_000.0
 HOUR = 3600.0

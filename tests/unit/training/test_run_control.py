@@ -11,7 +11,7 @@ from posture_daemon.domain import Failure, Order
 from posture_daemon.ports import Instruction
 from posture_daemon.settings import LimitsSettings, Settings, TrainingSettings
 from posture_daemon.training.run_control import RunControl, RunReading, at_most
-from tests.standins import resources, zones
+from tests.builders import resources, zones
 
 MB = 1_000_000
 SETTINGS = Settings(

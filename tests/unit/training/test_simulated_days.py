@@ -23,10 +23,9 @@ from posture_daemon.ports import GO_ON, Instruction, Supervise, TrainingSeen
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.store import Store, database
 from posture_daemon.training.retrain import Retrainer
-from tests.standins import add_champion, ensure_classes, make_store, new_frame, zones
-from tests.unit.training.test_retrain import CLASSES, StandInTrainer
+from tests.builders import add_champion, ensure_classes, make_store, new_frame, zones
+from tests.fakes.trainer import CLASSES, MB, StandInTrainer
 
-MB = 1_000_000
 HOUR = 3600.0
 LOOK_EVERY_H = 3
 DAYS = int(os.environ.get("TEST_SIMULATED_DAYS", "1000"))

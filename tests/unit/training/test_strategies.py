@@ -14,7 +14,7 @@ from posture_daemon.domain import Decision, ModelVersion, Outcome, Split, Strate
 from posture_daemon.errors import TrainingError
 from posture_daemon.store import Store
 from posture_daemon.training.strategies import FitPlan, course_of
-from tests.standins import add_champion, add_frame, add_version, label, label_block, label_days, make_store, random_head
+from tests.builders import add_champion, add_frame, add_version, label, label_block, label_days, make_store, random_head
 
 PLAN = FitPlan(learning_rate=0.5, finetune_learning_rate=0.25)
 LEARNED_AT = 100_000.0

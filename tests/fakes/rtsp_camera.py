@@ -1,4 +1,4 @@
-"""An RTSP camera in a process of its own, with GStreamer from apt: `/usr/bin/python3 tests/rtsp_camera.py PORT CODEC`.
+"""An RTSP camera in a process of its own, with GStreamer from apt: `/usr/bin/python3 tests/fakes/rtsp_camera.py PORT CODEC`.
 
 Says "ready" once it listens at rtsp://127.0.0.1:PORT/cam. CODEC is one of `CODECS`. Each line that it is given names the
 pattern of videotestsrc to show from then on: smpte has a corner of noise, as a sensor has; smpte75 is a still; black is black.

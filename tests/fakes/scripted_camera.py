@@ -79,17 +79,6 @@ class CountingEvent(threading.Event):
         return self.is_set()
 
 
-class Clock:
-    """Seconds that only the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
-
-
 def frame(sequence: int = 0, at: float = 0.0) -> Frame:
     """Make a black picture."""
     return Frame(np.zeros((2, 2, 3), dtype=np.uint8), at, sequence)

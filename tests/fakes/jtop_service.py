@@ -1,6 +1,6 @@
 """A jtop service without a board, in a process of its own: the real manager and protocol of jetson-stats on another socket.
 
-    python tests/jtop_service.py SOCKET answers|hangs [VERSION]
+    python tests/fakes/jtop_service.py SOCKET answers|hangs [VERSION]
 
 Prints `ready` when clients may come. `hangs` lets them in and never tells them its configuration, as a wedged service does.
 """

@@ -1,4 +1,4 @@
-"""Stand-ins and makers that several test files use: a backbone of colours, a store, frames, predictions, resources."""
+"""Builders that many test files share: a store, frames, labels, model versions, predictions, resources."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 from posture_daemon.device.resources import Resources, ThermalZone
 from posture_daemon.domain import (
     Features,
-    Floats,
     Image,
     ModelVersion,
     NewFrame,
@@ -29,8 +27,8 @@ from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.vision.head import HIDDEN, Head
 from posture_daemon.vision.jpeg import encode_jpeg
+from tests.fakes.backbone import CHANNELS, StandInBackbone
 
-CHANNELS = 3
 HOLDOUT_EVERY = 5
 GAP_S, LENGTH_S = 300.0, 900.0
 
@@ -40,32 +38,11 @@ COLOURS: Mapping[str, tuple[int, int, int]] = {
     "away": (200, 40, 40),
     "standing": (200, 200, 40),
 }
-"""BGR by class: what the stand-in backbone can tell apart."""
+"""BGR by class: what `StandInBackbone` can tell apart."""
 
 ROLES = {"good": Role.GOOD, "bad": Role.BAD, "away": Role.AWAY}
 
 MEMORY = 8_000_000_000
-
-
-class StandInBackbone:
-    """Implements `ports.Backbone`: the feature map is the picture, shrunk to 4 × 4, with channels in 0–1."""
-
-    image_size = 32
-
-    def __init__(self, name: str = "colours") -> None:
-        self.sha256 = hashlib.sha256(name.encode()).hexdigest()
-        self.seen = 0
-
-    def extract(self, image: Image) -> Features:
-        """Features of one picture."""
-        return Features(self.extract_batch([image])[0])
-
-    def extract_batch(self, images: Sequence[Image]) -> Floats:
-        """Feature maps of several pictures, counted in `seen`."""
-        self.seen += len(images)
-        small = [cv2.resize(image, (4, 4), interpolation=cv2.INTER_AREA) for image in images]
-        maps = np.array(small, np.float32).reshape(-1, 4, 4, CHANNELS).transpose(0, 3, 1, 2) / 255
-        return np.ascontiguousarray(maps)
 
 
 def coloured_frame(class_name: str, seed: int, side: int = 48) -> Image:

@@ -12,7 +12,7 @@ from threading import Event, Semaphore
 from types import SimpleNamespace
 from typing import Any
 
-ORIN_NANO = Path(__file__).parent / "fixtures/orin-nano-jp6"
+ORIN_NANO = Path(__file__).parents[1] / "fixtures/orin-nano-jp6"
 LIMIT_S = 10.0
 """How long a test waits for another thread before it fails."""
 

@@ -15,7 +15,7 @@ import sys
 from importlib.metadata import requires
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 SCRIPT = "systemd/install-jetson.sh"
 ORIN_NANO = "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super"
 JP6, JP7 = ("36", "4.7", "3.10"), ("39", "2.0", "3.12")
