@@ -14,6 +14,7 @@ import pytest
 
 from posture_daemon.device.resources import Resources, ThermalZone
 from posture_daemon.domain import (
+    Decision,
     Features,
     Image,
     ModelVersion,
@@ -22,6 +23,7 @@ from posture_daemon.domain import (
     Prediction,
     Reason,
     Role,
+    Verdict,
 )
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
@@ -103,6 +105,11 @@ def label_days(store: Store, *class_names: str, blocks: int = 3, count: int = 6,
         times = [start + 3600 * block + number for number in range(count)]
         frames = [new_frame(coloured_jpeg(class_name, int(at)), at, source="folder") for at in times]
         store.imports.add_block([(frame, class_name) for frame in frames], None, times[-1], HOLDOUT_EVERY)
+
+
+def decided(**passed: bool) -> Decision:
+    """A decision of these conditions."""
+    return Decision(tuple(Verdict(name, value, f"{name} text") for name, value in passed.items()))
 
 
 def random_head(classes: int, channels: int = CHANNELS, seed: int = 0) -> Head:

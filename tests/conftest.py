@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.adapters.checkpoints import ImportedCheckpoint, import_checkpoint
+from posture_daemon.store import Store
+from tests.builders import make_store
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ZOO_SCRIPT = REPOSITORY / "tests" / "ultralytics_zoo.py"
@@ -73,3 +75,11 @@ def zoo(run_ultralytics: Callable[..., None], tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp("zoo")
     run_ultralytics("make", folder)
     return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new store in `tmp_path / "data"`; a test file may put into it what its tests begin with."""
+    opened = make_store(tmp_path)
+    yield opened
+    opened.close()

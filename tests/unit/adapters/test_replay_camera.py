@@ -168,7 +168,7 @@ def test_frames_come_in_real_time(tmp_path: Path) -> None:
 
     frames = [camera.read() for _ in range(4)]
 
-    assert [frame.captured_at for frame in frames if frame] == pytest.approx([1000.0, 1000.1, 1000.2, 1000.3])
+    assert [frame.captured_at for frame in frames if frame] == pytest.approx([100.0, 100.1, 100.2, 100.3])
     assert [frame.sequence for frame in frames if frame] == [1, 2, 3, 4]
 
 

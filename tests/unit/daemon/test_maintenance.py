@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from posture_daemon.errors import DatabaseDamaged, DataFolderError
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.settings import ScheduleSettings, Settings
 from posture_daemon.store import Store
-from tests.builders import add_champion, make_store
+from tests.builders import add_champion
 from tests.fakes.backbone import StandInBackbone
 
 DAY = 86_400.0
@@ -23,12 +21,10 @@ NOW = 20_000 * DAY
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """A data folder with a champion."""
-    opened = make_store(tmp_path)
-    add_champion(opened, "good", "bad")
-    yield opened
-    opened.close()
+    add_champion(store, "good", "bad")
+    return store
 
 
 def upkeep_at(store: Store, now: float, **schedule: Any) -> Maintenance:

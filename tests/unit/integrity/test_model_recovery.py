@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,10 @@ STARTER_BACKBONE = json.loads((STARTER / "backbone.json").read_text())["sha256"]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """A store with the starter as champion."""
-    opened = make_store(tmp_path)
-    install(opened, STARTER, STARTER_SOURCE, as_base=False)
-    yield opened
-    opened.close()
+    install(store, STARTER, STARTER_SOURCE, as_base=False)
+    return store
 
 
 def own_backbone(store: Store, folder: Path, content: bytes) -> str:

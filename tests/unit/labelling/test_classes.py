@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -24,20 +21,11 @@ from tests.builders import (
     ensure_classes,
     label,
     label_block,
-    make_store,
     random_head,
 )
 from tests.fakes.backbone import StandInBackbone
 
 NOW, HOUR = 1_000_000.0, 3600.0
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store."""
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 from rich.console import Console
@@ -18,19 +17,17 @@ from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.review import run_review
-from tests.builders import label_block, make_store
+from tests.builders import label_block
 
 NOW = 5_000.0
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """Frames 1 to 3 are good, 4 to 6 bad."""
-    opened = make_store(tmp_path)
-    label_block(opened, "good", 0.0, count=3)
-    label_block(opened, "bad", 9_000.0, count=3)
-    yield opened
-    opened.close()
+    label_block(store, "good", 0.0, count=3)
+    label_block(store, "bad", 9_000.0, count=3)
+    return store
 
 
 def doubts(*frame_ids: int) -> list[Doubt]:

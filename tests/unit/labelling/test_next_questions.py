@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,13 @@ RED, GREEN, MIXED = (0.0, 0.1, 1.0), (0.0, 1.0, 0.1), (0.2, 0.6, 0.55)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """A store whose champion calls green good and red bad."""
-    opened = make_store(tmp_path)
     weight = np.array([(0, 10, 0), (0, 0, 10)], np.float32)
-    version = add_version(opened, pooled_head(3, weight, np.zeros(2, np.float32)), SHA, "good", "bad")
-    opened.models.promote(version.id, NOW)
-    ensure_classes(opened, "good", "bad")
-    yield opened
-    opened.close()
+    version = add_version(store, pooled_head(3, weight, np.zeros(2, np.float32)), SHA, "good", "bad")
+    store.models.promote(version.id, NOW)
+    ensure_classes(store, "good", "bad")
+    return store
 
 
 def labelling(store: Store) -> Labelling:

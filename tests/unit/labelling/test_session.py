@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -21,14 +18,6 @@ NOW = 1_700_000_000.0
 def grey_jpeg(value: int) -> bytes:
     """Encode a grey 32×24 picture."""
     return pictures.encode_jpeg(np.full((24, 32, 3), value, np.uint8), 640, 90)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """Open a new data folder."""
-    store = Store(tmp_path / "data")
-    yield store
-    store.close()
 
 
 @pytest.fixture

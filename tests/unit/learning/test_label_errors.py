@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +21,10 @@ RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """Six blocks of eight images of two classes, of which two blocks each are held out."""
-    opened = make_store(tmp_path)
-    label_days(opened, "good", "bad", blocks=6, count=8)
-    yield opened
-    opened.close()
+    label_days(store, "good", "bad", blocks=6, count=8)
+    return store
 
 
 def lesson(store: Store) -> TrainingSet:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,19 +11,17 @@ from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.learning.version_diff import Said, differ, say
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.builders import add_champion, add_version, label_days, make_store, version_of
+from tests.builders import add_champion, add_version, label_days, version_of
 from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=2, flip=True, min_images_per_class=2)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """A store with labels."""
-    opened = make_store(tmp_path)
-    label_days(opened, "good", "bad", blocks=2, count=3)
-    yield opened
-    opened.close()
+    label_days(store, "good", "bad", blocks=2, count=3)
+    return store
 
 
 class Backbones:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -22,7 +21,7 @@ from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.settings import CameraSettings, PostureSettings, QueueSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
-from tests.builders import CHANNELS, COLOURS, coloured_frame, ensure_classes, label, make_store, version_of
+from tests.builders import CHANNELS, COLOURS, coloured_frame, ensure_classes, label, version_of
 from tests.fakes.backbone import StandInBackbone
 from tests.fakes.clock import Clock
 
@@ -62,14 +61,6 @@ class PacedStop(threading.Event):
         self._clock.now += timeout or 0.0
         self.asked_at.append(round(self._clock.now - 100, 3))
         return self.is_set()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store."""
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def frames(*class_names: str, start: float = 0.0) -> list[Frame]:

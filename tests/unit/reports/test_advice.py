@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
-
-import pytest
 
 from posture_daemon.domain import PostureClass, Reason, Role
 from posture_daemon.learning.evaluation import Evaluation
@@ -22,20 +18,11 @@ from tests.builders import (
     label,
     label_block,
     label_days,
-    make_store,
     random_head,
 )
 
 HOUR, DAY = 3600.0, 86_400.0
 MORNING = datetime(2026, 5, 1, 9).timestamp()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store."""
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def said(store: Store) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,18 +13,10 @@ from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.reports.curve_in_order import learning_curve
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.builders import add_champion, label_block, label_days, make_store
+from tests.builders import add_champion, label_block, label_days
 from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store."""
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def lesson(store: Store) -> TrainingSet:

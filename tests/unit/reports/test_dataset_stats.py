@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from posture_daemon.domain import Split
 from posture_daemon.reports.dataset_stats import DatasetStats, dataset_stats
@@ -21,20 +18,11 @@ from tests.builders import (
     label,
     label_block,
     label_days,
-    make_store,
     new_frame,
 )
 from tests.fakes.backbone import StandInBackbone
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store."""
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def stats(store: Store) -> DatasetStats:

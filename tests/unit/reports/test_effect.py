@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +20,7 @@ from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.builders import add_champion, label, label_block, label_days, make_store
+from tests.builders import add_champion, label, label_block, label_days
 from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
@@ -87,12 +85,10 @@ def test_flips_name_frames_once() -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """Two classes that were learned already, by model 2."""
-    opened = make_store(tmp_path)
-    label_days(opened, "good", "bad", blocks=4)
-    yield opened
-    opened.close()
+    label_days(store, "good", "bad", blocks=4)
+    return store
 
 
 def learn(store: Store, incumbent: ModelVersion) -> Challenger:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from posture_daemon.reports.enough_labels import Sufficiency, enough, foreseen_g
 from posture_daemon.reports.learning_curve import Curve, CurvePoint, block_curve, likely_top1
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.builders import add_champion, label_block, label_days, make_store
+from tests.builders import add_champion, label_block, label_days
 from tests.fakes.backbone import StandInBackbone
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
@@ -166,14 +165,6 @@ def test_the_interval_is_wide_where_whole_blocks_fail() -> None:
 
 
 # --- the curve itself ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store."""
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def lesson(store: Store) -> TrainingSet:

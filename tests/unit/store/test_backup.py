@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,29 +16,16 @@ from posture_daemon.store import Store
 from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.schema import PeriodRow
 from posture_daemon.store.sqlite_copy import RESERVE_BYTES
-from tests.builders import add_frame, label_block, make_store
+from tests.builders import add_frame, label_block
+from tests.checks import rows
 
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
 DAY = 86_400.0
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store."""
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
-
-
 def names(store: Store) -> list[str]:
     """All that lies in the folder."""
     return sorted(path.name for path in store.backups.folder.iterdir())
-
-
-def rows(path: Path, statement: str) -> list[tuple]:
-    """Of a copy."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def test_a_copy_is_a_whole_data_base_that_opens_as_one(store: Store, tmp_path: Path) -> None:

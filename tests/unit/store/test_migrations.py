@@ -22,6 +22,7 @@ from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.schema import Base
+from tests.checks import rows
 from tests.old_databases import SCHEMAS, folder_with
 
 DIGESTS = {
@@ -31,12 +32,6 @@ DIGESTS = {
     "0004_supervised_training.py": "00b931c2e1a2",
 }
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
-
-
-def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
-    """As SQLite has them."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def content(path: Path, columns_of: Path) -> dict[str, set[str]]:

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from posture_daemon.domain import ModelVersion
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.model_copies import STARTER
-from tests.builders import add_version, make_store, random_head
+from tests.builders import add_version, random_head
 
 NOON = 1_760_000_400.0
 DAY = 86_400.0
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store."""
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def backbone(store: Store, folder: Path, content: bytes) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
@@ -20,7 +19,7 @@ from posture_daemon.settings import KeepSettings
 from posture_daemon.store import Store, model_files, retention
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.retention import Tidied
-from tests.builders import add_frame, add_version, ensure_classes, label, label_block, make_store, random_head
+from tests.builders import add_frame, add_version, ensure_classes, label, label_block, random_head
 
 DAY = 86_400.0
 NOW = 20_000.5 * DAY
@@ -31,12 +30,10 @@ NOTHING = Tidied(0, 0, 0, 0, 0)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """A store that was in use on every one of the last 99 days."""
-    opened = make_store(tmp_path)
-    use(opened, NOW - 99 * DAY, 99)
-    yield opened
-    opened.close()
+    use(store, NOW - 99 * DAY, 99)
+    return store
 
 
 def use(store: Store, start: float, days: int) -> None:

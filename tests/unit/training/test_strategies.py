@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,17 @@ from posture_daemon.domain import Decision, ModelVersion, Outcome, Split, Strate
 from posture_daemon.errors import TrainingError
 from posture_daemon.store import Store
 from posture_daemon.training.strategies import FitPlan, course_of
-from tests.builders import add_champion, add_frame, add_version, label, label_block, label_days, make_store, random_head
+from tests.builders import add_champion, add_frame, add_version, label, label_block, label_days, random_head
 
 PLAN = FitPlan(learning_rate=0.5, finetune_learning_rate=0.25)
 LEARNED_AT = 100_000.0
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """A store with an imported champion."""
-    opened = make_store(tmp_path)
-    add_champion(opened, "good", "bad")
-    yield opened
-    opened.close()
+    add_champion(store, "good", "bad")
+    return store
 
 
 def trained_child(store: Store, parent_id: int, at: float) -> ModelVersion:

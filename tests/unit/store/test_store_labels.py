@@ -1,0 +1,78 @@
+"""Classes, labels, and which of them are new since a training."""
+
+from __future__ import annotations
+
+import pytest
+
+from posture_daemon.domain import (
+    Outcome,
+    PostureClass,
+    Role,
+    Split,
+)
+from posture_daemon.store import Store
+from tests.builders import (
+    decided,
+    ensure_classes,
+    label,
+    label_block,
+)
+
+HOUR = 3600.0
+
+
+def test_classes_keep_the_order_of_their_creation(store: Store) -> None:
+    """And their first role: a class is created once."""
+    ensure_classes(store, "good", "bad", "away")
+    assert not store.labels.ensure_class(PostureClass("bad", Role.GOOD), 9.0)
+    assert store.labels.classes() == [
+        PostureClass("good", Role.GOOD),
+        PostureClass("bad", Role.BAD),
+        PostureClass("away", Role.AWAY),
+    ]
+
+
+def test_counts_per_class_and_split(store: Store) -> None:
+    """Classes without any image are there with zeros."""
+    ensure_classes(store, "away")
+    label_block(store, "good", 0, count=3)
+    label_block(store, "good", HOUR, count=2)
+    zero = dict.fromkeys(Split, 0)
+    assert store.labels.counts() == {"away": zero, "good": {**zero, Split.TRAIN: 3, Split.HOLDOUT: 2}}
+    assert store.labels.total() == 5
+
+
+def trained(store: Store, outcome: Outcome = Outcome.KEPT, now: float = 0.0) -> None:
+    """A training that saw all labels there are."""
+    store.runs.finish(store.runs.begin("test", decided(), None, now), outcome, "", now)
+
+
+def test_new_labels_are_those_given_after_a_training_whatever_the_clock_says(store: Store) -> None:
+    """In their order, with their times; here the clock was a year ahead when the training ran."""
+    label_block(store, "good", 0, count=3)
+    assert store.labels.new() == [("good", 0.0), ("good", 1.0), ("good", 2.0)]
+    trained(store, now=365 * 24 * HOUR)
+    assert store.labels.new(store.runs.labels_learned()) == []
+    label_block(store, "bad", HOUR, count=2)
+    assert store.labels.new(store.runs.labels_learned()) == [("bad", HOUR), ("bad", HOUR + 1)]
+
+
+def test_a_label_that_is_changed_or_taken_back_to_another_is_new(store: Store) -> None:
+    """The next training has something to learn from it; one that is gone has not, and its number is not given again."""
+    first, second = label_block(store, "good", 0, count=2)
+    label(store, first, "bad") if store.labels.ensure_class(PostureClass("bad", Role.BAD), 0.0) else None
+    trained(store)
+    seen = store.runs.labels_learned()
+    store.labels.undo()
+    assert [name for name, _ in store.labels.new(seen)] == ["good"]
+    label(store, second, None)
+    label(store, second, "bad")
+    assert [name for name, _ in store.labels.new(seen)] == ["good", "bad"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.FAILED])
+def test_a_training_that_came_to_nothing_has_learned_nothing(store: Store, outcome: Outcome) -> None:
+    """Its labels are still new."""
+    label_block(store, "good", 0, count=3)
+    trained(store, outcome)
+    assert len(store.labels.new(store.runs.labels_learned())) == 3
