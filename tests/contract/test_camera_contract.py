@@ -44,9 +44,6 @@ def mjpeg_server(folder: Path, stack: ExitStack) -> str:
 
 def fake_desk(folder: Path, stack: ExitStack) -> str:
     """Choose the synthetic person at a desk, four frames of them."""
-    module = pytest.importorskip("posture_daemon.fake_desk")
-    if not hasattr(module, "FakeDeskCamera"):
-        pytest.skip("the fake desk is not written yet")
     return "fake:desk?seed=7&fps=100"
 
 

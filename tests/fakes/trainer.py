@@ -57,9 +57,12 @@ class StandInTrainer:
             "report": {"views": 8, "label_ids": [1, 2, 7], "labels_sha256": "abc", "seconds": {"fit": 0.5}},
         }
         self.during: Callable[[Path], object] = lambda _folder: None
+        self.cancelled = False
 
     def train(self, request: Path, supervise: Supervise) -> Path:
         """Write the result beside the request, unless it is told to end."""
+        if self.cancelled:
+            raise TrainingCancelled("The daemon is stopping, so no training was begun.")
         self.jobs.append(TrainingJob.from_json(request.read_text()))
         bias = np.full(2, len(self.jobs), np.float32)
         head = pooled_head(CHANNELS, np.zeros((2, CHANNELS), np.float32), bias)
@@ -77,3 +80,7 @@ class StandInTrainer:
         result = request.parent / "result.json"
         result.write_text(json.dumps(self.result))
         return result
+
+    def cancel(self) -> None:
+        """Refuse new jobs."""
+        self.cancelled = True
