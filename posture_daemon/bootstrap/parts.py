@@ -66,7 +66,7 @@ def build_preparer(store: Store, settings: Settings, probe: ResourceProbe) -> Pr
 
 def newest_frame(settings: Settings, camera: Camera) -> LatestFrame:
     """The reader of the camera of the settings, as patient as they say."""
-    patience = Patience(settings.camera.retry_first_s, settings.camera.retry_most_s, settings.camera.stale_s)
+    patience = Patience(settings.camera.min_retry_s, settings.camera.max_retry_s, settings.camera.stale_s)
     live = is_live(settings.camera.address)
     return LatestFrame(
         camera,

@@ -39,7 +39,7 @@ def difference(store: Store, settings: Settings, first: ModelVersion, second: Mo
 def lesson(store: Store, settings: Settings) -> TrainingSet:
     """What a training would learn from now. Raises `ModelError`, `TrainingError`."""
     version, recipe = champion(store), Recipe.of(settings.training)
-    cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
+    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
     return gather(store, version, backbone_of(store, version), cache, recipe)
 
 

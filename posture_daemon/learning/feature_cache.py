@@ -45,11 +45,11 @@ Key = tuple[str, int]
 
 
 class FeatureCache:
-    """The folder of all spaces, at most `most_mb` large; vectors of `bits` 16 or 8. Processes may share it."""
+    """The folder of all spaces, at most `max_mb` large; vectors of `bits` 16 or 8. Processes may share it."""
 
-    def __init__(self, data_dir: Path, most_mb: float = 500.0, bits: int = 16) -> None:
+    def __init__(self, data_dir: Path, max_mb: float = 500.0, bits: int = 16) -> None:
         self.folder = data_dir / "cache" / "features"
-        self.most_bytes, self.bits = int(most_mb * MB), bits
+        self.max_bytes, self.bits = int(max_mb * MB), bits
 
     def space(self, name: str, width: int, labelled: Callable[[], Collection[str]]) -> CachedSpace:
         """Vectors of `width` numbers; when room is short, pictures that are not `labelled` any more go first."""
@@ -60,11 +60,11 @@ class FeatureCache:
         files = sorted((path for path in self.folder.iterdir() if path != kept), key=lambda path: path.stat().st_mtime)
         total = sum(path.stat().st_size for path in self.folder.iterdir())
         for path in files:
-            if total + size <= self.most_bytes:
+            if total + size <= self.max_bytes:
                 break
             total -= path.stat().st_size
             path.unlink()
-        return total + size <= self.most_bytes
+        return total + size <= self.max_bytes
 
 
 class CachedSpace:
@@ -158,7 +158,7 @@ class CachedSpace:
             self.storing = False
             log.warning(
                 "the feature cache is full (%d MB): what does not fit is computed each time",
-                self._cache.most_bytes // MB,
+                self._cache.max_bytes // MB,
             )
             return
         self.path.touch(mode=0o600)

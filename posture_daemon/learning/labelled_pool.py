@@ -48,7 +48,7 @@ def _cached(
     """Of imported pictures: what a training has computed, by frame."""
     if not images:
         return {}
-    cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
+    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
     space = cache.space(space_name(sha256, POOLED_KEY, recipe), width, lambda: ())
     vectors, there = space.find([image.sha256 for image in images], 1)
     return {images[row].frame_id: vectors[row, 0] for row in np.flatnonzero(there[:, 0]).tolist()}

@@ -46,7 +46,7 @@ def out_of_fold(
     lesson: TrainingSet,
     *others: Vectors,
     only: Iterable[int] | None = None,
-    most_folds: int = MOST_FOLDS,
+    max_folds: int = MOST_FOLDS,
     each: Callable[[], None] = lambda: None,
 ) -> OutOfFold:
     """Training images, those of `others` (a holdout: the whole fit has not learned it), or of all these `only` some frames.
@@ -60,7 +60,7 @@ def out_of_fold(
     head = IncrementalHead(lesson.training.vectors, lesson.targets.tolist(), lesson.prior, lesson.inputs.penalty)
     found: list[LabelledImage] = []
     logits: list[Floats] = []
-    for fold in _folds(blocks[asked], most_folds):
+    for fold in _folds(blocks[asked], max_folds):
         each()
         left_out = np.isin(blocks, fold)
         if len(np.unique(lesson.targets[~left_out])) >= 2:

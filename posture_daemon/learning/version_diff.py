@@ -82,7 +82,7 @@ def scores(
         raise ModelError(f"Model {version.id} is a base without classes, so it has no answers to compare; train first.")
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(version.head_sha256)), is_base=False)
     names = [c.name for c in version.classes]
-    cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
+    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
     found = FeatureSource(store, open_backbone(version), cache, inputs, recipe).load(images, views=0)
     return found, Candidate(inputs.start(names, names), names, version.temperature).logits(found)
 

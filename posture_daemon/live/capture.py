@@ -201,7 +201,7 @@ class CaptureLoop:
             there = self._store.queue.find(new.jpeg)
             return None if there is None else there.id
         self.counts.queued += 1
-        self._store.queue.evict(queue.most_frames, int(queue.most_mb * MB))
+        self._store.queue.evict(queue.max_frames, int(queue.max_mb * MB))
         return frame_id
 
     def _lose_sight(self) -> None:

@@ -47,13 +47,13 @@ class FrameSampler:
         self._rng = rng
         self._seen, self._labelled = NoveltyIndex(), NoveltyIndex()
         self._novel_below: float | None = None
-        self._all = _Rate(MINUTE_S, settings.most_per_minute)
+        self._all = _Rate(MINUTE_S, settings.max_per_minute)
         self._rates = {
-            Reason.UNCERTAIN: _Rate(HOUR_S, settings.uncertain_per_hour),
-            Reason.DISAGREEMENT: _Rate(HOUR_S, settings.disagreement_per_hour),
-            Reason.NOVEL: _Rate(HOUR_S, settings.novel_per_hour),
-            Reason.TRANSITION: _Rate(HOUR_S, settings.transition_per_hour),
-            Reason.AUDIT: _Rate(HOUR_S, settings.audit_per_hour),
+            Reason.UNCERTAIN: _Rate(HOUR_S, settings.max_uncertain_per_hour),
+            Reason.DISAGREEMENT: _Rate(HOUR_S, settings.max_disagreement_per_hour),
+            Reason.NOVEL: _Rate(HOUR_S, settings.max_novel_per_hour),
+            Reason.TRANSITION: _Rate(HOUR_S, settings.max_transition_per_hour),
+            Reason.AUDIT: _Rate(HOUR_S, settings.max_audit_per_hour),
         }
         self.counts: Counter[str] = Counter()
 

@@ -16,7 +16,7 @@ class Recipe:
     flip: bool
     min_images_per_class: int
     threads: int = 2
-    cache_mb: float = 500.0
+    max_cache_mb: float = 500.0
     cache_bits: int = 16
     batch: int = 8
 

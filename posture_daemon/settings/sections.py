@@ -39,13 +39,13 @@ class CameraSettings(Section):
         le=20,
         description="Seconds of nothing but black, blank or repeated pictures after which the camera counts as blind.",
     )
-    retry_first_s: float = Field(
+    min_retry_s: float = Field(
         default=0.5,
         ge=0.01,
         le=60,
         description="Seconds before the first attempt to reopen a lost camera; then doubled.",
     )
-    retry_most_s: float = Field(
+    max_retry_s: float = Field(
         default=1.0, ge=0.01, le=3600, description="Longest pause between two attempts to reopen a camera, in seconds."
     )
 
@@ -82,26 +82,26 @@ class QueueSettings(Section):
     duplicate_cosine: float = Field(
         default=0.992, ge=0, le=1, description="Cosine similarity (0 to 1) from which two frames count as the same."
     )
-    most_per_minute: float = Field(
+    max_per_minute: float = Field(
         default=6.0, ge=0, le=3600, description="Most frames kept per minute, for any reason."
     )
-    uncertain_per_hour: float = Field(
+    max_uncertain_per_hour: float = Field(
         default=120.0, ge=0, le=3600, description="Most frames kept per hour because the model was unsure."
     )
-    disagreement_per_hour: float = Field(
+    max_disagreement_per_hour: float = Field(
         default=30.0, ge=0, le=3600, description="Most frames kept per hour because the model before says otherwise."
     )
-    novel_per_hour: float = Field(
+    max_novel_per_hour: float = Field(
         default=60.0, ge=0, le=3600, description="Most frames kept per hour because nothing like them is labelled."
     )
-    transition_per_hour: float = Field(
+    max_transition_per_hour: float = Field(
         default=20.0, ge=0, le=3600, description="Most frames kept per hour because the posture has just changed."
     )
-    audit_per_hour: float = Field(
+    max_audit_per_hour: float = Field(
         default=6.0, ge=0, le=3600, description="Most frames kept per hour at random, to find confident mistakes."
     )
-    most_frames: int = Field(default=2000, ge=1, le=1_000_000, description="Most frames that wait in the queue.")
-    most_mb: float = Field(
+    max_frames: int = Field(default=2000, ge=1, le=1_000_000, description="Most frames that wait in the queue.")
+    max_mb: float = Field(
         default=200.0,
         ge=1,
         le=1_000_000,

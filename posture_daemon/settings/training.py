@@ -39,7 +39,7 @@ class TrainingSettings(Section):
         "for the next training after one that ran out of memory.",
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Number that fixes all randomness of a training run.")
-    cache_mb: float = Field(
+    max_cache_mb: float = Field(
         default=500.0,
         ge=0,
         le=1_000_000,
@@ -118,7 +118,7 @@ class LimitsSettings(Section):
         description="Share of time, in per cent, that some process waits for memory (PSI, 10 s average) from which a running "
         "training ends, to be continued later.",
     )
-    memory_most_mb: int = Field(
+    max_memory_mb: int = Field(
         default=4096, ge=64, le=1_000_000, description="Most memory of a training, in megabytes; beyond it is ended."
     )
     start_celsius: float = Field(
@@ -136,7 +136,7 @@ class LimitsSettings(Section):
         le=115,
         description="Degrees Celsius from which a running training ends, to be continued later.",
     )
-    pause_most_s: float = Field(
+    max_pause_s: float = Field(
         default=900.0, ge=1, le=86_400, description="Longest pause of a training, in seconds; then it ends for now."
     )
     disk_reserve_mb: int = Field(

@@ -106,10 +106,10 @@ class Queue:
         with self._database.read() as session:
             return int(session.scalar(query) or 0)
 
-    def evict(self, most_frames: int, most_bytes: int) -> int:
+    def evict(self, max_frames: int, max_bytes: int) -> int:
         """Delete the least useful waiting frames until both limits hold; labelled frames never. Returns how many went."""
         with self._database.write() as session:
-            result = session.execute(delete(FrameRow).where(FrameRow.id.in_(_beyond(most_frames, most_bytes))))
+            result = session.execute(delete(FrameRow).where(FrameRow.id.in_(_beyond(max_frames, max_bytes))))
             return int(cast("CursorResult[Any]", result).rowcount)
 
 
@@ -161,7 +161,7 @@ def _features_of(backbone_sha256: str):  # type: ignore[no-untyped-def]  # a Sel
     )
 
 
-def _beyond(most_frames: int, most_bytes: int) -> Select[tuple[int]]:
+def _beyond(max_frames: int, max_bytes: int) -> Select[tuple[int]]:
     """Waiting frames that do not fit, where the useful come first and among equals the newest.
 
     Without a usefulness the unsure are useful, and frames of a model without classes count as unsure. The picture itself is
@@ -172,4 +172,4 @@ def _beyond(most_frames: int, most_bytes: int) -> Select[tuple[int]]:
     number = func.row_number().over(order_by=useful_first).label("number")
     size = func.sum(FrameRow.size_bytes).over(order_by=useful_first, rows=(None, 0)).label("size")
     waiting = select(FrameRow.id, number, size).where(FrameRow.status == Status.QUEUED.value).subquery()
-    return select(waiting.c.id).where((waiting.c.number > most_frames) | (waiting.c.size > most_bytes))
+    return select(waiting.c.id).where((waiting.c.number > max_frames) | (waiting.c.size > max_bytes))

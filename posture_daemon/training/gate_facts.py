@@ -68,7 +68,7 @@ class GateFacts:
             out_dir="",
             strategy=strategy,
             plan=FitPlan(**self._settings.strategies.model_dump()),
-            memory_most_bytes=self._settings.limits.memory_most_mb * MB,
+            max_memory_bytes=self._settings.limits.max_memory_mb * MB,
         )
         known = self._store.runs.attempts() if attempts is None else attempts
         return job.smaller(out_of_memory_in_a_row(known, strategy))

@@ -13,7 +13,7 @@ from posture_daemon.training.strategies import FitPlan
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """As JSON in the request file. From `memory_most_bytes` on the kernel refuses the process more memory; `None`: never."""
+    """As JSON in the request file. From `max_memory_bytes` on the kernel refuses the process more memory; `None`: never."""
 
     data_dir: str
     incumbent_id: int
@@ -23,7 +23,7 @@ class TrainingJob:
     out_dir: str
     strategy: Strategy = Strategy.REPLAY
     plan: FitPlan = field(default_factory=FitPlan)
-    memory_most_bytes: int | None = None
+    max_memory_bytes: int | None = None
 
     def to_json(self) -> str:
         """For the request file."""

@@ -51,7 +51,7 @@ class PreparationJob:
     recipe: Recipe
     threads: int
     nice: int
-    most_s: float
+    max_s: float
     training_taken_at: int | None
     task: str = "prepare"
 
@@ -129,7 +129,7 @@ class Precomputer:
                 recipe=self._recipe,
                 threads=training.threads,
                 nice=training.nice,
-                most_s=training.prepare_s,
+                max_s=training.prepare_s,
                 training_taken_at=taken,
             )
             request = Path(folder) / "request.json"
@@ -144,9 +144,9 @@ class Precomputer:
         now, limits = self._probe.read(), self._settings.limits
         return Decision((*has_room(now, limits, NEED_BYTES).verdicts, idle_verdict(now, limits)))
 
-    def _supervisor(self, most_s: float) -> Supervise:
+    def _supervisor(self, max_s: float) -> Supervise:
         """A slice is short, and whatever it has computed is kept: so it never pauses, but ends when the device has no room."""
-        end = self._monotonic() + most_s
+        end = self._monotonic() + max_s
 
         def supervise(_seen: TrainingSeen) -> Instruction:
             if self._monotonic() >= end:
@@ -164,12 +164,12 @@ def prepare(
     clock: Callable[[], float] = time.monotonic,
     orders: Uninterrupted = UNINTERRUPTED,
 ) -> int:
-    """Compute missing views, for `job.most_s` at most; returns how many. Runs in the child.
+    """Compute missing views, for `job.max_s` at most; returns how many. Runs in the child.
 
     Ends early when a training takes its lock, and when the cache stores nothing more. Raises `ModelError`.
     """
     source = _source(store, store.models.get(job.incumbent_id), backbone, job.recipe, orders)
-    lock, end = store.folder / TRAINING_LOCK, clock() + job.most_s
+    lock, end = store.folder / TRAINING_LOCK, clock() + job.max_s
     for images, views in _wanted(store, job.recipe):
         for _ in source.compute(images, source.found(images, views)):
             if clock() >= end or not source.storing or taken_at(lock) != job.training_taken_at:
@@ -187,7 +187,7 @@ def _source(
     """The vectors that a training from this incumbent reads."""
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=incumbent.is_base)
     return FeatureSource(
-        store, backbone, FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits), inputs, recipe, orders
+        store, backbone, FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits), inputs, recipe, orders
     )
 
 

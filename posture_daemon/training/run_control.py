@@ -30,7 +30,7 @@ class RunControl:
     """One per training. `look` is asked once a second, with seconds of a clock that only goes forward."""
 
     def __init__(self, settings: Settings, now: float) -> None:
-        self._limits, self._most_s = settings.limits, settings.training.timeout_s
+        self._limits, self._max_s = settings.limits, settings.training.timeout_s
         self._looked_at = now
         self._order = Order.RUN
         self.ran_s = self.paused_s = 0.0
@@ -39,7 +39,7 @@ class RunControl:
         """Decide for the next second."""
         self._count(now)
         said = self._failed(sight) or self._over(sight) or self._waiting(sight)
-        if said.order is Order.PAUSE and self.paused_s >= self._limits.pause_most_s:
+        if said.order is Order.PAUSE and self.paused_s >= self._limits.max_pause_s:
             said = Instruction(Order.END, f"{said.reason}; paused for {self.paused_s:.0f} s, which is long enough")
         self._order = said.order
         return said
@@ -52,12 +52,12 @@ class RunControl:
             self.ran_s += passed
 
     def _failed(self, sight: RunReading) -> Instruction | None:
-        taken, most = sight.training_bytes, self._limits.memory_most_mb * MB
+        taken, most = sight.training_bytes, self._limits.max_memory_mb * MB
         if taken is not None and taken > most:
             reason = f"The training took {taken // MB} MB of memory, more than the {most // MB} MB that it may."
             return Instruction(Order.END, reason, Failure.OUT_OF_MEMORY)
-        if self.ran_s >= self._most_s:
-            reason = f"The training was stopped after {self._most_s:.0f} s, the longest that is allowed."
+        if self.ran_s >= self._max_s:
+            reason = f"The training was stopped after {self._max_s:.0f} s, the longest that is allowed."
             return Instruction(Order.END, reason, Failure.OUT_OF_TIME)
         return None
 

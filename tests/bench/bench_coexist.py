@@ -27,7 +27,7 @@ SETTINGS = """\
 address = "replay:{frames}?fps={fps}&loop=true"
 fps = {fps}
 [queue]
-most_per_minute = 60
+max_per_minute = 60
 [training]
 prepare_s = 0
 [schedule]

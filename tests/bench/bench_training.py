@@ -226,7 +226,7 @@ def measure_instant(keep: Path) -> None:
     head = IncrementalHead(
         warm.load(known, recipe.views).vectors, [names.index(i.class_name) for i in known], prior, inputs.penalty
     )
-    cold = FeatureSource(store, backbone, FeatureCache(keep / "empty", most_mb=0), inputs, recipe)
+    cold = FeatureSource(store, backbone, FeatureCache(keep / "empty", max_mb=0), inputs, recipe)
     milliseconds = []
     for image in new:
         began = time.perf_counter()

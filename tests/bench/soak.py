@@ -43,7 +43,7 @@ fps = 10
 unsure_below = 0.95
 audit_share = 0.02
 duplicate_cosine = 0.999
-most_frames = 300
+max_frames = 300
 [labels]
 block_length_s = 600
 [training]

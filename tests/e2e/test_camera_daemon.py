@@ -31,9 +31,9 @@ address = "{url}"
 [queue]
 audit_share = 1.0
 duplicate_cosine = 1.0
-most_per_minute = 3600
-audit_per_hour = 3600
-uncertain_per_hour = 3600
+max_per_minute = 3600
+max_audit_per_hour = 3600
+max_uncertain_per_hour = 3600
 """
 
 

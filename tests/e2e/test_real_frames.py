@@ -50,7 +50,7 @@ def test_importing_again_changes_nothing(taught: Path, shared_data: Path) -> Non
 def test_unsure_frames_of_a_replay_are_queued_with_their_features(taught: Path, shared_data: Path) -> None:
     """Each queued frame keeps the pooled features of the backbone that saw it."""
     camera = f"replay:{shared_data / 'front_webcam/later_session'}?fps=15"
-    done = posture_daemon(taught, "run", "--camera", camera, POSTURE_QUEUE__MOST_PER_MINUTE="600")
+    done = posture_daemon(taught, "run", "--camera", camera, POSTURE_QUEUE__MAX_PER_MINUTE="600")
     assert done.returncode == 0, done.stderr
     store = Store(taught)
     waiting = store.queue.waiting()

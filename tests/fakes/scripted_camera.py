@@ -110,4 +110,4 @@ def await_state(reader: LatestFrame, wanted: Callable[[CameraState], bool]) -> C
     raise AssertionError(f"never came: last state {reader.state}")
 
 
-QUICK = Patience(first_delay_s=0.01, longest_delay_s=0.05)
+QUICK = Patience(min_delay_s=0.01, max_delay_s=0.05)

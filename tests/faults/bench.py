@@ -153,9 +153,9 @@ class Bench:
             count.odd.append(f"no frames after it: {daemon.last_words()}")
 
 
-def wait_a_moment(chance: random.Random, most_s: float) -> None:
+def wait_a_moment(chance: random.Random, max_s: float) -> None:
     """A random one."""
-    time.sleep(chance.uniform(0, most_s))
+    time.sleep(chance.uniform(0, max_s))
 
 
 def _more_frames(witness: Witness, kept: int) -> bool:

@@ -27,9 +27,9 @@ fps = {FPS}
 [queue]
 unsure_below = 1.0
 duplicate_cosine = 1.0
-most_per_minute = 3600
-uncertain_per_hour = 3600
-most_frames = 100000
+max_per_minute = 3600
+max_uncertain_per_hour = 3600
+max_frames = 100000
 jpeg_longest_side_px = 320
 [labels]
 block_length_s = 600

@@ -257,7 +257,7 @@ def test_a_board_that_gets_too_hot_is_left_alone_and_the_training_continued(
 def test_the_kernel_refuses_a_training_more_memory_than_it_may_take(store: Store) -> None:
     """In the child, whatever allocates first: it is recognised, and said in one sentence."""
     with pytest.raises(TrainingOutOfMemory, match="ran out of memory") as error:
-        SubprocessTrainer().train(request_for(store, memory_most_bytes=60_000_000))
+        SubprocessTrainer().train(request_for(store, max_memory_bytes=60_000_000))
     assert "\n" not in str(error.value)
 
 

@@ -177,7 +177,7 @@ def test_stopping_does_not_wait_for_a_camera_that_hangs(caplog: pytest.LogCaptur
 def test_stopping_interrupts_the_delay_of_a_lost_camera() -> None:
     """A daemon that is told to end does not sleep out its delay."""
     camera = ScriptedCamera(openings=[lost()])
-    reader = LatestFrame(camera, Patience(first_delay_s=3600, longest_delay_s=3600))
+    reader = LatestFrame(camera, Patience(min_delay_s=3600, max_delay_s=3600))
     reader.start()
     await_state(reader, lambda state: state.status == "lost")
 

@@ -90,7 +90,7 @@ def champion(store: Store) -> ModelVersion:
     return version
 
 
-def job_of(store: Store, most_s: float = 60.0, **changed: Any) -> PreparationJob:
+def job_of(store: Store, max_s: float = 60.0, **changed: Any) -> PreparationJob:
     """A slice of this store's views, as the child is told."""
     values: dict[str, Any] = {
         "data_dir": str(store.folder),
@@ -98,7 +98,7 @@ def job_of(store: Store, most_s: float = 60.0, **changed: Any) -> PreparationJob
         "recipe": Recipe.of(settings_of(store, threads=1).training),
         "threads": 1,
         "nice": 0,
-        "most_s": most_s,
+        "max_s": max_s,
         "training_taken_at": taken_at(store.folder / TRAINING_LOCK),
     }
     return PreparationJob(**{**values, **changed})
@@ -136,7 +136,7 @@ def test_new_labels_are_prepared_and_nothing_else(store: Store) -> None:
 
 def test_a_slice_ends_in_time_and_the_next_goes_on(store: Store) -> None:
     """With no time at all, one portion is computed all the same, so that slices always come to an end."""
-    done = [prepare(job_of(store, most_s=0.0), store, StandInBackbone("x")) for _ in range(3)]
+    done = [prepare(job_of(store, max_s=0.0), store, StandInBackbone("x")) for _ in range(3)]
     assert all(PORTION_VIEWS <= views < PORTION_VIEWS + 3 for views in done)
     rest = prepare(job_of(store), store, StandInBackbone("x"))
     assert sum(done) + rest == ALL_VIEWS
@@ -201,7 +201,7 @@ def test_a_picture_that_cannot_be_read_is_tried_once(store: Store) -> None:
 
 def test_a_full_cache_is_tried_once(store: Store) -> None:
     """What cannot be stored is not computed minute after minute."""
-    preparer, trainer = preparer_of(store, cache_mb=0)
+    preparer, trainer = preparer_of(store, max_cache_mb=0)
     assert [preparer.run(), preparer.run()] == [True, False]
     assert trainer.children == 1
 

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 class Patience:
     """How long to wait for a camera, seconds: the delays between attempts to reopen it double from first to longest."""
 
-    first_delay_s: float = 0.5
-    longest_delay_s: float = 1.0
+    min_delay_s: float = 0.5
+    max_delay_s: float = 1.0
     stale_s: float = 4.0
     """Without a frame for this long a camera counts as lost, and a call that takes this long hangs."""
 
@@ -90,7 +90,7 @@ class Reading:
 
     def _run(self) -> None:
         """Read until the end or until stopped; after each loss wait longer than after the one before."""
-        delay_s = self._patience.first_delay_s
+        delay_s = self._patience.min_delay_s
         while self._goes_on():
             began = self._monotonic()
             error = self._read_until_lost()
@@ -98,11 +98,11 @@ class Reading:
                 return
             # Only a camera that held out for a while has recovered: one frame per opening is typical of a bad cable.
             if self.alive_at - began >= self._patience.stale_s:
-                delay_s = self._patience.first_delay_s
+                delay_s = self._patience.min_delay_s
             self.is_waiting = True
             self._listener.lost(self, error)
             self._stopping.wait(delay_s)
-            delay_s = min(2 * delay_s, self._patience.longest_delay_s)
+            delay_s = min(2 * delay_s, self._patience.max_delay_s)
 
     def _goes_on(self) -> bool:
         return not self._stopping.is_set() and not self.is_left

@@ -52,11 +52,11 @@ class DeviceProbe:
             sources=sources,
         )
 
-    def settle(self, most_s: float) -> None:
-        """Wait until jtop has answered or said why not, for a caller that reads only once. At most `most_s`."""
+    def settle(self, max_s: float) -> None:
+        """Wait until jtop has answered or said why not, for a caller that reads only once. At most `max_s`."""
         if self._jtop is not None:
             self._jtop.start()
-            self._jtop.wait(most_s)
+            self._jtop.wait(max_s)
 
     def close(self) -> None:
         """End the thread that listens to jtop."""

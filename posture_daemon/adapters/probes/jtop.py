@@ -77,9 +77,9 @@ class JtopReader:
             return f"the service has not answered for {silent:.0f} s"
         return problem or "the service has not answered yet"
 
-    def wait(self, most_s: float) -> None:
-        """Wait until the service has answered or failed for the first time, at most `most_s`."""
-        self._heard.wait(most_s)
+    def wait(self, max_s: float) -> None:
+        """Wait until the service has answered or failed for the first time, at most `max_s`."""
+        self._heard.wait(max_s)
 
     def close(self) -> None:
         """End the thread; one that hangs in the client is left behind, and ends with the process."""

@@ -69,7 +69,7 @@ def _be_modest(parent: int, data: Mapping[str, object]) -> None:
     if os.getppid() != parent:  # it died before the kernel was told, and nobody will send the signal
         sys.exit("the process that asked for this training is gone")
     os.nice(int(str(data["nice"])))
-    most = data.get("memory_most_bytes")
+    most = data.get("max_memory_bytes")
     if most is not None and data.get("strategy") in (None, Strategy.REPLAY.value):
         # Not for torch: CUDA reserves far more than it takes. There only the parent watches what is taken.
         resource.setrlimit(resource.RLIMIT_DATA, (int(str(most)), resource.RLIM_INFINITY))
@@ -118,7 +118,7 @@ def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tupl
 
         trained = train_by_ultralytics(store, incumbent, job)
         return trained.challenger, trained.backbone
-    cache = FeatureCache(store.folder, job.recipe.cache_mb, job.recipe.cache_bits)
+    cache = FeatureCache(store.folder, job.recipe.max_cache_mb, job.recipe.cache_bits)
     backbone = backbone_of(store, incumbent)
     return train(store, incumbent, backbone, cache, job.recipe, Interruption(Path(job.out_dir), backbone.release)), None
 

@@ -123,4 +123,4 @@ def _space(store: Store, settings: Settings) -> CachedSpace | None:
         return None
     inputs = FeatureSpace.of(head, is_base=champion.is_base)
     name = space_name(champion.backbone_sha256, inputs.key, recipe)
-    return FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits).space(name, inputs.width, list)
+    return FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits).space(name, inputs.width, list)

@@ -81,7 +81,7 @@ def cached(store: Store, count: int) -> Path:
     champion, recipe = store.models.champion(), Recipe.of(settings(store.folder).training)
     assert champion is not None
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(champion.head_sha256)), is_base=False)
-    cache = FeatureCache(store.folder, recipe.cache_mb, recipe.cache_bits)
+    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
     space = cache.space(space_name(champion.backbone_sha256, inputs.key, recipe), inputs.width, list)
     space.put([(f"{n:064x}", 0) for n in range(count)], np.ones((count, inputs.width), np.float32))
     return space.path

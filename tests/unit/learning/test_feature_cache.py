@@ -199,7 +199,7 @@ def test_old_spaces_go_first(tmp_path: Path) -> None:
         fill(space_of(tmp_path, name), 5)
         os.utime(space_of(tmp_path, name).path, (1000 - age, 1000 - age))
     space_of(tmp_path, "newest").find(pictures(1), 1)  # written first, and just used
-    space = space_of(tmp_path, most_mb=room)
+    space = space_of(tmp_path, max_mb=room)
     fill(space, 12)
     assert [space_of(tmp_path, name).path.exists() for name in ("newest", "middle", "oldest")] == [True, True, False]
     assert space.has(pictures(12), 1).all()
@@ -209,7 +209,7 @@ def test_old_spaces_go_first(tmp_path: Path) -> None:
 def test_then_pictures_without_a_label_go(tmp_path: Path) -> None:
     """They make room for new ones, and so do views that were put twice."""
     labelled = (*pictures(10)[5:], sha("new"))
-    space = space_of(tmp_path, labelled=labelled, most_mb=10 * RECORD / MB)
+    space = space_of(tmp_path, labelled=labelled, max_mb=10 * RECORD / MB)
     truth = fill(space, 10)
     space.put([(sha("new"), 0)], truth[:1])
     assert space.storing
@@ -220,7 +220,7 @@ def test_then_pictures_without_a_label_go(tmp_path: Path) -> None:
 
 def test_labelled_pictures_that_do_not_fit_are_not_stored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What is there stays, one warning is given, and the vectors are returned as if they had been stored."""
-    space = space_of(tmp_path, labelled=tuple(pictures(20)), most_mb=10 * RECORD / MB)
+    space = space_of(tmp_path, labelled=tuple(pictures(20)), max_mb=10 * RECORD / MB)
     truth = fill(space, 10)
     with caplog.at_level(logging.WARNING):
         for number in range(10, 20):
@@ -234,7 +234,7 @@ def test_labelled_pictures_that_do_not_fit_are_not_stored(tmp_path: Path, caplog
 
 def test_a_cache_of_no_size_stores_nothing(tmp_path: Path) -> None:
     """The setting 0 switches it off."""
-    fill(space_of(tmp_path, most_mb=0), 3)
+    fill(space_of(tmp_path, max_mb=0), 3)
     assert size_of(tmp_path) == 0
 
 
@@ -274,7 +274,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(
     assert "No space left on device" in caplog.text
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", lambda path, *mode: FullDisk(opened(path, *mode)))
-        short = space_of(tmp_path, labelled=tuple(pictures(2)), most_mb=3 * RECORD / MB)
+        short = space_of(tmp_path, labelled=tuple(pictures(2)), max_mb=3 * RECORD / MB)
         short.put([(sha("new"), 0)], truth[:1])  # begins to write anew what has a label
     assert [path.suffix for path in space.path.parent.iterdir()] == [".features"]
     assert space_of(tmp_path).find(pictures(6), 1)[1].sum() == 3

@@ -98,7 +98,7 @@ def loop_of(
         data_dir=store.folder,
         camera=CameraSettings(fps=10),
         posture=PostureSettings(hold_s=3.0),
-        queue=QueueSettings(**{"audit_share": 0.0, "most_per_minute": 1000.0, **queue}),
+        queue=QueueSettings(**{"audit_share": 0.0, "max_per_minute": 1000.0, **queue}),
     )
     router = FrameSampler(settings.queue, Random(0))
     return CaptureLoop(source, model or live(store), router, store, settings, clock=clock or Clock(), wall=wall)
@@ -144,7 +144,7 @@ def test_a_base_keeps_frames_without_a_prediction(store: Store) -> None:
 
 def test_the_queue_keeps_its_limit(store: Store) -> None:
     """After each kept frame the surest ones go, down to the limit of the settings."""
-    loop = run_through(loop_of(store, Source(frames("good", "bad", "away")), live(store, sharpness=0.1), most_frames=2))
+    loop = run_through(loop_of(store, Source(frames("good", "bad", "away")), live(store, sharpness=0.1), max_frames=2))
     assert loop.counts.queued == 3
     assert len(store.queue.waiting()) == 2
 
@@ -388,7 +388,7 @@ def test_what_the_owner_calls_wrong_is_kept_however_sure_the_model_is(store: Sto
     [picture] = frames("good")
     seen = [picture, Frame(picture.image, 1.0, 2), Frame(picture.image, 2.0, 3)]
     clock = Clock()
-    loop = loop_of(store, Source(seen), clock=clock, most_per_minute=0, wall=lambda: now)
+    loop = loop_of(store, Source(seen), clock=clock, max_per_minute=0, wall=lambda: now)
     first = store.wrongs.ask(now)
     loop.step()
     [kept] = store.queue.waiting()

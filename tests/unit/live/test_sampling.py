@@ -19,8 +19,8 @@ SURE, UNSURE = {"good": 0.9, "bad": 0.1}, {"good": 0.55, "bad": 0.45}
 def router(seed: int = 0, **changed: object) -> FrameSampler:
     """No audit and a generous rate, except for what is changed."""
     rates = dict.fromkeys(("uncertain", "disagreement", "novel", "transition", "audit"), 3600.0)
-    settings = {f"{name}_per_hour": rate for name, rate in rates.items()}
-    settings |= {"unsure_below": 0.8, "audit_share": 0.0, "most_per_minute": 1000.0, **changed}
+    settings = {f"max_{name}_per_hour": rate for name, rate in rates.items()}
+    settings |= {"unsure_below": 0.8, "audit_share": 0.0, "max_per_minute": 1000.0, **changed}
     return FrameSampler(QueueSettings(**settings), Random(seed))
 
 
@@ -111,7 +111,7 @@ def test_black_features_are_no_division_by_zero() -> None:
 
 def test_no_more_than_so_many_frames_in_any_minute() -> None:
     """The third within 60 s is refused, however different; a full minute after the first there is room for one again."""
-    one = router(most_per_minute=2)
+    one = router(max_per_minute=2)
     times = [0.0, 30.0, 59.9, 60.0, 89.9, 90.0]
     kept = [offer(one, prediction(UNSURE, direction(15 * n)), at) is not None for n, at in enumerate(times)]
     assert kept == [True, True, False, True, False, True]
@@ -120,7 +120,7 @@ def test_no_more_than_so_many_frames_in_any_minute() -> None:
 
 def test_a_clock_that_is_set_back_does_not_stop_the_queue() -> None:
     """Frames kept in what is now the future do not count against the minute."""
-    one = router(most_per_minute=1)
+    one = router(max_per_minute=1)
     assert offer(one, prediction(UNSURE, direction(0)), 10_000.0) is not None
     assert offer(one, prediction(UNSURE, direction(30)), 100.0) is not None
     assert offer(one, prediction(UNSURE, direction(60)), 101.0) is None
@@ -128,7 +128,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_queue() -> None:
 
 def test_a_frame_that_was_not_stored_may_come_again() -> None:
     """After a full disk the same view is no near-duplicate of anything; the attempt counts against the rate, though."""
-    one = router(most_per_minute=2)
+    one = router(max_per_minute=2)
     assert one.route(prediction(UNSURE), 0.0) is not None
     assert offer(one, prediction(UNSURE), 1.0) is not None
     assert offer(one, prediction(UNSURE, direction(90)), 2.0) is None
@@ -201,7 +201,7 @@ def test_a_frame_like_a_labelled_one_is_refused() -> None:
 
 def test_each_reason_has_a_rate_of_its_own() -> None:
     """When one is used up, a frame may still be kept for another; an hour later there is room again."""
-    one = router(disagreement_per_hour=1, uncertain_per_hour=1)
+    one = router(max_disagreement_per_hour=1, max_uncertain_per_hour=1)
     noticed = Noticed(other=("bad", 0.7))
     reasons = []
     for number, at in enumerate((0.0, 1.0, 2.0, 3601.0)):
@@ -216,7 +216,7 @@ def test_each_reason_has_a_rate_of_its_own() -> None:
 
 def test_what_the_owner_calls_wrong_is_always_kept() -> None:
     """It is most useful, and the line says what was shown; a base shows nothing."""
-    kept = router(most_per_minute=0).wrong(prediction(SURE))
+    kept = router(max_per_minute=0).wrong(prediction(SURE))
     assert kept == Kept(Reason.WRONG, "you said that this was wrong: good at 90%", 1.0)
     assert router().wrong(prediction({})).explanation == "you said that this was wrong: no class"
 

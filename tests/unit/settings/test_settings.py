@@ -56,10 +56,10 @@ class TestLayers:
         file = write(tmp_path / "a.toml", '[camera]\naddress = "file"\nfps = 1\nstale_s = 7\n')
         monkeypatch.setenv("POSTURE_CAMERA__ADDRESS", "environment")
         monkeypatch.setenv("POSTURE_CAMERA__FPS", "2.5")
-        loaded = load_settings(file, {"camera.address": "option", "camera.retry_most_s": None})
+        loaded = load_settings(file, {"camera.address": "option", "camera.max_retry_s": None})
         camera = loaded.settings.camera
-        assert (camera.address, camera.fps, camera.stale_s, camera.retry_most_s) == ("option", 2.5, 7, 1)
-        assert [loaded.sources[f"camera.{name}"] for name in ("address", "fps", "stale_s", "retry_most_s")] == [
+        assert (camera.address, camera.fps, camera.stale_s, camera.max_retry_s) == ("option", 2.5, 7, 1)
+        assert [loaded.sources[f"camera.{name}"] for name in ("address", "fps", "stale_s", "max_retry_s")] == [
             "--camera",
             "POSTURE_CAMERA__FPS",
             str(file),
@@ -197,7 +197,7 @@ class TestRefused:
             ("fps = 3", "there is no setting fps; did you mean camera.fps?"),
             ("[camra]\nfps = 3", "there is no setting camra.fps; did you mean camera.fps?"),
             ("[camera.fps]\nx = 3", "there is no setting camera.fps.x; did you mean camera.fps?"),
-            ("[quux]", "there is no setting quux; `posture-daemon config show` lists all of them."),
+            ("[wyvern]", "there is no setting wyvern; `posture-daemon config show` lists all of them."),
             ("camera = 3", "camera is a section, not a setting; give its settings one by one."),
             ("[[camera]]\nfps = 3", "camera is a section, not a setting; give its settings one by one."),
         ],

@@ -84,7 +84,7 @@ def test_eviction_takes_the_surest_frames_and_never_a_labelled_one(store: Store)
     label(store, discarded, None)
     for at, confidence in ((1.0, 0.7), (2.0, 0.9), (3.0, 0.9), (4.0, None), (5.0, 0.5)):
         add_frame(store, at, confidence=confidence)
-    assert store.queue.evict(most_frames=3, most_bytes=10**9) == 2
+    assert store.queue.evict(max_frames=3, max_bytes=10**9) == 2
     assert [frame.captured_at for frame in store.queue.waiting()] == [1.0, 4.0, 5.0]
     assert store.queue.evict(3, 10**9) == 0
     assert store.queue.evict(0, 10**9) == 3

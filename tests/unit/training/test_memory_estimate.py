@@ -98,5 +98,5 @@ def test_the_trainings_that_ran_out_of_memory_are_counted_back_to_the_last_that_
 
 def test_a_job_survives_json() -> None:
     """As the child reads it."""
-    job = replace(JOB, strategy=Strategy.FINETUNE, memory_most_bytes=5)
+    job = replace(JOB, strategy=Strategy.FINETUNE, max_memory_bytes=5)
     assert TrainingJob.from_json(job.to_json()) == job

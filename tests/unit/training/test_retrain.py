@@ -110,7 +110,7 @@ def test_the_training_process_is_told_all_it_needs(bench: Bench) -> None:
     assert (job.data_dir, job.incumbent_id) == (str(bench.store.folder), bench.champion.id)
     assert (job.threads, job.nice) == (1, bench.settings.training.nice)
     assert Path(job.out_dir).parent == bench.store.folder
-    assert job.memory_most_bytes == bench.settings.limits.memory_most_mb * MB
+    assert job.max_memory_bytes == bench.settings.limits.max_memory_mb * MB
 
 
 def test_a_version_knows_how_it_was_made(bench: Bench) -> None:

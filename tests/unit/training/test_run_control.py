@@ -18,8 +18,8 @@ SETTINGS = Settings(
     data_dir=Path("/nowhere"),
     training=TrainingSettings(timeout_s=100),
     limits=LimitsSettings(
-        start_celsius=72, pause_celsius=80, stop_celsius=88, pause_most_s=60,
-        memory_floor_mb=400, memory_pressure_percent=20, memory_most_mb=1000, power_modes="15W",
+        start_celsius=72, pause_celsius=80, stop_celsius=88, max_pause_s=60,
+        memory_floor_mb=400, memory_pressure_percent=20, max_memory_mb=1000, power_modes="15W",
     ),
 )  # fmt: skip
 
