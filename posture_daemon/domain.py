@@ -58,7 +58,7 @@ class Reason(str, Enum):
     """Shown on request (`guided_capture.py`), so its label was known before the frame was."""
 
 
-LEAST_DOUBT: Mapping[str, float] = {
+MIN_DOUBT: Mapping[str, float] = {
     Reason.WRONG.value: 1.0,
     Reason.NO_CLASSES.value: 1.0,
     Reason.DISAGREEMENT.value: 0.6,

@@ -24,7 +24,7 @@ from posture_daemon.vision.head import BATCH_NORM_EPS, TENSOR_NAMES, Head, softm
 Tensors = dict[str, Floats]
 """Arrays under the names of the fields of `Head`."""
 
-LARGEST_NORM = 10.0
+MAX_NORM = 10.0
 """Ultralytics scales a longer gradient, taken over all tensors together, down to this length."""
 
 BATCH_NORM_MOMENTUM = 0.1
@@ -128,9 +128,9 @@ def _backward(head: Tensors, batch: _Batch, slope: Floats) -> Tensors:
 def _clip(gradients: Tensors) -> None:
     """Shorten all gradients together, in place, as `torch.nn.utils.clip_grad_norm_` does."""
     norm = math.sqrt(sum(float(np.vdot(gradient, gradient)) for gradient in gradients.values()))
-    if norm > LARGEST_NORM:
+    if norm > MAX_NORM:
         for name in gradients:
-            gradients[name] *= np.float32(LARGEST_NORM / norm)
+            gradients[name] *= np.float32(MAX_NORM / norm)
 
 
 def _follow(head: Tensors, batch: _Batch) -> None:

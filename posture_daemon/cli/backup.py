@@ -19,7 +19,7 @@ from posture_daemon.errors import DataFolderError
 if TYPE_CHECKING:
     from posture_daemon.store.backup import Backups
 
-MANY = 1_000_000
+KEEP_ALL = 1_000_000
 """In a folder that is not ours nothing is deleted."""
 
 
@@ -48,7 +48,7 @@ def backup(
         raise DataFolderError(f"There is no database in {settings.data_dir} yet, so there is nothing to back up.")
     store = Store(settings.data_dir)
     try:
-        made = store.back_up(time.time(), settings.schedule.backups if to is None else MANY, to)
+        made = store.back_up(time.time(), settings.schedule.backups if to is None else KEEP_ALL, to)
     finally:
         store.close()
     say(escape(f"{made} holds {check_backup(made)}; its models are beside it in {made.parent / 'models'}"))

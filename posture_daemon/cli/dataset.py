@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from posture_daemon.learning.label_errors import Doubt
     from posture_daemon.reports.curve_in_order import Point
 
-TRUSTWORTHY = 0.85
+MIN_AGREEMENT = 0.85
 """Share of all labels that out-of-sample answers agree with, from which a doubt is more than a guess."""
 
 app = typer.Typer(help="Look at the labelled images.", no_args_is_help=True)
@@ -140,7 +140,7 @@ def _list_doubts(found: Sequence[Doubt], agreement: float) -> None:
     words = f"Your labels of other times agree with {agreement:.0%} of all labels"
     say(
         f"{words}."
-        if agreement >= TRUSTWORTHY
+        if agreement >= MIN_AGREEMENT
         else f"{words}: too few to be trusted, so most of these may well be right."
     )
     say("Look at them one by one: posture-daemon dataset doubts --review")

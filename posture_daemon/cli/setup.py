@@ -134,10 +134,10 @@ class _Steps:
 
     def classes(self, given: str | None) -> list[str] | None:
         """Names, or `None` for those that there are or the usual ones."""
-        from posture_daemon.labelling.guided_capture_plan import USUAL
+        from posture_daemon.labelling.guided_capture_plan import DEFAULT_CLASSES
 
         if given is None and self._begins(SetupStep.CLASSES, "the classes") and self._asks:
-            given = typer.prompt("Your classes, separated by commas", default=",".join(USUAL))
+            given = typer.prompt("Your classes, separated by commas", default=",".join(DEFAULT_CLASSES))
         return None if given is None else given.split(",")
 
     def settings_file(self, address: str, yes: bool) -> None:

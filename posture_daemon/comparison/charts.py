@@ -15,7 +15,7 @@ from posture_daemon.learning.evaluation import Evaluation
 
 ACCENT, PLAIN, INK, FAINT = "#0f766e", "#94a3b8", "#1e293b", "#e2e8f0"
 OURS = "replay"
-MOST_NAMES = 12
+MAX_NAMES = 12
 """Classes from which a matrix is drawn without names and numbers, which would not be legible."""
 
 STYLE = {
@@ -43,7 +43,7 @@ def confusion_chart(evaluation: Evaluation) -> str:
         axes.tick_params(length=0)
         axes.set_xlabel("called")
         axes.set_ylabel("truth")
-        if len(names) > MOST_NAMES:
+        if len(names) > MAX_NAMES:
             axes.set_xticks([])
             axes.set_yticks([])
         else:

@@ -17,7 +17,7 @@ from posture_daemon.errors import DatasetError
 from posture_daemon.settings import QueueSettings
 from posture_daemon.vision import jpeg as pictures
 
-SMALLEST_PX = 16
+MIN_SIDE_PX = 16
 """Shortest side of a picture that can show somebody."""
 
 SHRINKABLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
@@ -36,7 +36,7 @@ def read_as_jpeg(path: Path, settings: QueueSettings) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # large pictures and odd metadata are no news to the owner
             with PillowImage.open(io.BytesIO(data)) as picture:
-                if min(picture.size) < SMALLEST_PX:
+                if min(picture.size) < MIN_SIDE_PX:
                     raise ValueError(f"{picture.width}×{picture.height} pixels show nothing")
                 if _can_be_kept(picture, longest_px):
                     picture.load()  # decodes all of it, so that a cut-off file is noticed

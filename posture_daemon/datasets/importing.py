@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-NAMED = 5
+MAX_FILES_NAMED = 5
 """Files that a report names; the others are counted."""
 
 
@@ -82,8 +82,11 @@ class ImportReport:
 
 def _first(sentences: Sequence[str], what: str) -> list[str]:
     """A few of many, and how many more there are."""
-    more = len(sentences) - NAMED
-    return [*sentences[:NAMED], *([f"… and {more} more {what}; --verbose names them all."] if more > 0 else [])]
+    more = len(sentences) - MAX_FILES_NAMED
+    return [
+        *sentences[:MAX_FILES_NAMED],
+        *([f"… and {more} more {what}; --verbose names them all."] if more > 0 else []),
+    ]
 
 
 def import_folder(

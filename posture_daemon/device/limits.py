@@ -17,7 +17,7 @@ MB = 1_000_000
 TRIP_MARGIN = 5.0
 """°C below a zone's own trip point at which a training ends at the latest."""
 
-LOWEST_TRIP = 60.0
+MIN_TRIP = 60.0
 """°C. Trip points below it are of sensors of the skin or the battery, or nonsense, and are not taken for limits."""
 
 
@@ -63,7 +63,7 @@ def heat(resources: Resources, limits: LimitsSettings) -> Heat:
 def lowered(zone: ThermalZone, limits: LimitsSettings, celsius: float) -> float:
     """A limit as it holds for this zone: all of them move down together where its trip points are lower than ours."""
     trip = zone.lowest_trip
-    if trip is None or trip < LOWEST_TRIP:
+    if trip is None or trip < MIN_TRIP:
         return celsius
     return celsius - max(0.0, limits.stop_celsius - (trip - TRIP_MARGIN))
 

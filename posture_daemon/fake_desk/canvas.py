@@ -22,7 +22,7 @@ Points = NDArray[np.float64]
 
 Colour = tuple[float, float, float] | tuple[int, int, int]
 
-SMALL = 5
+LIGHT_MAP_SHRINK = 5
 """The map of light is this many times smaller than the sensor."""
 
 _FRACTION_BITS = 4
@@ -49,7 +49,7 @@ class Patch:
 class Layer:
     """A picture to lay over the lower rows: `alpha` is `float32 (HEIGHT − top, WIDTH)`, and 1 from row `solid` on.
 
-    `top` is a multiple of `SMALL`; `small_alpha` is `alpha` for the map of light, `(rows, columns, 1)`.
+    `top` is a multiple of `LIGHT_MAP_SHRINK`; `small_alpha` is `alpha` for the map of light, `(rows, columns, 1)`.
     """
 
     image: Image
@@ -62,11 +62,11 @@ class Layer:
 def make_layer(image: Image, mask: NDArray[np.uint8]) -> Layer:
     """Soften the mask (255: opaque) a little and find the rows in which it matters."""
     alpha = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.7), np.float32) / np.float32(255)
-    top = int(np.argmax((alpha > 0).any(axis=1))) // SMALL * SMALL
+    top = int(np.argmax((alpha > 0).any(axis=1))) // LIGHT_MAP_SHRINK * LIGHT_MAP_SHRINK
     alpha = alpha[top:]
     clear = np.flatnonzero((alpha < 1.0).any(axis=1))
     solid = top + (int(clear[-1]) + 1 if len(clear) else 0)
-    small = cv2.resize(alpha, (WIDTH // SMALL, len(alpha) // SMALL), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(alpha, (WIDTH // LIGHT_MAP_SHRINK, len(alpha) // LIGHT_MAP_SHRINK), interpolation=cv2.INTER_AREA)
     return Layer(image, alpha, top, solid, np.asarray(small, np.float32)[:, :, None])
 
 
@@ -89,7 +89,7 @@ class Canvas:
 
     def __post_init__(self) -> None:
         """Start with everything as bright as it was painted."""
-        self.shade = np.ones((HEIGHT // SMALL, WIDTH // SMALL, 3), np.float32)
+        self.shade = np.ones((HEIGHT // LIGHT_MAP_SHRINK, WIDTH // LIGHT_MAP_SHRINK, 3), np.float32)
 
     def copy(self) -> Canvas:
         """Return a canvas on which one can paint on without changing this one."""
@@ -123,12 +123,12 @@ class Canvas:
         self.flat(outline, colour)
         if patch is not None:
             self._lay(outline, patch)
-        self._raise(outline / SMALL, max(1, round(relief / SMALL)), shadow, joint)
+        self._raise(outline / LIGHT_MAP_SHRINK, max(1, round(relief / LIGHT_MAP_SHRINK)), shadow, joint)
 
     def dim(self, centre: Points, radius: tuple[float, float], factor: Colour) -> None:
         """Multiply the light around `centre` `(2,)` by up to `factor` (BGR), softly within `radius` (x, y) pixels."""
-        rx, ry = max(1.0, radius[0] / SMALL), max(1.0, radius[1] / SMALL)
-        cx, cy = centre[0] / SMALL, centre[1] / SMALL
+        rx, ry = max(1.0, radius[0] / LIGHT_MAP_SHRINK), max(1.0, radius[1] / LIGHT_MAP_SHRINK)
+        cx, cy = centre[0] / LIGHT_MAP_SHRINK, centre[1] / LIGHT_MAP_SHRINK
         box = _clip(cx - 2 * rx, cy - 2 * ry, cx + 2 * rx + 1, cy + 2 * ry + 1, self.shade.shape)
         if box is None:
             return
@@ -146,7 +146,7 @@ class Canvas:
         rows = np.ascontiguousarray(self.image[edge])
         self.image[edge] = cv2.blendLinear(rows, layer.image[edge], 1.0 - alpha, alpha)
         self.image[body] = layer.image[body]
-        shade = self.shade[layer.top // SMALL :]
+        shade = self.shade[layer.top // LIGHT_MAP_SHRINK :]
         shade += (1.0 - shade) * layer.small_alpha
 
     def finish(self) -> Image:
@@ -155,9 +155,9 @@ class Canvas:
         if x1 <= x0:
             return self.image
         small = cv2.convertScaleAbs(self.shade[y0:y1, x0:x1], alpha=_UNIT)
-        size = ((x1 - x0) * SMALL, (y1 - y0) * SMALL)
+        size = ((x1 - x0) * LIGHT_MAP_SHRINK, (y1 - y0) * LIGHT_MAP_SHRINK)
         light = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
-        area = self.image[y0 * SMALL : y1 * SMALL, x0 * SMALL : x1 * SMALL]
+        area = self.image[y0 * LIGHT_MAP_SHRINK : y1 * LIGHT_MAP_SHRINK, x0 * LIGHT_MAP_SHRINK : x1 * LIGHT_MAP_SHRINK]
         cv2.multiply(area, light, dst=area, scale=1.0 / _UNIT)
         return self.image
 
@@ -201,7 +201,7 @@ class Canvas:
             region *= cv2.merge([1.0 - shadow * cast] * 3)
         lit = self._lit(hill, radius)
         if joint is not None:
-            _keep(lit, region, joint.place / SMALL - (x0, y0), joint.radius / SMALL)
+            _keep(lit, region, joint.place / LIGHT_MAP_SHRINK - (x0, y0), joint.radius / LIGHT_MAP_SHRINK)
         lit -= region
         _join(region, lit, mask)
         self._touch(box)

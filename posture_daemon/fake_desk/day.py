@@ -22,7 +22,7 @@ DAY_S = 86_400.0
 DAY_TURNS_AT_S = 4 * 3_600.0
 MEAN_VISIT_S = 240.0
 MEAN_BEAT_S = 70.0
-SHORTEST_BEAT_S = 6.0
+MIN_BEAT_S = 6.0
 
 SHARES = {GOOD: 0.40, BAD: 0.30, AWAY: 0.15, STANDING: 0.15}
 """The share of time that each posture gets in the long run."""
@@ -110,7 +110,7 @@ class Day:
         """Walk through the postures of one day, from empty chair to empty chair."""
         home = AWAY if AWAY in self.classes else self.classes[0]
         state = self.classes.index(home)
-        close = end - SHORTEST_BEAT_S * 10
+        close = end - MIN_BEAT_S * 10
         while t < close:
             length = _lognormal(rng, self._mean_visit_s[state])
             stop = min(close, t + length)
@@ -126,13 +126,13 @@ def _cut(rng: np.random.Generator, posture: str, begin: float, end: float) -> It
     while begin < end:
         yield Beat(begin, posture, int(rng.integers(1 << 62)), min(1.0, depth), rng.uniform(1.0, 3.0))
         length = end - begin if posture == AWAY else _lognormal(rng, MEAN_BEAT_S)
-        begin = end if end - begin - length < SHORTEST_BEAT_S else begin + length
+        begin = end if end - begin - length < MIN_BEAT_S else begin + length
         depth += 0.15
 
 
 def _lognormal(rng: np.random.Generator, mean_s: float, spread: float = 1.0) -> float:
     """Draw a duration with a long tail, never shorter than a beat (s)."""
-    return float(SHORTEST_BEAT_S + (mean_s - SHORTEST_BEAT_S) * rng.lognormal(-spread * spread / 2, spread))
+    return float(MIN_BEAT_S + (mean_s - MIN_BEAT_S) * rng.lognormal(-spread * spread / 2, spread))
 
 
 def _transition_matrix(classes: Sequence[str]) -> NDArray[np.float64]:

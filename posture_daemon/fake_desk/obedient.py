@@ -7,7 +7,7 @@ from posture_daemon.errors import CameraError
 from posture_daemon.fake_desk.camera import FakeDeskCamera
 from posture_daemon.fake_desk.day import DAY_S
 
-LIVELY = 40.0
+LIVELY_PACE = 40.0
 """Desk seconds for each second that passes: who is asked to move a little does so every few seconds, not each minute."""
 
 STEP_S = 2.0
@@ -22,7 +22,7 @@ class ObedientDesk:
 
     def __init__(self, camera: FakeDeskCamera, pace: float = 1.0) -> None:
         """`pace` says how much faster than ours the time of whoever asks passes."""
-        self._camera, self._speed = camera, LIVELY * pace
+        self._camera, self._speed = camera, LIVELY_PACE * pace
         self._began = self._at = camera.desk.start
         self._asked: tuple[str | None, float] = (None, self._began)
         self._elapsed_s: float | None = None

@@ -19,10 +19,10 @@ from posture_daemon.store.status_file import stopped_cleanly
 
 log = logging.getLogger(__name__)
 
-SMALL_BYTES = 256_000_000
+MAX_BYTES_AT_EVERY_START = 256_000_000
 """Up to this size it is read at every start: from a slow SD card that takes three seconds."""
 
-AGAIN_S = 7 * 86_400.0
+DYING_DISK_S = 7 * 86_400.0
 """A second damage within so many seconds is a dying disk: nothing is restored without the owner then."""
 
 
@@ -76,7 +76,7 @@ def _damage(path: Path) -> str | None:
             if not path.is_file():
                 return None
             refuse_newer_schema(path)
-            must = size_of(path) <= SMALL_BYTES or not stopped_cleanly(path.parent)
+            must = size_of(path) <= MAX_BYTES_AT_EVERY_START or not stopped_cleanly(path.parent)
             return damage_in(path) if must else None
     except DatabaseDamaged as error:
         return str(error.__cause__ or "it is gone")
@@ -95,7 +95,7 @@ def _lately(folder: Path, now: float) -> bool:
         before = float((folder / RESTORED).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return False
-    return abs(now - before) < AGAIN_S
+    return abs(now - before) < DYING_DISK_S
 
 
 def offer(path: Path, cause: str, backup: BackupFile | None) -> str:

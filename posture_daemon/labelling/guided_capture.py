@@ -34,13 +34,13 @@ FRAME_WAIT_S = 0.1
 PATIENCE_S = 2.0
 """Without a picture for so long, `state.problem` says so."""
 
-LONGEST_STEP_S = 1.0
+MAX_STEP_S = 1.0
 """What one step counts at most, so that a suspended laptop does not skip a pose."""
 
 EVERY_S = 0.4
 """Shortest time between two kept frames."""
 
-LEAST = 6
+MIN_POSE_FRAMES = 6
 """Frames that a pose gives at least, spread in time, even if nothing moves: an empty chair is a class too."""
 
 ALIKE_COSINE = 0.999
@@ -115,13 +115,13 @@ class GuidedCaptureParts:
 
 
 class PoseKeeper:
-    """Which pictures of one pose are kept: a few a second, no two of a class alike, but `LEAST` of them in any case.
+    """Which pictures of one pose are kept: a few a second, no two of a class alike, but `MIN_POSE_FRAMES` of them in any case.
 
     `seen` are the features of the frames of this class that were kept before; those kept here join them.
     """
 
     def __init__(self, seconds: float, seen: list[Floats], duplicate_cosine: float) -> None:
-        self._slot_s, self._seen, self._cosine = seconds / LEAST, seen, duplicate_cosine
+        self._slot_s, self._seen, self._cosine = seconds / MIN_POSE_FRAMES, seen, duplicate_cosine
         self._next_s = 0.0
         self._kept = 0
 
@@ -203,7 +203,7 @@ class GuidedCapture:
         self._sequence, self._frame, self._seen_at = frame.sequence, frame, now
         if self.state.problem is not None:
             self._come_back()
-        return min(max(0.0, now - before), LONGEST_STEP_S) if counts and before is not None else 0.0
+        return min(max(0.0, now - before), MAX_STEP_S) if counts and before is not None else 0.0
 
     def _miss(self, waited_s: float) -> None:
         """Nothing came: say so after a while, and end with a camera that has ended."""

@@ -14,7 +14,7 @@ from posture_daemon.errors import LabelError
 from posture_daemon.labelling.classes import ClassChanges, ClassLine
 from posture_daemon.labelling.session import check_class_name
 
-USUAL = ("good_posture", "bad_posture", "na", "standing")
+DEFAULT_CLASSES = ("good_posture", "bad_posture", "na", "standing")
 """What is taught unless the owner has classes of other names."""
 
 ROUNDS = 2
@@ -68,7 +68,7 @@ def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureCl
     """
     owned = [line.posture_class.name for line in changes.all()]
     if names is None:
-        names = USUAL if set(owned) <= set(USUAL) else owned
+        names = DEFAULT_CLASSES if set(owned) <= set(DEFAULT_CLASSES) else owned
     wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     if not wanted:
         raise LabelError("No class is named; write them like --classes good_posture,bad_posture.")
@@ -95,7 +95,7 @@ def _contrast(changes: ClassChanges, name: str) -> list[str]:
         return []
     by_role = {line.posture_class.role: line.posture_class.name for line in reversed(others)}
     found = next((by_role[role] for role in (Role.GOOD, Role.NEUTRAL, Role.BAD, Role.AWAY) if role in by_role), None)
-    return [found or changes.add(next(usual for usual in USUAL if usual != name)).name]
+    return [found or changes.add(next(usual for usual in DEFAULT_CLASSES if usual != name)).name]
 
 
 def _has_both(line: ClassLine) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posture_daemon.domain import LEAST_DOUBT, Floats, ModelVersion, QueuedFrame, Reason
+from posture_daemon.domain import MIN_DOUBT, Floats, ModelVersion, QueuedFrame, Reason
 from posture_daemon.errors import ModelError
 from posture_daemon.labelling.query_strategy import Question, Waiting, distance_to, doubt_of, questions
 from posture_daemon.learning.feature_space import FeatureSpace
@@ -18,10 +18,10 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head, softmax
 
-NOTHING_LIKE_IT = 0.5
+UNLIKE_DISTANCE = 0.5
 """Distance from which nothing that is labelled looks like a frame: half way to having nothing in common."""
 
-TELLING = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.AUDIT})
+INFORMATIVE_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.AUDIT})
 """Reasons that say more than doubt and distance do."""
 
 
@@ -66,7 +66,7 @@ class NextQuestions:
         seen = np.array([features[frame.id] for frame in frames], np.float32)
         chances = self._chances(seen, champion)
         doubt = _doubt(frames) if chances is None else doubt_of(chances)
-        least = np.array([LEAST_DOUBT.get(frame.reason, 0.0) for frame in frames], np.float32)
+        least = np.array([MIN_DOUBT.get(frame.reason, 0.0) for frame in frames], np.float32)
         guesses = [frame.predicted for frame in frames] if chances is None else _guesses(chances, champion)
         labelled = labelled_pool(self._store, champion.backbone_sha256, seen.shape[1], self._recipe)
         waiting = Waiting(seen, np.maximum(doubt, least), _numbered(guesses), distance_to(labelled.features, seen))
@@ -115,10 +115,10 @@ class NextQuestions:
 
 def why(frame: QueuedFrame, guess: str | None, doubt: float, question: Question) -> str:
     """One line for the owner."""
-    if frame.reason in TELLING:
+    if frame.reason in INFORMATIVE_REASONS:
         return frame.explanation
     said = "the model has no classes yet" if guess is None else _says(guess, doubt)
-    far = question.distance >= NOTHING_LIKE_IT
+    far = question.distance >= UNLIKE_DISTANCE
     return f"{said}, and {'nothing like it' if far else 'little like it'} has been labelled or asked before it"
 
 

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
 
-ALIKE = 0.99
+ALIKE_COSINE = 0.99
 """Cosine from which waiting frames of one guess may share a question. In the first sessions of the real front webcam none of
 480 questions mixed classes; in ten streams of a new person five frames in all had to be picked out."""
 
-MOST_ALIKE = 8
+MAX_QUESTION_FRAMES = 8
 """Frames in one question: what can be looked over at a glance."""
 
 CHUNK = 1024
@@ -106,5 +106,5 @@ def _alike(units: Floats, guess: NDArray[np.intp], free: NDArray[np.bool_], chos
     cosine = units @ units[chosen]
     cosine[~free | (guess != guess[chosen])] = -1
     cosine[chosen] = 2  # itself first, also where features are zeros
-    nearest = np.argsort(-cosine, kind="stable")[:MOST_ALIKE]
-    return [int(row) for row in nearest if cosine[row] >= ALIKE]
+    nearest = np.argsort(-cosine, kind="stable")[:MAX_QUESTION_FRAMES]
+    return [int(row) for row in nearest if cosine[row] >= ALIKE_COSINE]

@@ -19,7 +19,7 @@ UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
 RESERVED_NAMES = frozenset({UNKNOWN, UNCATEGORIZED, DISCARDED, "train", "val", "holdout", "test"})
 """Names that mean something else as a posture or as a folder."""
 
-LONGEST_NAME = 40
+MAX_NAME_LENGTH = 40
 """Characters."""
 
 WRONG_PATIENCE_S, WRONG_STEP_S = 5.0, 0.1
@@ -184,8 +184,8 @@ class Labelling:
 
 def check_class_name(name: str, taken: Iterable[str]) -> None:
     """Raise `LabelError` unless `name` can be a new class, and so also a folder in any file system."""
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise LabelError(f"A class name has 1 to {LONGEST_NAME} characters, not {len(name)}.")
+    if not 1 <= len(name) <= MAX_NAME_LENGTH:
+        raise LabelError(f"A class name has 1 to {MAX_NAME_LENGTH} characters, not {len(name)}.")
     if re.fullmatch(r"[\w-][\w.-]*", name) is None:
         raise LabelError(
             f"The class name {name!r} may only have letters, digits, '_', '-' and '.', and may not start with a dot."

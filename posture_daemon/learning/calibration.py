@@ -12,7 +12,7 @@ from posture_daemon.domain import Floats
 from posture_daemon.learning.evaluation import evaluate
 from posture_daemon.vision.head import softmax
 
-LOWEST, HIGHEST = 0.005, 10.0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.005, 10.0
 
 STEPS = 36
 """Halvings of the range of a factor of 2000: the last one is 1e-10 wide. Not SciPy, which the daemon need not load."""
@@ -30,7 +30,9 @@ def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
     soft = np.full((count, classes), 1 / (count + classes))
     soft[np.arange(count), targets] = (count + 1) / (count + classes)
 
-    return 1 / _bisect(lambda sharpness: _slope(logits.astype(np.float64), soft, sharpness), 1 / HIGHEST, 1 / LOWEST)
+    return 1 / _bisect(
+        lambda sharpness: _slope(logits.astype(np.float64), soft, sharpness), 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
+    )
 
 
 def _slope(logits: NDArray[np.float64], soft: NDArray[np.float64], sharpness: float) -> float:

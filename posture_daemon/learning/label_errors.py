@@ -4,8 +4,8 @@ Each labelled image is asked of a fit that has not learned its time block (`out_
 seen in an image when its probability reaches that class's threshold: the mean of what the images so labelled are given
 for it (the paper's eq. 2). So a class that is seldom sure of itself needs less, and an uncalibrated model does no harm.
 An image whose likeliest confident class is not its label is an off-diagonal count of the paper's confident joint, and its
-label is doubted. Two things are ours: no threshold is above `SURE`, and the other class must also be likelier than the
-label.
+label is doubted. Two things are ours: no threshold is above `SURE_PROBABILITY`, and the other class must also be likelier
+than the label.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from posture_daemon.domain import Floats, Split
 from posture_daemon.learning.out_of_fold import OutOfFold
 
-SURE = 0.9
+SURE_PROBABILITY = 0.9
 """Probability from which a class is confidently seen, however sure it is of itself elsewhere.
 
 Where all images are alike and sure, half of them lie below their mean by next to nothing. On clean real labels a cap of 0.8
@@ -70,6 +70,6 @@ def confident_classes(chances: Floats, labels: NDArray[np.intp]) -> NDArray[np.i
     if not len(labels):
         return labels
     means = [chances[labels == c, c].mean() if (labels == c).any() else np.inf for c in range(chances.shape[1])]
-    thresholds = [min(mean, SURE) if np.isfinite(mean) else mean for mean in means]
+    thresholds = [min(mean, SURE_PROBABILITY) if np.isfinite(mean) else mean for mean in means]
     confident = np.where(chances >= np.array(thresholds), chances, -1.0)
     return np.where(confident.max(axis=1) < 0, -1, confident.argmax(axis=1))

@@ -17,7 +17,7 @@ from posture_daemon.learning.features import space_name
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 
-MOST_KNOWN = 4000
+MAX_KNOWN = 4000
 """The newest labels that are looked at: what bounds memory (4 MB) and time (0.2 s against ten thousand waiting frames)."""
 
 
@@ -30,7 +30,7 @@ class LabelledPool:
 
 
 def labelled_pool(
-    store: Store, backbone_sha256: str, width: int, recipe: Recipe, most: int = MOST_KNOWN
+    store: Store, backbone_sha256: str, width: int, recipe: Recipe, most: int = MAX_KNOWN
 ) -> LabelledPool:
     """The newest labelled frames whose features are at hand, by this backbone of `width` channels, in order of capture."""
     images = store.labels.labelled()[-most:]

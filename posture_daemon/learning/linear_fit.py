@@ -37,7 +37,7 @@ Doubles = NDArray[np.float64]
 PRIOR_IMAGES = 10.0
 """How many labelled images the prior is worth."""
 
-MOST_ITERATIONS = 100
+MAX_ITERATIONS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class FitSpace:
             prior=Linear(prior.weight * self.scale, prior.logits(self.mean)),
         )
         first = np.zeros(len(prior.bias) * (width + 1)) if start is None else start
-        options = {"maxiter": MOST_ITERATIONS}
+        options = {"maxiter": MAX_ITERATIONS}
         solved = minimize(
             problem, first, jac=True, method="L-BFGS-B", options=options, callback=lambda _step: each_step()
         )

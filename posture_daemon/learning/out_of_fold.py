@@ -18,7 +18,7 @@ from posture_daemon.learning.incremental_head import IncrementalHead
 from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.vision.head import softmax
 
-MOST_FOLDS = 5
+MAX_FOLDS = 5
 """Fits at most. Twenty cost four times as much and doubt no better on the real frames (docs/labels.md)."""
 
 
@@ -46,7 +46,7 @@ def out_of_fold(
     lesson: TrainingSet,
     *others: Vectors,
     only: Iterable[int] | None = None,
-    max_folds: int = MOST_FOLDS,
+    max_folds: int = MAX_FOLDS,
     each: Callable[[], None] = lambda: None,
 ) -> OutOfFold:
     """Training images, those of `others` (a holdout: the whole fit has not learned it), or of all these `only` some frames.

@@ -19,10 +19,10 @@ from posture_daemon.store import Store
 
 log = logging.getLogger(__name__)
 
-LEAST_IMAGES = 30
+MIN_IMAGES = 30
 """Holdout images of the champion's classes below which one number is not worth fitting again."""
 
-LEAST_GAIN = 0.005
+MIN_GAIN = 0.005
 """By how much the expected calibration error must fall, on images that were not fitted to: less is noise."""
 
 
@@ -47,7 +47,7 @@ class Recalibrator:
             return None
         images = self._holdout(champion)
         seen = (champion.id, champion.temperature, images)
-        if len(images) < LEAST_IMAGES or seen == self._seen:
+        if len(images) < MIN_IMAGES or seen == self._seen:
             return None
         found = self._refit(champion, images)
         self._seen = seen
@@ -69,14 +69,14 @@ class Recalibrator:
         return [image for image in labelled if image.split is Split.HOLDOUT and image.class_name in known]
 
     def _refit(self, champion: ModelVersion, images: Sequence[LabelledImage]) -> Calibration | None:
-        """The refit if it is worth it: better by `LEAST_GAIN`, as each half of the time blocks judges that of the other."""
+        """The refit if it is worth it: better by `MIN_GAIN`, as each half of the time blocks judges that of the other."""
         found, logits = scores(self._store, champion, images, self._open_backbone, self._recipe)
-        if len(found.images) < LEAST_IMAGES:
+        if len(found.images) < MIN_IMAGES:
             return None
         names, blocks = [c.name for c in champion.classes], [image.block_id for image in found.images]
         errors = calibration(logits, found.truth, names, blocks, champion.temperature)
         before, after = errors["before"], errors["after"]
-        if before is None or after is None or before - after <= LEAST_GAIN:
+        if before is None or after is None or before - after <= MIN_GAIN:
             return None
         temperature = fit_to(logits, found.truth, names)
         number = len(found.images)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
 
-MOST = 20.0
+MAX_SESSION_WEIGHT = 20.0
 """No session is lifted by more than so much."""
 
 
@@ -35,7 +35,7 @@ def image_counts(sessions: Sequence[int], groups: Sequence[int | None]) -> Float
     counts = 1 / np.sqrt(sizes[group])
     _, session, _ = _numbered(sessions)
     masses = np.bincount(session, weights=counts)
-    return np.asarray(counts * np.minimum(masses.max() / masses, MOST)[session], dtype=np.float32)
+    return np.asarray(counts * np.minimum(masses.max() / masses, MAX_SESSION_WEIGHT)[session], dtype=np.float32)
 
 
 def _numbered(names: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:

@@ -10,11 +10,11 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from posture_daemon.domain import LEAST_DOUBT, Floats, Prediction, Reason
+from posture_daemon.domain import MIN_DOUBT, Floats, Prediction, Reason
 from posture_daemon.settings import QueueSettings
-from posture_daemon.vision.novelty import REMEMBERED, NoveltyIndex, novel_below
+from posture_daemon.vision.novelty import MAX_REMEMBERED, NoveltyIndex, novel_below
 
-__all__ = ["REMEMBERED", "FrameSampler", "Kept", "Noticed"]
+__all__ = ["MAX_REMEMBERED", "FrameSampler", "Kept", "Noticed"]
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
 
@@ -36,7 +36,7 @@ class Noticed:
     other: tuple[str, float] | None = None
 
 
-NOTHING = Noticed()
+NOTHING_NOTICED = Noticed()
 
 
 class FrameSampler:
@@ -66,7 +66,7 @@ class FrameSampler:
         self._labelled.replace(pooled)
         self._novel_below = novel_below(pooled, blocks, self._settings.novel_share)
 
-    def route(self, prediction: Prediction, at: float, noticed: Noticed = NOTHING) -> Kept | None:
+    def route(self, prediction: Prediction, at: float, noticed: Noticed = NOTHING_NOTICED) -> Kept | None:
         """Decide about one frame. One to keep counts against the rates; once it is stored, tell `stored`."""
         reasons = list(self._reasons(prediction, noticed))
         if not reasons:
@@ -152,7 +152,7 @@ def _disagreement(said: str, prediction: Prediction, noticed: Noticed, doubt: fl
 
 
 def _kept(reason: Reason, explanation: str, doubt: float) -> Kept:
-    return Kept(reason, explanation, max(doubt, LEAST_DOUBT.get(reason.value, 0.0)))
+    return Kept(reason, explanation, max(doubt, MIN_DOUBT.get(reason.value, 0.0)))
 
 
 def _doubt(chances: Floats) -> float:

@@ -16,7 +16,7 @@ from posture_daemon.errors import PostureError
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.labelled_pool import labelled_pool
 from posture_daemon.learning.linear_layer import Linear
-from posture_daemon.live.sampling import REMEMBERED, FrameSampler
+from posture_daemon.live.sampling import MAX_REMEMBERED, FrameSampler
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head, softmax
@@ -72,7 +72,7 @@ class SamplingContext:
         """Look at what is due, at `now` on a clock that never goes back. Before the frame of this prediction is routed."""
         if prediction.backbone_sha256 != self._backbone:
             self._backbone, self._labels, self._looked_at = prediction.backbone_sha256, None, -np.inf
-            self._router.remember(self._store.queue.recent_pooled(self._backbone, limit=REMEMBERED))
+            self._router.remember(self._store.queue.recent_pooled(self._backbone, limit=MAX_REMEMBERED))
         if (prediction.version_id, self._backbone) != self._champion:
             self._champion = prediction.version_id, self._backbone
             self._second = self._previous(prediction)

@@ -17,14 +17,14 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.queue import CAMERA_SOURCE
 
-MOST = 3
+MAX_SENTENCES = 3
 LOW_RECALL = 0.8
 """Share of a class's holdout images that are right, below which it is worth a sentence."""
-ENOUGH_TIMES = 20
+MIN_TIMED_FRAMES = 20
 """Labelled camera frames of a class from which it is worth asking at what times they were taken."""
-NARROW_H = 4
+MAX_NARROW_HOURS = 4
 """Hours of the day that a class was seen in, up to which it has seen one light only."""
-OFTEN = 5
+MIN_SAME_GUESS = 5
 """Waiting frames with the same guess from which they are worth a sentence."""
 
 
@@ -51,7 +51,7 @@ def advice(store: Store, settings: Settings) -> list[str]:
         *_one_light(store),
         *_waiting(store),
     ]
-    return found[:MOST] or [_smallest(labels)]
+    return found[:MAX_SENTENCES] or [_smallest(labels)]
 
 
 def _classes(store: Store) -> list[PostureClass]:
@@ -116,11 +116,11 @@ def _one_light(store: Store) -> Iterator[str]:
             times.setdefault(origin.class_name, []).append(datetime.fromtimestamp(origin.captured_at))
     for name, seen in sorted(times.items(), key=lambda one: -len(one[1])):
         hours = sorted({time.hour for time in seen})
-        if len(seen) < ENOUGH_TIMES:
+        if len(seen) < MIN_TIMED_FRAMES:
             continue
         if len({time.date() for time in seen}) == 1:
             yield f"Show it '{name}' on another day: all {len(seen)} labelled frames are of one day."
-        elif hours[-1] - hours[0] < NARROW_H:
+        elif hours[-1] - hours[0] < MAX_NARROW_HOURS:
             when = f"between {hours[0]} and {hours[-1] + 1} o'clock"
             yield f"Show it '{name}' at another time of day: all {len(seen)} labelled frames were taken {when}."
 
@@ -129,7 +129,7 @@ def _waiting(store: Store) -> Iterator[str]:
     """What the model asks about most."""
     unsure = [frame.predicted for frame in store.queue.waiting() if frame.reason == Reason.UNCERTAIN.value]
     for name, number in Counter(one for one in unsure if one not in (None, UNKNOWN)).most_common(1):
-        if number >= OFTEN:
+        if number >= MIN_SAME_GUESS:
             yield f"Answer what waits: it is unsure of {len(unsure)} frames, most often ({number}) whether it is '{name}'."
 
 

@@ -16,7 +16,7 @@ from posture_daemon.reports.advice import advice
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 
-MOST_IMBALANCE = 5
+MAX_IMBALANCE = 5
 """The largest class may have so many times the training images of the smallest."""
 
 
@@ -126,7 +126,7 @@ def _class_warnings(classes: Sequence[ClassStats]) -> list[str]:
     sizes = {c.posture_class.name: c.images[Split.TRAIN] for c in classes if c.images[Split.TRAIN]}
     if sizes:
         most, least = max(sizes, key=lambda n: sizes[n]), min(sizes, key=lambda n: sizes[n])
-        if sizes[most] > MOST_IMBALANCE * sizes[least]:
+        if sizes[most] > MAX_IMBALANCE * sizes[least]:
             found.append(f"'{most}' has {sizes[most]} training images, '{least}' only {sizes[least]}")
     for c in classes:
         name, labels = c.posture_class.name, sum(c.images.values())

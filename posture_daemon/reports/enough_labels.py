@@ -2,8 +2,8 @@
 
 In this order:
 
-1. Fewer than `LEAST_IMAGES` holdout images or `LEAST_BLOCKS` holdout blocks, fewer than two training blocks a class, or a 95 %
-   interval of top-1 wider than `WIDEST`: too few to tell.
+1. Fewer than `MIN_IMAGES` holdout images or `MIN_BLOCKS` holdout blocks, fewer than two training blocks a class, or a 95 %
+   interval of top-1 wider than `MAX_INTERVAL`: too few to tell.
 2. Less than a point is left to win: enough.
 3. The curve rises, measured (the last third of the labels brought a point or more) or foreseen (as many labels again would
    bring a point or more): more labels would help, first of the class whose recall rises most. But when the measured rise is
@@ -28,10 +28,10 @@ from scipy.optimize import nnls
 
 from posture_daemon.reports.learning_curve import Curve, CurvePoint
 
-LEAST_IMAGES, LEAST_BLOCKS = 20, 2
-WIDEST = 0.25
+MIN_IMAGES, MIN_BLOCKS = 20, 2
+MAX_INTERVAL = 0.25
 GOOD_TOP1 = 0.9
-POINT = 0.01
+ONE_POINT = 0.01
 EXPONENTS = np.linspace(0.1, 2.0, 20)
 
 
@@ -90,11 +90,11 @@ def _last_stretch(steps: Sequence[CurvePoint]) -> tuple[CurvePoint, CurvePoint]:
 
 def _answer(curve: Curve, gained: float, foreseen: float) -> Sufficiency:
     images, (low, high) = sum(curve.held_out.values()), curve.likely
-    few_blocks = curve.blocks < LEAST_BLOCKS or curve.training_blocks < 2 * len(curve.held_out)
-    if images < LEAST_IMAGES or few_blocks or high - low > WIDEST:
+    few_blocks = curve.blocks < MIN_BLOCKS or curve.training_blocks < 2 * len(curve.held_out)
+    if images < MIN_IMAGES or few_blocks or high - low > MAX_INTERVAL:
         return Sufficiency.TOO_FEW
     begin, end = _last_stretch(curve.steps)
-    point = max(POINT, 1 / images) - 1e-9  # one image of 24 is one, however the difference is rounded
+    point = max(ONE_POINT, 1 / images) - 1e-9  # one image of 24 is one, however the difference is rounded
     if 1 - end.top1 < point:
         return Sufficiency.ENOUGH
     if gained >= point:
@@ -115,10 +115,10 @@ def _sentence(curve: Curve, answer: Sufficiency, foreseen: float) -> str:
     if answer is Sufficiency.UNSURE:
         return f"Hard to tell: {brought}, but it matters as much which ones they are; label some more and ask again."
     if answer is Sufficiency.MORE:
-        more = f", and as many again as there are would bring about {points(foreseen)}" if foreseen >= POINT else ""
+        more = f", and as many again as there are would bring about {points(foreseen)}" if foreseen >= ONE_POINT else ""
         return f"More labels of {_rising(begin, end)} would help: {brought}{more}."
     if answer is Sufficiency.ENOUGH:
-        why = "next to nothing is left to win" if 1 - end.top1 < POINT else brought
+        why = "next to nothing is left to win" if 1 - end.top1 < ONE_POINT else brought
         return f"Enough for this room: {why}; show it another day instead."
     return (
         f"More of the same would not help: {brought}, and it stays at {end.top1:.2f}; show it another day, and look at "
@@ -130,7 +130,7 @@ def _rising(begin: CurvePoint, end: CurvePoint) -> str:
     """The class whose recall rose most over the last stretch, if any rose by a point, else the one of the lowest recall."""
     rises = {name: recall - begin.recalls.get(name, 0.0) for name, recall in end.recalls.items()}
     most = max(rises, key=lambda name: rises[name])
-    return most if rises[most] >= POINT else min(end.recalls, key=lambda name: end.recalls[name])
+    return most if rises[most] >= ONE_POINT else min(end.recalls, key=lambda name: end.recalls[name])
 
 
 def _holdout(curve: Curve) -> str:

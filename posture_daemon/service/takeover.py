@@ -19,7 +19,7 @@ from posture_daemon.store.database import FILE_NAME as DATABASE
 from posture_daemon.store.files import sync_folder
 from posture_daemon.store.status_file import running_pid
 
-ALONG = ("models", "checkpoints", "label.token")
+MOVED_TOO = ("models", "checkpoints", "label.token")
 
 
 def has_data(folder: Path) -> bool:
@@ -38,11 +38,11 @@ def take_over(source: Path, target: Path, owner: tuple[int, int] | None) -> None
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.mkdir(mode=0o700)
-        for name in (name for name in ALONG if (source / name).exists()):
+        for name in (name for name in MOVED_TOO if (source / name).exists()):
             _copy(source / name, partial / name)
         _copy_database(source / DATABASE, partial / DATABASE)
         give_to(partial, owner)
-        for name in (*ALONG, DATABASE):
+        for name in (*MOVED_TOO, DATABASE):
             if (partial / name).exists() and not (target / name).exists():
                 os.rename(partial / name, target / name)
         shutil.rmtree(partial)

@@ -18,7 +18,7 @@ from posture_daemon.store.schema import BlockRow, FrameRow
 
 CAMERA_SOURCE = "camera"
 
-FEW = 500
+MAX_BY_NUMBER = 500
 """Frames that are asked for by number; with more it is quicker to read all of a backbone."""
 
 
@@ -81,7 +81,7 @@ class Queue:
         """Pooled features that were kept with these frames, of those that were seen by this backbone."""
         wanted = set(frame_ids)
         query = _features_of(backbone_sha256)
-        if len(wanted) <= FEW:
+        if len(wanted) <= MAX_BY_NUMBER:
             query = query.where(FrameRow.id.in_(wanted))
         with self._database.read() as session:
             rows = session.execute(query).all()

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from posture_daemon.errors import DatabaseDamaged, DataFolderError
 
-LEAST_FREE_BYTES = 1_000_000
+MIN_FREE_BYTES = 1_000_000
 """Less than this and an unexplained failure to write is a full disk."""
 
 
@@ -44,7 +44,7 @@ def _explain(cause: str, path: Path) -> str:
         "disk is full": "cannot grow because the disk is full; free some space",
         "locked": "has been busy for more than 10 s; see which other program writes to it, or try again",
     }
-    if cause == "disk I/O error" and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+    if cause == "disk I/O error" and shutil.disk_usage(path.parent).free < MIN_FREE_BYTES:
         cause = "disk is full"  # no room for the shared memory of the WAL
     advice = next((text for word, text in known.items() if word in cause), f"reports '{cause}'")
     return f"The database {path} {advice}."

@@ -11,7 +11,7 @@ from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Decision, Verdict
 from posture_daemon.settings import ScheduleSettings, Settings, TrainingSettings
 
-MOST_BACK_OFF = 6
+MAX_DOUBLINGS = 6
 """Doublings of the cool-down after trainings that ran out of memory: at most 64 times."""
 
 
@@ -88,7 +88,7 @@ def _classes(facts: TrainingFacts, settings: TrainingSettings) -> Verdict:
 
 
 def _cooldown(facts: TrainingFacts, schedule: ScheduleSettings) -> Verdict:
-    since, least = facts.seconds_since_training, schedule.cooldown_s * 2 ** min(facts.hopeless, MOST_BACK_OFF)
+    since, least = facts.seconds_since_training, schedule.cooldown_s * 2 ** min(facts.hopeless, MAX_DOUBLINGS)
     if since is None:
         return Verdict("cool-down", True, "never trained before")
     why = f", longer after {facts.hopeless} that ran out of memory" if facts.hopeless else ""

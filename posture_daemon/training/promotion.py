@@ -14,7 +14,7 @@ from posture_daemon.domain import Decision, Verdict
 from posture_daemon.learning.evaluation import Answers
 from posture_daemon.settings import PromotionSettings
 
-ADVISED = 3
+MAX_CLASSES_ADVISED = 3
 """Most classes that the advice about labels names."""
 
 
@@ -112,7 +112,7 @@ def _advice(answers: Answers, knows: Sequence[str], settings: PromotionSettings)
     scarce = sorted((n for n in knows if images[n] < settings.min_class_images), key=lambda name: images[name])
     if not scarce:
         return "labels of another day or hour, of any class, would tell more"
-    named = ", ".join(f"'{name}' ({images[name] or 'none'} held out)" for name in scarce[:ADVISED])
+    named = ", ".join(f"'{name}' ({images[name] or 'none'} held out)" for name in scarce[:MAX_CLASSES_ADVISED])
     return f"labels of another day or hour would tell more, first of {named}"
 
 

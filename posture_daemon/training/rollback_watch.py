@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 Ask = Callable[[ModelVersion, Sequence[LabelledImage]], Mapping[int, Said]]
 """What a version says of labelled images, by frame; see `learning.reexamine.say`."""
 
-COLLAPSE = 0.3
+MIN_UNSURE_RISE = 0.3
 """Rise of the share of unsure frames from which it is worth a word."""
 
-LEAST_FRAMES = 1000
+MIN_FRAMES = 1000
 """Live frames of either model below which their confidence is not compared: at ten a second, less than two minutes."""
 
 
@@ -69,11 +69,11 @@ def conclude(seen: Evidence, settings: WatchSettings) -> tuple[Conclusion, str]:
 
 def collapse(before: Sequence[int], after: Sequence[int], unsure_below: float) -> str | None:
     """A sentence when the share of unsure live frames has risen by far; the tallies are frames per bucket of confidence."""
-    if min(sum(before), sum(after)) < LEAST_FRAMES:
+    if min(sum(before), sum(after)) < MIN_FRAMES:
         return None
     limit = round(unsure_below * BUCKETS)
     shares = [sum(tally[:limit]) / sum(tally) for tally in (before, after)]
-    if shares[1] - shares[0] < COLLAPSE:
+    if shares[1] - shares[0] < MIN_UNSURE_RISE:
         return None
     return f"it is unsure of {shares[1]:.0%} of the frames, the one before was of {shares[0]:.0%}"
 

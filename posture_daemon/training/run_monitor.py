@@ -16,7 +16,7 @@ from posture_daemon.training.run_control import RunControl, RunReading
 
 log = logging.getLogger(__name__)
 
-MOST_INTERRUPTIONS = 50
+MAX_INTERRUPTIONS = 50
 """Pauses and ends that the record of a run keeps; a run that has more is telling nothing new."""
 
 
@@ -76,7 +76,7 @@ class RunMonitor:
     def _tell(self, said: Instruction) -> None:
         words = {Order.RUN: "goes on", Order.PAUSE: "pauses", Order.END: "ends"}[said.order]
         log.info("training run %d %s: %s", self.run_id, words, said.reason)
-        if len(self._interruptions) < MOST_INTERRUPTIONS:
+        if len(self._interruptions) < MAX_INTERRUPTIONS:
             self._interruptions.append({"at": self._clock(), "order": said.order.value, "reason": said.reason})
         try:
             self._store.runs.note(self.run_id, f"paused: {said.reason}" if said.order is Order.PAUSE else said.reason)

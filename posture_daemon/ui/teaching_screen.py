@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from posture_daemon.domain import Image, Outcome, TrainingRun
-from posture_daemon.labelling.guided_capture import LEAST, GuidedCaptureState, Phase
+from posture_daemon.labelling.guided_capture import MIN_POSE_FRAMES, GuidedCaptureState, Phase
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 
@@ -93,7 +93,7 @@ def closing_words(state: GuidedCaptureState) -> Iterator[str]:
         yield state.problem
     total = sum(state.frames.values())
     yield f"{total} frames are kept with their labels: {_counts(state.frames)}."
-    few = [name for name, count in state.frames.items() if count < LEAST and state.run is not None]
+    few = [name for name, count in state.frames.items() if count < MIN_POSE_FRAMES and state.run is not None]
     if few:
         yield f"Of {', '.join(few)} there is hardly a frame: does the camera hang?"
     if state.run is None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from posture_daemon.domain import UNKNOWN, Image, QueuedFrame, Role
 from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling.session import LONGEST_NAME, Labelling, LabellingProgress
+from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling, LabellingProgress
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 from posture_daemon.vision import jpeg as pictures
@@ -132,7 +132,7 @@ class TerminalSession:
             if key in BACKSPACE and typed:
                 typed = typed[:-1]
                 self._console.out("\b \b", end="")
-            elif key.isprintable() and len(typed) < LONGEST_NAME:
+            elif key.isprintable() and len(typed) < MAX_NAME_LENGTH:
                 typed += key
                 self._console.out(key, end="", highlight=False)
         self._console.print()

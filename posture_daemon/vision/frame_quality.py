@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Image
 
-DARK, LIGHT = 40, 48
-"""A picture is black when its brightest hundredth is below `DARK` (0 to 255), and then until it reaches `LIGHT`."""
+DARK_BELOW, LIGHT_FROM = 40, 48
+"""A picture is black when its brightest hundredth is below `DARK_BELOW` (0 to 255), and then until it reaches `LIGHT_FROM`."""
 
-LEAST_SPREAD = 12
+MIN_SPREAD = 12
 """A picture is blank when, in each channel, its brightest and darkest hundredth lie closer than this (0 to 255)."""
 
-SAMPLED = 60
+SAMPLED_ROWS = 60
 """About as many rows, and at most twice as many columns, are looked at."""
 
-LONGEST_REOPENING_S = 600.0
+MAX_REOPENING_S = 600.0
 
 
 class FrameQuality(str, Enum):
@@ -64,16 +64,16 @@ class FrameQualityMonitor:
         """Whether to open the camera anew, which helps one that hangs; while it stays blind, ever more rarely."""
         if self._unusable_since is None or now - self._unusable_since < self._reopen_after_s:
             return False
-        self._reopen_after_s += min(self._reopen_after_s, LONGEST_REOPENING_S)
+        self._reopen_after_s += min(self._reopen_after_s, MAX_REOPENING_S)
         return True
 
     def _judge(self, image: Image) -> FrameQuality:
         if image.ndim != 3 or image.size == 0:
             return FrameQuality.CLEAR  # no picture as a camera gives it; whoever wants to use it will say so
         darkest, brightest = _hundredths(image)
-        if brightest.max() < (LIGHT if self._sight is FrameQuality.BLACK else DARK):
+        if brightest.max() < (LIGHT_FROM if self._sight is FrameQuality.BLACK else DARK_BELOW):
             return FrameQuality.BLACK
-        if (brightest - darkest).max() < LEAST_SPREAD:
+        if (brightest - darkest).max() < MIN_SPREAD:
             return FrameQuality.BLANK
         return FrameQuality.FROZEN if not self._repeats and self._is_the_one_before(image) else FrameQuality.CLEAR
 
@@ -95,4 +95,4 @@ def _hundredths(image: Image) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
 
 def _sample(image: Image) -> Image:
     """Every n-th row and column."""
-    return image[:: max(1, image.shape[0] // SAMPLED), :: max(1, image.shape[1] // (2 * SAMPLED))]
+    return image[:: max(1, image.shape[0] // SAMPLED_ROWS), :: max(1, image.shape[1] // (2 * SAMPLED_ROWS))]

@@ -20,7 +20,7 @@ from posture_daemon.domain import Image
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
 from tests.fakes.servers import MjpegServer, RtspServer
 
-SHORTEST_S, LONGEST_S = 3.0, 8.0
+MIN_LOSS_S, MAX_LOSS_S = 3.0, 8.0
 """How long a failure lasts."""
 
 Took = tuple[float, float]
@@ -54,7 +54,7 @@ def rounds(name: str, url: str, fail: Callable[[], None], mend: Callable[[], Non
     took = []
     for number in range(count):
         time.sleep(1.0)
-        took.append(once(reader, fail, mend, SHORTEST_S + (LONGEST_S - SHORTEST_S) * number / count))
+        took.append(once(reader, fail, mend, MIN_LOSS_S + (MAX_LOSS_S - MIN_LOSS_S) * number / count))
     reader.stop(5.0)
     cells = [f"{median(values):.1f} ({max(values):.1f})" for values in zip(*took, strict=True)]
     print(f"| {name} | {cells[0]} | {cells[1]} |", flush=True)  # noqa: T201

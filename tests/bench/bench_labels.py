@@ -49,7 +49,7 @@ from tests.bench.bench_training import class_files, side_people  # noqa: E402
 NAMES = ("bad_posture", "good_posture")
 POOL, VIEWS, SIZE = 8, 4, 224
 BLOCK, HOLDOUT_EVERY = 20, 5
-FIRST, BATCH, ENOUGH, MOST_LABELS = 8, 8, 0.99, 640
+FIRST, BATCH, ENOUGH, MAX_LABELS = 8, 8, 0.99, 640
 ROUNDS, A_ROUND = 3, 4
 SPACING_S = 10.0
 
@@ -161,7 +161,7 @@ def ours(model: Callable[[Labels], Linear] = Labels.fit, *, grouped: bool = True
 
 
 def enough_labels(frames: Frames, choose: Choose, seed: int, first: int = FIRST, batch: int = BATCH) -> tuple[int, int]:
-    """Keys, and labelled frames, from which top-1 on the held-out blocks is `ENOUGH`; `MOST_LABELS` when it never is."""
+    """Keys, and labelled frames, from which top-1 on the held-out blocks is `ENOUGH`; `MAX_LABELS` when it never is."""
     pool, test = np.flatnonzero(~frames.held_out), frames.held_out
     labels = Labels(frames, None, np.random.default_rng(seed), [])
     asked = at_random(labels, pool, first)
@@ -171,8 +171,8 @@ def enough_labels(frames: Frames, choose: Choose, seed: int, first: int = FIRST,
         free = np.setdiff1d(pool, labels.rows)
         if top1(labels.fit(), frames, test) >= ENOUGH:
             return labels.keys, len(labels.rows)
-        if labels.keys >= MOST_LABELS or not len(free):
-            return MOST_LABELS, len(labels.rows)
+        if labels.keys >= MAX_LABELS or not len(free):
+            return MAX_LABELS, len(labels.rows)
         asked = choose(labels, free, batch)
 
 

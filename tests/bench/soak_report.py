@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 WINDOW_S = 600.0
-MOST_GROWTH, LEAST_FPS = 0.02, 9.5
+MAX_GROWTH, MIN_FPS = 0.02, 9.5
 MB = 1e6
 
 
@@ -101,9 +101,9 @@ def report(samples: Sequence[Sample], warm_up_s: float) -> int:
     grown = {name: Growth.of(after, name, window_s) for name in (*MEMORY, "handles", "threads")}
     fps = (after[-1].frames - after[0].frames) / (after[-1].seconds - after[0].seconds)
     good = (
-        grown["anonymous"].share <= MOST_GROWTH
+        grown["anonymous"].share <= MAX_GROWTH
         and all(grown[name].last <= grown[name].first for name in ("handles", "threads"))
-        and fps >= LEAST_FPS
+        and fps >= MIN_FPS
     )
     lines = [*_heading(samples, after, warm_up_s), *_growth(after, grown), *_flow(after, fps)]
     lines.append("all bars are met" if good else "A BAR IS MISSED")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
-MOST_TOLD = 5
+MAX_TOLD = 5
 """Complaints of one phase and fault that are printed; the table has their number."""
 
 
@@ -47,7 +47,7 @@ class Ledger:
     def complaints(self) -> list[str]:
         """Everything that went wrong, in words."""
         return [
-            f"{phase}, {fault}: {odd}" for (phase, fault), count in self.counts.items() for odd in count.odd[:MOST_TOLD]
+            f"{phase}, {fault}: {odd}" for (phase, fault), count in self.counts.items() for odd in count.odd[:MAX_TOLD]
         ]
 
     @property

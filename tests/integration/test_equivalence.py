@@ -33,7 +33,7 @@ RATE, MOMENTUM, DECAY = 0.002, 0.9, 0.05
 SETTINGS = {"batch": BATCH, "nbs": BATCH, "lrf": 1.0, "momentum": MOMENTUM, "weight_decay": DECAY}
 OPTIMIZERS: dict[str, type[AdamW] | type[Sgd]] = {"AdamW": AdamW, "SGD": Sgd}
 
-LARGEST_DIFFERENCE = 1e-4
+MAX_DIFFERENCE = 1e-4
 
 STARTER_HEAD = Head.from_bytes((STARTER / "head.safetensors").read_bytes())
 
@@ -120,7 +120,7 @@ def assert_same_steps(
     backbone: OnnxBackbone,
     optimizer: str,
     rate: float = RATE,
-    limit: float = LARGEST_DIFFERENCE,
+    limit: float = MAX_DIFFERENCE,
 ) -> None:
     """Every tensor, after every step; and every loss."""
     heads, losses = ours(reference, backbone, OPTIMIZERS[optimizer](rate, momentum=MOMENTUM, decay=DECAY))
@@ -149,7 +149,7 @@ def test_a_long_gradient_is_clipped_as_ultralytics_does(
     reference = ultralytics_trains(tmp_path / "sure.pt", mislabelled, 160, "SGD")
     backbone = OnnxBackbone(STARTER / "backbone.onnx")
     assert_same_steps(reference, backbone, "SGD")
-    monkeypatch.setattr(gradient, "LARGEST_NORM", np.inf)
+    monkeypatch.setattr(gradient, "MAX_NORM", np.inf)
     unclipped, _ = ours(reference, backbone, Sgd(RATE, momentum=MOMENTUM, decay=DECAY))
     assert max(differences(unclipped[0], reference.heads[1], reference.heads[0]).values()) > 0.1
 

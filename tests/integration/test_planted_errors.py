@@ -14,7 +14,7 @@ import pytest
 
 from posture_daemon.bootstrap.models import import_model, open_store
 from posture_daemon.bootstrap.reports import lesson
-from posture_daemon.cli.dataset import TRUSTWORTHY
+from posture_daemon.cli.dataset import MIN_AGREEMENT
 from posture_daemon.datasets import import_folder
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.label_errors import doubtful_labels
@@ -108,4 +108,4 @@ def test_where_the_labels_cannot_vouch_for_each_other_the_list_says_so(example: 
     asked = out_of_fold(example, example.holdout)
     agreement = np.mean([a == image.class_name for a, image in zip(asked.called, asked.images, strict=True)])
     assert recall >= 0.25
-    assert agreement < TRUSTWORTHY
+    assert agreement < MIN_AGREEMENT

@@ -560,4 +560,4 @@ def test_commands_that_do_not_label_load_no_web_server() -> None:
 def test_the_largest_answer_fits() -> None:
     """A thousand frames with long numbers are below the limit of a body."""
     frames = [[10**12 + number, 1_772_438_400.123456] for number in range(1000)]
-    assert len(json.dumps({"key": "k" * 64, "frames": frames, "class": "x" * 40})) < guard.LARGEST_BODY
+    assert len(json.dumps({"key": "k" * 64, "frames": frames, "class": "x" * 40})) < guard.MAX_BODY_BYTES

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from posture_daemon.adapters.cameras.camera_health import CameraState, Diary
-from posture_daemon.adapters.cameras.reader_thread import USUAL, Patience, Reading
+from posture_daemon.adapters.cameras.reader_thread import DEFAULT_PATIENCE, Patience, Reading
 from posture_daemon.domain import Frame
 from posture_daemon.ports import Camera
 from posture_daemon.vision.frame_quality import FrameQuality, FrameQualityMonitor
@@ -25,7 +25,7 @@ __all__ = ["CameraState", "LatestFrame", "Patience"]
 
 log = logging.getLogger(__name__)
 
-MOST_LEFT = 4
+MAX_HUNG_THREADS = 4
 """So many threads may hang in a call at a time: each keeps its buffers, and perhaps the device, until the call returns."""
 
 
@@ -35,7 +35,7 @@ class LatestFrame:
     def __init__(
         self,
         camera: Camera,
-        patience: Patience = USUAL,
+        patience: Patience = DEFAULT_PATIENCE,
         *,
         eye: Callable[[], FrameQualityMonitor] | None = None,
         another: Callable[[], Camera] | None = None,
@@ -146,7 +146,7 @@ class LatestFrame:
             self._leave(reading, self._another)
 
     def _leave(self, reading: Reading, another: Callable[[], Camera]) -> None:
-        if len(self._left) < MOST_LEFT:
+        if len(self._left) < MAX_HUNG_THREADS:
             reading.is_left = True
             self._left.append(reading)
             self._reading = self._read(another())

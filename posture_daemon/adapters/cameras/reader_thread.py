@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a camera, seconds: the delays between attempts to reopen it double from first to longest."""
+    """How long to wait for a camera, seconds: the delays between attempts to reopen it double from least to most."""
 
     min_delay_s: float = 0.5
     max_delay_s: float = 1.0
@@ -27,7 +27,7 @@ class Patience:
     """Without a frame for this long a camera counts as lost, and a call that takes this long hangs."""
 
 
-USUAL = Patience()
+DEFAULT_PATIENCE = Patience()
 
 
 class Listener(Protocol):

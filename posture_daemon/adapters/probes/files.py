@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-MOST_BYTES = 1 << 16
+MAX_BYTES = 1 << 16
 
 
 def read_text(path: Path) -> str | None:
@@ -19,7 +19,7 @@ def read_text(path: Path) -> str | None:
     except OSError:
         return None
     try:
-        return os.read(descriptor, MOST_BYTES).decode(errors="replace").strip(" \t\r\n\0")
+        return os.read(descriptor, MAX_BYTES).decode(errors="replace").strip(" \t\r\n\0")
     except OSError:
         return None
     finally:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 FRESH_S = 3.0
 """A snapshot that is older says nothing about now."""
 
-PAUSE_FIRST_S, PAUSE_MOST_S = 5.0, 300.0
+MIN_PAUSE_S, MAX_PAUSE_S = 5.0, 300.0
 """Between two attempts to reach the service, doubled after each in vain."""
 
 CLOSE_S = 1.0
@@ -45,7 +45,7 @@ class JtopReader:
     def __init__(
         self,
         open_client: Callable[[], Any] | None = None,
-        pause_first_s: float = PAUSE_FIRST_S,
+        pause_first_s: float = MIN_PAUSE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open, self._pause_first_s, self._clock = open_client or _open_client, pause_first_s, clock
@@ -124,9 +124,9 @@ class JtopReader:
         self._heard.set()
 
 
-def pause_s(failures: int, first_s: float = PAUSE_FIRST_S) -> float:
+def pause_s(failures: int, first_s: float = MIN_PAUSE_S) -> float:
     """Seconds to wait after so many failures in a row."""
-    return min(first_s * 2.0 ** min(failures - 1, 30), PAUSE_MOST_S)
+    return min(first_s * 2.0 ** min(failures - 1, 30), MAX_PAUSE_S)
 
 
 def snapshot_of(client: Any, heard_at: float) -> JtopSnapshot:

@@ -9,7 +9,7 @@ from threading import Lock
 
 from posture_daemon.adapters.probes.files import read_text
 
-LEAST_TICKS = 20
+MIN_TICKS = 20
 """Ticks of all cores together between two looks at the load; fewer say nothing, and the last answer is given again."""
 
 
@@ -69,7 +69,7 @@ class CpuLoad:
                 self._last = seen
                 return None
             idle, total = seen[0] - self._last[0], seen[1] - self._last[1]
-            if total >= LEAST_TICKS:
+            if total >= MIN_TICKS:
                 self._last, self._percent = seen, min(100.0, max(0.0, 100 * (1 - idle / total)))
             return self._percent
 

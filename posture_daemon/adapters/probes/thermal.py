@@ -8,7 +8,7 @@ from pathlib import Path
 from posture_daemon.adapters.probes.files import find, read_int, read_text
 from posture_daemon.device.resources import ThermalZone
 
-LOWEST_PLAUSIBLE, HIGHEST_PLAUSIBLE = -40.0, 150.0
+MIN_PLAUSIBLE, MAX_PLAUSIBLE = -40.0, 150.0
 """°C. Outside lie the -256 of sensors that are off, and what drivers say that have nothing to say."""
 
 
@@ -26,7 +26,7 @@ def plausible(value: float | None, divisor: float = 1) -> float | None:
     if value is None:
         return None
     celsius = value / divisor
-    return celsius if LOWEST_PLAUSIBLE < celsius < HIGHEST_PLAUSIBLE else None
+    return celsius if MIN_PLAUSIBLE < celsius < MAX_PLAUSIBLE else None
 
 
 def _trips(zone: Path) -> dict[str, float]:

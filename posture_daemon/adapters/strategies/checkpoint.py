@@ -23,7 +23,7 @@ FILE = "checkpoint.pt"
 FORMAT = 1
 """Part of what a checkpoint belongs to: raise it when the meaning of an entry changes."""
 
-DAMAGED = (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError)
+DAMAGE_ERRORS = (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError)
 
 
 class CheckpointKeeper:
@@ -47,7 +47,7 @@ class CheckpointKeeper:
             return {}
         try:
             state = _read(self._path)
-        except DAMAGED as error:
+        except DAMAGE_ERRORS as error:
             self._say(f"the checkpoint is damaged and not used ({type(error).__name__}); the training begins anew")
             return {}
         if state.get("belongs_to") != self._belongs_to:

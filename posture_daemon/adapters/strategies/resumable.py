@@ -17,7 +17,7 @@ from ultralytics.utils.torch_utils import strip_optimizer
 
 from posture_daemon.adapters.strategies.checkpoint import random_state, set_random_state
 
-NO_MORE_RETRIES = 3
+MAX_RETRIES = 3
 """As many as ultralytics makes by itself when memory runs out, each with half the batch."""
 
 
@@ -107,7 +107,7 @@ class ResumableTrainer(ClassificationTrainer):  # type: ignore[misc, unused-igno
         super()._model_train()
         self._batch = len(self.train_loader) * self.epoch - 1
         if self.epoch == self.start_epoch:
-            self._oom_retries = NO_MORE_RETRIES  # whoever started this makes the next training smaller, and says so
+            self._oom_retries = MAX_RETRIES  # whoever started this makes the next training smaller, and says so
         if self._found:
             self._go_on(self._found)
             self._found.clear()

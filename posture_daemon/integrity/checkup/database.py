@@ -21,7 +21,7 @@ from posture_daemon.store.sqlite_errors import damaged, user_errors
 
 MB = 1_000_000
 HOUR_S = 3600.0
-LATE = 3
+LATE_AFTER_PAUSES = 3
 """So many times the pause between two backups is too long."""
 
 
@@ -65,7 +65,7 @@ def backups(store: Store, settings: Settings, now: float) -> Iterator[Finding]:
     good = [backup for backup in found if is_good(backup.path)]
     bad = few([backup.path.name for backup in found if backup not in good])
     newest = max((backup.made_at for backup in good), default=None)
-    wanted_s = LATE * schedule.backup_every_h * HOUR_S or float("inf")
+    wanted_s = LATE_AFTER_PAUSES * schedule.backup_every_h * HOUR_S or float("inf")
 
     def make() -> str:
         return f"made the backup {store.back_up(now, schedule.backups)}"

@@ -22,10 +22,10 @@ from posture_daemon.training import precompute as prepare
 from posture_daemon.training import retrain
 from posture_daemon.vision.head import Head
 
-OTHERS = 0o077
+OTHERS_MODE = 0o077
 """What group and everybody else may do."""
 
-OLD_S = 86_400.0
+MIN_LEFTOVER_AGE_S = 86_400.0
 """What was written within a day may still be in use."""
 
 LEFTOVERS = (
@@ -44,12 +44,12 @@ LEFTOVERS = (
 def access(folder: Path) -> Iterator[Finding]:
     """Pictures of somebody at home are for nobody else."""
     entries = [folder, *sorted(path for path in folder.rglob("*") if not path.is_symlink())]
-    opened = [path for path in entries if _mode(path) & OTHERS]
+    opened = [path for path in entries if _mode(path) & OTHERS_MODE]
 
     def close() -> str:
         for path in opened:
             with contextlib.suppress(FileNotFoundError):
-                path.chmod(_mode(path) & ~OTHERS)
+                path.chmod(_mode(path) & ~OTHERS_MODE)
         return f"made private: {few([path.name for path in opened])}"
 
     if opened:
@@ -69,7 +69,7 @@ def _mode(path: Path) -> int:
 
 def leftovers(folder: Path, now: float) -> Iterator[Finding]:
     """Of processes that were killed, at least a day ago."""
-    found = [path for pattern in LEFTOVERS for path in folder.glob(pattern) if _age(path, now) > OLD_S]
+    found = [path for pattern in LEFTOVERS for path in folder.glob(pattern) if _age(path, now) > MIN_LEFTOVER_AGE_S]
 
     def delete() -> str:
         for path in found:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from posture_daemon import __version__
 from posture_daemon.domain import Role
 from posture_daemon.errors import LabelError, PostureError
-from posture_daemon.labelling.session import LONGEST_NAME, Labelling
+from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web import teach
@@ -27,16 +27,14 @@ from posture_daemon.ui.web.session import LabelPageSession, Reply
 from posture_daemon.ui.web.teach import Classroom
 
 HERE = Path(__file__).parent
-MOST_GROUPS, MOST_FRAMES = 100, 1000
-LARGEST_ID = 2**63 - 1
+MAX_GROUPS, MAX_FRAMES = 100, 1000
+MAX_ID = 2**63 - 1
 PICTURE_CACHE = "private, max-age=86400, immutable"
 """A frame's picture never changes; but the browser must not keep it for ever either."""
 
 router = APIRouter()
 Key = Annotated[str, Field(min_length=8, max_length=64)]
-Ids = Annotated[
-    list[tuple[Annotated[int, Field(ge=0, le=LARGEST_ID)], float]], Field(min_length=1, max_length=MOST_FRAMES)
-]
+Ids = Annotated[list[tuple[Annotated[int, Field(ge=0, le=MAX_ID)], float]], Field(min_length=1, max_length=MAX_FRAMES)]
 
 
 class Change(BaseModel):
@@ -101,7 +99,7 @@ def create_app(
 def page(request: Request) -> HTMLResponse:
     """The page itself; its questions it asks for."""
     template = request.app.state.templates.get_template("page.html")
-    words = {"state": _session(request).state(), "longest_name": LONGEST_NAME, "version": __version__}
+    words = {"state": _session(request).state(), "longest_name": MAX_NAME_LENGTH, "version": __version__}
     words["incidents"] = _session(request).incidents()
     words["teaches"] = request.app.state.classroom is not None
     return HTMLResponse(template.render(roles=[role.value for role in Role], **words))
@@ -114,13 +112,13 @@ def state(request: Request) -> Reply:
 
 
 @router.get("/api/groups")
-def groups(request: Request, limit: Annotated[int, Query(ge=1, le=MOST_GROUPS)] = 20) -> Reply:
+def groups(request: Request, limit: Annotated[int, Query(ge=1, le=MAX_GROUPS)] = 20) -> Reply:
     """The next questions."""
     return _session(request).groups(limit)
 
 
 @router.get("/picture/{frame_id}")
-def picture(request: Request, frame_id: Annotated[int, InPath(ge=0, le=LARGEST_ID)], at: float) -> Response:
+def picture(request: Request, frame_id: Annotated[int, InPath(ge=0, le=MAX_ID)], at: float) -> Response:
     """A frame as JPEG."""
     try:
         jpeg = _session(request).picture(frame_id, at)

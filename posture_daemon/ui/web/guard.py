@@ -25,7 +25,7 @@ from posture_daemon.ui.web.link import is_loopback
 COOKIE = "posture_label"
 COOKIE_S = 365 * 86_400
 HEADER = "x-posture-daemon"
-LARGEST_BODY = 100_000
+MAX_BODY_BYTES = 100_000
 """Bytes; an answer to a thousand frames has about 30,000."""
 
 HEADERS = {
@@ -99,7 +99,7 @@ def _is_from_the_page(request: Request, host: str) -> bool:
 
 def _is_small(request: Request) -> bool:
     length = request.headers.get("content-length", "")
-    return length.isdecimal() and int(length) <= LARGEST_BODY
+    return length.isdecimal() and int(length) <= MAX_BODY_BYTES
 
 
 def _refused(request: Request, status: int, words: str) -> Response:

@@ -23,7 +23,7 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.status_file import camera_trouble
 
-REMEMBERED = 1000
+MAX_REMEMBERED = 1000
 """Replies, and steps for undo. What is forgotten is still in the store: an answered frame is not answered again."""
 
 CLASS_KEYS = "123456789abcefghijklmoprtvwy"
@@ -56,7 +56,7 @@ class LabelPageSession:
         self._replies: OrderedDict[str, Reply] = OrderedDict()
         self._skips: list[list[int]] = []  # that undo would take back
         self._skipped: set[int] = set()
-        self._steps: deque[tuple[int, ...]] = deque(maxlen=REMEMBERED)
+        self._steps: deque[tuple[int, ...]] = deque(maxlen=MAX_REMEMBERED)
 
     def state(self) -> Reply:
         """Classes in the order of their keys, numbers of frames, labels until the next training, and a camera's trouble."""
@@ -178,7 +178,7 @@ class LabelPageSession:
 
     def _remember(self, key: str, reply: Reply) -> Reply:
         self._replies[key] = reply
-        while len(self._replies) > REMEMBERED:
+        while len(self._replies) > MAX_REMEMBERED:
             self._replies.popitem(last=False)
         return reply
 

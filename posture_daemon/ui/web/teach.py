@@ -20,7 +20,7 @@ from posture_daemon.vision.jpeg import encode_jpeg
 OpenTeaching = Callable[[Sequence[str] | None], AbstractContextManager[GuidedCapture]]
 """Opens a teaching of these classes, `None` for the owner's own; see `bootstrap_teaching.open_teaching`."""
 
-LONGEST_SIDE_PX, QUALITY = 640, 80
+MAX_SIDE_PX, QUALITY = 640, 80
 
 router = APIRouter()
 
@@ -65,7 +65,7 @@ class Classroom:
     def picture(self) -> bytes | None:
         """The newest picture as JPEG; `None` before there is one."""
         image = None if self._teaching is None else self._teaching.picture()
-        return None if image is None else encode_jpeg(image, LONGEST_SIDE_PX, QUALITY)
+        return None if image is None else encode_jpeg(image, MAX_SIDE_PX, QUALITY)
 
     def _running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()

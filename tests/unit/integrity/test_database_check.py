@@ -186,6 +186,6 @@ def test_a_large_database_is_read_after_every_stop_that_was_no_clean_one(
     check_database(settings(folder), NOON)
     assert len(looked) == 1
     assert stopped_cleanly(folder) is clean
-    monkeypatch.setattr(startup, "SMALL_BYTES", 1)
+    monkeypatch.setattr(startup, "MAX_BYTES_AT_EVERY_START", 1)
     check_database(settings(folder), NOON)
     assert len(looked) == (1 if clean else 2)

@@ -16,8 +16,24 @@ import pytest
 from posture_daemon.domain import Frame, Image, Outcome, PostureClass, Role, Split, TrainingRun
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.classes import ClassChanges
-from posture_daemon.labelling.guided_capture import EVERY_S, LEAST, GuidedCapture, GuidedCaptureParts, Phase, PoseKeeper
-from posture_daemon.labelling.guided_capture_plan import READY_S, ROUNDS, SECONDS, USUAL, WALK_S, Ask, choose, plan
+from posture_daemon.labelling.guided_capture import (
+    EVERY_S,
+    MIN_POSE_FRAMES,
+    GuidedCapture,
+    GuidedCaptureParts,
+    Phase,
+    PoseKeeper,
+)
+from posture_daemon.labelling.guided_capture_plan import (
+    DEFAULT_CLASSES,
+    READY_S,
+    ROUNDS,
+    SECONDS,
+    WALK_S,
+    Ask,
+    choose,
+    plan,
+)
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
 from posture_daemon.settings import LabelSettings, Settings
 from posture_daemon.store import Store
@@ -163,7 +179,7 @@ def test_frames_are_labelled_by_what_was_asked_and_kept_with_their_features(clas
     labelled = classroom.store.labels.labelled()
     counts = classroom.store.labels.counts()
     assert {name: sum(splits.values()) for name, splits in counts.items()} == teaching.state.frames
-    assert all(count >= 2 * LEAST for count in teaching.state.frames.values())
+    assert all(count >= 2 * MIN_POSE_FRAMES for count in teaching.state.frames.values())
     first = classroom.store.queue.get(labelled[0].frame_id)
     assert first.reason == "taught"
     assert "Sit well" in first.explanation
@@ -305,7 +321,7 @@ def test_a_suspended_computer_skips_no_pose(classroom: Classroom) -> None:
 
 
 def test_who_does_not_move_gives_a_few_frames_spread_in_time(classroom: Classroom) -> None:
-    """All are near-duplicates, but an empty chair is a class too: `LEAST` of each pose, over all of it."""
+    """All are near-duplicates, but an empty chair is a class too: `MIN_POSE_FRAMES` of each pose, over all of it."""
     still = {name: coloured_frame(name, 1) for name in COLOURS}
     count = 0
 
@@ -320,10 +336,10 @@ def test_who_does_not_move_gives_a_few_frames_spread_in_time(classroom: Classroo
     classroom.source.picture = draw
     teaching = classroom.begin()
     classroom.finish(teaching)
-    assert teaching.state.frames == {"good": 2 * LEAST, "away": 2 * LEAST}
+    assert teaching.state.frames == {"good": 2 * MIN_POSE_FRAMES, "away": 2 * MIN_POSE_FRAMES}
     ids = [image.frame_id for image in classroom.store.labels.labelled()]
-    times = [classroom.store.queue.get(one).captured_at for one in ids[:LEAST]]
-    assert np.diff(times).min() > SECONDS / LEAST / 2
+    times = [classroom.store.queue.get(one).captured_at for one in ids[:MIN_POSE_FRAMES]]
+    assert np.diff(times).min() > SECONDS / MIN_POSE_FRAMES / 2
     assert times[-1] - times[0] > SECONDS * 0.7
 
 
@@ -339,7 +355,7 @@ def test_a_camera_that_hangs_gives_each_picture_once(classroom: Classroom) -> No
 def test_the_keeper_keeps_a_few_a_second_and_nothing_alike() -> None:
     """What differs is kept at its pace; what was seen in another round is refused, until too little is kept."""
     east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
-    keeper = PoseKeeper(6.0 * LEAST, [east], 0.99)
+    keeper = PoseKeeper(6.0 * MIN_POSE_FRAMES, [east], 0.99)
     assert keeper.due(0.0)
     assert not keeper.wants(0.0, east)
     assert keeper.wants(0.0, north)
@@ -381,7 +397,7 @@ def test_the_usual_lesson_leaves_time_for_the_training() -> None:
     """Four classes take less than 90 s of the two minutes."""
     usual = [
         PostureClass(name, role)
-        for name, role in zip(USUAL, (Role.GOOD, Role.BAD, Role.AWAY, Role.NEUTRAL), strict=True)
+        for name, role in zip(DEFAULT_CLASSES, (Role.GOOD, Role.BAD, Role.AWAY, Role.NEUTRAL), strict=True)
     ]
     assert sum(ask.ready_s + ask.seconds for ask in plan(usual)) < 90
 
@@ -390,7 +406,7 @@ def test_without_names_the_usual_four_are_taught(changes: ClassChanges) -> None:
     """They are created with their roles, also beside some of them."""
     changes.add("na")
     chosen = choose(changes, None)
-    assert names(chosen) == list(USUAL)
+    assert names(chosen) == list(DEFAULT_CLASSES)
     assert [one.role for one in chosen] == [Role.GOOD, Role.BAD, Role.AWAY, Role.NEUTRAL]
 
 

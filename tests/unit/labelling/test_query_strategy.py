@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import Floats
-from posture_daemon.labelling.query_strategy import MOST_ALIKE, Waiting, distance_to, doubt_of, questions
+from posture_daemon.labelling.query_strategy import MAX_QUESTION_FRAMES, Waiting, distance_to, doubt_of, questions
 
 
 def directions(*degrees: float) -> Floats:
@@ -64,8 +64,8 @@ def test_alike_frames_of_one_guess_share_a_question() -> None:
 
 def test_a_question_is_bounded() -> None:
     """More alike frames than can be looked over make several questions."""
-    asked = questions(waiting(directions(*[0.0] * (MOST_ALIKE + 3)), [0.5] * (MOST_ALIKE + 3)), 9)
-    assert [len(one.rows) for one in asked] == [MOST_ALIKE, 3]
+    asked = questions(waiting(directions(*[0.0] * (MAX_QUESTION_FRAMES + 3)), [0.5] * (MAX_QUESTION_FRAMES + 3)), 9)
+    assert [len(one.rows) for one in asked] == [MAX_QUESTION_FRAMES, 3]
 
 
 @pytest.mark.parametrize("features", [np.zeros((3, 2), np.float32), np.ones((3, 2), np.float32)])

@@ -7,7 +7,7 @@ import pytest
 
 from posture_daemon.domain import ModelVersion, NewFrame, PostureClass, Reason, Role, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling.session import LONGEST_NAME, RESERVED_NAMES, Labelling, LabellingProgress
+from posture_daemon.labelling.session import MAX_NAME_LENGTH, RESERVED_NAMES, Labelling, LabellingProgress
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.vision import jpeg as pictures
@@ -170,14 +170,14 @@ def test_a_new_class_gets_the_role_given_or_the_one_its_name_suggests(labelling:
     assert labelling.add_class("slouch_ok", Role.NEUTRAL).role is Role.NEUTRAL
 
 
-@pytest.mark.parametrize("name", ["a", "A-1_b.c", "schräg", "x" * LONGEST_NAME])
+@pytest.mark.parametrize("name", ["a", "A-1_b.c", "schräg", "x" * MAX_NAME_LENGTH])
 def test_class_names_of_letters_digits_and_three_signs_are_taken(labelling: Labelling, name: str) -> None:
     """Letters of any language will do."""
     assert labelling.add_class(name).name == name
 
 
 @pytest.mark.parametrize(
-    "name", ["", "x" * (LONGEST_NAME + 1), ".hidden", "..", "a/b", "a\\b", "two words", "a\n", "GOOD", "Unknown"]
+    "name", ["", "x" * (MAX_NAME_LENGTH + 1), ".hidden", "..", "a/b", "a\\b", "two words", "a\n", "GOOD", "Unknown"]
 )
 def test_other_class_names_are_refused_in_one_sentence(labelling: Labelling, name: str) -> None:
     """Too long, no folder name, reserved, or taken but for capitals."""

@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.learning.augmentation import augmented_view, view_rng
-from posture_daemon.learning.calibration import HIGHEST, LOWEST, calibration, fit_temperature
+from posture_daemon.learning.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, calibration, fit_temperature
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.feature_space import FeatureSpace, pooled_head
 from posture_daemon.learning.linear_fit import fit
@@ -154,15 +154,15 @@ def test_a_small_holdout_without_an_error_does_not_make_every_frame_look_sure(co
     targets = np.arange(count) % 2
     logits = np.where(np.arange(2) == targets[:, None], 1.0, -1.0).astype(np.float32)
     temperature = fit_temperature(logits, targets)
-    assert temperature > 1.5 * LOWEST
+    assert temperature > 1.5 * MIN_TEMPERATURE
     assert softmax(logits, temperature).max() < (count + 1) / (count + 2) + 0.01
 
 
 def test_a_temperature_has_bounds() -> None:
     """Logits that are a thousand times too large, or say nothing, do not lead to infinity."""
     logits, targets = answers(1000.0, 200)
-    assert fit_temperature(logits, targets) == pytest.approx(HIGHEST, rel=0.01)
-    assert LOWEST <= fit_temperature(np.zeros((5, 2), np.float32), np.zeros(5, np.intp)) <= HIGHEST
+    assert fit_temperature(logits, targets) == pytest.approx(MAX_TEMPERATURE, rel=0.01)
+    assert MIN_TEMPERATURE <= fit_temperature(np.zeros((5, 2), np.float32), np.zeros(5, np.intp)) <= MAX_TEMPERATURE
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -178,7 +178,7 @@ def test_the_temperature_is_that_of_a_general_optimiser(seed: int) -> None:
     def loss(log_temperature: float) -> float:
         return float(-(soft * log_softmax(logits / np.exp(log_temperature), axis=1)).sum() / count)
 
-    bounds = (np.log(LOWEST), np.log(HIGHEST))
+    bounds = (np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE))
     best = np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-7}).x)
     assert fit_temperature(logits.astype(np.float32), targets) == pytest.approx(best, rel=1e-4)
 

@@ -13,7 +13,7 @@ import pytest
 
 from posture_daemon.domain import Calibration, ModelVersion, Split
 from posture_daemon.learning.feature_space import pooled_head
-from posture_daemon.learning.recalibrate import LEAST_GAIN, Recalibrator
+from posture_daemon.learning.recalibrate import MIN_GAIN, Recalibrator
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from tests.builders import CHANNELS, add_version, coloured_jpeg, ensure_classes, make_store, new_frame
@@ -150,7 +150,7 @@ def test_one_time_block_cannot_judge_itself(bench: Bench) -> None:
 def test_a_gain_that_is_noise_is_not_taken(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error must fall by more than the least gain; here by exactly so much, and by a little more."""
     bench.hold_out(6)
-    told = {"before": LEAST_GAIN, "after": 0.0, "images": 48}
+    told = {"before": MIN_GAIN, "after": 0.0, "images": 48}
     monkeypatch.setattr("posture_daemon.learning.recalibrate.calibration", lambda *_: told)
     assert bench.recalibrator.check() is None
     told["before"] += 0.001

@@ -9,7 +9,7 @@ import pytest
 
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.linear_layer import POOLED, Linear
-from posture_daemon.learning.sample_weights import MOST, image_counts
+from posture_daemon.learning.sample_weights import MAX_SESSION_WEIGHT, image_counts
 from tests.builders import add_frame, ensure_classes, label, make_store
 
 
@@ -27,7 +27,7 @@ def test_each_session_weighs_as_much_as_the_largest() -> None:
 
 def test_a_single_label_never_counts_for_more_than_the_limit() -> None:
     """A slip of the finger must not weigh like a day."""
-    assert image_counts([1] * 1000 + [2], [None] * 1001)[-1] == pytest.approx(MOST)
+    assert image_counts([1] * 1000 + [2], [None] * 1001)[-1] == pytest.approx(MAX_SESSION_WEIGHT)
 
 
 def test_alike_frames_of_one_key_count_as_their_root() -> None:

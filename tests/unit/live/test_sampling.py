@@ -223,7 +223,7 @@ def test_what_the_owner_calls_wrong_is_always_kept() -> None:
 
 def test_more_frames_than_can_be_remembered_forget_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory is a ring."""
-    monkeypatch.setattr(nearness, "REMEMBERED", 2)
+    monkeypatch.setattr(nearness, "MAX_REMEMBERED", 2)
     near = nearness.NoveltyIndex()
     near.replace([np.array(direction(d), np.float16) for d in (0, 40, 80)])
     assert near.nearest(np.array(direction(80), np.float32)) == pytest.approx(1, abs=1e-3)

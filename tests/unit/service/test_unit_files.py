@@ -15,7 +15,7 @@ from posture_daemon.service.code import Code, shipped
 SYSTEMD = Path(__file__).resolve().parents[3] / "systemd"
 UNIT = SYSTEMD / "posture-daemon.service"
 DROP_INS = sorted((SYSTEMD / "drop-ins").glob("*.conf"))
-EXPOSURE_MOST = 30
+MAX_EXPOSURE = 30
 """Tenths, as `--threshold` takes them."""
 
 NEWER_THAN_249 = (
@@ -61,7 +61,7 @@ def test_systemd_finds_nothing_wrong(variant: str, analyze: str, tmp_path: Path)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_little_of_the_system_is_exposed_to_it(variant: str, analyze: str, tmp_path: Path) -> None:
     """3.0 at most, with any drop-in too."""
-    options = ["security", "--offline=true", f"--threshold={EXPOSURE_MOST}", "--no-pager"]
+    options = ["security", "--offline=true", f"--threshold={MAX_EXPOSURE}", "--no-pager"]
     if "--offline" not in subprocess.run([analyze, "--help"], capture_output=True, text=True, check=True).stdout:
         pytest.skip("this systemd-analyze (before 250) cannot look at a unit that is not loaded")
     unit = written(tmp_path, VARIANTS[variant])

@@ -15,7 +15,7 @@ from posture_daemon.live.confidence_histogram import ConfidenceTally
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.settings.recipe import Recipe
-from posture_daemon.training.rollback_watch import LEAST_FRAMES, Conclusion, Evidence, RollbackWatch, collapse, conclude
+from posture_daemon.training.rollback_watch import MIN_FRAMES, Conclusion, Evidence, RollbackWatch, collapse, conclude
 from tests.builders import CHANNELS, add_champion, add_version, label_block, make_store, prediction, random_head
 from tests.fakes.backbone import StandInBackbone
 
@@ -211,10 +211,10 @@ def test_switched_off_it_does_nothing(owner: Owner) -> None:
 
 def test_unsure_frames_alone_are_told_and_change_nothing(owner: Owner) -> None:
     """The owner may just sit elsewhere. Tallies add up in the database."""
-    sure, unsure = [0] * 9 + [LEAST_FRAMES], [0, LEAST_FRAMES // 2] + [0] * 8
+    sure, unsure = [0] * 9 + [MIN_FRAMES], [0, MIN_FRAMES // 2] + [0] * 8
     owner.store.confidences.add({owner.old.id: sure, owner.new.id: unsure})
     owner.store.confidences.add({owner.new.id: unsure})
-    assert owner.store.confidences.of(owner.new.id) == (0, LEAST_FRAMES, *[0] * 8)
+    assert owner.store.confidences.of(owner.new.id) == (0, MIN_FRAMES, *[0] * 8)
     assert owner.check() is None
     noted = owner.store.watches.current()
     assert noted is not None

@@ -11,7 +11,7 @@ import pytest
 
 from posture_daemon.domain import Image
 from posture_daemon.fake_desk import FakeDesk
-from posture_daemon.vision.frame_quality import DARK, LIGHT, FrameQuality, FrameQualityMonitor
+from posture_daemon.vision.frame_quality import DARK_BELOW, LIGHT_FROM, FrameQuality, FrameQualityMonitor
 
 RNG = np.random.default_rng(0)
 
@@ -43,11 +43,11 @@ def test_a_lamp_in_a_dark_room_is_something_to_see() -> None:
 
 def test_light_around_the_limit_does_not_flicker() -> None:
     """A dark picture has to become clearly lighter before it counts as seen again."""
-    eye, between = FrameQualityMonitor(), noisy((DARK + LIGHT) / 2, noise=0.5, spread=1.0)
+    eye, between = FrameQualityMonitor(), noisy((DARK_BELOW + LIGHT_FROM) / 2, noise=0.5, spread=1.0)
     assert eye.look(between, 0.0) is FrameQuality.CLEAR
-    assert eye.look(noisy(DARK - 5, noise=0.5), 1.0) is FrameQuality.BLACK
+    assert eye.look(noisy(DARK_BELOW - 5, noise=0.5), 1.0) is FrameQuality.BLACK
     assert eye.look(between, 2.0) is FrameQuality.BLACK
-    assert eye.look(noisy(LIGHT + 10, noise=0.5, spread=1.0), 3.0) is FrameQuality.CLEAR
+    assert eye.look(noisy(LIGHT_FROM + 10, noise=0.5, spread=1.0), 3.0) is FrameQuality.CLEAR
 
 
 @pytest.mark.parametrize("colour", [(0, 135, 0), (128, 128, 128), (255, 255, 255), (30, 20, 160)])

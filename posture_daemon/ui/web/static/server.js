@@ -4,7 +4,7 @@ const HEADERS = { "content-type": "application/json", "x-posture-daemon": "label
 const PREFIX = "posture-answer:";
 const PATIENCE_MS = 15000;
 const RETRY_FIRST_MS = 300;
-const RETRY_MOST_MS = 3000;
+const MAX_RETRY_MS = 3000;
 
 /** The server understood and said no, in words. */
 export class Refused extends Error {}
@@ -124,7 +124,7 @@ export class Outbox {
     this.isAway = true;
     this.hears.away(error.message, this.#items.length);
     this.#timer = setTimeout(() => this.flush(), this.#pause);
-    this.#pause = Math.min(2 * this.#pause, RETRY_MOST_MS);
+    this.#pause = Math.min(2 * this.#pause, MAX_RETRY_MS);
     return false;
   }
 
