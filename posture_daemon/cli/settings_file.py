@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-import tempfile
 from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Table
 
 from posture_daemon.errors import SettingsError
 from posture_daemon.settings import values_in
@@ -20,47 +23,39 @@ def set_text(file: Path, key: str, value: str) -> bool:
     The file is replaced in one step, and only by one that reads as the old one with this key changed. Raises `SettingsError`
     when it cannot be read or written, or is written in a way that cannot be changed safely.
     """
-    before = values_in(file) if file.exists() else {}
-    if before.get(key) == value:
+    if file.exists() and values_in(file).get(key) == value:
         return False
     try:
-        text = file.read_text(encoding="utf-8") if file.exists() else HEADER
-        changed = _changed(text, key, value)
-        if _values_of(changed) != {**before, key: value}:
-            raise SettingsError(f"{file}: {key} cannot be changed safely; write {key} = {json.dumps(value)} by hand.")
+        text = (
+            file.read_bytes().decode() if file.exists() else HEADER
+        )  # read_text would change the line ends of Windows
         mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
-        write_durably(file, changed.encode())
+        write_durably(file, _changed(text, key, value).encode())
         file.chmod(mode)
+    except TOMLKitError:
+        raise SettingsError(
+            f"{file}: {key} cannot be changed safely; write {key} = {json.dumps(value)} by hand."
+        ) from None
     except OSError as error:
         raise SettingsError(f"{file}: cannot be written: {error.strerror}.") from None
     return True
 
 
 def _changed(text: str, key: str, value: str) -> str:
-    """The text with one line more, or one line changed; a comment behind the old value stays."""
+    """The text with one line more, or one line changed. Raises `TOMLKitError` unless it says the same but for that."""
     section, _, leaf = key.partition(".")
-    line = f"{leaf} = {json.dumps(value, ensure_ascii=False)}"
-    header = re.search(rf"^[ \t]*\[[ \t]*{section}[ \t]*\][^\n]*\n?", text, re.MULTILINE)
-    if header is None:
-        return f"{text.rstrip()}\n\n[{section}]\n{line}\n"
-    following = re.search(r"^[ \t]*\[", text[header.end() :], re.MULTILINE)
-    end = header.end() + following.start() if following else len(text)
-    table = text[header.end() : end]
-    pattern = rf"^([ \t]*){leaf}[ \t]*=[ \t]*(\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*'|[^#\n\"']*?)([ \t]*(?:#[^\n]*)?)$"
-    found = re.search(pattern, table, re.MULTILINE)
-    if found is None:
-        lead = text[: header.end()]
-        return f"{lead}{'' if lead.endswith(chr(10)) else chr(10)}{line}\n{text[header.end() :]}"
-    table = f"{table[: found.start()]}{found[1]}{line}{found[3]}{table[found.end() :]}"
-    return text[: header.end()] + table + text[end:]
-
-
-def _values_of(text: str) -> dict[str, object] | None:
-    """What the text says; `None` when it is no valid file of settings."""
-    with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        try:
-            return values_in(Path(file.name))
-        except SettingsError:
-            return None
+    if section not in tomlkit.parse(text):
+        text = f"{text.rstrip()}\n\n[{section}]".lstrip()
+    document = tomlkit.parse(text if text.endswith("\n") else f"{text}\n")
+    wanted = document.unwrap()
+    wanted[section][leaf] = value
+    table: Any = document[section]
+    if isinstance(table, Table) and leaf not in table:
+        # At the top, not at the end as tomlkit would: a comment there is about the next table.
+        table.value.body.insert(0, (tomlkit.key(leaf), tomlkit.item(value)))
+    else:
+        table[leaf] = value
+    changed = tomlkit.dumps(document)
+    if tomlkit.parse(changed).unwrap() != wanted:
+        raise TOMLKitError
+    return changed
