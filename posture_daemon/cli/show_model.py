@@ -12,6 +12,7 @@ from posture_daemon.cli.show import clock, share
 from posture_daemon.domain import ModelVersion, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.version_diff import Difference, Said
+from posture_daemon.settings.keys import current_key
 
 MB = 1_000_000
 
@@ -75,7 +76,8 @@ def _making(lineage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "seconds", ", ".join(f"{name} {seconds:g}" for name, seconds in lineage["seconds"].items())
     yield "peak memory", "unknown" if peak is None else f"{peak / MB:.0f} MB"
     for section, values in lineage["settings"].items():
-        yield section, ", ".join(f"{name} {value}" for name, value in values.items())
+        named = {current_key(f"{section}.{name}").rpartition(".")[2]: value for name, value in values.items()}
+        yield section, ", ".join(f"{name} {value}" for name, value in named.items())
     yield "software", ", ".join(f"{name} {number}" for name, number in lineage["software"].items())
 
 

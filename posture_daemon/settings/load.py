@@ -7,7 +7,6 @@ allowed.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from posture_daemon.errors import SettingsError
 from posture_daemon.settings.fields import ENV_PREFIX, FIELDS, Settings, absolute, allowed, shown, variable_name
+from posture_daemon.settings.keys import Given, by_current_key, check_known
 
 FILE_NAME = "posture-daemon.toml"
 SYSTEM_FILE = Path("/etc") / FILE_NAME
@@ -49,14 +49,6 @@ class Loaded:
         return self.file
 
 
-@dataclass(frozen=True)
-class _Given:
-    """A value as somebody wrote it, and where."""
-
-    value: Any
-    source: str
-
-
 def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
     """Read and check all settings.
 
@@ -76,19 +68,16 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
     return Loaded(settings, {key: given[key].source if key in given else DEFAULT for key in FIELDS}, file)
 
 
-def _from_options(overrides: Mapping[str, Any]) -> dict[str, _Given]:
-    given = {key: _Given(value, OPTIONS.get(key, f"--{key}")) for key, value in overrides.items() if value is not None}
-    for key, item in given.items():
-        _check_known(key, item.source)
-    return given
+def _from_options(overrides: Mapping[str, Any]) -> dict[str, Given]:
+    values = {key: value for key, value in overrides.items() if value is not None}
+    return by_current_key(values, lambda key: OPTIONS.get(key, f"--{key}"))
 
 
-def _from_environment() -> dict[str, _Given]:
+def _from_environment() -> dict[str, Given]:
     for variable in map(str.upper, os.environ):
         if variable.startswith(ENV_PREFIX) and variable != CONFIG_VARIABLE:
-            _check_known(variable[len(ENV_PREFIX) :].lower().replace("__", "."), variable)
-    values = _flat(EnvSettingsSource(Settings)())
-    return {key: _Given(value, variable_name(key)) for key, value in values.items()}
+            check_known(variable[len(ENV_PREFIX) :].lower().replace("__", "."), variable)
+    return by_current_key(_flat(EnvSettingsSource(Settings)()), variable_name)
 
 
 def values_in(file: Path) -> dict[str, Any]:
@@ -96,7 +85,7 @@ def values_in(file: Path) -> dict[str, Any]:
     return {key: given.value for key, given in _from_file(file).items()}
 
 
-def _from_file(file: Path | None) -> dict[str, _Given]:
+def _from_file(file: Path | None) -> dict[str, Given]:
     if file is None:
         return {}
     try:
@@ -105,11 +94,9 @@ def _from_file(file: Path | None) -> dict[str, _Given]:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}.") from None
     except ValueError as error:  # bad TOML or UTF-8; the parser's own class differs between Python versions
         raise SettingsError(f"{file}: is not valid TOML: {error}.") from None
-    for key in values:
-        _check_known(key, str(file))
     if values.get("data_dir") and isinstance(values["data_dir"], str):  # a service has no useful current folder
         values["data_dir"] = file.parent / os.path.expanduser(values["data_dir"])
-    return {key: _Given(value, str(file)) for key, value in values.items()}
+    return by_current_key(values, lambda _key: str(file))
 
 
 def _find_file(config: Path | None, data_dir: Path) -> Path | None:
@@ -125,19 +112,19 @@ def _find_file(config: Path | None, data_dir: Path) -> Path | None:
     return next((file for file in (data_dir / FILE_NAME, SYSTEM_FILE) if os.path.isfile(file)), None)
 
 
-def _default_data_dir() -> _Given:
+def _default_data_dir() -> Given:
     """Without any wish of the user: systemd's folder, the installed service's, a checkout's, else the user's own."""
     if state := os.environ.get("STATE_DIRECTORY"):  # set by systemd's StateDirectory=; may list several
-        return _Given(state.split(":")[0], "STATE_DIRECTORY")
+        return Given(state.split(":")[0], "STATE_DIRECTORY", "data_dir")
     if installed := _data_dir_of_service():
         return installed
     if _is_checkout(Path.cwd()):
-        return _Given(Path.cwd() / "data", DEFAULT)
+        return Given(Path.cwd() / "data", DEFAULT, "data_dir")
     share = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return _Given(Path(share) / "posture-daemon", DEFAULT)
+    return Given(Path(share) / "posture-daemon", DEFAULT, "data_dir")
 
 
-def _data_dir_of_service() -> _Given | None:
+def _data_dir_of_service() -> Given | None:
     """What the file of the whole system says: where a service is installed, every command means its data."""
     return _from_file(SYSTEM_FILE).get("data_dir") if os.path.isfile(SYSTEM_FILE) else None
 
@@ -162,7 +149,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _nested(given: Mapping[str, _Given]) -> dict[str, Any]:
+def _nested(given: Mapping[str, Given]) -> dict[str, Any]:
     """Undo `_flat`, for known keys, which are at most two deep."""
     tree: dict[str, Any] = {}
     for key, item in given.items():
@@ -171,19 +158,7 @@ def _nested(given: Mapping[str, _Given]) -> dict[str, Any]:
     return tree
 
 
-def _check_known(key: str, source: str) -> None:
-    if key in FIELDS:
-        return
-    if key in Settings.model_fields:
-        raise SettingsError(f"{source}: {key} is a section, not a setting; give its settings one by one.")
-    near = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.4)
-    if not near:
-        raise SettingsError(f"{source}: there is no setting {key}; `posture-daemon config show` lists all of them.")
-    name = variable_name(near[0]) if source.startswith(ENV_PREFIX) else near[0]
-    raise SettingsError(f"{source}: there is no setting {key}; did you mean {name}?")
-
-
-def _check_order(settings: Settings, given: Mapping[str, _Given]) -> None:
+def _check_order(settings: Settings, given: Mapping[str, Given]) -> None:
     """A training that begins where it must pause would do neither."""
     keys = ["limits.start_celsius", "limits.pause_celsius", "limits.stop_celsius"]
     values = [getattr(settings.limits, key.rpartition(".")[2]) for key in keys]
@@ -195,9 +170,9 @@ def _check_order(settings: Settings, given: Mapping[str, _Given]) -> None:
             )
 
 
-def _sentence(error: ValidationError, given: Mapping[str, _Given]) -> str:
+def _sentence(error: ValidationError, given: Mapping[str, Given]) -> str:
     """Tell the first thing wrong; the user meets the next one when this is mended."""
     key = ".".join(str(part) for part in error.errors()[0]["loc"])
     item = given[key]
     wrote = f"'{shown(item.value)}'" if isinstance(item.value, str) else shown(item.value)
-    return f"{item.source}: {key} is {wrote}, but must be {allowed(key)}."
+    return f"{item.source}: {item.written} is {wrote}, but must be {allowed(key)}."

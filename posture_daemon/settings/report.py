@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from posture_daemon.settings.fields import FIELDS, Settings, allowed, shown, variable_name
+from posture_daemon.settings.keys import RENAMED
 from posture_daemon.settings.load import CONFIG_VARIABLE, FILE_NAME, OPTIONS, SYSTEM_FILE, Loaded
 
 INTRODUCTION = f"""\
@@ -23,7 +25,7 @@ Every setting has a default, so no file is needed. The last one of these that gi
 4. a command-line option, for {" and ".join(f"`{key}` (`{option}`)" for key, option in OPTIONS.items())}.
 
 `posture-daemon config show` prints every value in force and where it came from. A key that does not exist, or a value
-that is not allowed, is refused with the file, the key and what is allowed.
+that is not allowed, is refused with the file, the key and what is allowed. [Old names](#old-names) are still read.
 
 The data folder is `--data-dir`, `{variable_name("data_dir")}` or `data_dir` in the file (relative to that file); else
 systemd's `$STATE_DIRECTORY` (`/var/lib/posture-daemon`), the folder that `{SYSTEM_FILE}` names (where
@@ -45,6 +47,15 @@ windows = "12:00-13:00, 22:00-06:00"
 start_celsius = 65
 ```
 """
+
+OLD_NAMES = """\
+## Old names
+
+These are still read from a file, the environment or an option, with one warning that says the new name. A setting that is
+given by both names in one place is refused.
+
+| old name | today |
+|---|---|"""
 
 
 class Row(NamedTuple):
@@ -71,7 +82,7 @@ def settings_markdown() -> str:
         keys = [key for key in FIELDS if key.startswith(f"{name}.")]
         if keys:
             parts.append(_table(f"[{name}]", str(getattr(section.annotation, "__doc__", "")), keys))
-    return "\n".join(parts)
+    return "\n".join([*parts, OLD_NAMES, *(f"| `{old}` | `{new}` |" for old, new in RENAMED.items()), ""])
 
 
 def _value(settings: Settings, key: str) -> object:
@@ -85,6 +96,11 @@ def _table(title: str, sentence: str, keys: list[str]) -> str:
     lines = [f"## {title}", "", sentence, "", "| setting | default | allowed | meaning |", "|---|---|---|---|"]
     for key in keys:
         field = FIELDS[key]
-        default = "see above" if field.default is PydanticUndefined else f"`{shown(field.default)}`"
-        lines.append(f"| `{key.rpartition('.')[2]}` | {default} | {allowed(key)} | {field.description} |")
+        lines.append(f"| `{key.rpartition('.')[2]}` | {_default(field)} | {allowed(key)} | {field.description} |")
     return "\n".join(lines) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "see above"
+    return f"`{shown(field.default)}`" if field.default != "" else "empty"

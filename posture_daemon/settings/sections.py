@@ -43,7 +43,7 @@ class CameraSettings(Section):
         default=0.5,
         ge=0.01,
         le=60,
-        description="Seconds before the first attempt to reopen a lost camera; then doubled.",
+        description="Seconds before the first attempt to reopen a lost camera; doubled after each that fails.",
     )
     max_retry_s: float = Field(
         default=1.0, ge=0.01, le=3600, description="Longest pause between two attempts to reopen a camera, in seconds."

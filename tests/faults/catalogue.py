@@ -40,6 +40,11 @@ def section_as_setting(at: Place) -> Made:
     yield "--config", at.file("bad.toml", "camera = '0'\n"), "config", "show"
 
 
+@settings("One setting by its old and its new name", where="bad.toml: queue.most_mb", advice="remove the old name")
+def both_names(at: Place) -> Made:
+    yield "--config", at.file("bad.toml", "[queue]\nmost_mb = 1\nmax_mb = 2\n"), "status"
+
+
 @settings("A word where a number should be", where="bad.toml: camera.fps", advice="must be a number from 0.1 to 60")
 def word_for_number(at: Place) -> Made:
     yield "--config", at.file("bad.toml", "[camera]\nfps = 'fast'\n"), "status"
