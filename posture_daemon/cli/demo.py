@@ -21,5 +21,5 @@ def demo(context: typer.Context) -> None:
     say(f"  posture-daemon --data-dir {folder} models list      the two models and their roles")
     say(f"  posture-daemon --data-dir {folder} status           what the daemon left behind")
     say(f"  {folder}/daemon.log and posture-daemon.toml         its log and its settings")
-    say("  README.md                                           how to run it on your own camera")
+    say("  docs/tour.md                                        how to run it on your own camera")
     check(ending)
