@@ -1,6 +1,7 @@
-"""What the labels say of images that they did not learn from: each training image is asked of a fit without its time block.
+"""Cross-validation by time block: what the labels say of images that they did not learn from.
 
-Neighbours in time look alike, so leaving out single images would only ask whether their neighbours are remembered.
+Each training image is asked of a fit without its time block. Neighbours in time look alike, so leaving out single images
+would only ask whether their neighbours are remembered.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Should this frame be kept for the owner, and why? Pure state, driven by the frames' own clock."""
+"""Uncertainty sampling: should this frame be kept for the owner, and why? Pure state, driven by the frames' own clock."""
 
 from __future__ import annotations
 

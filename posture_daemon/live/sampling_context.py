@@ -1,4 +1,4 @@
-"""What the router must know besides the frame: what is labelled, what the previous model says, what the owner calls wrong.
+"""What the sampler must know besides the frame: what is labelled, what the previous model says, what the owner calls wrong.
 
 Looked up between frames, each at its own pace, so that a frame pays for a few small products and no query.
 """

@@ -1,4 +1,4 @@
-"""How near a frame is to frames seen before, by the cosine of pooled features: one product of a matrix and a vector."""
+"""Novelty, to deduplicate frames by: the cosine of pooled features to those seen before, a matrix times a vector."""
 
 from __future__ import annotations
 
