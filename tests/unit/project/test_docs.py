@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import typer
 
+from posture_daemon import __version__
 from posture_daemon.cli import app
 from posture_daemon.settings import settings_markdown
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "data/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [*sorted(REPOSITORY.glob("*.md")), REPOSITORY / "data/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 
 def walk(command: Any, path: str = "posture-daemon") -> Iterator[tuple[str, Any]]:
@@ -55,16 +56,58 @@ def test_every_link_and_picture_is_there(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_every_command_in_the_readme_exists() -> None:
-    """What a reader types from the README is a command with these options."""
-    lines = re.findall(r"^\.venv/bin/posture-daemon (.*?)(?:\s+#.*)?$", (REPOSITORY / "README.md").read_text(), re.M)
-    assert len(lines) > 8
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """`room/file.py` and `tests/…` are names of today: whole, or from a room of the package on."""
+    for name in re.findall(
+        r"`((?:[\w.-]+/)*[\w-]+\.py|(?:tests|posture_daemon)/[\w/.-]+)`", page.read_text(encoding="utf-8")
+    ):
+        assert any((REPOSITORY / folder / name).exists() for folder in (".", "posture_daemon")), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize(("page", "least"), [("README.md", 1), ("docs/tour.md", 25)])
+def test_every_command_for_a_newcomer_exists(page: str, least: int) -> None:
+    """What a reader types from the README and the tour is a command with these options."""
+    lines = re.findall(r"^(?:sudo )?\.venv/bin/posture-daemon (.*?)(?:\s+#.*)?$", (REPOSITORY / page).read_text(), re.M)
+    assert len(lines) > least
     for line in lines:
         words = [word for word in re.sub(r"--data-dir \S+", "", line).split() if re.fullmatch(r"[a-z-]+", word)]
         command = [word for word in words if not word.startswith("-")]
         name = next(n for k in (2, 1) if (n := " ".join(["posture-daemon", *command[:k]])) in COMMANDS)
         known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_the_readme_is_a_screen_and_a_half() -> None:
+    """At most 600 words, and prose that is not cut in a narrow window."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 600
+    assert not [line for line in text.splitlines() if len(line) > 100 and not line.startswith("|")]
+
+
+def test_every_page_is_in_the_index() -> None:
+    """No page is left that owner, installer and engineer are not led to, and each takes one line there."""
+    index = (REPOSITORY / "docs/index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\]\(([\w-]+\.md)\)", index)
+    assert {*listed, "index.md"} == {page.name for page in (REPOSITORY / "docs").glob("*.md")}
+    assert len(listed) == len(set(listed))
+
+
+def test_the_newest_section_of_the_changelog_is_this_version() -> None:
+    """The version is told in three places: package, `pyproject.toml` and changelog, there with a date."""
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", changelog, re.M)
+    assert sections[0] == __version__
+    assert f'version = "{__version__}"' in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_the_public_workflow_has_the_stages_of_ours() -> None:
+    """What `.ci/run` makes, the workflow makes as well."""
+    ours, public = (
+        set(re.findall(r"make ([a-z-]+)", (REPOSITORY / name).read_text(encoding="utf-8")))
+        for name in (".ci/run", ".github/workflows/ci.yml")
+    )
+    assert ours <= public
 
 
 @pytest.mark.parametrize("page", ["owner.md", "troubleshooting.md", "jetson.md"])
