@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # A frame costs a few small matrix products: one BLAS thread is faster than two that wait for each other (measured: 2.3 against
 # 6.5 ms on a busy machine). Must be set before numpy is imported; the training process sets its own number.

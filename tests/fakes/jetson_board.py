@@ -26,7 +26,7 @@ CATALOGUE: dict[str, tuple[str, list[str]]] = {
     "torchvision": ("0.24.1", ["numpy", "torch==2.9.1", "pillow!=8.3.*,>=5.3.0"]),
     "ultralytics": ("8.4.190", ["torch>=1.8.0", "opencv-python>=4.7.0", "polars>=0.20.0", 'tensorrt; extra == "export"']),
     "ultralytics-thop": ("2.2.3", ["numpy", "torch"]),
-    "posture-daemon": ("0.1.0", requires("posture-daemon") or []),
+    "posture-daemon": ("0.2.0", requires("posture-daemon") or []),
     "nvidia-cudss-cu12": ("0.7.1.6", ["nvidia-cublas-cu12"]),
 }  # fmt: skip
 """Version and dependencies of the packages that matter, as far as they matter; any other has none."""
