@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import NewFrame, PostureClass, Reason, Role
-from posture_daemon.labelling.session import Group, Labelling
+from posture_daemon.labelling.next_questions import Group
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web.server import LabelPage

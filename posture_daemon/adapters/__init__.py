@@ -1,1 +1,1 @@
-"""Real and stand-in parts behind the Protocols of `ports.py`."""
+"""Implementations of the Protocols in `ports.py`: everything that touches hardware, torch, ONNX Runtime or the network."""

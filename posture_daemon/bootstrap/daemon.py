@@ -14,7 +14,7 @@ from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
-from posture_daemon.bootstrap.guided_capture import open_lesson
+from posture_daemon.bootstrap.guided_capture import attach_guided_capture
 from posture_daemon.bootstrap.models import champion, load_model, open_backbone, open_store
 from posture_daemon.bootstrap.parts import away_by_loop, build_preparer, build_retrainer, build_watcher, newest_frame
 from posture_daemon.daemon.lifecycle import Daemon, Parts
@@ -47,12 +47,12 @@ def _page(
     """The label page, which also teaches with the daemon's own camera while its frames go on; the daemon does the swap."""
 
     @contextmanager
-    def open_teaching(names: Sequence[str] | None) -> Iterator[GuidedCapture]:
+    def open_guided_capture(names: Sequence[str] | None) -> Iterator[GuidedCapture]:
         asks = plan(choose(ClassChanges(store, settings.labels, time.time), names))
-        with loop.not_keeping(), open_lesson(store, settings, source, live, asks, probe) as teaching:
-            yield teaching
+        with loop.not_keeping(), attach_guided_capture(store, settings, source, live, asks, probe) as capture:
+            yield capture
 
-    return LabelPage(store, settings, open_teaching=open_teaching)
+    return LabelPage(store, settings, open_guided_capture=open_guided_capture)
 
 
 def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, needs_camera: bool = False) -> Daemon:

@@ -17,7 +17,7 @@ from posture_daemon.fake_desk import FakeDeskCamera, ObedientDesk
 from posture_daemon.integrity.model_recovery import STARTER_SOURCE
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureParts
-from posture_daemon.labelling.guided_capture_plan import SECONDS, Ask, choose, plan
+from posture_daemon.labelling.guided_capture_plan import SECONDS, PoseRequest, choose, plan
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.ports import Camera, ResourceProbe
 from posture_daemon.settings import Settings
@@ -27,14 +27,14 @@ from posture_daemon.training.strategies import root_of
 
 
 @contextmanager
-def open_teaching(
+def open_guided_capture(
     settings: Settings,
     names: Sequence[str] | None,
     seconds: float = SECONDS,
     obedient_pace: float | None = None,
     tell: Callable[[str], object] = lambda _sentence: None,
 ) -> Iterator[GuidedCapture]:
-    """A teaching of these classes on the real camera for the block; see `teaching_plan.choose` for `names`.
+    """A guided capture of these classes on a camera of its own, for the block; see `guided_capture_plan.choose` for `names`.
 
     `tell` is given advice. With `obedient_pace` the person at the fake desk does what is asked, so many times as fast.
     Raises one of our errors when a daemon holds the camera, and when the camera, a name or the champion cannot be used.
@@ -56,8 +56,10 @@ def open_teaching(
 
     source.start()
     try:
-        with open_lesson(store, settings, source, live, asks, follow=follow, announce=_obey(camera)) as teaching:
-            yield teaching
+        with attach_guided_capture(
+            store, settings, source, live, asks, follow=follow, announce=_obey(camera)
+        ) as capture:
+            yield capture
     finally:
         source.stop(2.0)
         store.close()
@@ -92,7 +94,7 @@ def _try_poses(camera: Camera, names: Sequence[str]) -> None:
             camera.show(name, 0)
 
 
-def _obey(camera: Camera) -> Callable[[Ask], None]:
+def _obey(camera: Camera) -> Callable[[PoseRequest], None]:
     """What hears of each pose; each round is another day."""
     if not isinstance(camera, ObedientDesk):
         return lambda _ask: None
@@ -116,17 +118,17 @@ def base_advice(store: Store, camera: Camera) -> str | None:
 
 
 @contextmanager
-def open_lesson(
+def attach_guided_capture(
     store: Store,
     settings: Settings,
     source: LatestFrame,
     live: LiveClassifier,
-    asks: tuple[Ask, ...],
+    asks: tuple[PoseRequest, ...],
     probe: ResourceProbe | None = None,
     follow: Callable[[], None] = lambda: None,
-    announce: Callable[[Ask], None] = lambda _ask: None,
+    announce: Callable[[PoseRequest], None] = lambda _ask: None,
 ) -> Iterator[GuidedCapture]:
-    """A teaching of `asks` with this camera and model for the block; what still trains at its end is told to end."""
+    """A guided capture of `asks` with this camera and model, for the block; a training that runs at its end is cancelled."""
     trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
     retrainer = build_retrainer(store, settings, trainer, probe=probe)
     with ThreadPoolExecutor(1) as executor:

@@ -71,6 +71,6 @@ def newest_frame(settings: Settings, camera: Camera) -> LatestFrame:
     return LatestFrame(
         camera,
         patience,
-        eye=lambda: FrameQualityMonitor(settings.camera.blind_s, repeats=not live),
+        quality=lambda: FrameQualityMonitor(settings.camera.blind_s, repeats=not live),
         another=(lambda: open_camera(settings.camera.address)) if live else None,
     )

@@ -79,14 +79,14 @@ def _in_browser(store: Store, settings: Settings) -> None:
 
 def _serve(store: Store, settings: Settings) -> None:
     """Until Ctrl-C or SIGTERM."""
-    from posture_daemon.bootstrap.guided_capture import open_teaching
+    from posture_daemon.bootstrap.guided_capture import open_guided_capture
     from posture_daemon.ui.keyboard import LOOK_UP_S
     from posture_daemon.ui.web.server import LabelPage, taken
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    page = LabelPage(store, settings, open_teaching=lambda names: open_teaching(settings, names))
+    page = LabelPage(store, settings, open_guided_capture=lambda names: open_guided_capture(settings, names))
     try:
         page.start()
     except PageError as error:

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from posture_daemon.cli.context import Options, console, options, say
 from posture_daemon.cli.identity import called_as
-from posture_daemon.cli.teach import run_teaching
+from posture_daemon.cli.teach import run_guided_capture
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.cameras.discovery import Tried
@@ -170,7 +170,7 @@ class _Steps:
         if wanted and self._asks:
             wanted = typer.confirm("Are you at your desk, ready to be asked for poses?", default=True)
         if wanted:
-            run_teaching(settings, names, SECONDS, simulate_owner)
+            run_guided_capture(settings, names, SECONDS, simulate_owner)
         elif names is not None:
             choose(ClassChanges(open_store(settings), settings.labels, time.time), names)
 

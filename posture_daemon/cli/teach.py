@@ -47,28 +47,28 @@ def teach(
     if name is not None and classes is not None:
         raise LabelError("Name one class, or several with --classes, but not both.")
     names = [name] if name is not None else None if classes is None else classes.split(",")
-    run_teaching(options(context).settings({"camera.address": camera}), names, seconds, simulate_owner)
+    run_guided_capture(options(context).settings({"camera.address": camera}), names, seconds, simulate_owner)
 
 
-def run_teaching(settings: Settings, names: list[str] | None, seconds: float, simulate_owner: bool) -> None:
+def run_guided_capture(settings: Settings, names: list[str] | None, seconds: float, simulate_owner: bool) -> None:
     """Teach in this terminal, and tell how it went. Raises `typer.Exit` with code 1 when the training failed."""
-    from posture_daemon.bootstrap.guided_capture import open_teaching
-    from posture_daemon.ui.teaching_screen import LiveScreen, PlainScreen, closing_words
+    from posture_daemon.bootstrap.guided_capture import open_guided_capture
+    from posture_daemon.ui.guided_capture_screen import LiveScreen, PlainScreen, closing_words
 
     pace = SIMULATED_PACE if simulate_owner else 1.0
     stop = threading.Event()
-    with open_teaching(settings, names, seconds, pace if simulate_owner else None, tell=say) as teaching:
+    with open_guided_capture(settings, names, seconds, pace if simulate_owner else None, tell=say) as capture:
         before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with LiveScreen(console) if console.is_terminal else PlainScreen(console) as screen:
-                while not teaching.state.over:
+                while not capture.state.over:
                     if stop.is_set():
-                        teaching.stop()
-                    screen.show(teaching.step(time.monotonic() * pace), teaching.picture())
+                        capture.stop()
+                    screen.show(capture.step(time.monotonic() * pace), capture.picture())
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        state = teaching.state
+        state = capture.state
     for sentence in closing_words(state):
         say(sentence)
     if state.run is not None and state.run.finished_at is not None:

@@ -8,12 +8,4 @@ from posture_daemon.datasets.exporting import ExportReport, export_folder
 from posture_daemon.datasets.importing import ImportReport, import_folder
 from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
 
-__all__ = [
-    "ExportReport",
-    "FolderImage",
-    "ImportReport",
-    "Layout",
-    "export_folder",
-    "import_folder",
-    "read_layout",
-]
+__all__ = ["ExportReport", "FolderImage", "ImportReport", "Layout", "export_folder", "import_folder", "read_layout"]

@@ -15,7 +15,7 @@ from posture_daemon.datasets.manifest import time_in_name
 from posture_daemon.domain import Image
 from posture_daemon.errors import DatasetError
 from posture_daemon.settings import QueueSettings
-from posture_daemon.vision import jpeg as pictures
+from posture_daemon.vision import jpeg
 
 MIN_SIDE_PX = 16
 """Shortest side of a picture that can show somebody."""
@@ -44,7 +44,7 @@ def read_as_jpeg(path: Path, settings: QueueSettings) -> bytes:
                 image = _upright_bgr(picture, longest_px)
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error, …
         raise DatasetError(f"{path} cannot be read as a picture ({_cause(error, path)}).") from error
-    return pictures.encode_jpeg(image, longest_px, settings.jpeg_quality)
+    return jpeg.encode_jpeg(image, longest_px, settings.jpeg_quality)
 
 
 def cause_of(refused: DatasetError) -> str:

@@ -65,11 +65,7 @@ def read_manifest(root: Path) -> Manifest | None:
 
 def write_manifest(root: Path, manifest: Manifest) -> None:
     """Remember in which folder each file is left."""
-    data = {
-        "written_by": "posture-daemon",
-        "layout": manifest.layout.value,
-        "folders": dict(manifest.folders),
-    }
+    data = {"written_by": "posture-daemon", "layout": manifest.layout.value, "folders": dict(manifest.folders)}
     replace_file(root / MANIFEST, json.dumps(data, indent=1).encode())
 
 

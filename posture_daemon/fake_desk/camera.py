@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
 
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
@@ -42,20 +41,6 @@ class FakeDeskCamera:
         self._epoch: float | None = None
         self._sequence = -1
         self._is_open = False
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> FakeDeskCamera:
-        """Make a camera from the parameters of a URL such as `fake:desk?seed=7&speed=60`."""
-        unknown = [name for name in query if name not in _PARSERS]
-        if unknown:
-            raise CameraError(f"The fake desk has no parameter {unknown[0]!r}; it has {', '.join(_PARSERS)}.")
-        values: dict[str, Any] = {}
-        for name, text in query.items():
-            try:
-                values[name] = _PARSERS[name](text)
-            except ValueError:
-                raise CameraError(f"The fake desk cannot use {text!r} as its {name}.") from None
-        return cls(**values)
 
     @property
     def name(self) -> str:
@@ -109,17 +94,6 @@ class FakeDeskCamera:
     def truth_at(self, t: float) -> str:
         """Return the true class at `t`, as in a frame's `captured_at`."""
         return self.desk.truth_at(t)
-
-
-_PARSERS: dict[str, Callable[[str], int | float | str]] = {
-    "seed": int,
-    "person": int,
-    "fps": float,
-    "speed": float,
-    "start": str,
-    "classes": str,
-    "duration": float,
-}
 
 
 def _parse_start(text: str | None) -> float:

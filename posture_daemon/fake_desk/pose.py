@@ -76,11 +76,7 @@ def _hands(pose: Pose, rng: np.random.Generator) -> Pose:
     work = rng.choice(4, p=(0.45, 0.3, 0.15, 0.1))
     jitter = rng.normal(0.0, 0.012, 4)
     pose = replace(
-        pose,
-        left_x=-0.12 + jitter[0],
-        right_x=0.12 + jitter[1],
-        left_z=-0.33 + jitter[2],
-        right_z=-0.33 + jitter[3],
+        pose, left_x=-0.12 + jitter[0], right_x=0.12 + jitter[1], left_z=-0.33 + jitter[2], right_z=-0.33 + jitter[3]
     )
     if work == 1:
         return replace(pose, right_x=0.29 + jitter[0], right_z=-0.31)

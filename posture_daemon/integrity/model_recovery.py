@@ -49,7 +49,7 @@ def install(store: Store, folder: Path, source: str, *, as_base: bool) -> ModelV
 def mend(store: Store, version: ModelVersion) -> list[str]:
     """Put sound copies in the place of a version's damaged files, where there are any; names what was mended."""
     try:
-        return [path.name for path in store.spares.mend(version)]
+        return [path.name for path in store.model_copies.mend(version)]
     except OSError as error:  # a full disk: whether it can answer is seen when it is loaded
         log.error("the files of model %d cannot be mended (%s)", version.id, error.strerror)
         return []
@@ -64,11 +64,7 @@ def _mended(store: Store, champion: ModelVersion, load: Callable[[ModelVersion],
     except ModelError as error:
         log.error("model %d cannot answer although its files were mended: %s", champion.id, error)
         return None
-    _tell(
-        store,
-        f"Damaged files of model {champion.id} have been replaced by sound copies; it answers as before.",
-        now,
-    )
+    _tell(store, f"Damaged files of model {champion.id} have been replaced by sound copies; it answers as before.", now)
     return loaded
 
 

@@ -1,7 +1,7 @@
-"""Teaching: a few poses on request, each labelled by what was asked, then a training. No user interface: one calls `step`.
+"""Guided capture (the `teach` command): ask for a few poses, label each frame as the pose asked for, then train.
 
-A front end calls `step` (or has a thread call `run`) and shows `state` and `picture`. What is kept is on disk with its label at
-once, so an interrupted teaching loses nothing. Time counts only while pictures come: a camera that is lost is waited for.
+Has no user interface: a front end calls `step` (or `run` in a thread) and shows `state` and `picture`. Each kept frame is on
+disk with its label at once, so an interruption loses nothing. Countdowns run only while frames come from the camera.
 """
 
 from __future__ import annotations
@@ -18,40 +18,34 @@ from enum import Enum
 from typing import Any, Protocol
 
 from posture_daemon.domain import Floats, Frame, Image, Outcome, Prediction, Reason, TrainingRun
-from posture_daemon.labelling.guided_capture_plan import Ask
+from posture_daemon.labelling.guided_capture_plan import PoseKeeper, PoseRequest
 from posture_daemon.live.capture import FrameSource, kept_frame
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.sampling import Kept
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.vision.novelty import alike, unit
+from posture_daemon.vision.novelty import unit
 
 log = logging.getLogger(__name__)
 
 FRAME_WAIT_S = 0.1
-"""Longest wait for a picture in one step: how smooth a countdown is."""
+"""Longest wait for a frame in one step, which limits how smoothly a countdown runs."""
 
 PATIENCE_S = 2.0
-"""Without a picture for so long, `state.problem` says so."""
+"""Without a frame for this long, `state.problem` says so."""
 
 MAX_STEP_S = 1.0
-"""What one step counts at most, so that a suspended laptop does not skip a pose."""
-
-EVERY_S = 0.4
-"""Shortest time between two kept frames."""
-
-MIN_POSE_FRAMES = 6
-"""Frames that a pose gives at least, spread in time, even if nothing moves: an empty chair is a class too."""
+"""Most that one step advances the countdown, so that a laptop that was suspended does not skip a pose."""
 
 ALIKE_COSINE = 0.999
-"""From which two frames count as the same here, unless the queue's setting is stricter still. All that is shown was asked
-for, so only what is all but the same picture is refused: a lesson of seven seconds a pose has none to spare."""
+"""Cosine similarity from which two frames are near-duplicates here, unless `queue.duplicate_cosine` is higher. Higher than for
+the queue, since a pose of seven seconds gives few frames and each of them was asked for."""
 
 SOURCE = "teach"
 
 
 class Phase(str, Enum):
-    """What happens now, and so what a front end shows."""
+    """Steps of a guided capture."""
 
     READY = "get ready"
     HOLD = "hold it"
@@ -63,15 +57,15 @@ class Phase(str, Enum):
 
 @dataclass(frozen=True)
 class GuidedCaptureState:
-    """All that a front end shows. It is replaced, never changed, so that any thread may read it.
+    """All that a front end shows. Immutable and replaced as a whole, so that any thread may read it.
 
-    `number` of `of` counts the poses from 1. `seconds_left` of getting ready, or of the pose. `frames` are those kept in this
-    teaching, by class. `problem` is one sentence while something is waited for. `run` is the training, once it has ended;
-    `says` what the promoted model said of its first picture: a class and its probability.
+    Pose `number` (from 1) of `of`; `seconds_left` of its preparation or of the pose itself. `frames` counts the kept frames by
+    class. `problem` is one sentence while it waits for something. `run` is the training once it has ended, `says` the first
+    prediction of the promoted model: a class and its probability (0-1).
     """
 
     phase: Phase
-    ask: Ask | None
+    ask: PoseRequest | None
     number: int
     of: int
     seconds_left: float = 0.0
@@ -82,12 +76,12 @@ class GuidedCaptureState:
 
     @property
     def over(self) -> bool:
-        """Nothing more will happen."""
+        """True when no further step follows."""
         return self.phase in (Phase.DONE, Phase.STOPPED)
 
 
 class WatchedSource(FrameSource, Protocol):
-    """A source that also tells how the camera is doing."""
+    """A frame source that also has the state of its camera."""
 
     @property
     def state(self) -> Any:
@@ -96,10 +90,10 @@ class WatchedSource(FrameSource, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class GuidedCaptureParts:
-    """What a teaching works with.
+    """Collaborators of a guided capture.
 
-    `train` runs the ordinary training; `cancel` makes a running one end soon. `follow` puts a new champion in place of the one
-    that `live` holds; inside the daemon, which does that by itself, it does nothing. `announce` hears of each pose.
+    `train` runs the ordinary training and `cancel` ends a running one. `follow` loads a new champion into `live`; it does
+    nothing inside the daemon, which does that itself. `announce` is called with each pose.
     """
 
     source: WatchedSource
@@ -110,42 +104,18 @@ class GuidedCaptureParts:
     cancel: Callable[[], None]
     executor: Executor
     follow: Callable[[], None] = lambda: None
-    announce: Callable[[Ask], None] = lambda _ask: None
+    announce: Callable[[PoseRequest], None] = lambda _ask: None
     clock: Callable[[], float] = time.time
 
 
-class PoseKeeper:
-    """Which pictures of one pose are kept: a few a second, no two of a class alike, but `MIN_POSE_FRAMES` of them in any case.
+class GuidedCapture:
+    """One guided capture, from the first countdown to the first prediction of the new model.
 
-    `seen` are the features of the frames of this class that were kept before; those kept here join them.
+    Owned by one thread; any thread may read `state` and call `picture`.
     """
 
-    def __init__(self, seconds: float, seen: list[Floats], duplicate_cosine: float) -> None:
-        self._slot_s, self._seen, self._cosine = seconds / MIN_POSE_FRAMES, seen, duplicate_cosine
-        self._next_s = 0.0
-        self._kept = 0
-
-    def due(self, elapsed_s: float) -> bool:
-        """Whether it is worth looking at a picture now, `elapsed_s` into the pose."""
-        return elapsed_s >= self._next_s
-
-    def wants(self, elapsed_s: float, features: Floats) -> bool:
-        """Whether to keep it: it shows something new, or by this time another one should have been kept."""
-        behind = self._kept < math.floor(elapsed_s / self._slot_s + 0.5)
-        return behind or not alike(features, self._seen, self._cosine)
-
-    def kept(self, elapsed_s: float, features: Floats) -> None:
-        """It was kept."""
-        self._seen.append(features)
-        self._next_s = elapsed_s + EVERY_S
-        self._kept += 1
-
-
-class GuidedCapture:
-    """One lesson, from the first countdown to what the new model says. Owned by one thread; `state` and `picture` by all."""
-
-    def __init__(self, asks: tuple[Ask, ...], parts: GuidedCaptureParts) -> None:
-        """`asks` as `teaching_plan.plan` gives them, at least one."""
+    def __init__(self, asks: tuple[PoseRequest, ...], parts: GuidedCaptureParts) -> None:
+        """`asks` as `guided_capture_plan.plan` returns them, at least one."""
         self._asks, self._parts = asks, parts
         self._frames: Counter[str] = Counter({ask.posture_class.name: 0 for ask in asks})
         self._seen: dict[str, list[Floats]] = {name: [] for name in self._frames}
@@ -164,11 +134,11 @@ class GuidedCapture:
         self._begin(0)
 
     def picture(self) -> Image | None:
-        """The newest picture; `None` before the first."""
+        """The newest frame, BGR `uint8 (height, width, 3)`; `None` before the first."""
         return None if self._frame is None else self._frame.image
 
     def run(self, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> GuidedCaptureState:
-        """Step until it is over, or `stop` is set and what runs has ended."""
+        """Step until it is over. Once `stop` is set it ends after a training that still runs."""
         while not self.state.over:
             if stop.is_set():
                 self.stop()
@@ -176,28 +146,26 @@ class GuidedCapture:
         return self.state
 
     def stop(self) -> None:
-        """Ask for no more poses. What was kept stays, with its labels; a running training is told to end."""
+        """End the capture: kept frames keep their labels, a running training is cancelled."""
         if self.state.phase is Phase.TRAIN:
             self._parts.cancel()
         elif not self.state.over:
             self._change(phase=Phase.STOPPED, problem=None)
 
     def step(self, now: float) -> GuidedCaptureState:
-        """Take the newest picture, if one came, and do what is due; `now` in seconds of any steady clock."""
+        """Take the newest frame, if one came, and advance; `now` is in seconds of a monotonic clock."""
         if not self.state.over:
-            counted_s = self._see(now)
+            counted_s = self._next_frame(now)
             if not self.state.over:
                 self._steps[self.state.phase](counted_s)
         return self.state
 
-    # ── pictures ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _see(self, now: float) -> float | None:
-        """Wait shortly for a picture; the seconds that count since the one before, `None` when there is none."""
+    def _next_frame(self, now: float) -> float | None:
+        """Wait briefly for a frame; returns the seconds by which the countdown advances, `None` without a frame."""
         frame, before = self._parts.source.wait(self._sequence, FRAME_WAIT_S), self._seen_at
         if frame is None:
             self._seen_at = now if before is None else before
-            self._miss(now - self._seen_at)
+            self._no_frame(now - self._seen_at)
             return None
         counts = self._frame is not None and self.state.problem is None
         self._sequence, self._frame, self._seen_at = frame.sequence, frame, now
@@ -205,8 +173,8 @@ class GuidedCapture:
             self._come_back()
         return min(max(0.0, now - before), MAX_STEP_S) if counts and before is not None else 0.0
 
-    def _miss(self, waited_s: float) -> None:
-        """Nothing came: say so after a while, and end with a camera that has ended."""
+    def _no_frame(self, waited_s: float) -> None:
+        """No frame came: report it after a while, and end when the recording has ended."""
         camera = self._parts.source.state
         capturing = self.state.phase in (Phase.READY, Phase.HOLD)
         if camera.status == "ended" and self.state.phase is not Phase.TRAIN:
@@ -217,15 +185,13 @@ class GuidedCapture:
             self._change(problem=f"Waiting for a picture: {why}")
 
     def _come_back(self) -> None:
-        """The camera is back; whoever was to hold a pose gets ready for the rest of it anew."""
+        """The camera is back: an interrupted pose is prepared again and held for the rest of its time."""
         self._change(problem=None)
         if self.state.phase is Phase.HOLD and self.state.ask is not None:
             self._change(phase=Phase.READY, seconds_left=self.state.ask.ready_s)
 
-    # ── one pose after the other ──────────────────────────────────────────────────────────────────────────────────────
-
     def _begin(self, index: int) -> None:
-        """The next pose: a time block of its own, and a step of its own to undo."""
+        """Begin the next pose; it has a time block of its own and is undone in one step."""
         ask = self._asks[index]
         self._elapsed_s = 0.0
         self._batch = self._parts.store.labels.new_batch()
@@ -254,7 +220,7 @@ class GuidedCapture:
             self._consider(frame, ask)
         self._change(seconds_left=ask.seconds - self._elapsed_s)
 
-    def _consider(self, frame: Frame, ask: Ask) -> None:
+    def _consider(self, frame: Frame, ask: PoseRequest) -> None:
         prediction = self._parts.live.predict(frame.image)
         features = unit(prediction.features.pooled)
         if self._keeper.wants(self._elapsed_s, features) and self._keep(frame, prediction, ask):
@@ -262,12 +228,12 @@ class GuidedCapture:
             self._frames[ask.posture_class.name] += 1
             self._change(frames=dict(self._frames))
 
-    def _keep(self, frame: Frame, prediction: Prediction, ask: Ask) -> bool:
-        """Store and label it; False for the very same picture as before, as a camera gives that hangs."""
+    def _keep(self, frame: Frame, prediction: Prediction, ask: PoseRequest) -> bool:
+        """Store and label the frame; False when the store holds an identical one, as a hung camera gives."""
         parts, labels = self._parts, self._parts.settings.labels
         kept = Kept(Reason.TAUGHT, f"shown on request: {ask.sentence}")
         new = kept_frame(frame, prediction, kept, f"{self._session} {self.state.number}", parts.settings.queue)
-        # No gap and no length ends the block: a source of its own is what tells this pose from the others.
+        # No gap or length ends the block: each pose has a source, and so a block, of its own.
         frame_id = parts.store.queue.add(new, parts.clock(), math.inf, math.inf)
         if frame_id is None:
             return False
@@ -282,8 +248,6 @@ class GuidedCapture:
         self._change(phase=Phase.TRAIN, ask=None, seconds_left=0.0)
         self._training = self._parts.executor.submit(self._parts.train)
 
-    # ── the model ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def _train(self, _counted_s: float | None) -> None:
         if self._training is None or not self._training.done():
             return
@@ -291,7 +255,7 @@ class GuidedCapture:
         self._change(phase=Phase.LOOK if run.outcome is Outcome.PROMOTED else Phase.DONE, run=run)
 
     def _look(self, counted_s: float | None) -> None:
-        """The new champion's first answer, on a picture that came after it was put in place."""
+        """The first prediction of the new champion, on a frame captured after the swap."""
         parts, run, frame = self._parts, self.state.run, self._frame
         if run is None or parts.live.version.id != run.challenger_id:
             parts.follow()
@@ -301,5 +265,5 @@ class GuidedCapture:
 
     def _change(self, **fields: Any) -> None:
         if fields.get("phase", self.state.phase) is not self.state.phase:
-            log.debug("teaching: %s", fields["phase"].value)
+            log.debug("guided capture: %s", fields["phase"].value)
         self.state = replace(self.state, **fields)

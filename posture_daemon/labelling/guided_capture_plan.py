@@ -1,28 +1,36 @@
-"""What a teaching asks for: which classes, in which words, how often and for how long. Pure, but for new classes.
+"""Plan of a guided capture: which classes, in which words, how often and for how long. Pure, except that it creates classes.
 
-Each class is asked for once a round. A round is a time block of its own for each class, so that with two rounds the rule of
-the splits (`store/labels.py`) puts one in training and one in the holdout, and the second asks for other ways to do it.
+Each class is asked for once a round. Each pose is a time block of its own, so that with two rounds the split rule
+(`store/answers.py`) puts one into training and one into the holdout. The second round asks for a variation.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from posture_daemon.domain import PostureClass, Role, Split
+from posture_daemon.domain import Floats, PostureClass, Role, Split
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.classes import ClassChanges, ClassLine
 from posture_daemon.labelling.session import check_class_name
+from posture_daemon.vision.novelty import alike
 
 DEFAULT_CLASSES = ("good_posture", "bad_posture", "na", "standing")
-"""What is taught unless the owner has classes of other names."""
+"""Classes to capture unless the owner has classes of other names."""
 
 ROUNDS = 2
 SECONDS = 7.0
-"""How long a pose is held."""
+"""How long a pose is held, seconds."""
 
 READY_S, WALK_S = 3.0, 5.0
-"""To get ready for a pose; to leave the picture, or to come back into it."""
+"""Seconds to get ready for a pose; to leave the picture or to come back into it."""
+
+EVERY_S = 0.4
+"""Shortest time between two kept frames."""
+
+MIN_FRAMES = 6
+"""Fewest frames kept of a pose, spread over its time, even if nothing moves: an empty chair is a class too."""
 
 SENTENCES = {
     "standing": ("Now stand up.", "Stand again, a step to the side."),
@@ -36,12 +44,12 @@ SENTENCES = {
     ),
     Role.AWAY: ("Now leave the picture.", "Leave again, and move the chair before you go."),
 }
-"""For the first round and for those after it, by the name of the class, else by what it means."""
+"""Sentences for the first and for later rounds, by class name, else by role."""
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One pose: after `ready_s` seconds to get ready it is held for `seconds`. `round` counts from 1."""
+class PoseRequest:
+    """One pose: `ready_s` seconds to get ready, then held for `seconds`. `round` counts from 1."""
 
     posture_class: PostureClass
     sentence: str
@@ -50,21 +58,21 @@ class Ask:
     seconds: float
 
 
-def plan(classes: Sequence[PostureClass], seconds: float = SECONDS, rounds: int = ROUNDS) -> tuple[Ask, ...]:
-    """Every class once a round, in this order; who leaves the picture gets time to walk, both ways."""
-    asks: list[Ask] = []
+def plan(classes: Sequence[PostureClass], seconds: float = SECONDS, rounds: int = ROUNDS) -> tuple[PoseRequest, ...]:
+    """Every class once a round, in this order; leaving and re-entering the picture gets `WALK_S` to get ready."""
+    asks: list[PoseRequest] = []
     for number in range(1, rounds + 1):
         for one in classes:
             walks = Role.AWAY in (one.role, asks[-1].posture_class.role if asks else None)
-            asks.append(Ask(one, _sentence(one, number), number, WALK_S if walks else READY_S, seconds))
+            asks.append(PoseRequest(one, _sentence(one, number), number, WALK_S if walks else READY_S, seconds))
     return tuple(asks)
 
 
 def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureClass]:
-    """The classes of these names, created where they are new; without names the owner's own, else the usual four.
+    """The classes of these names, created where they are new; for `None` the owner's own, else `DEFAULT_CLASSES`.
 
-    A single class is joined by another one for contrast, unless there are pictures of one. Raises `LabelError` for a name
-    that no class can have, and then no class was created.
+    A single class gets a second one for contrast, unless another class has training and holdout images already. Raises
+    `LabelError` for an invalid name, before any class is created.
     """
     owned = [line.posture_class.name for line in changes.all()]
     if names is None:
@@ -80,7 +88,7 @@ def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureCl
 
 
 def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) -> None:
-    """All names are looked at before the first class is created."""
+    """Create the missing classes, after checking all of their names."""
     new = [name for name in wanted if name not in owned]
     for number, name in enumerate(new):
         check_class_name(name, (*owned, *new[:number]))
@@ -89,7 +97,7 @@ def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) 
 
 
 def _contrast(changes: ClassChanges, name: str) -> list[str]:
-    """The class to teach beside a single one: nobody can learn, or judge, one thing without another."""
+    """The class to capture beside a single one, since a classifier needs two; none if another class has images."""
     others = [line for line in changes.all() if line.posture_class.name != name]
     if any(_has_both(line) for line in others):
         return []
@@ -99,7 +107,7 @@ def _contrast(changes: ClassChanges, name: str) -> list[str]:
 
 
 def _has_both(line: ClassLine) -> bool:
-    """Whether a class can be learned and judged already."""
+    """Whether a class has images both to train on and to evaluate on."""
     return bool(line.use.images.get(Split.TRAIN) and line.use.images.get(Split.HOLDOUT))
 
 
@@ -108,3 +116,30 @@ def _sentence(one: PostureClass, number: int) -> str:
     if said is None:
         said = (f"Now show '{one.name}'.", f"Show '{one.name}' in another way: turn a little, move the chair.")
     return said[min(number, len(said)) - 1]
+
+
+class PoseKeeper:
+    """Selects the frames to keep of one pose: at most one every `EVERY_S`, no near-duplicates, but `MIN_FRAMES` in any case.
+
+    `seen` holds the unit feature vectors of the frames kept of this class so far; those kept here are appended.
+    """
+
+    def __init__(self, seconds: float, seen: list[Floats], duplicate_cosine: float) -> None:
+        self._slot_s, self._seen, self._cosine = seconds / MIN_FRAMES, seen, duplicate_cosine
+        self._next_s = 0.0
+        self._kept = 0
+
+    def due(self, elapsed_s: float) -> bool:
+        """Whether to classify a frame now, `elapsed_s` seconds into the pose."""
+        return elapsed_s >= self._next_s
+
+    def wants(self, elapsed_s: float, features: Floats) -> bool:
+        """Whether to keep a frame: it is no near-duplicate, or fewer are kept than `MIN_FRAMES` requires by now."""
+        behind = self._kept < math.floor(elapsed_s / self._slot_s + 0.5)
+        return behind or not alike(features, self._seen, self._cosine)
+
+    def kept(self, elapsed_s: float, features: Floats) -> None:
+        """Record that the frame was kept."""
+        self._seen.append(features)
+        self._next_s = elapsed_s + EVERY_S
+        self._kept += 1

@@ -26,8 +26,11 @@ INFORMATIVE_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANS
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Waiting frames for one answer, the chosen one first; what the champion calls them; why they are asked."""
+class Group:
+    """One question: near-duplicate frames that one answer labels, the representative first.
+
+    `guess` is the class that the model predicts for them, `None` when it has no classes; `why` is one line for the owner.
+    """
 
     frames: tuple[QueuedFrame, ...]
     guess: str | None
@@ -44,7 +47,7 @@ class NextQuestions:
         self._features: dict[int, NDArray[np.float16]] = {}
         self._backbone = ""
 
-    def asked(self, frames: Sequence[QueuedFrame], limit: int) -> list[Asked]:
+    def groups(self, frames: Sequence[QueuedFrame], limit: int) -> list[Group]:
         """The first `limit` questions about these waiting frames, the most useful first.
 
         Frames without features, or with those of another backbone, come last, in the order given.
@@ -54,7 +57,7 @@ class NextQuestions:
         ready = [frame for frame in frames if frame.id in features]
         chosen = self._choose(ready, features, champion, limit) if champion is not None and ready else []
         others = [frame for frame in frames if frame.id not in features][: limit - len(chosen)]
-        return chosen + [Asked((frame,), frame.predicted, frame.explanation) for frame in others]
+        return chosen + [Group((frame,), frame.predicted, frame.explanation) for frame in others]
 
     def _choose(
         self,
@@ -62,7 +65,7 @@ class NextQuestions:
         features: dict[int, NDArray[np.float16]],
         champion: ModelVersion,
         limit: int,
-    ) -> list[Asked]:
+    ) -> list[Group]:
         seen = np.array([features[frame.id] for frame in frames], np.float32)
         chances = self._chances(seen, champion)
         doubt = _doubt(frames) if chances is None else doubt_of(chances)
@@ -71,7 +74,7 @@ class NextQuestions:
         labelled = labelled_pool(self._store, champion.backbone_sha256, seen.shape[1], self._recipe)
         waiting = Waiting(seen, np.maximum(doubt, least), _numbered(guesses), distance_to(labelled.features, seen))
         return [
-            Asked(
+            Group(
                 tuple(frames[row] for row in one.rows),
                 guesses[one.rows[0]],
                 why(frames[one.rows[0]], guesses[one.rows[0]], float(doubt[one.rows[0]]), one),

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
+from posture_daemon.vision.novelty import unit
 
 ALIKE_COSINE = 0.99
 """Cosine from which waiting frames of one guess may share a question. In the first sessions of the real front webcam none of
@@ -93,12 +94,6 @@ def questions(waiting: Waiting, limit: int) -> list[Question]:
         free[rows] = False
         distance = np.minimum(distance, np.clip(1 - apart @ apart[chosen], 0, 2))
     return asked
-
-
-def unit(features: Floats) -> Floats:
-    """The same directions, length 1; zeros stay zeros."""
-    lengths = np.linalg.norm(features, axis=-1, keepdims=True)
-    return np.asarray(features / np.where(lengths == 0, 1, lengths), dtype=np.float32)
 
 
 def _alike(units: Floats, guess: NDArray[np.intp], free: NDArray[np.bool_], chosen: int) -> Sequence[int]:

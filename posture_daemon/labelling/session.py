@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from posture_daemon.domain import UNKNOWN, Image, PostureClass, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.class_roles import guess_role
-from posture_daemon.labelling.next_questions import NextQuestions
+from posture_daemon.labelling.next_questions import Group, NextQuestions
 from posture_daemon.settings import LabelSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from posture_daemon.vision import jpeg as pictures
+from posture_daemon.vision import jpeg
 
 UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
 RESERVED_NAMES = frozenset({UNKNOWN, UNCATEGORIZED, DISCARDED, "train", "val", "holdout", "test"})
@@ -33,18 +33,6 @@ class LabellingProgress:
     queued: int
     labelled: int
     discarded: int
-
-
-@dataclass(frozen=True)
-class Group:
-    """Waiting frames that look alike, so that one key answers all of them; the first one stands for the others.
-
-    `guess` is what the model calls them, `None` when it has no classes or they differ; `why` is one line on why it is asked.
-    """
-
-    frames: tuple[QueuedFrame, ...]
-    guess: str | None
-    why: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +58,7 @@ class Labelling:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._asking = NextQuestions(store, recipe)
+        self._questions = NextQuestions(store, recipe)
         self._skipped: set[int] = set()
         self._skips_to_undo: list[int] = []
 
@@ -82,7 +70,7 @@ class Labelling:
     def groups(self, limit: int) -> list[Group]:
         """The next questions, the most useful first, without frames that were skipped in this session."""
         waiting = [frame for frame in self._store.queue.waiting() if frame.id not in self._skipped]
-        return [Group(asked.frames, asked.guess, asked.why) for asked in self._asking.asked(waiting, limit)]
+        return self._questions.groups(waiting, limit)
 
     def answer_group(self, frame_ids: Sequence[int], class_name: str | None) -> Answered:
         """Label waiting frames, or discard them with `None`, in one step that is undone in one step.
@@ -106,17 +94,17 @@ class Labelling:
         """
         if class_name is not None and class_name not in {c.name for c in self.classes()}:
             raise LabelError(f"There is no class '{class_name}'; posture-daemon classes list shows those there are.")
-        request = self._store.wrongs.ask(self._clock())
+        request = self._store.corrections.ask(self._clock())
         try:
             for _ in range(max(1, round(patience_s / WRONG_STEP_S))):
                 sleep(WRONG_STEP_S)
-                frame_id = self._store.wrongs.frame(request)
+                frame_id = self._store.corrections.frame(request)
                 if frame_id is not None:
                     break
             else:
                 raise LabelError("No running daemon has answered, so there is no frame; start it: posture-daemon run.")
         finally:
-            self._store.wrongs.withdraw(request)
+            self._store.corrections.withdraw(request)
         if class_name is not None:
             self.answer(frame_id, class_name)
         return frame_id
@@ -127,7 +115,7 @@ class Labelling:
 
     def picture(self, frame_id: int) -> Image:
         """Decode a frame's picture. Raises `LabelError` when there is no such frame."""
-        return pictures.decode(self._store.queue.jpeg(frame_id))
+        return jpeg.decode(self._store.queue.jpeg(frame_id))
 
     def answer(self, frame_id: int, class_name: str) -> None:
         """Label a frame, also one that was labelled before. Raises `LabelError` for an unknown frame or class."""

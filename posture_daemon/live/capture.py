@@ -160,8 +160,8 @@ class CaptureLoop:
         self._noticing.follow(prediction, self._clock())
         if not self.keeps:
             return
-        if wrongs := self._noticing.wrongs(self._clock()):
-            self._store.wrongs.keep(wrongs, self._keep(frame, prediction, self._router.wrong(prediction)))
+        if requests := self._noticing.corrections(self._clock()):
+            self._store.corrections.keep(requests, self._keep(frame, prediction, self._router.wrong(prediction)))
             return  # the owner's word is reason enough
         kept = self._router.route(prediction, frame.captured_at, Noticed(changed, self._noticing.other(prediction)))
         if kept is not None:

@@ -84,12 +84,12 @@ class SamplingContext:
         """What the version before the champion says; `None` when there is none, or it has another backbone or other classes."""
         return None if self._second is None or not prediction.classes else self._second.say(prediction)
 
-    def wrongs(self, now: float) -> list[int]:
+    def corrections(self, now: float) -> list[int]:
         """Requests of the owner to keep the frame of this moment, when it is time to look for them."""
         if now - self._wrong_at < WRONG_S:
             return []
         self._wrong_at = now
-        return self._store.wrongs.open(self._wall())
+        return self._store.corrections.open(self._wall())
 
     def _learn(self, width: int) -> None:
         labels = self._store.labels.state()

@@ -30,11 +30,6 @@ class SystemdNotifier:
         self._status = ""
         self._is_stopping = False
 
-    @property
-    def is_there(self) -> bool:
-        """Whether anybody listens."""
-        return self._address is not None
-
     def progress(self) -> None:
         """The capture loop got on: the first time this is `READY=1`, then it feeds the watchdog. Call it for nothing else."""
         now = self._clock()

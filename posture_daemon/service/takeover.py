@@ -9,14 +9,13 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from posture_daemon.errors import ServiceError
 from posture_daemon.settings import FILE_NAME
 from posture_daemon.store.database import FILE_NAME as DATABASE
-from posture_daemon.store.files import sync_folder
+from posture_daemon.store.files import sync_file, sync_folder
 from posture_daemon.store.status_file import running_pid
 
 MOVED_TOO = ("models", "checkpoints", "label.token")
@@ -39,7 +38,8 @@ def take_over(source: Path, target: Path, owner: tuple[int, int] | None) -> None
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.mkdir(mode=0o700)
         for name in (name for name in MOVED_TOO if (source / name).exists()):
-            _copy(source / name, partial / name)
+            copy = shutil.copytree if (source / name).is_dir() else shutil.copy2
+            copy(source / name, partial / name)
         _copy_database(source / DATABASE, partial / DATABASE)
         give_to(partial, owner)
         for name in (*MOVED_TOO, DATABASE):
@@ -74,20 +74,8 @@ def take_settings(source: Path, target: Path, owner: tuple[int, int] | None) -> 
 def give_to(folder: Path, owner: tuple[int, int] | None) -> None:
     """The folder and all in it belong to the owner from now on; `None` leaves them."""
     if owner is not None:
-        for path in _all_in(folder):
+        for path in (folder, *folder.rglob("*")):
             os.chown(path, *owner, follow_symlinks=False)
-
-
-def _all_in(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield from folder.rglob("*")
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copy2(source, target)
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -96,8 +84,4 @@ def _copy_database(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(there, uri=True)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
     target.chmod(0o600)
-    descriptor = os.open(target, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(target)

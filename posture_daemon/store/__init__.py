@@ -14,15 +14,15 @@ from posture_daemon.store.backup import BACKUPS, Backups
 from posture_daemon.store.calibrations import Calibrations
 from posture_daemon.store.classes import Classes
 from posture_daemon.store.confidence_histograms import Confidences
-from posture_daemon.store.confirmed_labels import Reviews
-from posture_daemon.store.corrections import Wrongs
+from posture_daemon.store.confirmed_labels import ConfirmedLabels
+from posture_daemon.store.corrections import Corrections
 from posture_daemon.store.database import Database
 from posture_daemon.store.frame_origins import Origins
 from posture_daemon.store.history import History
 from posture_daemon.store.imports import Imports
 from posture_daemon.store.incidents import Incidents
 from posture_daemon.store.labels import Labels
-from posture_daemon.store.model_copies import Spares, needed_by
+from posture_daemon.store.model_copies import ModelCopies, needed_by
 from posture_daemon.store.models import Models
 from posture_daemon.store.pauses import Pauses
 from posture_daemon.store.queue import Queue
@@ -47,15 +47,15 @@ class Store:
         self.runs = Runs(self.database)
         self.pauses = Pauses(self.database)
         self.watches = Watches(self.database)
-        self.wrongs = Wrongs(self.database)
+        self.corrections = Corrections(self.database)
         self.confidences = Confidences(self.database)
         self.calibrations = Calibrations(self.database)
-        self.reviews = Reviews(self.database)
+        self.confirmed_labels = ConfirmedLabels(self.database)
         self.origins = Origins(self.database)
         self.history = History(self.database)
         self.incidents = Incidents(self.database)
         self.backups = Backups(self.database.path, folder / BACKUPS)
-        self.spares = Spares(self.models, folder / BACKUPS)
+        self.model_copies = ModelCopies(self.models, folder / BACKUPS)
         self.retention = Retention(self.database, self.models)
 
     def back_up(self, now: float, keep: int, folder: Path | None = None) -> Path:
@@ -69,7 +69,7 @@ class Store:
             if folder is None:
                 self._keep_models()
             else:  # not ours: nothing is deleted there
-                Spares(self.models, folder).add_for([path])
+                ModelCopies(self.models, folder).add_for([path])
         except OSError as error:
             raise DataFolderError(
                 f"The database was copied to {path}, but the models that it needs were not ({error.strerror}); free some space."
@@ -80,7 +80,7 @@ class Store:
         """After a restore from a folder of backups: take from there what the models lack. Raises `OSError`."""
         for version in (self.models.champion(), self.models.previous()):
             if version is not None:
-                Spares(self.models, folder).mend(version)
+                ModelCopies(self.models, folder).mend(version)
         self._keep_models()
 
     def _keep_models(self) -> None:
@@ -90,8 +90,8 @@ class Store:
         """
         readable = [aside for aside in asides(self.folder) if needed_by([aside])[1]]
         copies = [*(backup.path for backup in self.backups.list()), *readable]
-        self.spares.add_for(copies)
-        self.spares.remove_others(copies)
+        self.model_copies.add_for(copies)
+        self.model_copies.remove_others(copies)
 
     def close(self) -> None:
         """Release the connections."""

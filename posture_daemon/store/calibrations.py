@@ -5,16 +5,13 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from posture_daemon.domain import Calibration
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.models import champion_id_in
 from posture_daemon.store.schema import CalibrationRow, VersionRow
 
 
-class Calibrations:
+class Calibrations(Repository):
     """The record of refits. The temperature in force is that of the version itself."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def apply(self, found: Calibration) -> bool:
         """Give the version its new temperature and record why, in one commit.

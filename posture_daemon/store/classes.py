@@ -99,12 +99,7 @@ class Classes:
         derived = self._derive(name, into, now)
         with self._database.write() as session:
             row, target = live_class(session, name), live_class(session, into)
-            moved = {
-                "class_id": target.id,
-                "labelled_at": now,
-                "labelled_by": "merge",
-                "number": next_number(session),
-            }
+            moved = {"class_id": target.id, "labelled_at": now, "labelled_by": "merge", "number": next_number(session)}
             session.execute(update(LabelRow).where(LabelRow.class_id == row.id).values(moved))
             before = update(AnswerRow).where(AnswerRow.class_id_before == row.id)
             session.execute(before.values(class_id_before=target.id))

@@ -6,18 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import ConfidenceRow
 
 BUCKETS = 10
 """Bucket i counts confidences from i/10 to (i + 1)/10."""
 
 
-class Confidences:
+class Confidences(Repository):
     """Tallies of confidence."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, tallies: Mapping[int, Sequence[int]]) -> None:
         """Add frames per bucket, by version; one commit."""

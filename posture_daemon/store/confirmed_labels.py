@@ -5,15 +5,12 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from posture_daemon.errors import LabelError
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import AnswerRow, FrameRow, LabelRow
 
 
-class Reviews:
+class ConfirmedLabels(Repository):
     """What the owner confirmed. Another answer to the frame ends it, and undo takes it back like an answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def keep(self, frame_id: int, now: float) -> None:
         """Confirm the label that a frame has. It does not become a new label. Raises `LabelError` when it has none."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import delete, select, update
 
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import WrongRow
 
 STALE_S = 30.0
 """After so long nobody means the present picture any more."""
 
 
-class Wrongs:
+class Corrections(Repository):
     """Requests to keep the newest frame, and the frames that were kept for them."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def ask(self, now: float) -> int:
         """Ask the running daemon to keep the newest frame; returns the number of the request."""

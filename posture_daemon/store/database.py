@@ -106,6 +106,13 @@ class Database:
             log.warning("The schema is changed without a copy of the database: %s", error)
 
 
+class Repository:
+    """Base of the parts of the store: each reads and writes some of the tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
 def _prepare_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

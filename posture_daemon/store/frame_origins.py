@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from posture_daemon.domain import Split, Status
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import BlockRow, ClassRow, FrameRow, LabelRow
 
 
@@ -38,11 +38,8 @@ class Origin:
     kept_at: float | None
 
 
-class Origins:
+class Origins(Repository):
     """Reads them."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def all(self) -> list[Origin]:
         """Every frame that was not discarded, in the order of capture."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import PeriodRow
 
 
-class History:
+class History(Repository):
     """Periods of posture."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, posture: str, started_at: float, ended_at: float) -> None:
         """Record a period that is over. One that ends before it began, as when a clock is set back, is not recorded."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from posture_daemon.domain import NewFrame, Split
 from posture_daemon.store.answers import Given, next_number, record_answer
 from posture_daemon.store.classes import live_class
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.queue import frame_row
 from posture_daemon.store.schema import BlockRow, FrameRow, LabelRow
@@ -36,11 +36,8 @@ class BlockImport:
         )
 
 
-class Imports:
+class Imports(Repository):
     """Adds blocks of pictures."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add_block(
         self,

@@ -5,15 +5,12 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from posture_daemon.domain import Incident
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import IncidentRow
 
 
-class Incidents:
+class Incidents(Repository):
     """Sentences with their times: a damaged model that was replaced, a database that was restored."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, text: str, now: float) -> None:
         """Record one. The same sentence is not recorded again while nobody has seen it."""

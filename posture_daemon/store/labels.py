@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from posture_daemon.domain import LabelledImage, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.store.answers import Given, last_step, next_number, record_answer, take_back
 from posture_daemon.store.classes import live_class
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
 
 SESSION_GAP_S = 6 * 3600.0
 """A pause from which a new session begins: a night, not a lunch break."""
 
 
-class Labels:
+class Labels(Repository):
     """Classes and labels."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def classes(self) -> list[PostureClass]:
         """All classes in the order of their creation, without retired ones."""
@@ -126,28 +123,23 @@ class Labels:
 
     def counts(self) -> dict[str, dict[Split, int]]:
         """Labelled images per class and split; classes without any are there with zeros."""
-        query = (
-            select(ClassRow.name, BlockRow.split, func.count())
-            .join(LabelRow, LabelRow.class_id == ClassRow.id)
-            .join(FrameRow, FrameRow.id == LabelRow.frame_id)
-            .join(BlockRow, BlockRow.id == FrameRow.block_id)
-            .group_by(ClassRow.name, BlockRow.split)
-        )
-        with self._database.read() as session:
-            counted = {(name, Split(split)): int(number) for name, split, number in session.execute(query)}
+        counted = self._counted(func.count())
         return {c.name: {split: counted.get((c.name, split), 0) for split in Split} for c in self.classes()}
 
     def block_counts(self) -> dict[tuple[str, Split], int]:
-        """Time blocks that hold labelled images of a class, by class and split; none where there are none."""
+        """Number of time blocks that hold labelled images, by class and split; only where there is at least one."""
+        return self._counted(func.count(BlockRow.id.distinct()))
+
+    def _counted(self, number: ColumnElement[int]) -> dict[tuple[str, Split], int]:
         query = (
-            select(ClassRow.name, BlockRow.split, func.count(BlockRow.id.distinct()))
+            select(ClassRow.name, BlockRow.split, number)
             .join(LabelRow, LabelRow.class_id == ClassRow.id)
             .join(FrameRow, FrameRow.id == LabelRow.frame_id)
             .join(BlockRow, BlockRow.id == FrameRow.block_id)
             .group_by(ClassRow.name, BlockRow.split)
         )
         with self._database.read() as session:
-            return {(name, Split(split)): int(number) for name, split, number in session.execute(query)}
+            return {(name, Split(split)): int(found) for name, split, found in session.execute(query)}
 
     def sessions(self) -> dict[int, int]:
         """The session of each time block, by block: blocks of one source that no pause of `SESSION_GAP_S` separates."""

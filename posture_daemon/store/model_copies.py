@@ -22,18 +22,18 @@ log = logging.getLogger(__name__)
 STARTER = Path(__file__).parents[1] / "assets" / "starter"
 """The model that comes with the package."""
 
-SPARES = "models"
+MODELS = "models"
 
 Needed = tuple[str, str]
 """The digests of a version's head and backbone."""
 
 
-class Spares:
+class ModelCopies:
     """The second copies in one folder of backups."""
 
     def __init__(self, models: ModelFolder, backups: Path) -> None:
         self._models = models
-        self._kept = ModelFolder(backups / SPARES)
+        self._kept = ModelFolder(backups / MODELS)
 
     def add_for(self, copies: Iterable[Path]) -> None:
         """Have what champion and previous of each of these databases need. Raises `OSError`."""

@@ -16,6 +16,8 @@ from posture_daemon.store.model_folder import ModelFolder
 from posture_daemon.store.schema import ClassRow, RoleRow, VersionRow, WatchRow
 
 CHAMPION, PREVIOUS = "champion", "previous"
+SAME = ("created_at", "parent_id", "backbone_sha256", "head_sha256", "temperature", "source")
+"""Fields of a version that are columns of the same name and type."""
 
 
 class Models(ModelFolder):
@@ -44,17 +46,9 @@ class Models(ModelFolder):
 
     def add_version(self, version: ModelVersion) -> ModelVersion:
         """Record a version whose files are in place; returns it with its number (the given `id` is ignored)."""
-        row = VersionRow(
-            created_at=version.created_at,
-            parent_id=version.parent_id,
-            backbone_sha256=version.backbone_sha256,
-            head_sha256=version.head_sha256,
-            classes=[{"name": c.name, "role": c.role.value} for c in version.classes],
-            temperature=version.temperature,
-            source=version.source,
-            metrics=dict(version.metrics),
-            lineage=dict(version.lineage),
-        )
+        row = VersionRow(**{name: getattr(version, name) for name in SAME})
+        row.classes = [{"name": c.name, "role": c.role.value} for c in version.classes]
+        row.metrics, row.lineage = dict(version.metrics), dict(version.lineage)
         with self._database.write() as session:
             session.add(row)
             session.flush()
@@ -163,16 +157,6 @@ def _refuse_retired_classes(session: Session, row: VersionRow) -> None:
 
 
 def _as_version(row: VersionRow) -> ModelVersion:
-    return ModelVersion(
-        id=row.id,
-        created_at=row.created_at,
-        parent_id=row.parent_id,
-        backbone_sha256=row.backbone_sha256,
-        head_sha256=row.head_sha256,
-        classes=tuple(PostureClass(c["name"], Role(c["role"])) for c in row.classes),
-        temperature=row.temperature,
-        source=row.source,
-        metrics=row.metrics,
-        lineage=row.lineage,
-        files_removed_at=row.files_removed_at,
-    )
+    classes = tuple(PostureClass(c["name"], Role(c["role"])) for c in row.classes)
+    same = {name: getattr(row, name) for name in ("id", *SAME, "metrics", "lineage", "files_removed_at")}
+    return ModelVersion(classes=classes, **same)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import PauseRow
 
 
@@ -19,11 +19,8 @@ class Pause:
     until: float | None
 
 
-class Pauses:
+class Pauses(Repository):
     """At most one pause at a time."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def begin(self, now: float, until: float | None = None) -> Pause:
         """Pause, instead of any pause before."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.domain import NewFrame, QueuedFrame, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.schema import BlockRow, FrameRow
 
@@ -22,11 +22,8 @@ MAX_BY_NUMBER = 500
 """Frames that are asked for by number; with more it is quicker to read all of a backbone."""
 
 
-class Queue:
+class Queue(Repository):
     """The uncategorized queue."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, frame: NewFrame, now: float, block_gap_s: float, block_length_s: float) -> int | None:
         """Keep one camera frame; returns its id, or `None` when the very same picture is already there."""

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from posture_daemon.domain import Outcome, TrainingRun, Watch, WatchEnding
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.models import champion_id_in, set_champion
 from posture_daemon.store.runs import as_run
 from posture_daemon.store.schema import RunRow, WatchRow
@@ -15,11 +15,8 @@ TRIGGER = "watch"
 """Names in the record of runs what rolled a champion back."""
 
 
-class Watches:
+class Watches(Repository):
     """At most one is open. All of it is in the database, so it goes on after a restart."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def current(self) -> Watch | None:
         """The open one."""

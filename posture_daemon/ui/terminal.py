@@ -14,7 +14,7 @@ from posture_daemon.errors import DatasetError, LabelError
 from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling, LabellingProgress
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.picture import HalfBlocks, can_draw
-from posture_daemon.vision import jpeg as pictures
+from posture_daemon.vision import jpeg
 
 COMMANDS = {"d": "discard", "s": "skip", "u": "undo", "n": "new class", "q": "quit"}
 KEEP = "k"
@@ -162,7 +162,7 @@ class TerminalSession:
             self._print(f"Picture: {self._write(image)}", soft_wrap=True)
 
     def _write(self, image: Image) -> Path:
-        self._file.write_bytes(pictures.encode_jpeg(image, max(image.shape), 95))
+        self._file.write_bytes(jpeg.encode_jpeg(image, max(image.shape), 95))
         return self._file
 
     def _key_line(self, frame: QueuedFrame | None) -> str:

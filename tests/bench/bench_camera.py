@@ -48,7 +48,7 @@ def once(reader: LatestFrame, fail: Callable[[], None], mend: Callable[[], None]
 
 def rounds(name: str, url: str, fail: Callable[[], None], mend: Callable[[], None], count: int) -> None:
     """Measure one kind of failure and print a line of a Markdown table."""
-    reader = LatestFrame(open_camera(url), eye=FrameQualityMonitor, another=lambda: open_camera(url))
+    reader = LatestFrame(open_camera(url), quality=FrameQualityMonitor, another=lambda: open_camera(url))
     reader.start()
     reader.wait(0, 10.0)
     took = []

@@ -83,7 +83,7 @@ def test_a_kept_label_is_not_doubted_again(data_dir: Path) -> None:
         "doubts"
     ]
     store = Store(data_dir)
-    store.reviews.keep(before[0]["frame_id"], 1.0)
+    store.confirmed_labels.keep(before[0]["frame_id"], 1.0)
     after = json.loads(posture_daemon(data_dir, "dataset", "doubts", "--json", POSTURE_TRAINING__VIEWS="1").stdout)[
         "doubts"
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from posture_daemon.bootstrap.guided_capture import open_teaching
+from posture_daemon.bootstrap.guided_capture import open_guided_capture
 from posture_daemon.bootstrap.models import open_store
 from posture_daemon.errors import CameraError
 from posture_daemon.integrity.model_recovery import install
@@ -60,13 +60,13 @@ def lesson_page(folder: Path, refused: str | None = None) -> Iterator[LabelPage]
     def open_(names: Sequence[str] | None) -> Iterator[Hasty]:
         if refused is not None:
             raise CameraError(refused)
-        with open_teaching(values, names or CLASSES, 4.0, PACE) as teaching:
+        with open_guided_capture(values, names or CLASSES, 4.0, PACE) as teaching:
             yield Hasty(teaching)
 
     store = open_store(values)
     # It knows no posture, so the first model is the owner's, whatever moved before the camera.
     install(store, STARTER, "a base", as_base=True)
-    page = LabelPage(store, values, open_teaching=open_)  # type: ignore[arg-type]
+    page = LabelPage(store, values, open_guided_capture=open_)  # type: ignore[arg-type]
     page.start(0)
     try:
         yield page

@@ -41,7 +41,7 @@ class Watched:
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self.camera, self.clock, self._caplog = ScriptedCamera(), Clock(), caplog
         self.reader = LatestFrame(
-            self.camera, QUICK, eye=lambda: FrameQualityMonitor(3.0), monotonic=self.clock, clock=self.clock
+            self.camera, QUICK, quality=lambda: FrameQualityMonitor(3.0), monotonic=self.clock, clock=self.clock
         )  # fmt: skip
         self._given = 0
 

@@ -26,7 +26,7 @@ def scene(number: int) -> Image:
 
 def reader_of(url: str) -> LatestFrame:
     """As the daemon reads it, with the usual patience."""
-    return LatestFrame(open_camera(url), eye=FrameQualityMonitor, another=lambda: open_camera(url))
+    return LatestFrame(open_camera(url), quality=FrameQualityMonitor, another=lambda: open_camera(url))
 
 
 def noticed(reader: LatestFrame, status: str) -> CameraState:

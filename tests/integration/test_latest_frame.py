@@ -165,7 +165,7 @@ def test_stopping_does_not_wait_for_a_camera_that_hangs(caplog: pytest.LogCaptur
 
     assert reader.stop(timeout_s=0.05) is False
     assert "did not answer" in caplog.text
-    assert reader._reading._thread.daemon
+    assert reader._reader._thread.daemon
     began = time.monotonic()
     assert reader.wait(0, LONG_S) is None
     assert time.monotonic() - began < LONG_S / 2  # at once: nothing will come any more

@@ -1,4 +1,4 @@
-"""Cameras behind the `Camera` Protocol. Begin in `factory.py`: it turns what the user typed into one of them."""
+"""Cameras behind the `Camera` Protocol. Start in `factory.py`: it builds a camera from the address that the user typed."""
 
 from posture_daemon.adapters.cameras.factory import open_camera
 

@@ -1,4 +1,4 @@
-"""How a camera is doing, in words for `status`, and one line in the log for each change; nothing while all stays as it is."""
+"""Health of a camera: its state for `status`, and one log line for each change of it."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ BLIND = {
         "repeats one picture: it hangs and is opened anew; if that does not help, take its power away for a moment.",
     ),
 }
-"""Status and sentence while a camera gives nothing that can be used."""
+"""Status and sentence while a camera gives only unusable frames."""
 
 
 @dataclass(frozen=True)
 class CameraState:
     """How the camera is doing.
 
-    `since` is when `status` began, in seconds since the epoch; `error` is one sentence while lost or blind, else `None`;
-    `frames` counts the pictures that were passed on, `unusable` those that were not (black, blank or repeated), and
-    `reopened` how often the camera came back after it was lost. `size` is (width, height) of the newest one and
-    `wanted_size` what was asked for, where it was.
+    `since` is when `status` began, seconds since the epoch; `error` is one sentence while lost or blind, else `None`.
+    `frames` counts the frames that were passed on, `unusable` those that were not (black, blank or frozen), `reopened` how
+    often the camera came back after a loss. `size` is (width, height) in pixels of the newest frame, `wanted_size` that of
+    the request, if there was one.
     """
 
     name: str
@@ -53,15 +53,15 @@ class CameraState:
     wanted_size: Size | None = None
 
 
-class Diary:
-    """Keeps the state of one camera. Not thread-safe: who shares it has a lock."""
+class CameraHealthLog:
+    """Keeps the state of one camera. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, name: str, wanted_size: Size | None, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.state = CameraState(name, "opening", clock(), None, wanted_size=wanted_size)
 
-    def saw(self, frame: Frame) -> None:
-        """Note a picture that can be used."""
+    def usable(self, frame: Frame) -> None:
+        """Note a frame that can be used."""
         state, away_s = self.state, self._clock() - self.state.since
         returns = state.status == "lost" and state.frames > 0
         if state.status == "lost":
@@ -72,12 +72,12 @@ class Diary:
         self._change("running", None)
         self.state = replace(self.state, frames=state.frames + 1, reopened=state.reopened + returns)
 
-    def saw_nothing(self, frame: Frame, sight: FrameQuality, is_blind: bool) -> None:
-        """Note a picture that cannot be used; `is_blind` once this has lasted."""
+    def unusable(self, quality: FrameQuality, is_blind: bool) -> None:
+        """Note a frame that cannot be used; `is_blind` once only such frames have come for some seconds."""
         self.state = replace(self.state, unusable=self.state.unusable + 1)
         if not is_blind:
             return
-        status, sentence = BLIND[sight]
+        status, sentence = BLIND[quality]
         error = f"camera {self.state.name} {sentence}"
         if self.state.status != status:
             log.warning("%s", error)

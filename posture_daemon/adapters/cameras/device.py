@@ -1,7 +1,7 @@
-"""A video device of this machine: whether it is there and may be used, and where it is after it was plugged in again.
+"""A V4L2 device of this machine: whether it exists and is accessible, and which path it has after being plugged in again.
 
-Linux numbers cameras as they come: unplugged and plugged in again, `/dev/video0` may be `/dev/video2`. udev keeps links in
-`/dev/v4l/by-id` (named by make and serial number) and `/dev/v4l/by-path` (by the socket) that follow it.
+Linux numbers cameras in the order of their appearance: after replugging, `/dev/video0` may be `/dev/video2`. udev's links in
+`/dev/v4l/by-id` (make and serial number) and `/dev/v4l/by-path` (USB port) follow the device.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ log = logging.getLogger(__name__)
 
 
 class Device:
-    """One camera's device file. Once it was opened it is known by its stable name, and found by that from then on."""
+    """The device file of one camera. Once opened, it is found by its stable udev link from then on."""
 
     def __init__(self, path: str, folder: Path = Path("/dev")) -> None:
-        """`path` is a device file or a link to one; `folder` is where devices are."""
+        """`path` is a device file or a link to one; `folder` is `/dev`, or a stand-in for it."""
         self.path, self._folder = path, folder
         self._link: Path | None = None
         self._opened: Path | None = None
 
     def find(self) -> str:
-        """The device file now. Raises `CameraError` unless it is there and this process may read and write it.
+        """The present path. Raises `CameraError` unless it exists and this process may read and write it.
 
-        Where the camera that was opened before is gone and another one has its path, it is that one: the owner chose it.
+        If the camera that was opened before is gone, `path` as configured is used, even if another camera has it now.
         """
         path = str(self._link.resolve()) if self._link is not None and self._link.exists() else self.path
         if not Path(path).exists():
@@ -43,25 +43,25 @@ class Device:
         return path
 
     def remember(self, path: str) -> None:
-        """Keep the stable name of what was opened at `path`, and say so when it is elsewhere than before."""
+        """Remember the stable link of the device opened at `path`; log when its path has changed."""
         file = Path(path).resolve()
         if self._opened not in (None, file):
             log.info("camera %s is at %s now", self.path, file)
         self._link, self._opened = stable_link(path, self._folder), file
 
     def others(self) -> str:
-        """All video devices, for a message."""
+        """All video devices, for an error message."""
         return found_devices(self._folder)
 
 
 @cache
 def device_at(path: str) -> Device:
-    """The same one each time, so that whoever opens a camera anew, while an old call hangs, knows its stable name, too."""
+    """One shared object per path, so that a camera reopened while an old call hangs is found by its stable link too."""
     return Device(path)
 
 
 def stable_link(path: str, folder: Path = Path("/dev"), kinds: Sequence[str] = ("by-id", "by-path")) -> Path | None:
-    """The link that will still lead to this camera under another number, by its make and serial number if it has one."""
+    """The udev link that follows this camera if its number changes: by make and serial number if it has one, else by port."""
     links = (link for kind in kinds for link in sorted((folder / "v4l" / kind).glob("*")))
     return next((link for link in links if link.exists() and link.samefile(path)), None)
 

@@ -1,4 +1,4 @@
-"""Which cameras are there? Devices of this machine, each tried by opening it and reading one picture."""
+"""Camera discovery: the devices of this machine, each tried by opening it and reading one frame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from posture_daemon.errors import CameraError
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """A camera's address, and its first picture or one sentence on why there is none."""
+    """A camera's address with its first frame (BGR), or one sentence on why there is none."""
 
     address: str
     image: Image | None
@@ -26,7 +26,7 @@ class Tried:
 
     @property
     def words(self) -> str:
-        """The size of its picture, or what is wrong."""
+        """Width×height of its frame in pixels, or the error."""
         return self.error or (f"{self.image.shape[1]}×{self.image.shape[0]}" if self.image is not None else "")
 
     @property
@@ -36,9 +36,9 @@ class Tried:
 
 
 def addresses(root: Path = Path("/")) -> Iterator[str]:
-    """Devices in the order in which they are tried; on a Jetson the ribbon-cable camera as well.
+    """Devices in the order in which they are tried; on a Jetson the CSI (ribbon-cable) camera as well.
 
-    A camera that tells its make and serial number is named by them: its number may be another one after the next start.
+    A camera with a link by make and serial number gets that as its address, since its number may change at the next boot.
     """
     devices = root / "dev"
     numbered = [path for path in devices.glob("video[0-9]*") if re.fullmatch(r"video\d+", path.name)]
@@ -50,7 +50,7 @@ def addresses(root: Path = Path("/")) -> Iterator[str]:
 
 
 def try_camera(address: str) -> Tried:
-    """Open it, read one picture, close it. Raises `SettingsError` for an address that is none."""
+    """Open it, read one frame, close it. Raises `SettingsError` for an invalid address."""
     camera = open_camera(address)
     try:
         with closing(camera):

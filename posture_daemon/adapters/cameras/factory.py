@@ -1,6 +1,6 @@
-"""Which camera did the user mean? One string, e.g. `0`, `rtsp://…` or `replay:frames?fps=5`, becomes one `Camera`.
+"""Builds a `Camera` from its address, e.g. `0`, `rtsp://…` or `replay:frames?fps=5`.
 
-`FORMS` is the whole grammar: a pattern, the options it takes, and what it builds. The first pattern that matches wins.
+`FORMS` is the whole grammar: patterns with the options that each takes and what it builds. The first match wins.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Converter = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write a camera: `pattern` captures the target, `build(name, target, options)` makes the camera."""
+    """One form of address: `pattern` captures the target, `build(name, target, options)` makes the camera."""
 
     pattern: re.Pattern[str]
     options: Mapping[str, Converter]
@@ -37,7 +37,7 @@ class Form:
 
 
 def open_camera(address: str) -> Camera:
-    """Build the camera that `address` names; the device itself is first touched by `Camera.open`.
+    """Build the camera that `address` names; only `Camera.open` accesses the device.
 
     Raises `SettingsError` when the address is not understood, an option is unknown or its value is malformed, and
     `CameraError` when the fake desk refuses a value.
@@ -106,7 +106,7 @@ def _text(text: str) -> str:
     return text
 
 
-# The adapters are imported when first built, so that a message about a wrong address does not wait for cv2.
+# Adapters are imported when first built, so that an error about a wrong address need not import cv2.
 
 
 def _v4l2(name: str, target: str, options: Options) -> Camera:
@@ -157,7 +157,7 @@ def _fake_desk(name: str, target: str, options: Options) -> Camera:
 PICTURE: dict[str, Converter] = {"width": _whole(16, 8192), "height": _whole(16, 8192), "fps": _whole(1, 240)}
 
 
-# A recording slower than one frame in two seconds would look like a camera that has stopped.
+# A recording slower than one frame in two seconds would be taken for a stalled camera.
 REPLAY: dict[str, Converter] = {"fps": _number(0.5, 1000), "loop": _flag, "skip": _flag}
 
 
@@ -176,7 +176,7 @@ FORMS = (
     Form(re.compile(r"(?P<target>[0-9]{1,3}(\?.*)?)"), PICTURE, _v4l2),
     Form(re.compile(r"(?P<target>/dev/[^?]+(\?.*)?)"), PICTURE, _v4l2),
     Form(re.compile(r"csi://(?P<target>[0-9]{1,2}(\?.*)?)"), {**PICTURE, "flip": _whole(0, 7)}, _csi),
-    # A network URL owns its query, so these take no options of ours.
+    # The query of a network URL belongs to the camera, so these take no options of ours.
     Form(re.compile(r"(?P<target>(?i:rtsps?|https?)://[^\s/]\S*)"), {}, _network),
     Form(re.compile(r"fake:desk(?P<target>(\?.*)?)"), DESK, _fake_desk),
     Form(re.compile(r"replay:(?P<target>[^?]+(\?.*)?)"), REPLAY, _images),

@@ -1,7 +1,7 @@
 """Live cameras through OpenCV: USB (V4L2), CSI (GStreamer on a Jetson) and the network (RTSP, MJPEG over HTTP).
 
-They differ only in `connect`. All share one rule, learnt from FFmpeg: after a failed read the capture is dead even
-though it still says "opened", so it is released at once and the caller opens a new one.
+They differ only in `connect`. After a failed read the capture is unusable although it still reports "opened" (FFmpeg), so
+it is released at once and the caller opens a new one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Picture:
-    """What to ask of a USB camera: pixels and frames per second. The driver takes the nearest that it can do."""
+    """Requested format of a USB camera: pixels and frames per second. The driver picks the nearest that it supports."""
 
     width: int = 1280
     height: int = 720
@@ -35,7 +35,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class CsiPicture:
-    """What to ask of a CSI camera: pixels, frames per second, and nvvidconv's flip-method (2 is upside down)."""
+    """Requested format of a CSI camera: pixels, frames per second, nvvidconv's flip-method (2 rotates by 180°)."""
 
     width: int = 640
     height: int = 360
@@ -46,8 +46,8 @@ class CsiPicture:
 def quiet_opencv() -> None:
     """Keep OpenCV and FFmpeg off stderr, where they could also print a URL with its password.
 
-    FFmpeg looks once, when the process first opens or writes a video, so this runs at import. Whoever sets
-    OPENCV_LOG_LEVEL or OPENCV_FFMPEG_LOGLEVEL gets the noise back.
+    FFmpeg reads its variable once, when the process first opens a video, so this runs at import. Setting OPENCV_LOG_LEVEL
+    or OPENCV_FFMPEG_LOGLEVEL turns the messages on again.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
     # Seconds that a USB read may block; OpenCV's 10 would hide an unplugged camera for too long.
@@ -80,15 +80,15 @@ class OpenCvCamera(ABC):
 
     @property
     def wanted_size(self) -> tuple[int, int] | None:
-        """Whatever comes is right, unless a subclass asks for a size."""
+        """Requested (width, height) in pixels; `None` for a camera whose size is not requested."""
         return None
 
     @abstractmethod
     def connect(self) -> cv2.VideoCapture:
-        """Return an opened capture or raise `CameraError` with what the user can do."""
+        """Return an opened capture. Raises `CameraError` with advice for the user."""
 
     def open(self) -> None:
-        """Open the device, or reopen it."""
+        """Open or reopen the device. Raises `CameraError`."""
         self.close()
         try:
             self._capture = self.connect()
@@ -96,7 +96,7 @@ class OpenCvCamera(ABC):
             raise CameraError(f"camera {self._name} cannot be opened: OpenCV says {_first_line(error)}.") from None
 
     def read(self) -> Frame | None:
-        """Block until the next frame; a live camera never returns `None`."""
+        """Block until the next frame. Raises `CameraError` when none comes; a live camera never returns `None`."""
         if self._capture is None:
             raise CameraError(f"camera {self._name} is not open.")
         began = time.monotonic()
@@ -118,7 +118,7 @@ class OpenCvCamera(ABC):
 
 
 class V4l2Camera(OpenCvCamera):
-    """A USB camera, by its device file; plugged in again under another number it is found again."""
+    """A USB camera by its device file; found again after replugging, even under another number."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class V4l2Camera(OpenCvCamera):
 
     @property
     def wanted_size(self) -> tuple[int, int]:
-        """What the driver is asked for."""
+        """The requested (width, height), pixels."""
         return self._picture.width, self._picture.height
 
     def connect(self) -> cv2.VideoCapture:
@@ -183,12 +183,12 @@ class NetworkCamera(OpenCvCamera):
     def __init__(
         self, name: str, url: str, open_timeout_ms: int = 3000, read_timeout_ms: int = 2000, *, clock: Clock = time.time
     ) -> None:
-        """`url` may hold a password: it is never shown, `name` is. The time-outs of OpenCV itself are 30 s."""
+        """`url` may hold a password and is never shown; `name` is. OpenCV's own timeouts are 30 s."""
         super().__init__(name, clock=clock)
         self._url = url
-        # After a time-out FFmpeg gives what its decoder still held back, one old picture for each further time-out.
+        # After a timeout FFmpeg returns what its decoder still buffered: one old frame per further timeout.
         self._longest_read_s = 0.9 * read_timeout_ms / 1000
-        # With several threads the decoder keeps a frame for each: what is read would lag behind by as many.
+        # A decoder with several threads buffers one frame for each, and frames would lag behind by as many.
         self._options = {
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: open_timeout_ms,
             cv2.CAP_PROP_READ_TIMEOUT_MSEC: read_timeout_ms,
@@ -210,8 +210,8 @@ class NetworkCamera(OpenCvCamera):
 def v4l2_wishes(picture: Picture) -> list[tuple[int, float]]:
     """List the properties to set, in this order.
 
-    The pixel format comes first, because a driver limits size and rate by it, and uncompressed 720p fills USB 2 at
-    about 10 frames per second. One buffer, so that a frame is not old when it is read.
+    The pixel format comes first, because it limits size and rate: uncompressed 720p fills USB 2 at about 10 frames per
+    second. One buffer, so that a frame is not old when it is read.
     """
     return [
         (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),

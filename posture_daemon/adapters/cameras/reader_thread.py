@@ -1,4 +1,4 @@
-"""One thread and one camera: open, read, and open again after each loss, until it is stopped or left behind."""
+"""A thread that owns one camera: open, read, reopen after each loss, until it is stopped or abandoned."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
+from posture_daemon.adapters.cameras.camera_health import CameraHealthLog
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
@@ -19,53 +20,43 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a camera, seconds: the delays between attempts to reopen it double from least to most."""
+    """Timeouts of a camera, seconds. The delay between two attempts to reopen it doubles from the first to the longest."""
 
     min_delay_s: float = 0.5
     max_delay_s: float = 1.0
     stale_s: float = 4.0
-    """Without a frame for this long a camera counts as lost, and a call that takes this long hangs."""
+    """Without a frame for this long a camera counts as lost, and a call that takes this long counts as hung."""
 
 
 DEFAULT_PATIENCE = Patience()
 
-
-class Listener(Protocol):
-    """Whoever wants to know what the camera does. Called from the thread of the reading."""
-
-    def saw(self, reading: Reading, frame: Frame) -> None:
-        """A picture that can be used."""
-
-    def saw_nothing(self, reading: Reading, frame: Frame, sight: FrameQuality, is_blind: bool) -> None:
-        """A picture that cannot be used; `is_blind` once this has lasted."""
-
-    def lost(self, reading: Reading, error: str) -> None:
-        """The camera is lost, or could not be reopened."""
-
-    def ended(self, reading: Reading) -> None:
-        """There is nothing more to read."""
+Entry = Callable[[CameraHealthLog], None]
+"""What to enter in the health log of the camera."""
 
 
-class Reading:
-    """Reads `camera`, which belongs to the thread from `start` on. The delays wait on `stopping`."""
+class ReaderThread:
+    """Reads `camera`, which belongs to the thread from `start` on. Delays end early when `stopping` is set.
+
+    `report(thread, entry, frame)` is called from the thread: `entry` is to be made in the health log, `frame` is usable.
+    """
 
     def __init__(
         self,
         camera: Camera,
-        eye: FrameQualityMonitor | None,
+        quality: FrameQualityMonitor | None,
         patience: Patience,
-        listener: Listener,
+        report: Callable[[ReaderThread, Entry, Frame | None], None],
         stopping: threading.Event,
         monotonic: Callable[[], float],
     ) -> None:
-        self._camera, self._eye, self._patience = camera, eye, patience
-        self._listener, self._stopping, self._monotonic = listener, stopping, monotonic
+        self._camera, self._quality, self._patience = camera, quality, patience
+        self._report, self._stopping, self._monotonic = report, stopping, monotonic
         self.alive_at = monotonic()
-        """Last sign of life: a frame, or the start of an attempt to open."""
+        """When the last frame came or the last attempt to open began, monotonic seconds."""
         self.is_waiting = False
-        """Between two attempts, when silence is nobody's fault."""
-        self.is_left = False
-        """Set when a call hangs and somebody else reads now: whatever still comes is forgotten."""
+        """True between two attempts to open, when no frame can come."""
+        self.is_abandoned = False
+        """Set when a call hangs and another thread reads instead: whatever this one still reports is ignored."""
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
 
     @property
@@ -75,7 +66,7 @@ class Reading:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread runs, or hangs."""
+        """Whether the thread runs or hangs."""
         return self._thread.is_alive()
 
     def start(self) -> None:
@@ -89,23 +80,23 @@ class Reading:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        """Read until the end or until stopped; after each loss wait longer than after the one before."""
+        """Read until the recording ends or until stopped, with exponential back-off after each loss."""
         delay_s = self._patience.min_delay_s
         while self._goes_on():
             began = self._monotonic()
             error = self._read_until_lost()
             if error is None:
                 return
-            # Only a camera that held out for a while has recovered: one frame per opening is typical of a bad cable.
+            # Only a camera that gave frames for a while has recovered: one frame per opening is typical of a bad cable.
             if self.alive_at - began >= self._patience.stale_s:
                 delay_s = self._patience.min_delay_s
             self.is_waiting = True
-            self._listener.lost(self, error)
+            self._tell(partial(CameraHealthLog.lost, error=error))
             self._stopping.wait(delay_s)
             delay_s = min(2 * delay_s, self._patience.max_delay_s)
 
     def _goes_on(self) -> bool:
-        return not self._stopping.is_set() and not self.is_left
+        return not self._stopping.is_set() and not self.is_abandoned
 
     def _read_until_lost(self) -> str | None:
         """Open, read and close. Return why the camera was lost, or `None` when it ended or was stopped."""
@@ -125,21 +116,25 @@ class Reading:
         while self._goes_on():
             frame = self._camera.read()
             if frame is None:
-                self._listener.ended(self)
+                self._tell(CameraHealthLog.ended)
                 return
             self.alive_at = self._monotonic()
-            self._look_at(frame)
+            self._check_quality(frame)
 
     def _open(self) -> None:
         self.alive_at, self.is_waiting = self._monotonic(), False
         self._camera.open()
 
-    def _look_at(self, frame: Frame) -> None:
-        """Pass on what can be used. A camera that stays blind is opened anew now and then, for it may hang."""
-        sight = FrameQuality.CLEAR if self._eye is None else self._eye.look(frame.image, self.alive_at)
-        if self._eye is None or sight is FrameQuality.CLEAR:
-            self._listener.saw(self, frame)
+    def _check_quality(self, frame: Frame) -> None:
+        """Pass on a usable frame. A camera that gives only unusable ones is reopened now and then, since it may hang."""
+        monitor = self._quality
+        if monitor is None or (quality := monitor.look(frame.image, self.alive_at)) is FrameQuality.CLEAR:
+            self._tell(partial(CameraHealthLog.usable, frame=frame), frame)
             return
-        self._listener.saw_nothing(self, frame, sight, self._eye.is_blind(self.alive_at))
-        if self._eye.wants_reopening(self.alive_at):
+        is_blind = monitor.is_blind(self.alive_at)
+        self._tell(partial(CameraHealthLog.unusable, quality=quality, is_blind=is_blind))
+        if monitor.wants_reopening(self.alive_at):
             self._open()
+
+    def _tell(self, entry: Entry, frame: Frame | None = None) -> None:
+        self._report(self, entry, frame)

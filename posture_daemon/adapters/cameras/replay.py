@@ -1,7 +1,8 @@
 """Recordings played as if they were a camera: a folder of images or a video file, in real time.
 
-A `Recording` gives the pictures, a `Pace` keeps the time, `ReplayCamera` joins them. Like a camera, it does not wait
-for a slow consumer: what came meanwhile is lost, unless `skip` is off (evaluations want to see every frame).
+`ImageFolder` or `VideoFile` gives the pictures, `Pace` the time at which each is due, `ReplayCamera` joins the two. Like a
+camera, it does not wait for a slow consumer: frames that were due meanwhile are dropped, unless `skip` is off (evaluations
+want to see every frame).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -29,32 +30,8 @@ DEFAULT_FPS = 10.0
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
-class Recording(Protocol):
-    """Pictures in a fixed order, from the first to the last."""
-
-    @property
-    def fps(self) -> float | None:
-        """Frames per second at which it was recorded; `None` when unknown or not open."""
-
-    @property
-    def last_path(self) -> Path | None:
-        """The file of the picture that `read` gave last; `None` when pictures have no file of their own."""
-
-    def open(self) -> None:
-        """Go to the first picture, also from the middle or the end. Raises `CameraError` when there is none."""
-
-    def read(self) -> Image | None:
-        """Return the next picture, or `None` at the end."""
-
-    def skip(self, count: int) -> None:
-        """Pass over `count` pictures without decoding them."""
-
-    def close(self) -> None:
-        """Release files; safe to call twice and before `open`."""
-
-
 class Pace:
-    """The timetable of a replay."""
+    """When each picture of a recording is due."""
 
     def __init__(
         self,
@@ -64,7 +41,7 @@ class Pace:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`fps` overrules the recording's own rate. With `skip` a late consumer misses pictures, else time waits."""
+        """`fps`, per second, overrides the recording's own rate; `skip` drops the pictures that a late consumer missed."""
         self._fps = fps
         self._skip = skip
         self._monotonic, self._sleep = monotonic, sleep
@@ -72,18 +49,18 @@ class Pace:
         self._due: float | None = None
 
     def restart(self, recorded_fps: float | None) -> None:
-        """Begin a new timetable: the first picture is due when it is first asked for."""
+        """Start over: the first picture is due at the next `wait`."""
         self._period_s = 1.0 / (self._fps or recorded_fps or DEFAULT_FPS)
         self._due = None
 
     def wait(self) -> int:
-        """Sleep until the next picture is due; return how many were missed because the consumer came too late."""
+        """Sleep until the next picture is due; return how many the consumer missed by coming too late."""
         now = self._monotonic()
         due = now if self._due is None else self._due
         if now < due:
             self._sleep(due - now)
         missed = int((now - due) / self._period_s) if self._skip and now > due else 0
-        # When nothing may be skipped the timetable shifts instead, so that a late consumer is never sent a burst.
+        # When nothing may be skipped all later pictures are postponed, so that a late consumer is never sent a burst.
         start = due if self._skip else max(due, now)
         self._due = start + (missed + 1) * self._period_s
         return missed
@@ -117,15 +94,15 @@ class ReplayCamera:
 
     @property
     def wanted_size(self) -> None:
-        """A recording has the size that it has."""
+        """`None`: a recording is played in its own size."""
 
     @property
     def last_path(self) -> Path | None:
-        """The file of the last image that was read; `None` before the first and for a video."""
+        """File of the last image that was read; `None` before the first one and for a video."""
         return self._recording.last_path
 
     def open(self) -> None:
-        """Go to the first picture."""
+        """Go to the first picture. Raises `CameraError` when there is none."""
         self._recording.open()
         self._pace.restart(self._recording.fps)
         self._is_open = True
@@ -192,7 +169,7 @@ class ImageFolder:
         self._next += count
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """No file is kept open."""
 
     def _decode(self, path: Path) -> Image | None:
         """Read BGR pixels, turned upright by EXIF; `None` for a damaged file.
@@ -258,3 +235,7 @@ class VideoFile:
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
+
+
+Recording: TypeAlias = ImageFolder | VideoFile
+"""Pictures in a fixed order. `fps` is that of the recording, `None` if unknown; `last_path` the file of the last picture."""

@@ -1,7 +1,7 @@
 """Checkpoints of ultralytics: import, export, inspect, fetch.
 
-Import and export run in a child process (`child.py`), so that the daemon's process never imports torch or ultralytics
-and never carries the memory of a whole model. Reading order: `archive` (a `.pt` file as data), `yolo11` (is it the
+Import and export run in a child process (`child.py`), so that this process never imports torch or ultralytics and never
+holds a whole model in memory. Reading order: `archive` (a `.pt` file as data), `yolo11` (is it the
 network we know?), `graph` (its backbone as ONNX), `importing` and `exporting` (the child's work), `fetch` (download).
 """
 
@@ -23,10 +23,10 @@ EXPORT_TIMEOUT_S = 300.0  # importing torch from a slow SD card takes most of it
 
 @dataclass(frozen=True)
 class ImportedCheckpoint:
-    """A checkpoint in two parts on disk, and where it came from.
+    """A checkpoint split into backbone and head files, with its origin.
 
     `classes` is in the order of the head's rows. `image_size` is the side of the backbone's input in pixels,
-    `trained_image_size` what the checkpoint says of its own training (`None` if nothing). `source` is the file's name.
+    `trained_image_size` that of its training (`None` if not stated). `source` is the file's name.
     """
 
     backbone_path: Path
@@ -43,7 +43,7 @@ class ImportedCheckpoint:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `models inspect` shows. Output shapes are for one square image of `image_size` pixels."""
+    """Result of `models inspect`. Output shapes are for one square image of `image_size` pixels."""
 
     path: Path
     scale: str

@@ -1,10 +1,9 @@
 """Read a PyTorch checkpoint as data, without running anything it contains and without torch.
 
-A checkpoint is a zip file: `data.pkl`, a pickle that describes the objects, and one file per tensor. A pickle may name
-any function of the computer and have it called, which is why `torch.load` of a stranger's file is dangerous, and why
-`weights_only=True` still needs a list of classes that may be built. Here *no* named class or function is ever real:
-each is replaced by a `Shell` that only remembers what it was given, and tensors become numpy arrays. A name outside the
-list of what ultralytics writes ends the reading.
+A checkpoint is a zip file: `data.pkl`, a pickle that describes the objects, and one file per tensor. A pickle may name and
+call any function, which makes `torch.load` of an untrusted file dangerous; `weights_only=True` still needs a list of classes
+that may be built. Here *no* named class or function is imported: each is replaced by a `Shell` that only records its
+arguments, and tensors become numpy arrays. A name that ultralytics does not write is refused.
 """
 
 from __future__ import annotations
@@ -49,15 +48,11 @@ SHELL_NAMES = frozenset(
         *(f"{module}.{name}" for module in ("pathlib", "pathlib._local") for name in ("PosixPath", "WindowsPath")),
     }
 )
-PLAIN_TYPES = {
-    "collections.OrderedDict": OrderedDict,
-    "builtins.set": set,
-    "__builtin__.set": set,
-}
+PLAIN_TYPES = {"collections.OrderedDict": OrderedDict, "builtins.set": set, "__builtin__.set": set}
 
 
 class Shell:
-    """Stands for an object whose class is not loaded: `origin` names the class, `state` is what the file says of it."""
+    """Placeholder for an object whose class is not imported: `origin` is the name of the class, `state` its attributes."""
 
     origin = ""
 
@@ -72,7 +67,7 @@ class Shell:
     state: dict[str, Any]
 
     def __setstate__(self, state: Any) -> None:
-        """Keep the attributes that the file gives to the object."""
+        """Record the attributes of the object."""
         self.state = state if isinstance(state, dict) else {"state": state}
 
 
@@ -124,7 +119,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Any:
 
 
 class _DataUnpickler(pickle.Unpickler):
-    """A pickle reader for which every name is a plain container, a tensor, a `Shell`, or a reason to stop."""
+    """An unpickler that maps each name to a plain container, a tensor or a `Shell`, or refuses it."""
 
     def __init__(self, stream: BinaryIO | Any, path: Path, archive: zipfile.ZipFile, root: str) -> None:
         super().__init__(stream, encoding="utf-8")

@@ -1,6 +1,6 @@
-"""What the export child does: write a backbone and a head as an ordinary ultralytics checkpoint.
+"""Export, run in the child process: write a backbone and a head as an ordinary ultralytics checkpoint.
 
-The only module that imports torch and ultralytics, a matter of seconds and of 700 MB.
+Imports torch and ultralytics, which takes seconds and 700 MB.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from posture_daemon.store.files import sha256_of, write_durably
 
 
 def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str], out: Path) -> dict[str, Any]:
-    """Rebuild the model in full precision and save it at `out`; return its number of parameters."""
+    """Rebuild the model in full precision and save it at `out`; returns its number of parameters. Raises `ModelError`."""
     about, onnx = _sound_backbone(backbone_dir)
     weights = read_weights(onnx)
     head = {f"model.{HEAD_LAYER}.{name}": array for name, array in load_file(head_path).items()}
@@ -39,7 +39,7 @@ def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str]
 
 
 def _sound_backbone(folder: Path) -> tuple[dict[str, Any], bytes]:
-    """The description of a backbone and its network, checked against the digest in it."""
+    """Description and ONNX bytes of a backbone, checked against its digest. Raises `ModelError`."""
     try:
         about, onnx = json.loads((folder / "backbone.json").read_bytes()), (folder / "backbone.onnx").read_bytes()
         sound = about["sha256"] == sha256_of(onnx)
@@ -67,7 +67,7 @@ def _model(architecture: str, weights: Mapping[str, Floats], classes: Sequence[s
 
 
 def _say_nothing(*_: object, **__: object) -> None:
-    """Replace ultralytics' summary: to count operations it runs the model at 640 pixels, 9 s for yolo11l."""
+    """Replaces ultralytics' summary, which runs the model at 640 pixels to count operations (9 s for yolo11l)."""
 
 
 def _checkpoint(model: ClassificationModel, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Download the weights that ultralytics publishes, for those who are online.
+"""Download of the weights that ultralytics publishes.
 
-The release's own description (GitHub's API) gives size, address and SHA-256 of each file. A download that is cut off is
-continued by the next call, and a file gets its name only when its checksum is right.
+The release description (GitHub's API) gives size, address and SHA-256 of each file. An interrupted download is resumed by
+the next call, and a file gets its final name only when its checksum is right.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TIMEOUT_S = 30.0
 CHUNK_BYTES = 256 * 1024
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are there and the bytes there will be."""
+"""Called with the bytes downloaded so far and the total."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _parse(api_url: str, text: bytes) -> dict[str, Any]:
 
 
 def _complete(part: Path, asset: _Asset, progress: Progress) -> None:
-    """Download what `part` lacks, or all of it when the server cannot continue."""
+    """Download the rest of `part`, or all of it when the server cannot resume."""
     have = part.stat().st_size if part.exists() else 0
     if have > asset.size_bytes:
         _log.warning("%s is longer than the file it should become; it is thrown away", part)
@@ -116,7 +116,7 @@ def _complete(part: Path, asset: _Asset, progress: Progress) -> None:
 
 
 def _save(response: http.client.HTTPResponse, part: Path, have: int, asset: _Asset, progress: Progress) -> int:
-    """Append to the first `have` bytes of `part` until the answer ends or breaks; return the bytes there are now."""
+    """Append to the first `have` bytes of `part` until the response ends or breaks off; returns the new length."""
     with part.open("ab") as file:
         file.truncate(have)
         while have < asset.size_bytes:
@@ -150,7 +150,7 @@ def _digest(path: Path) -> str:
 
 @contextmanager
 def _open(request: urllib.request.Request) -> Iterator[http.client.HTTPResponse]:
-    """Open a web address; every way in which that fails becomes one sentence."""
+    """Open a web address. Raises `DownloadError` with one sentence for every way in which that fails."""
     url = request.full_url
     if not url.startswith(("https://", "http://")):
         raise DownloadError(f"{url} is not a web address.")

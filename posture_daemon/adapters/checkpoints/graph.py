@@ -1,9 +1,8 @@
 """The backbone of YOLO11-cls (layers 0–9) as an ONNX graph, written from the weights without torch.
 
-Doing it by hand, in about a hundred lines, has three gains over torch's exporter: every tensor keeps the name that it
-has in ultralytics and no batch norm is folded, so that a checkpoint can be rebuilt from the file alone (ONNX Runtime
-folds them when it loads the file); the same weights always give the same bytes; and importing a model needs no torch.
-Every function adds a block named as its class in `ultralytics.nn.modules` and returns the name of the block's output.
+Advantages over torch's exporter: tensors keep their ultralytics names and batch norms are not folded, so that a checkpoint
+can be rebuilt from the file alone (ONNX Runtime folds them at load time); equal weights give equal bytes; no torch needed.
+Each method adds a block named like its class in `ultralytics.nn.modules` and returns the name of the block's output.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def _layers(graph: _Graph) -> str:
 
 
 class _Graph:
-    """The nodes and tensors so far. Weights have dotted names (`model.2.cv1`), results end in their operator."""
+    """Nodes and tensors so far. Weights have dotted names (`model.2.cv1`), outputs end in their operator."""
 
     def __init__(self, weights: Mapping[str, Floats]) -> None:
         self._weights = weights

@@ -1,8 +1,7 @@
-"""What the import child does: a checkpoint in, backbone, head and their descriptions out. Needs no torch."""
+"""Import, run in the child process: split a checkpoint into backbone, head and their descriptions. Needs no torch."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime, timezone
 from pathlib import Path
@@ -51,13 +50,13 @@ def write_model(source: Path, out_dir: Path, image_size: int | None) -> dict[str
 
 
 def _trained_size(checkpoint: Yolo11Checkpoint) -> int | None:
-    """Return the size of the training, rounded up to the stride as `YOLO.predict` does."""
+    """Image size of the training, pixels, rounded up to the stride as `YOLO.predict` does."""
     size = checkpoint.image_size
     return None if size is None else -(-size // STRIDE) * STRIDE
 
 
 def _describe_backbone(checkpoint: Yolo11Checkpoint, size: int, sha256: str) -> dict[str, Any]:
-    """Only what follows from the backbone itself, so that importing twice writes the same."""
+    """Only what follows from the backbone itself, so that a second import writes the same bytes."""
     layers = checkpoint.layers(size)[:HEAD_LAYER]
     channels, side, _ = layers[-1].output_shape
     return {
@@ -81,7 +80,7 @@ def _describe_head(checkpoint: Yolo11Checkpoint, sha256: str) -> dict[str, Any]:
         "classes": list(checkpoint.classes),
         "parameters": checkpoint.layers(STRIDE)[HEAD_LAYER].parameters,
         "source": checkpoint.path.name,
-        "source_sha256": hashlib.sha256(checkpoint.path.read_bytes()).hexdigest(),
+        "source_sha256": sha256_of(checkpoint.path.read_bytes()),
         "ultralytics_version": checkpoint.ultralytics_version,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }

@@ -40,14 +40,14 @@ TORCH_SEED = 0
 
 
 def training_sessions() -> list[Session]:
-    """What the starter learns from."""
+    """Sessions of the training set."""
     return [
         Session("train", room, PERSON, hour, 1000 + 10 * room + i) for room in ROOMS for i, hour in enumerate(HOURS)
     ]
 
 
 def unseen_sessions() -> list[Session]:
-    """What it is judged by: the same person on other days, other people by day, and other people at night."""
+    """Sessions of the evaluation: the same person on other days, other people by day, and other people at night."""
     return [
         *(Session("same person, other days", room, PERSON, 11.0, 5000 + room) for room in ROOMS),
         *(Session("other people and rooms, by day", 20 + n, 20 + n, 11.0, 6000 + n) for n in range(6)),
@@ -56,12 +56,12 @@ def unseen_sessions() -> list[Session]:
 
 
 def calibration_sessions() -> list[Session]:
-    """What its confidence is fitted on: yet other people, by day."""
+    """Sessions for fitting the temperature: further people, by day."""
     return [Session("calibration", 50 + n, 50 + n, 12.0, 8000 + n) for n in range(4)]
 
 
 def main(out: Path = ASSETS) -> None:
-    """Render, train, import, judge; write the four files of the model to `out`."""
+    """Render, train, import, evaluate; write the four files of the model to `out`."""
     with tempfile.TemporaryDirectory() as folder:
         dataset = Path(folder) / "dataset"
         write_pictures(training_sessions(), dataset / "train", CLASSES, IMAGES_PER_SESSION, WIDTH_PX)
@@ -71,7 +71,7 @@ def main(out: Path = ASSETS) -> None:
 
 
 def describe(out: Path) -> None:
-    """Calibrate the model in `out`, judge it on unseen sessions, and add both to its description."""
+    """Calibrate the model in `out`, evaluate it on unseen sessions, and add both to its description."""
     logits, truth = _answers(out, calibration_sessions())
     about = json.loads((out / "head.json").read_text())
     targets = np.array([about["classes"].index(name) for name in truth], np.intp)

@@ -1,7 +1,6 @@
-"""What a YOLO11 classification checkpoint is: its layers, weights, classes, and why others are refused.
+"""A YOLO11 classification checkpoint: its layers, weights and classes, and why other files are refused.
 
-The network is recognised by its layers, not by its name. A YOLO26-cls model is therefore accepted: its classifier is
-layer by layer that of YOLO11.
+The network is recognised by its layers, not by its name; YOLO26-cls is accepted because it has the same layers.
 """
 
 from __future__ import annotations
@@ -44,19 +43,18 @@ class Layer:
 
     index: int
     module: str
-    takes_from: int
     parameters: int
     output_shape: tuple[int, ...]
 
     @property
     def is_head(self) -> bool:
-        """True for the layer that posture-daemon trains."""
+        """True for the layer that training changes."""
         return self.index >= HEAD_LAYER
 
 
 @dataclass(frozen=True, eq=False)
 class Yolo11Checkpoint:
-    """Everything of a YOLO11-cls `.pt` file that matters here.
+    """The parts of a YOLO11-cls `.pt` file that are used here.
 
     `weights` maps ultralytics' names (`model.0.conv.weight`, …) to `float32` arrays, without the batch norms' counters.
     `image_size` is the side it was trained with, pixels, or `None` when the file does not say.
@@ -85,7 +83,7 @@ class Yolo11Checkpoint:
                 last = "conv.weight" if module == "Conv" else "cv2.conv.weight"
                 shape = (weights[last].shape[0], side, side)
             parameters = sum(w.size for name, w in weights.items() if "running_" not in name)
-            rows.append(Layer(index, module, -1, parameters, shape))
+            rows.append(Layer(index, module, parameters, shape))
         return tuple(rows)
 
 

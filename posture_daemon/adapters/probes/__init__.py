@@ -1,4 +1,4 @@
-"""What the device reports: `DeviceProbe` asks /proc, /sys and, on a Jetson, jtop.
+"""Resource probes: `DeviceProbe` reads /proc, /sys and, on a Jetson, jtop.
 
 One file each: `files` (reads that never block), `thermal`, `proc`, `jetson` (what only its /sys has), `jtop`, `device`.
 """

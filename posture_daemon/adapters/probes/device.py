@@ -1,4 +1,4 @@
-"""The one probe: /proc and /sys always, and jtop beside them on a Jetson."""
+"""The resource probe: /proc and /sys everywhere, and jtop in addition on a Jetson."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ HERE = Path("/")
 
 
 class DeviceProbe:
-    """Implements `ports.ResourceProbe`; several threads may read. `root` is `/`, or a folder that looks like it.
+    """Implements `ports.ResourceProbe`; thread-safe. `root` is `/`, or a folder with the same tree (in tests).
 
-    Without a given `jtop` one is made where this machine is a Jetson; its thread begins with the first read.
+    On a Jetson a `jtop` reader is made unless one is given; its thread starts with the first read.
     """
 
     def __init__(self, data_dir: Path, root: Path = HERE, jtop: JtopReader | None = None) -> None:
@@ -53,18 +53,18 @@ class DeviceProbe:
         )
 
     def settle(self, max_s: float) -> None:
-        """Wait until jtop has answered or said why not, for a caller that reads only once. At most `max_s`."""
+        """Wait at most `most_s` seconds until jtop has answered or failed, for a caller that reads only once."""
         if self._jtop is not None:
             self._jtop.start()
             self._jtop.wait(max_s)
 
     def close(self) -> None:
-        """End the thread that listens to jtop."""
+        """Stop the jtop thread."""
         if self._jtop is not None:
             self._jtop.close()
 
     def _hear(self) -> tuple[JtopSnapshot, tuple[str, ...]]:
-        """What jtop says, and who was asked in words."""
+        """The snapshot of jtop (empty without one), and the sources that were asked, in words."""
         kernel = "/proc and /sys"
         if self._jtop is None:
             return JtopSnapshot(), (kernel, "jtop: not asked about another tree") if self._is_jetson else (kernel,)
@@ -76,9 +76,9 @@ class DeviceProbe:
 
 
 def _merge(zones: Sequence[ThermalZone], heard: Mapping[str, float]) -> tuple[ThermalZone, ...]:
-    """Trip points are the kernel's, and temperatures jtop's where its name for a zone leaves no doubt.
+    """Join trip points of the kernel with temperatures of jtop, where jtop's name for a zone is unambiguous.
 
-    Where /sys shows no zones, as in some containers, they are jtop's; its names with a space are of other chips (`nvme`).
+    Where /sys has no zones, as in some containers, jtop's are used; those with a space in their name are other chips (`nvme`).
     """
     if not zones:
         return tuple(ThermalZone(name, celsius) for name, celsius in heard.items() if " " not in name)

@@ -1,4 +1,4 @@
-"""Reads of /proc and /sys that never block and never raise: what cannot be read is `None`."""
+"""Reads of /proc and /sys that never block and never raise; an unreadable file is `None`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ MAX_BYTES = 1 << 16
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a small file, without white space and NULs around it.
+    """The text of a small file, stripped of white space and NULs.
 
-    An offline thermal zone answers EAGAIN, which `open().read()` turns into a TypeError, and which makes programs that wait
-    for it hang; here it is an `OSError` like any other.
+    An offline thermal zone answers EAGAIN, on which blocking readers hang and `open().read()` raises TypeError.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -27,7 +26,7 @@ def read_text(path: Path) -> str | None:
 
 
 def read_int(path: Path) -> int | None:
-    """A whole number; `None` also for an empty file, and for words."""
+    """The integer in a file; `None` also for an empty file or other text."""
     try:
         return int(read_text(path) or "")
     except ValueError:
@@ -35,8 +34,8 @@ def read_int(path: Path) -> int | None:
 
 
 def find(folder: Path, pattern: str) -> list[Path]:
-    """What matches below a folder, in the order of the names; nothing where there is no folder."""
+    """Matching paths below a folder, sorted by name; empty if the folder does not exist."""
     try:
         return sorted(folder.glob(pattern))
-    except OSError:  # it went while we looked
+    except OSError:  # it was removed meanwhile
         return []

@@ -1,4 +1,4 @@
-"""What only a Jetson has in its /proc, /sys and /etc: who it is, GPU load, power draw, power mode. All without jtop."""
+"""Jetson-specific values from /proc, /sys and /etc, without jtop: board, GPU load, power draw, power mode."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ GPU_LOADS = (
     "sys/class/devfreq/*.ga10b/device/load",
 )
 TOTAL_RAILS = ("VDD_IN", "POM_5V_IN")
-"""Rails that feed the whole module. Boards without one have several, whose sum would be a guess."""
+"""Power rails of the whole module. On boards without one the sum of several rails would be a guess."""
 
-NOBODY = {"", "none", "default string", "system product name", "to be filled by o.e.m."}
-"""What manufacturers of PCs write where the name belongs, in lower case."""
+PLACEHOLDERS = {"", "none", "default string", "system product name", "to be filled by o.e.m."}
+"""Placeholders that PC manufacturers leave as product name, in lower case."""
 
 
 def is_jetson(root: Path) -> bool:
-    """NVIDIA's release file, or the device tree says so; a container often has only the latter."""
+    """Detected by NVIDIA's release file or the device tree; a container often has only the latter."""
     tree = "".join(read_text(root / "proc/device-tree" / name) or "" for name in ("model", "compatible")).lower()
     return (root / "etc/nv_tegra_release").exists() or "tegra" in tree or "jetson" in tree
 
 
 def board(root: Path) -> str | None:
-    """The name of the board, of a PC that of the product."""
+    """Name of the board, or the product name of a PC; `None` if unknown."""
     for path in ("proc/device-tree/model", "sys/class/dmi/id/product_name"):
         name = read_text(root / path)
-        if name is not None and name.lower() not in NOBODY:
+        if name is not None and name.lower() not in PLACEHOLDERS:
             return name
     return None
 
 
 def gpu_percent(root: Path) -> float | None:
-    """Load of the integrated GPU; the kernel says it in thousandths. `None` on everything but a Jetson."""
+    """Load of the integrated GPU, 0-100 % (the kernel reports thousandths); `None` on anything but a Jetson."""
     for pattern in GPU_LOADS:
         for path in find(root, pattern):
             load = read_int(path)
@@ -49,7 +49,7 @@ def gpu_percent(root: Path) -> float | None:
 
 
 def power_watts(root: Path) -> float | None:
-    """What the whole module draws, from the INA3221 monitor; in7 is a sum of shunt voltages, and no rail."""
+    """Power draw of the module in watts, from the INA3221 monitor; in7 is a sum of shunt voltages, not a rail."""
     for label in find(root / "sys/bus/i2c/drivers/ina3221", "*/hwmon/hwmon*/in[1-6]_label"):
         if read_text(label) in TOTAL_RAILS:
             channel = label.name[2]
@@ -61,7 +61,7 @@ def power_watts(root: Path) -> float | None:
 
 
 def power_mode(root: Path) -> str | None:
-    """The name of the mode that nvpmodel noted last; `mode 7` when its settings have no name for the number."""
+    """Name of the power mode that nvpmodel set last; `mode 7` when its configuration has no name for the number."""
     noted = re.search(r"pmode:\s*(\d+)", read_text(root / "var/lib/nvpmodel/status") or "")
     if noted is None:
         return None

@@ -1,6 +1,6 @@
-"""What jtop says, heard by a thread of its own: its client can wait for ever for a service that has hung.
+"""Values of the jtop service, read in a thread of their own because the jtop client can block for ever on a hung service.
 
-Nobody but that thread ever touches the client. Whoever wants to know takes the last snapshot, if it is fresh.
+Only that thread uses the client; callers get the last snapshot if it is fresh.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from posture_daemon.adapters.probes.thermal import plausible
 log = logging.getLogger(__name__)
 
 FRESH_S = 3.0
-"""A snapshot that is older says nothing about now."""
+"""Age from which a snapshot is no longer used."""
 
 MIN_PAUSE_S, MAX_PAUSE_S = 5.0, 300.0
-"""Between two attempts to reach the service, doubled after each in vain."""
+"""Pause between two attempts to connect, doubled after each failure up to the maximum."""
 
 CLOSE_S = 1.0
 
@@ -29,7 +29,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class JtopSnapshot:
-    """One answer. `heard_at` is of a clock that only goes forward; `celsius` has what is online, by jtop's names."""
+    """One answer of jtop. `heard_at` is in monotonic seconds; `celsius` holds the online sensors by jtop's names."""
 
     heard_at: float = 0.0
     celsius: Mapping[str, float] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class JtopSnapshot:
 
 
 class JtopReader:
-    """Listens to the jtop service from `start` to `close`. All methods return at once, whatever the service does."""
+    """Reads the jtop service from `start` to `close`. No method blocks on the service; `wait` and `close` have timeouts."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class JtopReader:
         self._thread: Thread | None = None
         self._snapshot: JtopSnapshot | None = None
         self._problem: str | None = None
-        self._asked_at: float | None = None  # None: nobody is asked at the moment
+        self._asked_at: float | None = None  # None: no request is pending
         self._uptime_s: float | None = None
 
     def start(self) -> None:
-        """Begin to listen; again or after `close` it does nothing, so there is never more than one thread."""
+        """Start the thread, unless it was started or closed already: there is never more than one."""
         with self._lock:
             if self._thread is None and not self._stop.is_set():
                 self._thread = Thread(target=self._run, name="jtop", daemon=True)
@@ -70,7 +70,7 @@ class JtopReader:
 
     @property
     def why(self) -> str:
-        """In words why `latest` has nothing."""
+        """Why `latest` is `None`, in words."""
         asked_at, problem = self._asked_at, self._problem
         silent = 0.0 if asked_at is None else self._clock() - asked_at
         if silent >= FRESH_S:
@@ -78,11 +78,11 @@ class JtopReader:
         return problem or "the service has not answered yet"
 
     def wait(self, max_s: float) -> None:
-        """Wait until the service has answered or failed for the first time, at most `max_s`."""
+        """Wait at most `most_s` seconds for the first answer or failure."""
         self._heard.wait(max_s)
 
     def close(self) -> None:
-        """End the thread; one that hangs in the client is left behind, and ends with the process."""
+        """Stop the thread; a daemon thread that hangs in the client is abandoned after `CLOSE_S`."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(CLOSE_S)
@@ -104,13 +104,13 @@ class JtopReader:
             self._stop.wait(pause_s(failures, self._pause_first_s))
 
     def _listen(self) -> None:
-        """As long as the client gives something. `ok` waits for the next answer, a few seconds at most."""
+        """Read as long as the client answers; `ok` waits a few seconds at most for the next answer."""
         with self._open() as client:
             while not self._stop.is_set() and client.ok():
                 self._keep(snapshot_of(client, self._clock()))
 
     def _keep(self, heard: JtopSnapshot) -> None:
-        """A service whose measuring has died still hands out its last values: the uptime in them stands still."""
+        """Store an answer. A service that no longer measures repeats its last one, with the same uptime: that is ignored."""
         if heard.uptime_s is not None and heard.uptime_s == self._uptime_s:
             return
         self._snapshot, self._asked_at, self._problem = heard, heard.heard_at, None
@@ -125,12 +125,12 @@ class JtopReader:
 
 
 def pause_s(failures: int, first_s: float = MIN_PAUSE_S) -> float:
-    """Seconds to wait after so many failures in a row."""
+    """Exponential back-off: seconds to wait after `failures` failures in a row."""
     return min(first_s * 2.0 ** min(failures - 1, 30), MAX_PAUSE_S)
 
 
 def snapshot_of(client: Any, heard_at: float) -> JtopSnapshot:
-    """What a client says. Each part may be missing, or of another shape in another version; then it is unknown."""
+    """Read all values of a client. One that is missing or malformed in this version of jtop becomes `None`."""
     return JtopSnapshot(
         heard_at,
         _or_none(lambda: _celsius(client.temperature)) or {},
@@ -150,13 +150,13 @@ def _or_none(read: Callable[[], Value | None]) -> Value | None:
 
 
 def _celsius(sensors: Any) -> dict[str, float]:
-    """An offline sensor says -256, with `online` false."""
+    """°C by sensor; an offline sensor reports -256 with `online` false."""
     found = {name: plausible(float(sensor["temp"])) for name, sensor in sensors.items() if sensor.get("online", True)}
     return {str(name): celsius for name, celsius in found.items() if celsius is not None}
 
 
 def _gpu_percent(gpus: Any) -> float | None:
-    """The busiest one. Where NVML does not know the load, jtop says 0; that is no measurement."""
+    """Load of the busiest GPU, 0-100. jtop reports 0 where NVML does not know the load; that is ignored."""
     loads = [
         float(gpu["status"]["load"])
         for gpu in gpus.values()
@@ -166,7 +166,7 @@ def _gpu_percent(gpus: Any) -> float | None:
 
 
 def _power_watts(power: Any) -> float | None:
-    """The whole board in mW; nothing that answers draws nothing. `{}` on a board without a monitor."""
+    """Watts of the whole board; 0 is not a measurement. jtop has `{}` for a board without a power monitor."""
     watts = float(power["tot"]["power"]) / 1000
     return watts if watts > 0 else None
 
@@ -177,7 +177,7 @@ def _power_mode(nvpmodel: Any) -> str | None:
 
 
 def _open_client() -> Any:
-    """The real client, less a thread of it that loads cuDNN and TensorRT and runs dpkg only to tell their versions."""
+    """The jtop client, without its thread that loads cuDNN and TensorRT and runs dpkg to report their versions."""
     from jtop import jtop
 
     return type("Client", (jtop,), {"_load_jetson_libraries": lambda _self: None})()

@@ -1,4 +1,4 @@
-"""What every Linux tells in /proc: memory, its pressure, load, uptime. And the disk."""
+"""Values of every Linux from /proc: memory, memory pressure, CPU load, uptime; and free disk space."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from threading import Lock
 from posture_daemon.adapters.probes.files import read_text
 
 MIN_TICKS = 20
-"""Ticks of all cores together between two looks at the load; fewer say nothing, and the last answer is given again."""
+"""Fewest clock ticks (all cores) between two readings of the load; after fewer the last value is returned again."""
 
 
 def meminfo(root: Path) -> dict[str, int]:
-    """Bytes by name.
-
-    MemAvailable, not MemFree, is what can be had; zram swap is never part of it, since CUDA memory cannot be swapped.
-    """
+    """Bytes by name. MemAvailable is the memory that can be allocated; zram swap is not part of it."""
     found: dict[str, int] = {}
     for line in (read_text(root / "proc/meminfo") or "").splitlines():
         name, _, rest = line.partition(":")
@@ -28,25 +25,25 @@ def meminfo(root: Path) -> dict[str, int]:
 
 
 def swap_used(memory: dict[str, int]) -> int | None:
-    """Bytes in swap."""
+    """Used swap, bytes."""
     total, free = memory.get("SwapTotal"), memory.get("SwapFree")
     return None if total is None or free is None else total - free
 
 
 def memory_waiting(root: Path) -> float | None:
-    """Per cent of the last 10 s in which some process waited for memory; the kernel of JetPack may be built without it."""
+    """PSI "some avg10": % of the last 10 s in which a process waited for memory; `None` without PSI in the kernel."""
     found = re.search(r"^some avg10=(\d+(?:\.\d+)?)", read_text(root / "proc/pressure/memory") or "", re.M)
     return None if found is None else float(found[1])
 
 
 def uptime(root: Path) -> float | None:
-    """Seconds since the start."""
+    """Seconds since boot."""
     found = re.match(r"\d+(\.\d+)?", read_text(root / "proc/uptime") or "")
     return None if found is None else float(found[0])
 
 
 def disk_free(folder: Path) -> int | None:
-    """Bytes that a user without privileges may still write."""
+    """Bytes free to an unprivileged user."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -54,7 +51,7 @@ def disk_free(folder: Path) -> int | None:
 
 
 class CpuLoad:
-    """Load between two looks, whoever looked. It is not psutil's, which has a clock a thread and begins each at 0 %."""
+    """CPU load between two readings of any threads; psutil keeps one state per thread and starts each at 0 %."""
 
     def __init__(self, root: Path) -> None:
         self._path, self._lock = root / "proc/stat", Lock()
@@ -62,7 +59,7 @@ class CpuLoad:
         self._percent: float | None = None
 
     def read(self) -> float | None:
-        """Per cent of all cores since the look before; `None` at the first one, and on a tree that stands still."""
+        """% of all cores since the reading before, 0-100; `None` at the first reading."""
         with self._lock:
             seen = _idle_and_total(self._path)
             if seen is None or self._last is None:
@@ -75,7 +72,7 @@ class CpuLoad:
 
 
 def _idle_and_total(path: Path) -> tuple[int, int] | None:
-    """Ticks of all cores; waiting for a disk is idle. Time of guests is in that of users already."""
+    """(idle, total) ticks of all cores; iowait counts as idle. Guest time is already part of user time."""
     found = re.match(r"cpu +(\d+(?: \d+){4,7})", read_text(path) or "")
     if found is None:
         return None

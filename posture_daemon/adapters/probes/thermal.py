@@ -1,4 +1,4 @@
-"""Thermal zones of the kernel, by their type and never by their number, which changes from board to board."""
+"""Thermal zones of the kernel, named by type, since zone numbers differ between boards."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from posture_daemon.adapters.probes.files import find, read_int, read_text
 from posture_daemon.device.resources import ThermalZone
 
 MIN_PLAUSIBLE, MAX_PLAUSIBLE = -40.0, 150.0
-"""°C. Outside lie the -256 of sensors that are off, and what drivers say that have nothing to say."""
+"""°C. Offline sensors report -256, and some drivers other impossible values."""
 
 
 def read_zones(root: Path) -> tuple[ThermalZone, ...]:
-    """Every zone in the order of its number, offline ones too; of two with one name (`acpitz`) both."""
+    """All zones in the order of their number, including offline ones and those of equal name (`acpitz`)."""
     folders = sorted(find(root / "sys/class/thermal", "thermal_zone*"), key=_number)
     return tuple(
         ThermalZone(read_text(zone / "type") or zone.name, plausible(read_int(zone / "temp"), 1000), _trips(zone))
@@ -22,7 +22,7 @@ def read_zones(root: Path) -> tuple[ThermalZone, ...]:
 
 
 def plausible(value: float | None, divisor: float = 1) -> float | None:
-    """°C from a number of sensors; `None` for what no sensor of a running computer can have measured."""
+    """`value / divisor` as °C; `None` outside of the plausible range."""
     if value is None:
         return None
     celsius = value / divisor
@@ -30,7 +30,7 @@ def plausible(value: float | None, divisor: float = 1) -> float | None:
 
 
 def _trips(zone: Path) -> dict[str, float]:
-    """The lowest trip point of each type, °C. A trip point that is not in use says 0 or -274 000."""
+    """Lowest trip point of each type, °C; unused ones report 0 or -274 000."""
     found: dict[str, float] = {}
     for path in find(zone, "trip_point_*_type"):
         kind = read_text(path)

@@ -14,12 +14,10 @@ from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import space_name
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
-from posture_daemon.store import Store
-from posture_daemon.store import restore as restoring
+from posture_daemon.store import Store, restore
 from posture_daemon.store.status_file import FILE_NAME as STATUS
 from posture_daemon.store.status_file import is_damaged, running_pid
-from posture_daemon.training import precompute as prepare
-from posture_daemon.training import retrain
+from posture_daemon.training import precompute, retrain
 from posture_daemon.vision.head import Head
 
 OTHERS_MODE = 0o077
@@ -30,8 +28,8 @@ MIN_LEFTOVER_AGE_S = 86_400.0
 
 LEFTOVERS = (
     f"{retrain.FOLDER_PREFIX}*",
-    f"{prepare.FOLDER_PREFIX}*",
-    f"{restoring.FOLDER_PREFIX}*",
+    f"{precompute.FOLDER_PREFIX}*",
+    f"{restore.FOLDER_PREFIX}*",
     ".import-*",
     ".*.partial",
     "backups/.posture-*",

@@ -24,7 +24,7 @@ from posture_daemon.store import Store
 from posture_daemon.ui.web import teach
 from posture_daemon.ui.web.guard import Guard
 from posture_daemon.ui.web.session import LabelPageSession, Reply
-from posture_daemon.ui.web.teach import Classroom
+from posture_daemon.ui.web.teach import GuidedCaptureThread
 
 HERE = Path(__file__).parent
 MAX_GROUPS, MAX_FRAMES = 100, 1000
@@ -72,17 +72,17 @@ def create_app(
     clock: Callable[[], float],
     token: str | None = None,
     new_labelling: Callable[..., Labelling] = Labelling,
-    classroom: Classroom | None = None,
+    guided_capture: GuidedCaptureThread | None = None,
 ) -> FastAPI:
     """The pages of one data folder. `token` is the secret of their link, `None` where only this computer can reach them.
 
-    Without a `classroom` there is no camera to teach with.
+    Without a `guided_capture` there is no camera to teach with.
     """
     app = FastAPI(title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session = LabelPageSession(store, settings, clock, new_labelling)
     app.state.templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
     app.state.started = secrets.token_hex(4)
-    app.state.classroom = classroom
+    app.state.guided_capture = guided_capture
     app.include_router(router)
     app.include_router(teach.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
@@ -101,7 +101,7 @@ def page(request: Request) -> HTMLResponse:
     template = request.app.state.templates.get_template("page.html")
     words = {"state": _session(request).state(), "longest_name": MAX_NAME_LENGTH, "version": __version__}
     words["incidents"] = _session(request).incidents()
-    words["teaches"] = request.app.state.classroom is not None
+    words["teaches"] = request.app.state.guided_capture is not None
     return HTMLResponse(template.render(roles=[role.value for role in Role], **words))
 
 

@@ -19,7 +19,7 @@ from posture_daemon.ui.web.link import address_of, token_for
 if TYPE_CHECKING:
     import uvicorn
 
-    from posture_daemon.ui.web.teach import Classroom, OpenTeaching
+    from posture_daemon.ui.web.teach import GuidedCaptureThread, OpenGuidedCapture
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,12 @@ class LabelPage:
         settings: Settings,
         clock: Callable[[], float] = time.time,
         new_labelling: Callable[..., Labelling] = Labelling,
-        open_teaching: OpenTeaching | None = None,
+        open_guided_capture: OpenGuidedCapture | None = None,
     ) -> None:
-        """`open_teaching` opens a teaching with the camera, where there is one; see `teach.Classroom`."""
+        """`open_guided_capture` opens a teaching with the camera, where there is one; see `teach.GuidedCaptureThread`."""
         self._store, self._settings, self._clock = store, settings, clock
-        self._new_labelling, self._open_teaching = new_labelling, open_teaching
-        self._classroom: Classroom | None = None
+        self._new_labelling, self._open_guided_capture = new_labelling, open_guided_capture
+        self._guided_capture: GuidedCaptureThread | None = None
         self._token: str | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -77,8 +77,8 @@ class LabelPage:
         """Answer what is being asked, then close. Safe to call again, and before `start`."""
         self._stopped.set()
         self.address = None
-        if self._classroom is not None:
-            self._classroom.close(STOP_S)
+        if self._guided_capture is not None:
+            self._guided_capture.close(STOP_S)
         if self._server is not None:
             self._server.should_exit = True
         if self._thread is not None:
@@ -100,10 +100,14 @@ class LabelPage:
         import uvicorn
 
         from posture_daemon.ui.web.app import create_app
-        from posture_daemon.ui.web.teach import Classroom
+        from posture_daemon.ui.web.teach import GuidedCaptureThread
 
-        self._classroom = None if self._open_teaching is None else Classroom(self._open_teaching)
-        app = create_app(self._store, self._settings, self._clock, self._token, self._new_labelling, self._classroom)
+        self._guided_capture = (
+            None if self._open_guided_capture is None else GuidedCaptureThread(self._open_guided_capture)
+        )
+        app = create_app(
+            self._store, self._settings, self._clock, self._token, self._new_labelling, self._guided_capture
+        )
         return uvicorn.Server(
             uvicorn.Config(
                 app, log_config=None, log_level="error", access_log=False, server_header=False, lifespan="off",

@@ -17,7 +17,8 @@ from typing import Any
 
 from posture_daemon.domain import UNKNOWN, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling.session import Group, Labelling
+from posture_daemon.labelling.next_questions import Group
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store

@@ -1,4 +1,4 @@
-"""The teaching page: the big sentence, the countdown, the live picture; the same teaching as `posture-daemon teach`."""
+"""The page of guided capture: instruction, countdown and live picture; the same as `posture-daemon teach`."""
 
 from __future__ import annotations
 
@@ -14,57 +14,59 @@ from pydantic import BaseModel, ConfigDict, Field
 from posture_daemon import __version__
 from posture_daemon.errors import LabelError, PostureError
 from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureState, Phase
-from posture_daemon.ui.teaching_screen import closing_words
+from posture_daemon.ui.guided_capture_screen import closing_words
 from posture_daemon.vision.jpeg import encode_jpeg
 
-OpenTeaching = Callable[[Sequence[str] | None], AbstractContextManager[GuidedCapture]]
-"""Opens a teaching of these classes, `None` for the owner's own; see `bootstrap_teaching.open_teaching`."""
+OpenGuidedCapture = Callable[[Sequence[str] | None], AbstractContextManager[GuidedCapture]]
+"""Opens a guided capture of these classes, `None` for the owner's own; see `bootstrap.guided_capture`."""
 
 MAX_SIDE_PX, QUALITY = 640, 80
 
 router = APIRouter()
 
 
-class Classroom:
-    """At most one teaching at a time, in a thread of its own, whichever and however many pages look on."""
+class GuidedCaptureThread:
+    """Runs at most one guided capture at a time in a thread of its own, however many pages show it."""
 
-    def __init__(self, open_teaching: OpenTeaching) -> None:
-        self._open = open_teaching
+    def __init__(self, open_guided_capture: OpenGuidedCapture) -> None:
+        self._open = open_guided_capture
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._teaching: GuidedCapture | None = None
+        self._capture: GuidedCapture | None = None
         self._problem: str | None = None
 
     def start(self, names: Sequence[str] | None) -> None:
-        """Begin. Raises `LabelError` while one goes on."""
+        """Start one. Raises `LabelError` while another runs."""
         with self._lock:
             if self._running():
                 raise LabelError("A teaching goes on already; stop it first.")
-            self._stop, self._teaching, self._problem = threading.Event(), None, None
-            self._thread = threading.Thread(target=self._run, args=(names, self._stop), name="teaching", daemon=True)
+            self._stop, self._capture, self._problem = threading.Event(), None, None
+            self._thread = threading.Thread(
+                target=self._run, args=(names, self._stop), name="guided-capture", daemon=True
+            )
             self._thread.start()
 
     def stop(self) -> None:
-        """Ask for no more poses; what was kept stays with its labels."""
+        """End it; kept frames keep their labels."""
         self._stop.set()
 
     def close(self, timeout_s: float) -> None:
-        """Stop, and wait for the end."""
+        """End it and wait for the thread, at most `timeout_s` seconds."""
         self.stop()
         if self._thread is not None:
             self._thread.join(timeout_s)
 
     def state(self) -> dict[str, Any]:
-        """Plain values for JSON; `phase` is `null` before the first teaching."""
-        teaching = self._teaching
-        if teaching is None or self._problem is not None:
+        """State for JSON; `phase` is `null` before the first guided capture."""
+        capture = self._capture
+        if capture is None or self._problem is not None:
             return {"phase": "opening" if self._running() and self._problem is None else None, "problem": self._problem}
-        return {**_plain(teaching.state), "busy": self._running()}
+        return {**_plain(capture.state), "busy": self._running()}
 
     def picture(self) -> bytes | None:
-        """The newest picture as JPEG; `None` before there is one."""
-        image = None if self._teaching is None else self._teaching.picture()
+        """The newest frame as JPEG; `None` before the first one."""
+        image = None if self._capture is None else self._capture.picture()
         return None if image is None else encode_jpeg(image, MAX_SIDE_PX, QUALITY)
 
     def _running(self) -> bool:
@@ -72,15 +74,15 @@ class Classroom:
 
     def _run(self, names: Sequence[str] | None, stop: threading.Event) -> None:
         try:
-            with self._open(names) as teaching:
-                self._teaching = teaching
-                teaching.run(stop)
+            with self._open(names) as capture:
+                self._capture = capture
+                capture.run(stop)
         except PostureError as error:
             self._problem = str(error)
 
 
 class Wish(BaseModel):
-    """Which classes to teach; `null`: the owner's own, else the usual four."""
+    """Classes to capture; `null`: the owner's own, else the default four."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -91,41 +93,41 @@ class Wish(BaseModel):
 def page(request: Request) -> HTMLResponse:
     """The page itself."""
     template = request.app.state.templates.get_template("teach.html")
-    return HTMLResponse(template.render(state=_classroom(request).state(), version=__version__))
+    return HTMLResponse(template.render(state=_guided_capture(request).state(), version=__version__))
 
 
 @router.get("/api/teach")
 def state(request: Request) -> dict[str, Any]:
-    """How it goes."""
-    return _classroom(request).state()
+    """State of the guided capture."""
+    return _guided_capture(request).state()
 
 
 @router.get("/api/teach/picture")
 def picture(request: Request) -> Response:
-    """What the camera sees now, as JPEG; nothing before its first picture."""
-    jpeg = _classroom(request).picture()
+    """The newest frame as JPEG; status 204 before the first one."""
+    jpeg = _guided_capture(request).picture()
     return Response(status_code=204) if jpeg is None else Response(jpeg, media_type="image/jpeg")
 
 
 @router.post("/api/teach")
 def start(request: Request, wish: Wish) -> dict[str, Any]:
-    """Begin."""
-    _classroom(request).start(wish.classes)
-    return _classroom(request).state()
+    """Start a guided capture."""
+    _guided_capture(request).start(wish.classes)
+    return _guided_capture(request).state()
 
 
 @router.post("/api/teach/stop")
 def stop(request: Request) -> dict[str, Any]:
-    """No more poses."""
-    _classroom(request).stop()
-    return _classroom(request).state()
+    """End the guided capture."""
+    _guided_capture(request).stop()
+    return _guided_capture(request).state()
 
 
-def _classroom(request: Request) -> Classroom:
-    classroom: Classroom | None = request.app.state.classroom
-    if classroom is None:
+def _guided_capture(request: Request) -> GuidedCaptureThread:
+    guided_capture: GuidedCaptureThread | None = request.app.state.guided_capture
+    if guided_capture is None:
         raise LabelError("There is no camera to teach with here; run posture-daemon teach.")
-    return classroom
+    return guided_capture
 
 
 def _plain(now: GuidedCaptureState) -> dict[str, Any]:

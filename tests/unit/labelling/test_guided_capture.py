@@ -18,7 +18,7 @@ from posture_daemon.errors import LabelError
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.guided_capture import (
     EVERY_S,
-    MIN_POSE_FRAMES,
+    MIN_FRAMES,
     GuidedCapture,
     GuidedCaptureParts,
     Phase,
@@ -30,7 +30,7 @@ from posture_daemon.labelling.guided_capture_plan import (
     ROUNDS,
     SECONDS,
     WALK_S,
-    Ask,
+    PoseRequest,
     choose,
     plan,
 )
@@ -82,7 +82,7 @@ class StandInSource:
 
 
 class Classroom:
-    """A lesson whose owner does what is asked, in colours; `lost` takes the pictures away."""
+    """A guided capture whose owner does what is asked, in colours; `lost` takes the pictures away."""
 
     def __init__(self, folder: Path, *classes: PostureClass, seconds: float = SECONDS) -> None:
         self.store: Store = make_store(folder)
@@ -90,7 +90,7 @@ class Classroom:
         version = add_champion(self.store, "good", "bad", backbone=backbone)
         ensure_classes(self.store, *(c.name for c in classes))
         self.live = LiveClassifier(LiveModel(version, backbone, random_head(2)))
-        self.asked: list[Ask] = []
+        self.asked: list[PoseRequest] = []
         self.trained = 0
         self.cancelled = False
         self.lost = False
@@ -152,11 +152,11 @@ class Classroom:
 
 @pytest.fixture
 def classroom(tmp_path: Path) -> Classroom:
-    """A lesson about `good` and `away`."""
+    """A guided capture of `good` and `away`."""
     return Classroom(tmp_path, GOOD, AWAY)
 
 
-def test_a_lesson_goes_from_the_first_countdown_to_the_first_answer(classroom: Classroom) -> None:
+def test_a_guided_capture_goes_from_the_first_countdown_to_the_first_answer(classroom: Classroom) -> None:
     """Every pose in turn, then a training, then what the promoted model says."""
     teaching = classroom.begin()
     phases = [teaching.state.phase]
@@ -179,7 +179,7 @@ def test_frames_are_labelled_by_what_was_asked_and_kept_with_their_features(clas
     labelled = classroom.store.labels.labelled()
     counts = classroom.store.labels.counts()
     assert {name: sum(splits.values()) for name, splits in counts.items()} == teaching.state.frames
-    assert all(count >= 2 * MIN_POSE_FRAMES for count in teaching.state.frames.values())
+    assert all(count >= 2 * MIN_FRAMES for count in teaching.state.frames.values())
     first = classroom.store.queue.get(labelled[0].frame_id)
     assert first.reason == "taught"
     assert "Sit well" in first.explanation
@@ -259,7 +259,7 @@ def test_an_error_of_the_training_is_raised(classroom: Classroom) -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.KEPT, Outcome.DEFERRED, Outcome.FAILED])
 def test_a_model_that_was_not_promoted_is_not_asked(classroom: Classroom, outcome: Outcome) -> None:
-    """The lesson ends with the run; the champion stays."""
+    """The capture ends with the run; the champion stays."""
     classroom.outcome = outcome
     teaching = classroom.begin()
     classroom.finish(teaching)
@@ -300,7 +300,7 @@ def test_a_camera_that_never_gives_a_picture_is_waited_for(classroom: Classroom)
     assert teaching.picture() is None
 
 
-def test_a_recording_that_ends_ends_the_lesson(classroom: Classroom) -> None:
+def test_a_recording_that_ends_ends_the_capture(classroom: Classroom) -> None:
     """Nothing more can come, so nothing is waited for."""
     teaching = classroom.begin()
     classroom.step(teaching, READY_S + 3)
@@ -321,7 +321,7 @@ def test_a_suspended_computer_skips_no_pose(classroom: Classroom) -> None:
 
 
 def test_who_does_not_move_gives_a_few_frames_spread_in_time(classroom: Classroom) -> None:
-    """All are near-duplicates, but an empty chair is a class too: `MIN_POSE_FRAMES` of each pose, over all of it."""
+    """All are near-duplicates, but an empty chair is a class too: `MIN_FRAMES` of each pose, over all of it."""
     still = {name: coloured_frame(name, 1) for name in COLOURS}
     count = 0
 
@@ -336,15 +336,15 @@ def test_who_does_not_move_gives_a_few_frames_spread_in_time(classroom: Classroo
     classroom.source.picture = draw
     teaching = classroom.begin()
     classroom.finish(teaching)
-    assert teaching.state.frames == {"good": 2 * MIN_POSE_FRAMES, "away": 2 * MIN_POSE_FRAMES}
+    assert teaching.state.frames == {"good": 2 * MIN_FRAMES, "away": 2 * MIN_FRAMES}
     ids = [image.frame_id for image in classroom.store.labels.labelled()]
-    times = [classroom.store.queue.get(one).captured_at for one in ids[:MIN_POSE_FRAMES]]
-    assert np.diff(times).min() > SECONDS / MIN_POSE_FRAMES / 2
+    times = [classroom.store.queue.get(one).captured_at for one in ids[:MIN_FRAMES]]
+    assert np.diff(times).min() > SECONDS / MIN_FRAMES / 2
     assert times[-1] - times[0] > SECONDS * 0.7
 
 
 def test_a_camera_that_hangs_gives_each_picture_once(classroom: Classroom) -> None:
-    """The very same bytes are no second frame; the lesson goes on."""
+    """The very same bytes are no second frame; the capture goes on."""
     still = {name: coloured_frame(name, 1) for name in COLOURS}
     classroom.source.picture = lambda: still[classroom.asked[-1].posture_class.name]
     teaching = classroom.begin()
@@ -355,7 +355,7 @@ def test_a_camera_that_hangs_gives_each_picture_once(classroom: Classroom) -> No
 def test_the_keeper_keeps_a_few_a_second_and_nothing_alike() -> None:
     """What differs is kept at its pace; what was seen in another round is refused, until too little is kept."""
     east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
-    keeper = PoseKeeper(6.0 * MIN_POSE_FRAMES, [east], 0.99)
+    keeper = PoseKeeper(6.0 * MIN_FRAMES, [east], 0.99)
     assert keeper.due(0.0)
     assert not keeper.wants(0.0, east)
     assert keeper.wants(0.0, north)
@@ -393,7 +393,7 @@ def test_each_class_is_asked_for_twice_in_other_words() -> None:
     assert "'yoga'" in asks[2].sentence
 
 
-def test_the_usual_lesson_leaves_time_for_the_training() -> None:
+def test_the_default_plan_leaves_time_for_the_training() -> None:
     """Four classes take less than 90 s of the two minutes."""
     usual = [
         PostureClass(name, role)

@@ -211,9 +211,9 @@ def test_what_is_called_wrong_is_labelled_once_the_daemon_has_kept_it(store: Sto
     """The daemon answers while the command sleeps; the request leaves nothing behind."""
     frame = see(store, 1.0, RED, reason=Reason.WRONG)
     session = labelling(store)
-    assert session.call_wrong("good", lambda _s: store.wrongs.keep(store.wrongs.open(NOW), frame)) == frame
+    assert session.call_wrong("good", lambda _s: store.corrections.keep(store.corrections.open(NOW), frame)) == frame
     assert [(i.frame_id, i.class_name) for i in store.labels.labelled()] == [(frame, "good")]
-    assert store.wrongs.open(NOW) == []
+    assert store.corrections.open(NOW) == []
 
 
 def test_without_a_daemon_nothing_is_left_behind(store: Store) -> None:
@@ -222,13 +222,13 @@ def test_without_a_daemon_nothing_is_left_behind(store: Store) -> None:
     with pytest.raises(LabelError, match=r"No running daemon has answered.*\.$"):
         labelling(store).call_wrong(None, slept.append)
     assert sum(slept) == pytest.approx(5.0)
-    assert store.wrongs.open(NOW) == []
+    assert store.corrections.open(NOW) == []
     with pytest.raises(LabelError, match="no class 'bda'"):
         labelling(store).call_wrong("bda", slept.append)
 
 
 def test_a_stale_request_is_not_met(store: Store) -> None:
     """A minute later another picture is shown; one from the future of a wrong clock is none either."""
-    request = store.wrongs.ask(NOW)
-    assert store.wrongs.open(NOW + 29) == [request]
-    assert store.wrongs.open(NOW + 60) == store.wrongs.open(NOW - 3600) == []
+    request = store.corrections.ask(NOW)
+    assert store.corrections.open(NOW + 29) == [request]
+    assert store.corrections.open(NOW + 60) == store.corrections.open(NOW - 3600) == []

@@ -389,18 +389,18 @@ def test_what_the_owner_calls_wrong_is_kept_however_sure_the_model_is(store: Sto
     seen = [picture, Frame(picture.image, 1.0, 2), Frame(picture.image, 2.0, 3)]
     clock = Clock()
     loop = loop_of(store, Source(seen), clock=clock, max_per_minute=0, wall=lambda: now)
-    first = store.wrongs.ask(now)
+    first = store.corrections.ask(now)
     loop.step()
     [kept] = store.queue.waiting()
     assert (kept.reason, kept.predicted) == (Reason.WRONG.value, "good")
-    assert store.wrongs.frame(first) == kept.id
+    assert store.corrections.frame(first) == kept.id
     clock.now += 2
     loop.step()
     assert len(store.queue.waiting()) == 1
-    second = store.wrongs.ask(now)
+    second = store.corrections.ask(now)
     clock.now += 2
     loop.step()
-    assert store.wrongs.frame(second) == kept.id
+    assert store.corrections.frame(second) == kept.id
 
 
 def test_a_change_of_posture_is_kept(store: Store) -> None:

@@ -78,8 +78,8 @@ def test_an_older_database_works_as_a_new_one(tmp_path: Path, schema: str) -> No
     assert store.history.seconds_by_posture(0.0) == {"good": 86_400.0}
     store.labels.answer(9, "bad", "owner", NOON, 5)
     assert store.labels.undo() == 9
-    assert store.wrongs.frame(store.wrongs.ask(NOON)) is None
-    assert store.reviews.kept() == set()
+    assert store.corrections.frame(store.corrections.ask(NOON)) is None
+    assert store.confirmed_labels.kept() == set()
     with store.database.read() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []

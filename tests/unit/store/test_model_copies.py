@@ -90,11 +90,11 @@ def test_damaged_and_missing_files_come_back_from_the_backup(store: Store, tmp_p
     champion = promoted(store, backbone(store, tmp_path / "in", b"graph"), 1)
     store.back_up(NOON, keep=1)
     head, folder = store.models.head_path(champion.head_sha256), store.models.backbone_folder(champion.backbone_sha256)
-    assert store.spares.mend(champion) == []
+    assert store.model_copies.mend(champion) == []
     head.unlink()
     (folder / "backbone.onnx").write_bytes(b"grabh")
     assert store.models.damage(champion) == [head, folder]
-    assert store.spares.mend(champion) == [head, folder]
+    assert store.model_copies.mend(champion) == [head, folder]
     assert store.models.damage(champion) == []
     assert len(store.models.read_head(champion.head_sha256)) > 0
 
@@ -107,7 +107,7 @@ def test_without_a_sound_copy_nothing_is_replaced(store: Store, tmp_path: Path) 
         path.write_bytes(b"damaged, too")
     store.models.head_path(champion.head_sha256).write_bytes(b"x")
     (store.models.backbone_folder(champion.backbone_sha256) / "backbone.json").write_bytes(b"\xff")
-    assert store.spares.mend(champion) == []
+    assert store.model_copies.mend(champion) == []
     assert len(store.models.damage(champion)) == 2
 
 
@@ -132,7 +132,7 @@ def test_the_starter_mends_itself_from_the_package(store: Store) -> None:
     trained = promoted(store, about["sha256"], 1)
     onnx = store.models.backbone_folder(about["sha256"]) / "backbone.onnx"
     onnx.write_bytes(onnx.read_bytes()[:-1])
-    assert store.spares.mend(trained) == [onnx.parent]
+    assert store.model_copies.mend(trained) == [onnx.parent]
     assert store.models.has_backbone(about["sha256"])
 
 

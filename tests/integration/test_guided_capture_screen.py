@@ -14,7 +14,7 @@ from posture_daemon.domain import Image, Outcome, PostureClass, Role, TrainingRu
 from posture_daemon.labelling.guided_capture import GuidedCaptureState, Phase
 from posture_daemon.labelling.guided_capture_plan import plan
 from posture_daemon.learning.evaluation import Evaluation
-from posture_daemon.ui.teaching_screen import LiveScreen, PlainScreen, closing_words
+from posture_daemon.ui.guided_capture_screen import LiveScreen, PlainScreen, closing_words
 
 GOOD = PostureClass("good", Role.GOOD)
 ASK = plan([GOOD])[0]

@@ -1,4 +1,4 @@
-"""Teaching in the terminal: what to do in large words, a countdown and the live picture; plain lines where nobody watches."""
+"""Guided capture in the terminal: instruction, countdown and live picture; plain lines where output is not a terminal."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from rich.panel import Panel
 from rich.text import Text
 
 from posture_daemon.domain import Image, Outcome, TrainingRun
-from posture_daemon.labelling.guided_capture import MIN_POSE_FRAMES, GuidedCaptureState, Phase
+from posture_daemon.labelling.guided_capture import GuidedCaptureState, Phase
+from posture_daemon.labelling.guided_capture_plan import MIN_FRAMES
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 
 WORDS_LINES = 9
-"""Lines kept free for words beside the picture."""
+"""Lines kept free for text below the picture."""
 
 PICTURE_COLUMNS = 72
 DRAW_EVERY_S = 0.2
-"""Often enough to see oneself move; each picture is 50 kB for the terminal."""
+"""Least time between two redraws, seconds; each sends 50 kB to the terminal."""
 
 COLOURS = {Phase.READY: "yellow", Phase.HOLD: "green", Phase.TRAIN: "cyan", Phase.LOOK: "cyan"}
 
 
 class PlainScreen:
-    """One line whenever something changes; for logs and pipes."""
+    """Prints one line per change; for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._told: tuple[object, ...] = ()
 
     def show(self, state: GuidedCaptureState, _picture: Image | None) -> None:
-        """Print what is new."""
+        """Print a line if phase, pose or problem has changed."""
         news = (state.phase, state.number, state.problem)
         if news != self._told and (line := _line(state)):
             self._console.print(line, markup=False, soft_wrap=True)
@@ -44,11 +45,11 @@ class PlainScreen:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Nothing to put back."""
+        """Nothing to restore."""
 
 
 class LiveScreen:
-    """Draws picture, sentence, countdown and progress in place, and rings the bell when a pose begins and when it is over."""
+    """Redraws picture, instruction, countdown and progress in place; rings the bell when a pose begins and ends."""
 
     def __init__(self, console: Console, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._console, self._monotonic = console, monotonic
@@ -57,12 +58,12 @@ class LiveScreen:
         self._drawn_at = float("-inf")
 
     def show(self, state: GuidedCaptureState, picture: Image | None) -> None:
-        """Draw this moment, unless the last picture is still fresh."""
+        """Redraw, at most every `DRAW_EVERY_S` within one phase."""
         moment, now = (state.phase, state.number), self._monotonic()
         if moment == self._rung and now - self._drawn_at < DRAW_EVERY_S:
             return
         if self._rung and moment != self._rung:
-            self._console.bell()  # whoever has left the picture cannot see it
+            self._console.bell()  # an owner who has left the picture cannot see the screen
         self._rung, self._drawn_at = moment, now
         self._live.update(Group(*self._parts(state, picture)), refresh=True)
 
@@ -71,7 +72,7 @@ class LiveScreen:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         self._live.stop()
 
     def _parts(self, state: GuidedCaptureState, picture: Image | None) -> Iterator[RenderableType]:
@@ -88,12 +89,12 @@ class LiveScreen:
 
 
 def closing_words(state: GuidedCaptureState) -> Iterator[str]:
-    """What there is to say at the end, a sentence a line."""
+    """The final report, one sentence per item."""
     if state.problem:
         yield state.problem
     total = sum(state.frames.values())
     yield f"{total} frames are kept with their labels: {_counts(state.frames)}."
-    few = [name for name, count in state.frames.items() if count < MIN_POSE_FRAMES and state.run is not None]
+    few = [name for name, count in state.frames.items() if count < MIN_FRAMES and state.run is not None]
     if few:
         yield f"Of {', '.join(few)} there is hardly a frame: does the camera hang?"
     if state.run is None:
@@ -105,7 +106,7 @@ def closing_words(state: GuidedCaptureState) -> Iterator[str]:
 
 
 def _ending(run: TrainingRun) -> Iterator[str]:
-    """How the training went, and how good the model is on what it has never seen."""
+    """Outcome of the training, and the accuracy on the holdout."""
     if run.outcome in (Outcome.PROMOTED, Outcome.KEPT):
         found = Evaluation.from_json(run.metrics["challenger"])
         if found.images:
@@ -132,7 +133,7 @@ def _weakest(found: Evaluation) -> str:
 
 
 def _bar(columns: int, share: float) -> Text:
-    """How much of a countdown is over, 0-1."""
+    """Progress bar; `share` of the countdown that is over, 0-1."""
     done = round(columns * min(1.0, max(0.0, share)))
     return Text.assemble(("━" * done, "green"), ("━" * (columns - done), "dim"))
 
