@@ -1,7 +1,8 @@
 """Every kind of bad input and fault that a command meets: one sentence, and nothing lost. `docs/faults.md` is made of it.
 
-To add one: a generator below the group that it belongs to, which breaks something in its `Place`, yields the arguments of the
-command, and afterwards mends what would outlive the test; then `make docs`.
+To add one, below the group that it belongs to: `plain` with the title, the command, what is wrong and what to do about it (in a
+command `~` is a folder beside the data folder); or, where more than a file must be broken, a generator that breaks something in
+its `Place`, yields the arguments of the command, and afterwards mends what would outlive the test. Then `make docs`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from posture_daemon.store.lock import TRAINING_LOCK, exclusive
+from posture_daemon.store.lock import TRAINING_LOCK
 from tests.faults.breaking import archive, give_head, overwrite_root_of, port_of_nobody, small_disk
 from tests.faults.fault import DATABASE, FAULTS, Group, Made, Place
 
 __all__ = ["FAULTS"]
+
+# Two lines a fault, not eight.
+# fmt: off
 
 settings = Group("Settings and options")
 camera = Group("Cameras")
@@ -29,102 +33,39 @@ learning = Group("Training and its answers")
 
 # ── settings and options ──────────────────────────────────────────────────────────────────────────────────────────────
 
-
-@settings("A misspelt key in the settings file", where="bad.toml", advice="did you mean camera.address?")
-def misspelt_key(at: Place) -> Made:
-    yield "--config", at.file("bad.toml", "[camera]\nadress = '0'\n"), "config", "show"
-
-
-@settings("A section where a setting should be", where="bad.toml", advice="give its settings one by one")
-def section_as_setting(at: Place) -> Made:
-    yield "--config", at.file("bad.toml", "camera = '0'\n"), "config", "show"
-
-
-@settings("One setting by its old and its new name", where="bad.toml: queue.most_mb", advice="remove the old name")
-def both_names(at: Place) -> Made:
-    yield "--config", at.file("bad.toml", "[queue]\nmost_mb = 1\nmax_mb = 2\n"), "status"
-
-
-@settings("A word where a number should be", where="bad.toml: camera.fps", advice="must be a number from 0.1 to 60")
-def word_for_number(at: Place) -> Made:
-    yield "--config", at.file("bad.toml", "[camera]\nfps = 'fast'\n"), "status"
-
-
-@settings("A settings file that is no TOML", where="bad.toml", advice="at line 1")
-def broken_toml(at: Place) -> Made:
-    yield "--config", at.file("bad.toml", "[camera\naddress = 0\n"), "status"
-
-
-@settings("A settings file that is not there", where="none.toml", advice="check the path")
-def no_settings_file(at: Place) -> Made:
-    yield "--config", at.beside / "none.toml", "status"
-
-
-@settings("A variable with a value out of bounds", where="POSTURE_CAMERA__FPS", advice="from 0.1 to 60")
-def bad_variable(at: Place) -> Made:
-    at.environment["POSTURE_CAMERA__FPS"] = "1000"
-    yield ("status",)
-
-
-@settings("A variable that no setting has", where="POSTURE_CAMERA__FSP", advice="did you mean POSTURE_CAMERA__FPS?")
-def unknown_variable(at: Place) -> Made:
-    at.environment["POSTURE_CAMERA__FSP"] = "10"
-    yield ("status",)
-
-
-@settings("Training hours that are no times", where="schedule.windows", advice="times of day such as 12:00-13:00")
-def no_times(at: Place) -> Made:
-    at.environment["POSTURE_SCHEDULE__WINDOWS"] = "noon"
-    yield "config", "show"
-
-
-@settings("Limits of heat in the wrong order", where="limits.start_celsius is 72", advice="must not be above")
-def falling_limits(at: Place) -> Made:
-    at.environment["POSTURE_LIMITS__PAUSE_CELSIUS"] = "60"
-    yield "config", "show"
-
-
-@settings("A command that there is not", where="'lable'", advice="--help", code=2)
-def unknown_command(at: Place) -> Made:
-    yield ("lable",)
-
-
-@settings("An option that there is not", where="--terminl", advice="label --help", code=2)
-def unknown_option(at: Place) -> Made:
-    yield "label", "--terminl"
-
-
-@settings("A pause of no length", where="--hours", advice="0.01", code=2)
-def no_pause(at: Place) -> Made:
-    yield "pause", "--hours", "0"
-
-
-@settings("Two ways to label at once", where="--export", advice="choose one", code=2)
-def two_ways_to_label(at: Place) -> Made:
-    yield "label", "--terminal", "--export", at.beside / "out"
-
+settings.plain("A misspelt key in the settings file", "--config ~/bad.toml config show",
+    "bad.toml", "did you mean camera.address?", {"bad.toml": "[camera]\nadress = '0'\n"})
+settings.plain("A section where a setting should be", "--config ~/bad.toml config show",
+    "bad.toml", "give its settings one by one", {"bad.toml": "camera = '0'\n"})
+settings.plain("One setting by its old and its new name", "--config ~/bad.toml status",
+    "bad.toml: queue.most_mb", "remove the old name", {"bad.toml": "[queue]\nmost_mb = 1\nmax_mb = 2\n"})
+settings.plain("A word where a number should be", "--config ~/bad.toml status",
+    "bad.toml: camera.fps", "must be a number from 0.1 to 60", {"bad.toml": "[camera]\nfps = 'fast'\n"})
+settings.plain("A settings file that is no TOML", "--config ~/bad.toml status",
+    "bad.toml", "at line 1", {"bad.toml": "[camera\naddress = 0\n"})
+settings.plain("A settings file that is not there", "--config ~/none.toml status", "none.toml", "check the path")
+settings.plain("A variable with a value out of bounds", "status",
+    "POSTURE_CAMERA__FPS", "from 0.1 to 60", POSTURE_CAMERA__FPS="1000")
+settings.plain("A variable that no setting has", "status",
+    "POSTURE_CAMERA__FSP", "did you mean POSTURE_CAMERA__FPS?", POSTURE_CAMERA__FSP="10")
+settings.plain("Training hours that are no times", "config show",
+    "schedule.windows", "times of day such as 12:00-13:00", POSTURE_SCHEDULE__WINDOWS="noon")
+settings.plain("Limits of heat in the wrong order", "config show",
+    "limits.start_celsius is 72", "must not be above", POSTURE_LIMITS__PAUSE_CELSIUS="60")
+settings.plain("A command that there is not", "lable", "'lable'", "--help", code=2)
+settings.plain("An option that there is not", "label --terminl", "--terminl", "label --help", code=2)
+settings.plain("A pause of no length", "pause --hours 0", "--hours", "0.01", code=2)
+settings.plain("Two ways to label at once", "label --terminal --export ~/out", "--export", "choose one", code=2)
 
 # ── cameras ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-
-@camera("An address of no known kind", where="telepathy:1", advice="write one of 0 (a camera number)")
-def unknown_camera(at: Place) -> Made:
-    yield "run", "--camera", "telepathy:1"
-
-
-@camera("An option that this camera has not", where='no option "zoom"', advice="it takes width, height, fps")
-def camera_option(at: Place) -> Made:
-    yield "run", "--camera", "0?zoom=2"
-
-
-@camera("A frame rate of none", where="fps=0", advice="from 0.5 to 1000")
-def no_frame_rate(at: Place) -> Made:
-    yield "run", "--camera", "fake:desk?fps=0"
-
-
-@camera("A camera that is not plugged in", where="/dev/video77", advice="nothing is plugged in there; cameras found:")
-def no_device(at: Place) -> Made:
-    yield "run", "--camera", "/dev/video77"
+camera.plain("An address of no known kind", "run --camera telepathy:1",
+    "telepathy:1", "write one of 0 (a camera number)")
+camera.plain("An option that this camera has not", "run --camera 0?zoom=2",
+    'no option "zoom"', "it takes width, height, fps")
+camera.plain("A frame rate of none", "run --camera fake:desk?fps=0", "fps=0", "from 0.5 to 1000")
+camera.plain("A camera that is not plugged in", "run --camera /dev/video77",
+    "/dev/video77", "nothing is plugged in there; cameras found:")
 
 
 @camera("A camera that this user may not use", where="/dev/shm/forbidden-camera", advice="usermod -aG video $USER")
@@ -138,9 +79,7 @@ def forbidden_device(at: Place) -> Made:
         device.unlink()
 
 
-@camera("A device that is no camera", where="/dev/null", advice="it is not a capture device")
-def no_camera(at: Place) -> Made:
-    yield "run", "--camera", "/dev/null"
+camera.plain("A device that is no camera", "run --camera /dev/null", "/dev/null", "it is not a capture device")
 
 
 @camera("A network camera that nobody answers for", where="http://127.0.0.1", advice="check the address")
@@ -149,36 +88,16 @@ def silent_address(at: Place) -> Made:
         yield "run", "--camera", f"http://127.0.0.1:{port}/video"
 
 
-@camera("Pictures to replay that are not there", where="/none", advice="check the path")
-def no_replay(at: Place) -> Made:
-    yield "run", "--camera", f"replay:{at.beside}/none"
-
-
-@camera("Pictures to replay that are all broken", where="/broken", advice="jpg, png, bmp, webp or tiff")
-def broken_replay(at: Place) -> Made:
-    at.file("broken/a.jpg", b"\xff\xd8 not a picture")
-    yield "run", "--camera", f"replay:{at.beside}/broken"
-
-
-@camera("A film that is none", where="film.mp4", advice="convert it")
-def broken_film(at: Place) -> Made:
-    yield "run", "--camera", at.file("film.mp4", "not a film")
-
-
-@camera("Setting up with a camera that is not there", where="/dev/video77", advice="nothing is plugged in there")
-def setup_without_camera(at: Place) -> Made:
-    yield "setup", "--yes", "--camera", "/dev/video77"
-
-
-@camera("A pose that nobody at the fake desk can show", where="'yoga'", advice="only good_posture, bad_posture")
-def unknown_pose(at: Place) -> Made:
-    yield "teach", "yoga", "--camera", "fake:desk", "--simulate-owner"
-
-
-@camera("A simulated owner before a real camera", where="--simulate-owner", advice="add --camera fake:desk")
-def simulated_owner(at: Place) -> Made:
-    yield "teach", "--camera", f"replay:{at.picture('desk/a.png').parent}", "--simulate-owner"
-
+camera.plain("Pictures to replay that are not there", "run --camera replay:~/none", "/none", "check the path")
+camera.plain("Pictures to replay that are all broken", "run --camera replay:~/broken",
+    "/broken", "jpg, png, bmp, webp or tiff", {"broken/a.jpg": b"\xff\xd8 not a picture"})
+camera.plain("A film that is none", "run --camera ~/film.mp4", "film.mp4", "convert it", {"film.mp4": "not a film"})
+camera.plain("Setting up with a camera that is not there", "setup --yes --camera /dev/video77",
+    "/dev/video77", "nothing is plugged in there")
+camera.plain("A pose that nobody at the fake desk can show", "teach yoga --camera fake:desk --simulate-owner",
+    "'yoga'", "only good_posture, bad_posture")
+camera.plain("A simulated owner before a real camera", "teach --camera replay:~/desk --simulate-owner",
+    "--simulate-owner", "add --camera fake:desk", {"desk/a.png": Place.picture})
 
 # ── the data folder ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -234,46 +153,21 @@ def busy_database(at: Place) -> Made:
     other.close()
 
 
-@data_folder("A database of a newer program", where="schema 9999", advice="nothing was touched, update posture-daemon")
-def newer_schema(at: Place) -> Made:
-    at.sql("UPDATE alembic_version SET version_num = '9999'")
-    yield ("status",)
-
-
-@data_folder("A second daemon", where="/data", advice="stop it first or choose another --data-dir")
-def second_daemon(at: Place) -> Made:
-    with exclusive(at.data / "daemon.lock"):
-        yield "run", "--camera", "fake:desk"
-
-
-@data_folder("Teaching while a daemon has the camera", where="/data", advice="teach on its page")
-def teaching_beside_daemon(at: Place) -> Made:
-    with exclusive(at.data / "daemon.lock"):
-        yield "teach", "--camera", "fake:desk"
-
-
-@data_folder("A label page for an address of another machine", where="203.0.113.7", advice="ui.host")
-def foreign_host(at: Place) -> Made:
-    at.environment["POSTURE_UI__HOST"] = "203.0.113.7"
-    yield ("label",)
-
+data_folder.plain("A database of a newer program", "status",
+    "schema 9999", "nothing was touched, update posture-daemon", sql="UPDATE alembic_version SET version_num = '9999'")
+data_folder.plain("A second daemon", "run --camera fake:desk",
+    "/data", "stop it first or choose another --data-dir", held="daemon.lock")
+data_folder.plain("Teaching while a daemon has the camera", "teach --camera fake:desk",
+    "/data", "teach on its page", held="daemon.lock")
+data_folder.plain("A label page for an address of another machine", "label",
+    "203.0.113.7", "ui.host", POSTURE_UI__HOST="203.0.113.7")
 
 # ── backups, health and the service ───────────────────────────────────────────────────────────────────────────────────
 
-
-@backup("A restore where there is no backup", where="/data/backups", advice="give one by its path")
-def no_backup(at: Place) -> Made:
-    yield "restore", "--yes"
-
-
-@backup("A backup that is not there", where="none.db", advice="`posture-daemon backup --list`")
-def missing_backup(at: Place) -> Made:
-    yield "restore", "none.db", "--yes"
-
-
-@backup("A backup that is damaged", where="/home/you/stick.db", advice="choose another one")
-def damaged_backup(at: Place) -> Made:
-    yield "restore", at.file("stick.db", "not a database" * 1000), "--yes"
+backup.plain("A restore where there is no backup", "restore --yes", "/data/backups", "give one by its path")
+backup.plain("A backup that is not there", "restore none.db --yes", "none.db", "`posture-daemon backup --list`")
+backup.plain("A backup that is damaged", "restore ~/stick.db --yes",
+    "/home/you/stick.db", "choose another one", {"stick.db": "not a database" * 1000})
 
 
 @backup("A backup of a newer program", where="schema 9999", advice="update posture-daemon")
@@ -285,57 +179,25 @@ def newer_backup(at: Place) -> Made:
     yield "restore", copy, "--yes"
 
 
-@backup("A restore while the daemon runs", where="/data", advice="stop it first")
-def restore_beside_daemon(at: Place) -> Made:
-    copy = at.beside / "copy.db"
-    shutil.copy(at.data / DATABASE, copy)
-    with exclusive(at.data / "daemon.lock"):
-        yield "restore", copy, "--yes"
-
-
-@backup("A restore that nobody can be asked about", where="restore it", advice="add --yes")
-def unasked_restore(at: Place) -> Made:
-    copy = at.beside / "copy.db"
-    shutil.copy(at.data / DATABASE, copy)
-    yield "restore", copy
-
-
-@backup("A backup into a file", where="/home/you/stick", advice="No backup can be made in")
-def backup_into_a_file(at: Place) -> Made:
-    yield "backup", "--to", at.file("stick", "")
-
-
-@backup("A health check where no daemon runs", where="this data folder", advice="No posture-daemon is running")
-def health_of_nobody(at: Place) -> Made:
-    yield "status", "--check"
-
-
-@backup("A service for a system that is not there", where="/none", advice="check the path")
-def service_nowhere(at: Place) -> Made:
-    yield "service", "install", "--root", "/none"
-
+backup.plain("A restore while the daemon runs", "restore ~/copy.db --yes",
+    "/data", "stop it first", {"copy.db": Place.copy}, held="daemon.lock")
+backup.plain("A restore that nobody can be asked about", "restore ~/copy.db",
+    "restore it", "add --yes", {"copy.db": Place.copy})
+backup.plain("A backup into a file", "backup --to ~/stick",
+    "/home/you/stick", "No backup can be made in", {"stick": ""})
+backup.plain("A health check where no daemon runs", "status --check",
+    "this data folder", "No posture-daemon is running")
+backup.plain("A service for a system that is not there", "service install --root /none", "/none", "check the path")
 
 # ── models ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-
-@model("A checkpoint that is not there", where="/none.pt", advice="check the path")
-def no_checkpoint(at: Place) -> Made:
-    yield "models", "import", at.beside / "none.pt"
-
-
-@model("Setting up with a checkpoint that is not there", where="/none.pt", advice="check the path")
-def setup_without_checkpoint(at: Place) -> Made:
-    yield "setup", "--yes", "--camera", "fake:desk", "--model", at.beside / "none.pt"
-
-
-@model("A folder as a checkpoint", where="/folder.pt", advice="give the .pt file")
-def folder_as_checkpoint(at: Place) -> Made:
-    yield "models", "import", at.folder("folder.pt")
-
-
-@model("A text as a checkpoint", where="/model.pt", advice="copy it again")
-def text_checkpoint(at: Place) -> Made:
-    yield "models", "import", at.file("model.pt", "these are no weights")
+model.plain("A checkpoint that is not there", "models import ~/none.pt", "/none.pt", "check the path")
+model.plain("Setting up with a checkpoint that is not there", "setup --yes --camera fake:desk --model ~/none.pt",
+    "/none.pt", "check the path")
+model.plain("A folder as a checkpoint", "models import ~/folder.pt",
+    "/folder.pt", "give the .pt file", {"folder.pt": Place.folder})
+model.plain("A text as a checkpoint", "models import ~/model.pt",
+    "/model.pt", "copy it again", {"model.pt": "these are no weights"})
 
 
 @model("A checkpoint that was cut off", where="/model.pt", advice="copy it again")
@@ -363,19 +225,12 @@ def no_model(at: Place) -> Made:
     yield "models", "import", archive(at, pickle.dumps({"weights": 1}))
 
 
-@model("A detector", where="yolo11n.pt", advice="such as yolo11n-cls.pt", torch=True)
-def detector(at: Place) -> Made:
-    yield "models", "import", at.checkpoint("yolo11n.pt")
-
-
-@model("A classifier of another family", where="yolov8n-cls.pt", advice="needs a YOLO11-cls model", torch=True)
-def other_family(at: Place) -> Made:
-    yield "models", "import", at.checkpoint("yolov8n-cls.pt")
-
-
-@model("An image size that does not fit", where="100", advice="multiple of 32", torch=True)
-def odd_image_size(at: Place) -> Made:
-    yield "models", "import", at.checkpoint("yolo11n-cls.pt"), "--imgsz", "100"
+model.plain("A detector", "models import ~/yolo11n.pt",
+    "yolo11n.pt", "such as yolo11n-cls.pt", {"yolo11n.pt": Place.checkpoint}, torch=True)
+model.plain("A classifier of another family", "models import ~/yolov8n-cls.pt",
+    "yolov8n-cls.pt", "needs a YOLO11-cls model", {"yolov8n-cls.pt": Place.checkpoint}, torch=True)
+model.plain("An image size that does not fit", "models import ~/yolo11n-cls.pt --imgsz 100",
+    "100", "multiple of 32", {"yolo11n-cls.pt": Place.checkpoint}, torch=True)
 
 
 @model("A head file with a changed byte", where="models/heads", advice="doctor --fix may mend it")
@@ -408,29 +263,12 @@ def missing_backbone(at: Place) -> Made:
     yield "models", "evaluate", at.picture("pictures/good_posture/a.png").parent.parent
 
 
-@model("A model that there is not", where="version 99", advice="posture-daemon models list")
-def unknown_model(at: Place) -> Made:
-    yield "models", "export", at.beside / "x.pt", "--model", "99"
-
-
-@model("Going back where there is nothing before", where="previous model", advice="models list")
-def no_previous(at: Place) -> Made:
-    yield "models", "rollback"
-
-
-@model("An export onto a file", where="/mine.pt", advice="choose another name or use --force")
-def export_onto_file(at: Place) -> Made:
-    yield "models", "export", at.file("mine.pt", "precious")
-
-
-@model("An export that ultralytics could not open", where="/mine.onnx", advice="must end in .pt")
-def export_as_onnx(at: Place) -> Made:
-    yield "models", "export", at.beside / "mine.onnx"
-
-
-@model("A download of a model that there is not", where="'yolo99n-cls'", advice="yolo11n-cls")
-def unknown_download(at: Place) -> Made:
-    yield "models", "fetch", "yolo99n-cls"
+model.plain("A model that there is not", "models export ~/x.pt --model 99", "version 99", "posture-daemon models list")
+model.plain("Going back where there is nothing before", "models rollback", "previous model", "models list")
+model.plain("An export onto a file", "models export ~/mine.pt",
+    "/mine.pt", "choose another name or use --force", {"mine.pt": "precious"})
+model.plain("An export that ultralytics could not open", "models export ~/mine.onnx", "/mine.onnx", "must end in .pt")
+model.plain("A download of a model that there is not", "models fetch yolo99n-cls", "'yolo99n-cls'", "yolo11n-cls")
 
 
 @model("A download without a network", where="http://127.0.0.1", advice="is this device online?")
@@ -441,163 +279,58 @@ def no_network(at: Place) -> Made:
 
 # ── labels, classes and pictures ──────────────────────────────────────────────────────────────────────────────────────
 
-
-@labels("A folder that is not there", where="/none", advice="check the path")
-def no_folder(at: Place) -> Made:
-    yield "label", "--import", at.beside / "none"
-
-
-@labels("A file instead of a folder", where="/a.png", advice="give the folder that holds the class folders")
-def file_as_folder(at: Place) -> Made:
-    yield "label", "--import", at.picture("a.png")
-
-
-@labels("An empty folder", where="/empty", advice="jpg, jpeg, png, bmp or webp")
-def empty_folder(at: Place) -> Made:
-    yield "label", "--import", at.folder("empty")
-
-
-@labels(
-    "Pictures that are in no class folders", where="/pictures", advice="sort them into folders such as good_posture/"
-)
-def unsorted_pictures(at: Place) -> Made:
-    yield "label", "--import", at.picture("pictures/a.png").parent
-
-
-@labels("A class folder whose name cannot be a class", where="bad posture!", advice="rename the folder")
-def bad_folder_name(at: Place) -> Made:
-    yield "label", "--import", at.picture("pictures/bad posture!/a.png").parent.parent
-
-
-@labels("A damaged list beside an earlier export", where=".posture-daemon.json", advice="delete it")
-def damaged_manifest(at: Place) -> Made:
-    at.picture("pictures/good_posture/a.png")
-    yield "label", "--import", at.file("pictures/.posture-daemon.json", '{"folders": [').parent
-
-
-@labels("An export into a folder with other files", where="/mine", advice="choose an empty folder")
-def export_onto_files(at: Place) -> Made:
-    yield "label", "--export", at.file("mine/letter.txt", "precious").parent
-
-
-@labels("An export into a file", where="/letter.txt", advice="give a folder to export to")
-def export_into_file(at: Place) -> Made:
-    yield "dataset", "export", at.file("letter.txt", "precious")
-
-
-@labels("Pictures to judge a model by of which none can be read", where="/pictures", advice="are they pictures?")
-def unreadable_pictures(at: Place) -> Made:
-    yield "models", "evaluate", at.file("pictures/good_posture/a.png", "no picture").parent.parent
-
-
-@labels("No terminal to label in", where="standard input is not a terminal", advice="use label --export DIR")
-def no_terminal(at: Place) -> Made:
-    yield "label", "--terminal"
-
-
-@labels("A class name that cannot be a folder", where="'a/b'", advice="letters, digits, '_', '-' and '.'")
-def bad_class_name(at: Place) -> Made:
-    yield "classes", "add", "a/b"
-
-
-@labels("A class name that is taken for something else", where="'unknown'", advice="reserved")
-def reserved_class_name(at: Place) -> Made:
-    yield "classes", "rename", "good_posture", "unknown"
-
-
-@labels("A second class of the same name", where="'good_posture'", advice="choose another name")
-def same_class_name(at: Place) -> Made:
-    yield "classes", "rename", "bad_posture", "good_posture"
-
-
-@labels("A class that there is not", where="'nobody'", advice="there are: bad_posture, good_posture")
-def unknown_class(at: Place) -> Made:
-    yield "classes", "rename", "nobody", "somebody"
-
-
-@labels("A class merged into itself", where="'na'", advice="name another class")
-def merged_into_itself(at: Place) -> Made:
-    yield "classes", "merge", "na", "na", "--yes"
-
-
-@labels("Deleting a class with nobody to ask", where="nobody to ask", advice="--yes")
-def nobody_to_ask(at: Place) -> Made:
-    yield "classes", "delete", "good_posture"
-
-
-@labels("A class changed while a training runs", where="A training is running", advice="wait until it has ended")
-def class_while_training(at: Place) -> Made:
-    with exclusive(at.data / TRAINING_LOCK):
-        yield "classes", "delete", "good_posture", "--yes"
-
-
-@labels("Calling a frame wrong without a daemon", where="No running daemon", advice="start it: posture-daemon run")
-def wrong_without_daemon(at: Place) -> Made:
-    yield ("wrong",)
-
-
-@labels("Calling a frame by a class that there is not", where="'yoga'", advice="classes list")
-def wrong_with_unknown_class(at: Place) -> Made:
-    yield "wrong", "yoga"
-
-
-@labels("Two ways to say what to teach", where="--classes", advice="but not both")
-def two_ways_to_teach(at: Place) -> Made:
-    yield "teach", "good_posture", "--classes", "bad_posture"
-
-
-@labels("Teaching a class whose name cannot be a folder", where="'a/b'", advice="letters, digits, '_', '-' and '.'")
-def teaching_a_bad_name(at: Place) -> Made:
-    yield "teach", "--classes", "good_posture,a/b", "--camera", "fake:desk"
-
-
-@labels("Teaching no class", where="No class is named", advice="--classes good_posture,bad_posture")
-def teaching_nothing(at: Place) -> Made:
-    yield "teach", "--classes", ",", "--camera", "fake:desk"
-
+labels.plain("A folder that is not there", "label --import ~/none", "/none", "check the path")
+labels.plain("A file instead of a folder", "label --import ~/a.png",
+    "/a.png", "give the folder that holds the class folders", {"a.png": Place.picture})
+labels.plain("An empty folder", "label --import ~/empty",
+    "/empty", "jpg, jpeg, png, bmp or webp", {"empty": Place.folder})
+labels.plain("Pictures that are in no class folders", "label --import ~/pictures",
+    "/pictures", "sort them into folders such as good_posture/", {"pictures/a.png": Place.picture})
+labels.plain("A class folder whose name cannot be a class", "label --import ~/pictures",
+    "bad posture!", "rename the folder", {"pictures/bad posture!/a.png": Place.picture})
+labels.plain("A damaged list beside an earlier export", "label --import ~/pictures",
+    ".posture-daemon.json", "delete it",
+    {"pictures/good/a.png": Place.picture, "pictures/.posture-daemon.json": '{"folders": ['})
+labels.plain("An export into a folder with other files", "label --export ~/mine",
+    "/mine", "choose an empty folder", {"mine/letter.txt": "precious"})
+labels.plain("An export into a file", "dataset export ~/letter.txt",
+    "/letter.txt", "give a folder to export to", {"letter.txt": "precious"})
+labels.plain("Pictures to judge a model by of which none can be read", "models evaluate ~/pictures",
+    "/pictures", "are they pictures?", {"pictures/good_posture/a.png": "no picture"})
+labels.plain("No terminal to label in", "label --terminal",
+    "standard input is not a terminal", "use label --export DIR")
+labels.plain("A class name that cannot be a folder", "classes add a/b", "'a/b'", "letters, digits, '_', '-' and '.'")
+labels.plain("A class name that is taken for something else", "classes rename good_posture unknown",
+    "'unknown'", "reserved")
+labels.plain("A second class of the same name", "classes rename bad_posture good_posture",
+    "'good_posture'", "choose another name")
+labels.plain("A class that there is not", "classes rename nobody somebody",
+    "'nobody'", "there are: bad_posture, good_posture")
+labels.plain("A class merged into itself", "classes merge na na --yes", "'na'", "name another class")
+labels.plain("Deleting a class with nobody to ask", "classes delete good_posture", "nobody to ask", "--yes")
+labels.plain("A class changed while a training runs", "classes delete good_posture --yes",
+    "A training is running", "wait until it has ended", held=TRAINING_LOCK)
+labels.plain("Calling a frame wrong without a daemon", "wrong", "No running daemon", "start it: posture-daemon run")
+labels.plain("Calling a frame by a class that there is not", "wrong yoga", "'yoga'", "classes list")
+labels.plain("Two ways to say what to teach", "teach good_posture --classes bad_posture", "--classes", "but not both")
+labels.plain("Teaching a class whose name cannot be a folder", "teach --classes good_posture,a/b --camera fake:desk",
+    "'a/b'", "letters, digits, '_', '-' and '.'")
+labels.plain("Teaching no class", "teach --classes , --camera fake:desk",
+    "No class is named", "--classes good_posture,bad_posture")
 
 # ── training and its answers ──────────────────────────────────────────────────────────────────────────────────────────
 
-
-@learning("A training without enough labels", where="too few labelled images", advice="two classes are needed")
-def too_few_labels(at: Place) -> Made:
-    at.sql("DELETE FROM labels")
-    yield "train", "--force"
-
-
-@learning("The doubts of no labels", where="too few labelled images", advice="two classes are needed")
-def doubts_of_nothing(at: Place) -> Made:
-    at.sql("DELETE FROM labels")
-    yield "dataset", "doubts"
-
-
-@learning("The effect of no training", where="no training yet", advice="posture-daemon train begins one")
-def effect_of_nothing(at: Place) -> Made:
-    yield "dataset", "effect"
-
-
-@learning("A training run that there is not", where="run 99", advice="posture-daemon")
-def unknown_run(at: Place) -> Made:
-    yield "dataset", "effect", "99"
-
-
-@learning("Two models compared without a holdout", where="no holdout images", advice="label more frames")
-def no_holdout(at: Place) -> Made:
-    at.sql("DELETE FROM labels")
-    yield "models", "diff", "1", "1"
-
-
-@learning("A strategy that there is not", where="'magic'", advice="scratch, all, new, finetune, replay")
-def unknown_strategy(at: Place) -> Made:
-    yield "compare", "--out", at.beside / "report", "--strategies", "magic"
-
-
-@learning("A comparison without held-out pictures", where="/pictures", advice="val/")
-def nothing_to_judge_by(at: Place) -> Made:
-    at.picture("pictures/train/good_posture/a.png")
-    yield "compare", at.beside / "pictures", "--out", at.beside / "report"
-
-
-@learning("A copy of a device that is not there", where="/none", advice="--root takes one that holds proc and sys")
-def no_root(at: Place) -> Made:
-    yield "doctor", "--root", "/none"
+learning.plain("A training without enough labels", "train --force",
+    "too few labelled images", "two classes are needed", sql="DELETE FROM labels")
+learning.plain("The doubts of no labels", "dataset doubts",
+    "too few labelled images", "two classes are needed", sql="DELETE FROM labels")
+learning.plain("The effect of no training", "dataset effect", "no training yet", "posture-daemon train begins one")
+learning.plain("A training run that there is not", "dataset effect 99", "run 99", "posture-daemon")
+learning.plain("Two models compared without a holdout", "models diff 1 1",
+    "no holdout images", "label more frames", sql="DELETE FROM labels")
+learning.plain("A strategy that there is not", "compare --out ~/report --strategies magic",
+    "'magic'", "scratch, all, new, finetune, replay")
+learning.plain("A comparison without held-out pictures", "compare ~/pictures --out ~/report",
+    "/pictures", "val/", {"pictures/train/good_posture/a.png": Place.picture})
+learning.plain("A copy of a device that is not there", "doctor --root /none",
+    "/none", "--root takes one that holds proc and sys")

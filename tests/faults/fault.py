@@ -10,18 +10,22 @@ import hashlib
 import multiprocessing
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
+
+from posture_daemon.store.lock import exclusive
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(
@@ -83,6 +87,10 @@ class Place:
         """A checkpoint of ultralytics beside the data folder."""
         return self.file(name, (self.zoo() / name).read_bytes())
 
+    def copy(self, name: str) -> Path:
+        """A copy of the database beside the data folder."""
+        return self.file(name, (self.data / DATABASE).read_bytes())
+
     def head(self) -> Path:
         """The champion's head file."""
         return next((self.data / "models" / "heads").iterdir())
@@ -118,10 +126,12 @@ class Fault:
     @property
     def name(self) -> str:
         """A word for the test."""
-        return self.make.__name__
+        return re.sub(r"\W+", "-", self.title.lower())
 
 
 FAULTS: list[Fault] = []
+Content = str | bytes | Callable[[Place, str], object]
+"""Of a file beside the data folder, or what makes it there."""
 
 
 class Group:
@@ -140,6 +150,23 @@ class Group:
             return make
 
         return add
+
+    def plain(
+        self, title: str, command: str, where: str, advice: str, beside: Mapping[str, Content] = MappingProxyType({}),
+        *, code: int = 1, torch: bool = False, sql: str = "", held: str = "", **environment: str,
+    ) -> None:  # fmt: skip
+        """A fault in the words of the `command`, the files `beside`, the database (`sql`), a lock or the environment."""
+
+        def make(at: Place) -> Made:
+            at.environment |= environment
+            for name, content in beside.items():
+                content(at, name) if callable(content) else at.file(name, content)
+            if sql:
+                at.sql(sql)
+            with exclusive(at.data / held) if held else nullcontext():
+                yield tuple(word.replace("~", str(at.beside)) for word in shlex.split(command))
+
+        self(title, where, advice, code, torch)(make)
 
 
 def run_command(data: Path, *arguments: object, as_nobody: bool = False, **environment: str) -> Said:
