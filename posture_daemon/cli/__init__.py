@@ -46,25 +46,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.callback()(start)
-app.command("setup")(setup.setup)
-app.command("run")(daemon.run)
-app.command("status")(daemon.status)
-app.command("doctor")(doctor.doctor)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("teach")(teach.teach)
-app.command("label")(label.label)
-app.command("wrong")(wrong.wrong)
-app.command("train")(train.train)
-app.command("pause")(pause.pause)
-app.command("resume")(pause.resume)
-app.command("compare")(compare.compare)
-app.add_typer(models.app, name="models")
-app.add_typer(classes.app, name="classes")
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(config.app, name="config")
-app.add_typer(service.app, name="service")
-app.command("demo")(demo.demo)
+COMMANDS = (
+    setup.setup, daemon.run, daemon.status, doctor.doctor, backup.backup, backup.restore, teach.teach, label.label,
+    wrong.wrong, train.train, pause.pause, pause.resume, compare.compare, demo.demo,
+)  # fmt: skip
+GROUPS = {"models": models, "classes": classes, "dataset": dataset, "config": config, "service": service}
+
+for command in COMMANDS:
+    app.command()(command)
+for name, group in GROUPS.items():
+    app.add_typer(group.app, name=name)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.context import Yes, console, options, say
 from posture_daemon.cli.show import MB, clock
 from posture_daemon.errors import DataFolderError
 
@@ -26,8 +26,7 @@ KEEP_ALL = 1_000_000
 def backup(
     context: typer.Context,
     to: Annotated[
-        Path | None,
-        typer.Option(help="Folder to write to, such as a USB stick; nothing in it is deleted.", show_default=False),
+        Path | None, typer.Option(help="Folder to write to, such as a USB stick; nothing in it is deleted.")
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the backups, each with its check, and make none.")
@@ -57,12 +56,9 @@ def backup(
 def restore(
     context: typer.Context,
     chosen: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="BACKUP", help="A backup by name or path; by default the newest good one.", show_default=False
-        ),
+        str | None, typer.Argument(metavar="BACKUP", help="A backup by name or path; by default the newest good one.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. The daemon must not be running."""
     from posture_daemon.integrity.database_check import bring_back

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.context import Yes, console, opened, say, say_all
 from posture_daemon.domain import Role, Split, Status
 from posture_daemon.errors import LabelError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, add, rename, merge and delete the classes.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A class.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 class Fate(str, Enum):
@@ -100,19 +99,17 @@ def delete(
 
 
 def _changes(context: typer.Context) -> ClassChanges:
-    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.labelling.classes import ClassChanges
 
-    settings = options(context).settings()
-    return ClassChanges(open_store(settings), settings.labels, time.time)
+    store, settings = opened(context)
+    return ClassChanges(store, settings.labels, time.time)
 
 
 def _carry_out(plan: Plan, yes: bool) -> None:
     """Tell, ask, do."""
     if not yes and not sys.stdin.isatty():
         raise LabelError("This would change labels and models, and there is nobody to ask; repeat it with --yes.")
-    for sentence in plan.sentences:
-        say(sentence)
+    say_all(plan.sentences)
     if not yes:
         typer.confirm("Go on?", abort=True)
     plan.carry_out()

@@ -29,7 +29,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.Argument(help="Folder with train/, val/ and maybe test/; without it the labels in the store are used."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each strategy of ultralytics.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option(help="Fix all randomness.", min=0, show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="Fix all randomness.", min=0)] = None,
     strategies: Annotated[
         str, typer.Option(help="Which to run, separated by commas: scratch, all, new, finetune, replay.")
     ] = "scratch,all,new,finetune,replay",
@@ -38,10 +38,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.Option(help="Share of each class's training images that count as new, the last ones.", min=0, max=0.9),
     ] = 0.3,
     weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="Base model (.pt) for a DATASET; else the oldest ancestor of the champion.", show_default=False
-        ),
+        Path | None, typer.Option(help="Base model (.pt) for a DATASET; else the oldest ancestor of the champion.")
     ] = None,
     imgsz: Annotated[int | None, typer.Option(help="With --weights: side of the input, pixels.", min=32)] = None,
 ) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,12 +17,31 @@ from posture_daemon.cli.identity import go_on_as_owner
 from posture_daemon.service.journal import set_up_logging
 from posture_daemon.settings import Loaded, Settings, load_settings
 
+if TYPE_CHECKING:
+    from posture_daemon.domain import ModelVersion
+    from posture_daemon.store import Store
+
 console = Console(highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def say(sentence: str) -> None:
     """Print a sentence as one line, however narrow the terminal, so that it can be copied and searched."""
     console.print(sentence, soft_wrap=True)
+
+
+def say_all(sentences: Iterable[str]) -> None:
+    """Print sentences, each as one line."""
+    for sentence in sentences:
+        say(sentence)
+
+
+def on_stop(act: Callable[[], object]) -> None:
+    """Call `act` at SIGTERM and Ctrl-C instead of ending at once."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
 
 
 @dataclass(frozen=True)
@@ -51,10 +71,8 @@ def _print_version(on: bool) -> None:
 
 def start(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).", show_default=False)] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the database, the models and the caches.", show_default=False)
-    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database, the models and the caches.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version)
@@ -71,3 +89,18 @@ def options(context: typer.Context) -> Options:
     """The options that `start` left for the command."""
     found = context.obj
     return found if isinstance(found, Options) else Options(None, None)
+
+
+def opened(context: typer.Context) -> tuple[Store, Settings]:
+    """The data folder, opened, and the settings in force: what most commands begin with."""
+    from posture_daemon.bootstrap.models import open_store
+
+    settings = options(context).settings()
+    return open_store(settings), settings
+
+
+def chosen_model(store: Store, model: int | None) -> ModelVersion:
+    """A model by its number, the champion by default. Raises `ModelError` where there is none."""
+    from posture_daemon.bootstrap.models import champion
+
+    return champion(store) if model is None else store.models.get(model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.context import AsJson, console, on_stop, opened, options, say
 from posture_daemon.settings import Settings
 from posture_daemon.store.status_file import check_health, read_status
 
@@ -18,10 +17,7 @@ from posture_daemon.store.status_file import check_health, read_status
 def run(
     context: typer.Context,
     camera: Annotated[
-        str | None,
-        typer.Option(
-            help="Camera: 0, /dev/video0, csi://0, rtsp://…, a file, replay:FOLDER, fake:desk.", show_default=False
-        ),
+        str | None, typer.Option(help="Camera: 0, /dev/video0, csi://0, rtsp://…, a file, replay:FOLDER, fake:desk.")
     ] = None,
 ) -> None:
     """Watch the camera, keep unsure frames, learn when it is safe. Ends with SIGTERM or Ctrl-C."""
@@ -29,8 +25,7 @@ def run(
     from posture_daemon.service.sd_notify import supervisor
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    on_stop(stop.set)
     settings = options(context).settings({"camera.address": camera})
     # Who types a camera wants to know at once that it is wrong; a service waits for it.
     build_daemon(settings, supervisor(), needs_camera=camera is not None).run(stop)
@@ -38,20 +33,18 @@ def run(
 
 def status(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+    as_json: AsJson = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only tell whether the daemon is well, and exit with 1 if it is not.")
     ] = False,
 ) -> None:
     """Tell the posture now, the queue, the champion, the last training and why, the next one, camera and resources."""
-    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.reports.status import overview
 
-    settings = options(context).settings()
     if check:
-        _check(settings)
+        _check(options(context).settings())
         return
-    found = overview(open_store(settings), settings)
+    found = overview(*opened(context))
     if as_json:
         console.print_json(data=found)
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.context import AsJson, console, opened, say, say_all
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.reports.effect import Effect
@@ -33,14 +33,12 @@ def dataset() -> None:
 @app.command()
 def stats(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Count images and time blocks per class and split, and warn of what makes the numbers misleading."""
-    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.reports.dataset_stats import dataset_stats
 
-    settings = options(context).settings()
-    found = dataset_stats(open_store(settings), settings)
+    found = dataset_stats(*opened(context))
     if as_json:
         console.print_json(data=found.as_json())
         return
@@ -51,8 +49,7 @@ def stats(
     console.print(table)
     for warning in found.warnings:
         say(f"[yellow]warning[/]: {warning}")
-    for sentence in found.advice:
-        say(sentence)
+    say_all(found.advice)
 
 
 @app.command()
@@ -64,17 +61,15 @@ def curve(
         bool,
         typer.Option("--in-order", help="Learn label by label in the order of capture instead, without an answer."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tell whether you have labelled enough: the holdout's top-1 after learning random parts of your labels."""
-    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.bootstrap.reports import lesson
     from posture_daemon.reports.curve_in_order import learning_curve
     from posture_daemon.reports.enough_labels import enough
     from posture_daemon.reports.learning_curve import block_curve
 
-    settings = options(context).settings()
-    learned = lesson(open_store(settings), settings)
+    learned = lesson(*opened(context))
     if in_order:
         _in_order(learning_curve(learned), as_json)
         return
@@ -87,8 +82,7 @@ def curve(
     for step in found.steps:
         table.add_row(f"{step.labels:.0f}", f"{step.top1:.3f}", "█" * round(30 * step.top1), f"± {step.spread:.3f}")
     console.print(table)
-    for sentence in answer.sentences:
-        say(sentence)
+    say_all(answer.sentences)
 
 
 def _in_order(points: Sequence[Point], as_json: bool) -> None:
@@ -108,17 +102,15 @@ def doubts(
         bool,
         typer.Option("--review", help="Look at them one after the other: relabel, discard, or k to keep for good."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List labels of any split that your labels of other times speak against: slips of the finger, or the hardest frames."""
     from posture_daemon.bootstrap import reports
-    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.labelling.label_error_review import Review
     from posture_daemon.ui.keyboard import keyboard
     from posture_daemon.ui.review import run_review
 
-    settings = options(context).settings()
-    store = open_store(settings)
+    store, settings = opened(context)
     found, agreement = reports.doubts(store, settings)
     if as_json:
         console.print_json(data={"agreement": agreement, "doubts": [doubt.as_json() for doubt in found]})
@@ -149,15 +141,11 @@ def _list_doubts(found: Sequence[Doubt], agreement: float) -> None:
 @app.command()
 def effect(
     context: typer.Context,
-    run: Annotated[
-        int | None, typer.Argument(help="Which training run; by default the last.", show_default=False)
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+    run: Annotated[int | None, typer.Argument(help="Which training run; by default the last.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Tell what your labels changed: the images that a training run turned round, on the holdout and among your new labels."""
-    from posture_daemon.bootstrap.models import open_store
-
-    store = open_store(options(context).settings())
+    store, _ = opened(context)
     last = run or next((r.id for r in store.runs.attempts() if "challenger" in r.metrics), None)
     if last is None:
         raise TrainingError(
@@ -171,10 +159,7 @@ def effect(
         console.print_json(data=data)
         return
     say(f"run {found.id}, {found.outcome.value if found.outcome else 'running'}: {found.reason}")
-    for sentence in changed.sentences() or [
-        "There was no model with answers before it, so there is nothing to compare."
-    ]:
-        say(sentence)
+    say_all(changed.sentences() or ["There was no model with answers before it, so there is nothing to compare."])
     if flips:
         table = Table("frame", "of", "truth", "before", "after")
         for flip in flips:
@@ -199,9 +184,6 @@ def export(
     ] = DatasetLayout.ARTICLE,
 ) -> None:
     """Write the labelled pictures as a dataset, with a file that tells where each label came from."""
-    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.datasets import export_folder
 
-    settings = options(context).settings()
-    for sentence in export_folder(open_store(settings), settings, folder, time.time(), layout).sentences():
-        say(sentence)
+    say_all(export_folder(*opened(context), folder, time.time(), layout).sentences())

@@ -29,10 +29,7 @@ def doctor(
     context: typer.Context,
     root: Annotated[
         Path | None,
-        typer.Option(
-            help="Look at this folder as if it were /, such as a copy of another device's /proc and /sys.",
-            show_default=False,
-        ),
+        typer.Option(help="Look at this folder as if it were /, such as a copy of another device's /proc and /sys."),
     ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what is safe to mend in the data folder, never a label or a frame.")

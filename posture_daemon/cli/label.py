@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 import webbrowser
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.context import console, on_stop, opened, say, say_all
 from posture_daemon.errors import PageError
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
@@ -35,21 +33,18 @@ def label(
 ) -> None:
     """Answer what it asks: one key per class, Enter for the model's guess, u to undo; in the browser unless told otherwise."""
     from posture_daemon import datasets
-    from posture_daemon.bootstrap.models import open_store
 
     if terminal + (export is not None) + (import_ is not None) > 1:
         raise typer.BadParameter("choose one of --terminal, --export and --import")
-    settings = options(context).settings()
-    store = open_store(settings)
+    store, settings = opened(context)
     if export is not None:
-        _say(datasets.export_folder(store, settings, export, time.time()).sentences())
+        say_all(datasets.export_folder(store, settings, export, time.time()).sentences())
     elif import_ is not None:
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):  # an import that is stopped keeps whole blocks
-            signal.signal(number, lambda *_: stop.set())
+        on_stop(stop.set)  # an import that is stopped keeps whole blocks
         with console.status("importing …"):
             report = datasets.import_folder(store, settings, import_, time.time(), stop.is_set)
-        _say(report.sentences())
+        say_all(report.sentences())
     elif terminal:
         _in_terminal(store, settings)
     else:
@@ -84,8 +79,7 @@ def _serve(store: Store, settings: Settings) -> None:
     from posture_daemon.ui.web.server import LabelPage, taken
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    on_stop(stop.set)
     page = LabelPage(store, settings, open_guided_capture=lambda names: open_guided_capture(settings, names))
     try:
         page.start()
@@ -113,8 +107,3 @@ def _open(address: str, folder: Path, settings: Settings) -> None:
             webbrowser.open(link)
         except (webbrowser.Error, OSError):
             say("No browser could be started here; open the address yourself.")
-
-
-def _say(sentences: Iterable[str]) -> None:
-    for sentence in sentences:
-        say(sentence)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.context import chosen_model, console, opened, options, say
 
 app = typer.Typer(help="Import, list, evaluate, roll back and export models.", no_args_is_help=True)
 
@@ -28,15 +28,14 @@ def import_(
         typer.Option(
             "--classes-are-postures/--as-base",
             help="Keep the checkpoint's classes, or take only its backbone. Guessed from the names by default.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:
     """Import a checkpoint and make it champion. Its file is read as data; code in it is never run."""
-    from posture_daemon.bootstrap.models import import_model, open_store
+    from posture_daemon.bootstrap.models import import_model
 
     as_base = None if classes_are_postures is None else not classes_are_postures
-    version = import_model(open_store(options(context).settings()), file, imgsz, as_base)
+    version = import_model(opened(context)[0], file, imgsz, as_base)
     if version.is_base:
         say(f"model {version.id} is champion, as a base: its classes are no postures, so every frame is unknown")
         say("and queued until your labels and the first training give it your classes.")
@@ -48,16 +47,15 @@ def import_(
 def export(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Where to write the checkpoint (.pt).")],
-    model: Annotated[int | None, typer.Option(help="Which model; by default the champion.", show_default=False)] = None,
+    model: Annotated[int | None, typer.Option(help="Which model; by default the champion.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Write a model as an ordinary ultralytics checkpoint that gives the same answers."""
     from posture_daemon.adapters.checkpoints import export_checkpoint
-    from posture_daemon.bootstrap.models import champion, open_store
     from posture_daemon.vision.head import Head
 
-    store = open_store(options(context).settings())
-    version = champion(store) if model is None else store.models.get(model)
+    store, _ = opened(context)
+    version = chosen_model(store, model)
     export_checkpoint(
         store.models.backbone_folder(version.backbone_sha256),
         Head.from_bytes(store.models.read_head(version.head_sha256)),
@@ -94,7 +92,7 @@ def inspect(
 def fetch(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="yolo11n-cls, yolo11s-cls, yolo11m-cls, yolo11l-cls or yolo11x-cls.")],
-    sha256: Annotated[str | None, typer.Option(help="Checksum, if the release names none.", show_default=False)] = None,
+    sha256: Annotated[str | None, typer.Option(help="Checksum, if the release names none.")] = None,
     release: Annotated[str | None, typer.Option(help="Release description (JSON) to use instead of GitHub's.")] = None,
 ) -> None:
     """Download an ImageNet checkpoint from ultralytics' release; checked, and resumed where it was cut off."""
@@ -117,10 +115,9 @@ def fetch(
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """List all models, newest first, with the roles they hold."""
-    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.store.models import CHAMPION, PREVIOUS
 
-    store = open_store(options(context).settings())
+    store, _ = opened(context)
     holders = {CHAMPION: store.models.champion(), PREVIOUS: store.models.previous()}
     show.versions(console, store.models.all(), {v.id: role for role, v in reversed(holders.items()) if v is not None})
 
@@ -128,17 +125,14 @@ def list_(context: typer.Context) -> None:
 @app.command("show")
 def show_(
     context: typer.Context,
-    model: Annotated[
-        int | None, typer.Argument(help="Which model; by default the champion.", show_default=False)
-    ] = None,
+    model: Annotated[int | None, typer.Argument(help="Which model; by default the champion.")] = None,
 ) -> None:
     """Tell how a model was made: parent, strategy, settings, seed, labels, how good it is, time, memory, software."""
-    from posture_daemon.bootstrap.models import champion, open_store
     from posture_daemon.cli import show_model
     from posture_daemon.store.models import CHAMPION, PREVIOUS
 
-    store = open_store(options(context).settings())
-    version = champion(store) if model is None else store.models.get(model)
+    store, _ = opened(context)
+    version = chosen_model(store, model)
     holders = {CHAMPION: store.models.champion_id(), PREVIOUS: getattr(store.models.previous(), "id", None)}
     role = next((role for role, holder in holders.items() if holder == version.id), None)
     show_model.model(console, version, role, store.runs.of_challenger(version.id), store.watches.of(version.id))
@@ -151,12 +145,10 @@ def diff(
     second: Annotated[int, typer.Argument(help="Another one.")],
 ) -> None:
     """Show which images of the present holdout two models call differently, and what each calls them."""
-    from posture_daemon.bootstrap.models import open_store
     from posture_daemon.bootstrap.reports import difference
     from posture_daemon.cli import show_model
 
-    settings = options(context).settings()
-    store = open_store(settings)
+    store, settings = opened(context)
     one, other = store.models.get(first), store.models.get(second)
     show_model.difference(console, one, other, difference(store, settings, one, other))
 
@@ -164,11 +156,11 @@ def diff(
 @app.command()
 def rollback(context: typer.Context) -> None:
     """Make the previous model champion again, after proof that it loads and answers. Frames follow within seconds."""
-    from posture_daemon.bootstrap.models import champion, load_model, open_store
+    from posture_daemon.bootstrap.models import champion, load_model
     from posture_daemon.errors import ModelError
     from posture_daemon.live.classifier import LiveClassifier
 
-    store = open_store(options(context).settings())
+    store, _ = opened(context)
     now, before = champion(store), store.models.previous()
     if before is None:
         raise ModelError("There is no previous model to go back to; posture-daemon models list shows those there are.")
@@ -181,14 +173,13 @@ def rollback(context: typer.Context) -> None:
 def evaluate(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder with one folder of images per class.")],
-    model: Annotated[int | None, typer.Option(help="Which model; by default the champion.", show_default=False)] = None,
+    model: Annotated[int | None, typer.Option(help="Which model; by default the champion.")] = None,
 ) -> None:
     """Print top-1, recall per class and the confusion matrix of the champion on labelled images."""
-    from posture_daemon.bootstrap.models import champion, open_store
     from posture_daemon.bootstrap.reports import evaluate_folder
 
-    store = open_store(options(context).settings())
-    version = champion(store) if model is None else store.models.get(model)
+    store, _ = opened(context)
+    version = chosen_model(store, model)
     found, unreadable = evaluate_folder(store, version, folder)
     say(f"model {version.id} on {folder}" + (f", {unreadable} unreadable files left out" if unreadable else ""))
     show.evaluation(console, found)

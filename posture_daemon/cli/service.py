@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from posture_daemon.cli.context import options, say
+from posture_daemon.cli.context import options, say, say_all
 from posture_daemon.cli.identity import called_as
 from posture_daemon.errors import ServiceError
 
@@ -81,8 +81,7 @@ def status() -> None:
     from posture_daemon.service.condition import condition
 
     found = condition()
-    for line in found.lines:
-        say(escape(line))
+    say_all(escape(line) for line in found.lines)
     if not found.runs:
         raise typer.Exit(NOT_RUNNING)
 

@@ -34,14 +34,11 @@ class SetupStep(str, Enum):
 
 def setup(
     context: typer.Context,
-    camera: Annotated[
-        str | None, typer.Option(help="Camera, as for `run`; not searched for.", show_default=False)
-    ] = None,
+    camera: Annotated[str | None, typer.Option(help="Camera, as for `run`; not searched for.")] = None,
     model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with.", show_default=False),
+        Path | None, typer.Option(metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with.")
     ] = None,
-    classes: Annotated[str | None, typer.Option(help="Your classes, separated by commas.", show_default=False)] = None,
+    classes: Annotated[str | None, typer.Option(help="Your classes, separated by commas.")] = None,
     skip: Annotated[list[SetupStep] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is offered first.")] = False,
     simulate_owner: Annotated[

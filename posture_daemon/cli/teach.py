@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import psutil
 import typer
 
-from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.context import console, options, say, say_all
 from posture_daemon.domain import Outcome
 
 if TYPE_CHECKING:
@@ -23,14 +23,13 @@ SIMULATED_PACE = 4.0
 def teach(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="CLASS", help="Teach only this class, which may be new.", show_default=False)
+        str | None, typer.Argument(metavar="CLASS", help="Teach only this class, which may be new.")
     ] = None,
-    camera: Annotated[str | None, typer.Option(help="Camera, as for `run`.", show_default=False)] = None,
+    camera: Annotated[str | None, typer.Option(help="Camera, as for `run`.")] = None,
     classes: Annotated[
         str | None,
         typer.Option(
-            help="Which classes, separated by commas; by default yours, or good_posture,bad_posture,na,standing.",
-            show_default=False,
+            help="Which classes, separated by commas; by default yours, or good_posture,bad_posture,na,standing."
         ),
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long each pose is held.", min=3, max=120)] = 7.0,
@@ -69,8 +68,7 @@ def run_guided_capture(settings: Settings, names: list[str] | None, seconds: flo
             for number, handler in before.items():
                 signal.signal(number, handler)
         state = capture.state
-    for sentence in closing_words(state):
-        say(sentence)
+    say_all(closing_words(state))
     if state.run is not None and state.run.finished_at is not None:
         trained_s = state.run.finished_at - state.run.started_at
         say(f"It took {_since_start_s():.0f} s from command to answer, {trained_s:.1f} s of them training.")

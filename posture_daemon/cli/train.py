@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Annotated
 
 import typer
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import console, options
+from posture_daemon.cli.context import console, on_stop, options
 from posture_daemon.domain import Outcome, Strategy
 
 
@@ -24,9 +23,7 @@ def train(
     explain: Annotated[
         bool, typer.Option("--explain", help="Only tell what would happen now, and what it waits for.")
     ] = False,
-    seed: Annotated[
-        int | None, typer.Option(help="Fix the randomness of the augmented views.", show_default=False)
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Fix the randomness of the augmented views.")] = None,
     strategy: Annotated[
         Strategy,
         typer.Option(
@@ -45,8 +42,7 @@ def train(
     if explain:
         show.decision(retrainer.decide(strategy))
         return
-    for number in (signal.SIGTERM, signal.SIGINT):  # a training that is stopped keeps what it has done
-        signal.signal(number, lambda *_: trainer.cancel())
+    on_stop(trainer.cancel)  # a training that is stopped keeps what it has done
     with console.status("training …"):
         run = retrainer.run("command line", force=force, strategy=strategy)
     show.training_run(console, run)
