@@ -29,6 +29,7 @@ from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
 from posture_daemon.store.status_file import read_status
+from posture_daemon.training.run_record import RunRecord
 
 SEED, FPS, SPEED = 37, 5, 120
 START, NEXT_DAY = "2026-03-02T16:00", 86_400.0
@@ -242,7 +243,8 @@ def flow(result: DemoResult, answered: int, longest_gap_s: float) -> str:
 
 
 def _comparison(run: TrainingRun, before: Evaluation, after: Evaluation) -> Table:
-    holdout = [Evaluation.from_json(run.metrics[name]) for name in ("incumbent", "challenger")]
+    record = RunRecord.of(run.metrics)
+    holdout = [found or Evaluation((), (), None) for found in (record.incumbent, record.challenger)]
     table = Table("recall of", "holdout before", "holdout after", "unseen day before", "unseen day after")
     for name in holdout[1].classes:
         table.add_row(name, *[_recall(found, name) for found in (*holdout, before, after)])

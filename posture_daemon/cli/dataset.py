@@ -14,6 +14,7 @@ from posture_daemon.cli.context import AsJson, console, opened, say, say_all
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.reports.effect import Effect
+from posture_daemon.store.json_values import as_json
 
 if TYPE_CHECKING:
     from posture_daemon.learning.label_errors import Doubt
@@ -33,14 +34,14 @@ def dataset() -> None:
 @app.command()
 def stats(
     context: typer.Context,
-    as_json: AsJson = False,
+    json: AsJson = False,
 ) -> None:
     """Count images and time blocks per class and split, and warn of what makes the numbers misleading."""
     from posture_daemon.reports.dataset_stats import dataset_stats
 
     found = dataset_stats(*opened(context))
-    if as_json:
-        console.print_json(data=found.as_json())
+    if json:
+        console.print_json(data=as_json(found))
         return
     table = Table("class", "role", *(split.value for split in Split), title="images (time blocks)")
     for c in found.classes:
@@ -61,7 +62,7 @@ def curve(
         bool,
         typer.Option("--in-order", help="Learn label by label in the order of capture instead, without an answer."),
     ] = False,
-    as_json: AsJson = False,
+    json: AsJson = False,
 ) -> None:
     """Tell whether you have labelled enough: the holdout's top-1 after learning random parts of your labels."""
     from posture_daemon.bootstrap.reports import lesson
@@ -71,12 +72,12 @@ def curve(
 
     learned = lesson(*opened(context))
     if in_order:
-        _in_order(learning_curve(learned), as_json)
+        _in_order(learning_curve(learned), json)
         return
     found = block_curve(learned, draws, seed)
     answer = enough(found)
-    if as_json:
-        console.print_json(data={**found.as_json(), **answer.as_json()})
+    if json:
+        console.print_json(data={**as_json(found), **as_json(answer)})
         return
     table = Table("labels", "top-1", "", "spread", title=f"{draws} draws of time blocks")
     for step in found.steps:
@@ -85,9 +86,9 @@ def curve(
     say_all(answer.sentences)
 
 
-def _in_order(points: Sequence[Point], as_json: bool) -> None:
-    if as_json:
-        console.print_json(data=[point.as_json() for point in points])
+def _in_order(points: Sequence[Point], json: bool) -> None:
+    if json:
+        console.print_json(data=as_json(points))
         return
     table = Table("labels", "top-1", "", title="holdout top-1 after so many training labels")
     for point in points:
@@ -102,7 +103,7 @@ def doubts(
         bool,
         typer.Option("--review", help="Look at them one after the other: relabel, discard, or k to keep for good."),
     ] = False,
-    as_json: AsJson = False,
+    json: AsJson = False,
 ) -> None:
     """List labels of any split that your labels of other times speak against: slips of the finger, or the hardest frames."""
     from posture_daemon.bootstrap import reports
@@ -112,8 +113,8 @@ def doubts(
 
     store, settings = opened(context)
     found, agreement = reports.doubts(store, settings)
-    if as_json:
-        console.print_json(data={"agreement": agreement, "doubts": [doubt.as_json() for doubt in found]})
+    if json:
+        console.print_json(data={"agreement": agreement, "doubts": as_json(found)})
     elif not found:
         say("No label is doubtful: your labels of other times agree with each, or are not sure.")
     elif review:
@@ -142,7 +143,7 @@ def _list_doubts(found: Sequence[Doubt], agreement: float) -> None:
 def effect(
     context: typer.Context,
     run: Annotated[int | None, typer.Argument(help="Which training run; by default the last.")] = None,
-    as_json: AsJson = False,
+    json: AsJson = False,
 ) -> None:
     """Tell what your labels changed: the images that a training run turned round, on the holdout and among your new labels."""
     store, _ = opened(context)
@@ -154,8 +155,8 @@ def effect(
     found = store.runs.get(last)
     changed = Effect.of(found.metrics)
     flips = changed.flips()
-    if as_json:
-        data = {"run": found.id, "sentences": changed.sentences(), "flips": [vars(flip) for flip in flips]}
+    if json:
+        data = {"run": found.id, "sentences": changed.sentences(), "flips": as_json(flips)}
         console.print_json(data=data)
         return
     say(f"run {found.id}, {found.outcome.value if found.outcome else 'running'}: {found.reason}")

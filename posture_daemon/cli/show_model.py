@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +12,9 @@ from posture_daemon.domain import ModelVersion, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.version_diff import Difference, Said
 from posture_daemon.settings.keys import current_key
+from posture_daemon.store.json_values import known_from_json
+from posture_daemon.training.lineage import Lineage
+from posture_daemon.training.run_record import RunRecord
 
 MB = 1_000_000
 
@@ -26,8 +28,8 @@ def model(
     table.add_column(overflow="fold")
     for name, text in (
         *_identity(version, role),
-        *_merit(version.metrics),
-        *_making(version.lineage),
+        *_merit(RunRecord.of(version.metrics)),
+        *(_making(known_from_json(Lineage, version.lineage)) if version.lineage else ()),
         *_ending(run, watch),
     ):
         table.add_row(name, text)
@@ -47,38 +49,34 @@ def _identity(version: ModelVersion, role: str | None) -> Iterator[tuple[str, st
     yield "temperature", f"{version.temperature:.3f}"
 
 
-def _merit(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if metrics.get("challenger"):
-        yield "holdout", _evaluation(metrics["challenger"])
-    if metrics.get("test"):
-        yield "test", _evaluation(metrics["test"]["challenger"])
-    found = metrics.get("report", {}).get("calibration")
-    if found:
-        text = f"expected error {share(found['before'])} before, {share(found['after'])} after, on {found['images']} images"
+def _merit(record: RunRecord) -> Iterator[tuple[str, str]]:
+    if record.challenger is not None:
+        yield "holdout", _evaluation(record.challenger)
+    if record.test is not None:
+        yield "test", _evaluation(record.test.challenger)
+    found = None if record.report is None else record.report.calibration
+    if found is not None:
+        text = f"expected error {share(found.before)} before, {share(found.after)} after, on {found.images} images"
         yield "calibration", text
 
 
-def _evaluation(data: dict[str, Any]) -> str:
-    found = Evaluation.from_json(data)
+def _evaluation(found: Evaluation) -> str:
     recalls = ", ".join(f"{name} {right}/{images}" for name, (right, images) in found.per_class().items())
     return f"top-1 {share(found.top1)} of {found.images} images" + (f": {recalls}" if recalls else "")
 
 
-def _making(lineage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if not lineage:
-        return
-    labels, peak = lineage["labels"], lineage["peak_memory_bytes"]
-    ids = labels["frame_ids"]
-    yield "strategy", f"{lineage['strategy']}, seed {lineage['seed']}"
+def _making(made: Lineage) -> Iterator[tuple[str, str]]:
+    ids, peak = made.labels.frame_ids, made.peak_memory_bytes
+    yield "strategy", f"{made.strategy}, seed {made.seed}"
     if ids is not None:
-        yield "learned from", f"{len(ids)} labels, SHA-256 {(labels['sha256'] or 'unknown')[:16]}"
-    if lineage["seconds"]:
-        yield "seconds", ", ".join(f"{name} {seconds:g}" for name, seconds in lineage["seconds"].items())
+        yield "learned from", f"{len(ids)} labels, SHA-256 {(made.labels.sha256 or 'unknown')[:16]}"
+    if made.seconds:
+        yield "seconds", ", ".join(f"{name} {seconds:g}" for name, seconds in made.seconds.items())
     yield "peak memory", "unknown" if peak is None else f"{peak / MB:.0f} MB"
-    for section, values in lineage["settings"].items():
+    for section, values in made.settings.items():
         named = {current_key(f"{section}.{name}").rpartition(".")[2]: value for name, value in values.items()}
         yield section, ", ".join(f"{name} {value}" for name, value in named.items())
-    yield "software", ", ".join(f"{name} {number}" for name, number in lineage["software"].items())
+    yield "software", ", ".join(f"{name} {number}" for name, number in made.software.items())
 
 
 def _ending(run: TrainingRun | None, watch: Watch | None) -> Iterator[tuple[str, str]]:

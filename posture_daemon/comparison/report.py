@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from posture_daemon.comparison.charts import bar_chart, confusion_chart, curve_c
 from posture_daemon.comparison.scores import INCUMBENT, Result
 from posture_daemon.domain import Strategy
 from posture_daemon.store.files import write_durably
+from posture_daemon.store.json_values import as_json
 
 REPORT, RESULTS = "report.html", "results.json"
 
@@ -53,13 +54,13 @@ class Facts:
 
 def write_report(out: Path, facts: Facts, results: Sequence[Result]) -> Path:
     """Write `report.html` and `results.json` into `out`; returns the path of the page."""
-    plain = {"facts": asdict(facts), "machine": machine(), "results": [result.to_json() for result in results]}
+    plain = as_json({"facts": facts, "machine": machine(), "results": results})
     write_durably(out / RESULTS, (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode())
     write_durably(out / REPORT, _page(facts, results).encode())
     return out / REPORT
 
 
-def machine() -> dict[str, Any]:
+def machine() -> dict[str, str | int | None]:
     """Where it was measured."""
     return {"machine": platform.machine(), "cores": os.cpu_count()}
 
@@ -76,8 +77,7 @@ def _page(facts: Facts, results: Sequence[Result]) -> str:
     splits = [split for split in ("val", "test") if any(split in result.scores for result in judged)]
     classes = list(dict.fromkeys(name for counts in facts.counts.values() for name in counts))
     matrices = {
-        split: [(r.name, confusion_chart(r.scores[split].evaluation)) for r in judged if split in r.scores]
-        for split in splits
+        split: [(r.name, confusion_chart(r.scores[split])) for r in judged if split in r.scores] for split in splits
     }
     return environment.get_template("report.html.j2").render(
         facts=facts, results=results, about=ABOUT, splits=splits, classes=classes, matrices=matrices,

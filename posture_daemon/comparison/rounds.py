@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
-from posture_daemon.adapters.trainer.child import HEAD
+from posture_daemon.adapters.trainer.child import RESULT
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.comparison.scores import INCUMBENT, Result, Scores, dataset_digest, key_of, score
 from posture_daemon.comparison.workspace import Workspace, learn_later
-from posture_daemon.domain import ModelVersion, PostureClass, Role, Split, Strategy
+from posture_daemon.domain import ModelVersion, Split, Strategy
 from posture_daemon.errors import TrainingError
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.files import write_durably
+from posture_daemon.store.json_values import as_json, from_json
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.lineage import software
+from posture_daemon.training.result import TrainingResult
 from posture_daemon.training.run_control import at_most
 from posture_daemon.training.strategies import FitPlan, learned_at
 from posture_daemon.vision.head import Head
@@ -30,6 +32,14 @@ from posture_daemon.vision.head import Head
 SPLITS = {"val": Split.HOLDOUT, "test": Split.TEST}
 
 Say = Callable[[str], None]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What an incumbent was made from, as a digest; it lies beside what the training left."""
+
+    key: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +67,14 @@ class Rounds:
         """The result under this name, made now unless it was made before from the same facts."""
         key = key_of(name, facts, asdict(self.plan), asdict(self.recipe), software(Strategy.ALL))
         path = self.out / "results" / f"{name}.json"
-        known = _read(path)
-        if known is not None and known.get("key") == key:
+        known = _read(Result, path)
+        if known is not None and known.key == key:
             self.say(f"{name}: kept from before")
-            return Result.from_json(known)
+            return known
         self.say(f"{name}: starting")
         result = make(key)
         if result.failure is None:
-            write_durably(path, json.dumps(result.to_json(), indent=1).encode())
+            write_durably(path, json.dumps(as_json(result), indent=1).encode())
         return result
 
     def _incumbent(self) -> ModelVersion:
@@ -75,12 +85,13 @@ class Rounds:
         facts = (dataset_digest(workspace.store.labels.labelled(), []), workspace.start.backbone_sha256)
         key = key_of(INCUMBENT, facts, asdict(self.plan), asdict(self.recipe), software(Strategy.ALL))
         folder = self.out / INCUMBENT
-        if (_read(folder / "key.json") or {}).get("key") != key:
+        if _read(Key, folder / "key.json") != Key(key):
             self.say("incumbent: training from scratch on the old part")
             shutil.rmtree(folder, ignore_errors=True)
             self._train(Strategy.SCRATCH, workspace.start, folder)
-            write_durably(folder / "key.json", json.dumps({"key": key}).encode())
-        return learn_later(workspace, _install(workspace.store, folder), self.settings)
+            write_durably(folder / "key.json", json.dumps(as_json(Key(key))).encode())
+        left = TrainingResult.from_json((folder / RESULT).read_text())
+        return learn_later(workspace, _install(workspace.store, folder, left), self.settings)
 
     def _result(self, strategy: Strategy, incumbent: ModelVersion, key: str) -> Result:
         folder = self.workspace.store.folder / f"round-{strategy.value}"
@@ -92,20 +103,20 @@ class Rounds:
         seconds = time.monotonic() - began
         trained = _install(self.workspace.store, folder, done, incumbent.backbone_sha256)
         shutil.rmtree(folder)
-        report = done["report"]
+        report = done.report
         return Result(
             strategy.value,
             key,
             seconds=round(seconds, 3),
-            seconds_per_epoch=report.get("seconds_per_epoch"),
-            best_epoch=report.get("best_epoch"),
-            curve=tuple(report.get("curve", ())),
-            peak_memory_bytes=report["peak_memory_bytes"],
-            train_images=report["train_images"],
+            seconds_per_epoch=report.seconds_per_epoch,
+            best_epoch=report.best_epoch,
+            curve=report.curve or (),
+            peak_memory_bytes=report.peak_memory_bytes,
+            train_images=report.train_images,
             scores=_scores(self.workspace.store, trained),
         )
 
-    def _train(self, strategy: Strategy, incumbent: ModelVersion, folder: Path) -> dict[str, Any]:
+    def _train(self, strategy: Strategy, incumbent: ModelVersion, folder: Path) -> TrainingResult:
         """Run the training child in `folder`; leaves the result, the head and a new backbone there."""
         folder.mkdir(parents=True)
         training = self.settings.training
@@ -116,33 +127,28 @@ class Rounds:
         request = folder / "request.json"
         request.write_text(job.to_json())
         trainer = SubprocessTrainer(lambda line: self.say(f"{strategy.value}: {line}"))
-        result: dict[str, Any] = json.loads(trainer.train(request, at_most(training.timeout_s)).read_text())
+        result = TrainingResult.from_json(trainer.train(request, at_most(training.timeout_s)).read_text())
         for scratch in ("dataset", "ultralytics"):
             shutil.rmtree(folder / scratch, ignore_errors=True)
         (folder / "start.pt").unlink(missing_ok=True)
         return result
 
 
-def _read(path: Path) -> Mapping[str, Any] | None:
-    """A JSON object; `None` when it is missing or damaged, so that it is made anew."""
+def _read(kind: type[Value], path: Path) -> Value | None:
+    """What was kept; `None` when it is missing, damaged or of another version, so that it is made anew."""
     try:
-        found = json.loads(path.read_text())
+        return from_json(kind, json.loads(path.read_text()))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
 
 
-def _install(
-    store: Store, folder: Path, result: Mapping[str, Any] | None = None, backbone_sha256: str = ""
-) -> ModelVersion:
+def _install(store: Store, folder: Path, result: TrainingResult, backbone_sha256: str = "") -> ModelVersion:
     """What a training left in `folder` as a version, its files in the store but without a row of its own."""
-    result = result or json.loads((folder / "result.json").read_text())
-    if "backbone" in result:
-        backbone_sha256 = result["backbone"]["sha256"]
-        store.models.add_backbone(folder / result["backbone"]["folder"], backbone_sha256)
-    head_sha256 = store.models.add_head((folder / HEAD).read_bytes())
-    classes = tuple(PostureClass(c["name"], Role(c["role"])) for c in result["classes"])
-    return ModelVersion(0, 0.0, None, backbone_sha256, head_sha256, classes, result["temperature"], "compare")
+    if result.backbone is not None:
+        backbone_sha256 = result.backbone.sha256
+        store.models.add_backbone(folder / result.backbone.folder, backbone_sha256)
+    head_sha256 = store.models.add_head((folder / result.head).read_bytes())
+    return ModelVersion(0, 0.0, None, backbone_sha256, head_sha256, result.classes, result.temperature, "compare")
 
 
 def _judged_incumbent(store: Store, incumbent: ModelVersion, key: str) -> Result:

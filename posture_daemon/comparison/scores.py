@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,21 +22,24 @@ INCUMBENT = "incumbent"
 
 
 @dataclass(frozen=True)
-class Scores:
-    """One model on one split. `top1` and `top5` are shares of the images, 0–1."""
+class Scores(Evaluation):
+    """One model on one split, which has images. `top1` and `top5` are shares of the images, 0–1."""
 
-    evaluation: Evaluation
     top5: float
 
     @property
     def top1(self) -> float:
         """Share of images called by their class."""
-        return self.evaluation.top1 or 0.0
+        return super().top1 or 0.0
 
     @property
     def recalls(self) -> dict[str, float]:
         """Recall of each class that has images, 0–1."""
-        return {name: right / images for name, (right, images) in self.evaluation.per_class().items()}
+        return {name: right / images for name, (right, images) in self.per_class().items()}
+
+    def shape_json(self, found: Any) -> Any:
+        """With the shares, for readers of the file."""
+        return {**super().shape_json(found), "recalls": self.recalls}
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,6 @@ class Result:
     scores: Mapping[str, Scores] = field(default_factory=dict)
     failure: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; the top-1 and the recalls are written out for readers of the file."""
-        scores = {
-            split: {**s.evaluation.as_json(), "top5": s.top5, "recalls": s.recalls} for split, s in self.scores.items()
-        }
-        return {**asdict(self), "curve": list(self.curve), "train_images": dict(self.train_images), "scores": scores}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Result:
-        """Read what `to_json` wrote."""
-        scores = {split: Scores(Evaluation.from_json(s), s["top5"]) for split, s in data["scores"].items()}
-        return cls(**{**data, "curve": tuple(data["curve"]), "scores": scores})
-
 
 def score(
     store: Store, split: Split, head: Head, backbone: Backbone, names: Sequence[str], temperature: float
@@ -80,7 +70,7 @@ def score(
     if not vectors.images:
         return None
     model = candidate(head, names, temperature)
-    return Scores(model.evaluate(vectors), _top5(model.logits(vectors), names, vectors.truth))
+    return Scores(**vars(model.evaluate(vectors)), top5=_top5(model.logits(vectors), names, vectors.truth))
 
 
 def _top5(logits: Floats, names: Sequence[str], truth: Sequence[str]) -> float:

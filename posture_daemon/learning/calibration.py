@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
-from posture_daemon.learning.evaluation import evaluate
+from posture_daemon.learning.evaluation import CalibrationErrors, evaluate
 from posture_daemon.vision.head import softmax
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.005, 10.0
@@ -59,7 +59,7 @@ def fit_to(logits: Floats, truth: Sequence[str], names: Sequence[str]) -> float:
 
 def calibration(
     logits: Floats, truth: Sequence[str], names: Sequence[str], blocks: Sequence[int], temperature: float = 1.0
-) -> dict[str, float | int | None]:
+) -> CalibrationErrors:
     """Expected calibration error (0–1) `before`, at this temperature, and `after` fitting one, on so many `images`.
 
     A temperature looks good on the images that it was fitted to. So the time blocks are dealt into two halves, and each
@@ -68,17 +68,13 @@ def calibration(
     half = _halves(truth, blocks)
     raw = evaluate(softmax(logits, temperature), names, truth).expected_calibration_error
     if len(set(half)) < 2:
-        return {"before": raw, "after": None, "images": len(truth)}
+        return CalibrationErrors(raw, None, len(truth))
     crossed = np.empty_like(logits)
     for side in (0, 1):
         mine, other = np.flatnonzero(half == side), np.flatnonzero(half != side)
         fitted = fit_to(logits[other], [truth[int(i)] for i in other], names)
         crossed[mine] = logits[mine] / np.float32(fitted)
-    return {
-        "before": raw,
-        "after": evaluate(softmax(crossed), names, truth).expected_calibration_error,
-        "images": len(truth),
-    }
+    return CalibrationErrors(raw, evaluate(softmax(crossed), names, truth).expected_calibration_error, len(truth))
 
 
 def _halves(truth: Sequence[str], blocks: Sequence[int]) -> NDArray[np.intp]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,20 +41,31 @@ class Evaluation:
         """Share of images called by their class, 0–1; `None` without images."""
         return self.correct / self.images if self.images else None
 
+    def shape_json(self, found: Any) -> Any:
+        """With its sums, for readers of the record."""
+        return {**found, "images": self.images, "correct": self.correct, "top1": self.top1}
+
     def per_class(self) -> dict[str, tuple[int, int]]:
         """Correct and all images of each class that has any; recall is their ratio."""
         rows = zip(self.classes, self.confusion, strict=True)
         return {name: (row[i], sum(row)) for i, (name, row) in enumerate(rows) if sum(row)}
 
-    def as_json(self) -> dict[str, Any]:
-        """For the record of a run."""
-        return {**asdict(self), "images": self.images, "correct": self.correct, "top1": self.top1}
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Evaluation:
-        """Read what `as_json` wrote."""
-        confusion = tuple(tuple(row) for row in data["confusion"])
-        return cls(tuple(data["classes"]), confusion, data["expected_calibration_error"])
+@dataclass(frozen=True)
+class ScoresOnTest:
+    """Both models on the test images, which decide nothing. `incumbent` is `None` when it knows no classes."""
+
+    challenger: Evaluation
+    incumbent: Evaluation | None
+
+
+@dataclass(frozen=True)
+class CalibrationErrors:
+    """Expected calibration errors, 0–1, `before` and `after` fitting a temperature on so many `images` (`calibration.py`)."""
+
+    before: float | None
+    after: float | None
+    images: int
 
 
 def evaluate(probabilities: Floats, model_classes: Sequence[str], truth: Sequence[str]) -> Evaluation:
@@ -84,20 +95,11 @@ class Answers:
     challenger: tuple[str, ...]
     incumbent: tuple[str, ...] | None
 
-    def as_json(self) -> dict[str, Any]:
-        """For the result of a training."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Answers:
-        """Read what `as_json` wrote. Raises `ValueError` when the lists are not of one length."""
-        called, before = data["challenger"], data["incumbent"]
-        ids, truth = tuple(data["frame_ids"]), tuple(data["truth"])
-        found = cls(ids, truth, tuple(called), None if before is None else tuple(before))
-        lengths = {len(ids), len(truth), len(called), len(truth if before is None else before)}
-        if len(lengths) != 1:
+    def __post_init__(self) -> None:
+        """Raise `ValueError` when the lists are not of one length."""
+        before = self.truth if self.incumbent is None else self.incumbent
+        if len({len(self.frame_ids), len(self.truth), len(self.challenger), len(before)}) != 1:
             raise ValueError("the answers are not of the same images")
-        return found
 
     def changes(self, classes: Sequence[str] | None = None) -> tuple[int, int]:
         """Images fixed and broken, of these classes or of all."""
@@ -107,3 +109,10 @@ class Answers:
                 fixed += before != truth == after
                 broken += before == truth != after
         return fixed, broken
+
+
+@dataclass(frozen=True)
+class NewLabelAnswers(Answers):
+    """The answers to the labels that the incumbent has not seen, as far as they can be asked, `of` so many labels in all."""
+
+    of: int

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
 from posture_daemon.domain import ModelVersion, Split
 from posture_daemon.learning.calibration import fit_to
@@ -19,6 +18,7 @@ from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.new_label_scores import answers_to_new_labels
 from posture_daemon.learning.scoring import Candidate, Challenger, answers, calibration_report, report_on_test
+from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.ports import Backbone
 from posture_daemon.settings.recipe import Recipe
@@ -65,37 +65,33 @@ def train(
         incumbent_evaluation=None if before is None else before.evaluate(holdout),
         answers=answers(holdout, after, before),
         test=report_on_test(test, after, before),
-        report={
-            **_report(lesson, recipe),
-            "calibration": calibration_report(holdout, after),
-            "seconds": seconds,
-        },
+        report=replace(_report(lesson, recipe), calibration=calibration_report(holdout, after), seconds=seconds),
         new_labels=answers_to_new_labels(store, incumbent, before, lesson, orders.look),
     )
 
 
-def _report(lesson: TrainingSet, recipe: Recipe) -> dict[str, Any]:
+def _report(lesson: TrainingSet, recipe: Recipe) -> TrainingReport:
     """What the record of the run keeps of where the head came from."""
     training, holdout, source = lesson.training, lesson.holdout, lesson.source
     learned = ",".join(f"{image.frame_id}:{image.class_name}" for image in training.images)
-    return {
-        "label_ids": [image.frame_id for image in training.images],
-        "warnings": _warnings(training, holdout, recipe.min_images_per_class),
-        "train_images": dict(Counter(training.truth)),
-        "holdout_images": dict(Counter(holdout.truth)),
-        "views": recipe.views,
-        "seed": recipe.seed,
-        "computed_views": source.computed,
-        "unreadable": source.unreadable,
-        "labels_sha256": sha256_of(learned.encode()),
-    }
+    return TrainingReport(
+        label_ids=tuple(image.frame_id for image in training.images),
+        labels_sha256=sha256_of(learned.encode()),
+        train_images=Counter(training.truth),
+        holdout_images=Counter(holdout.truth),
+        unreadable=source.unreadable,
+        warnings=_warnings(training, holdout, recipe.min_images_per_class),
+        seed=recipe.seed,
+        views=recipe.views,
+        computed_views=source.computed,
+    )
 
 
-def _warnings(training: Vectors, holdout: Vectors, least: int) -> list[str]:
+def _warnings(training: Vectors, holdout: Vectors, least: int) -> tuple[str, ...]:
     """What the owner should know of classes that are short of images; none of it stops the others."""
     learned, judged = Counter(training.truth), Counter(holdout.truth)
     few = [(name, count) for name, count in learned.items() if count < least]
-    return [
+    return (
         *(
             f"'{name}' has few training images ({count}, below {least}): its answers will be unsure"
             for name, count in few
@@ -106,7 +102,7 @@ def _warnings(training: Vectors, holdout: Vectors, least: int) -> list[str]:
             for name in learned
             if name not in judged
         ),
-    ]
+    )
 
 
 def _incumbent(incumbent: ModelVersion, inputs: FeatureSpace) -> Candidate | None:

@@ -10,8 +10,7 @@ than the label.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +41,6 @@ class Doubt:
     def margin(self) -> float:
         """How much likelier the other class is, 0–1: the order of the list."""
         return self.probability - self.of_label
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**asdict(self), "split": self.split.value}
 
 
 def doubtful_labels(asked: OutOfFold) -> list[Doubt]:

@@ -7,10 +7,9 @@ it is the answer of a fit without their time blocks (`out_of_fold.py`); what can
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from posture_daemon.domain import ModelVersion
-from posture_daemon.learning.evaluation import Answers
+from posture_daemon.learning.evaluation import NewLabelAnswers
 from posture_daemon.learning.out_of_fold import out_of_fold
 from posture_daemon.learning.scoring import Candidate
 from posture_daemon.learning.training_set import TrainingSet
@@ -19,7 +18,7 @@ from posture_daemon.store import Store
 
 def answers_to_new_labels(
     store: Store, incumbent: ModelVersion, before: Candidate | None, lesson: TrainingSet, each: Callable[[], None]
-) -> dict[str, Any] | None:
+) -> NewLabelAnswers | None:
     """What the incumbent and, out of sample, a challenger say of the labels that the incumbent has not seen, for the record.
 
     `None` without such labels, or when the incumbent is a base and there is nothing to compare. `each` is called between fits.
@@ -36,4 +35,4 @@ def answers_to_new_labels(
     }
     ids = tuple(image.frame_id for image in asked.images)
     truth = tuple(image.class_name for image in asked.images)
-    return {**Answers(ids, truth, asked.called, tuple(called[i] for i in ids)).as_json(), "of": len(images)}
+    return NewLabelAnswers(ids, truth, asked.called, tuple(called[i] for i in ids), of=len(images))

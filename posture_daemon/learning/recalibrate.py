@@ -75,7 +75,7 @@ class Recalibrator:
             return None
         names, blocks = [c.name for c in champion.classes], [image.block_id for image in found.images]
         errors = calibration(logits, found.truth, names, blocks, champion.temperature)
-        before, after = errors["before"], errors["after"]
+        before, after = errors.before, errors.after
         if before is None or after is None or before - after <= MIN_GAIN:
             return None
         temperature = fit_to(logits, found.truth, names)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from posture_daemon.domain import Floats, PostureClass
 from posture_daemon.learning.calibration import calibration
-from posture_daemon.learning.evaluation import Answers, Evaluation, evaluate
+from posture_daemon.learning.evaluation import (
+    Answers,
+    CalibrationErrors,
+    Evaluation,
+    NewLabelAnswers,
+    ScoresOnTest,
+    evaluate,
+)
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.linear_layer import Linear
+from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.vision.head import Head, softmax
 
 
@@ -45,10 +52,9 @@ class Challenger:
     evaluation: Evaluation
     incumbent_evaluation: Evaluation | None
     answers: Answers
-    test: dict[str, Any] | None
-    report: dict[str, Any]
-    new_labels: dict[str, Any] | None = None
-    """What it and the incumbent say of labels that the incumbent has not seen; see `new_label_scores.py`."""
+    test: ScoresOnTest | None
+    report: TrainingReport
+    new_labels: NewLabelAnswers | None = None
 
 
 def answers(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> Answers:
@@ -58,15 +64,14 @@ def answers(images: Vectors, challenger: Candidate, incumbent: Candidate | None)
     return Answers(ids, tuple(images.truth), challenger.called(images), before)
 
 
-def report_on_test(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> dict[str, Any] | None:
-    """Both on the test images, which decide nothing; `None` when there are none."""
+def report_on_test(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> ScoresOnTest | None:
+    """Both on the test images; `None` when there are none."""
     if not images.images:
         return None
-    before = None if incumbent is None else incumbent.evaluate(images).as_json()
-    return {"challenger": challenger.evaluate(images).as_json(), "incumbent": before}
+    return ScoresOnTest(challenger.evaluate(images), None if incumbent is None else incumbent.evaluate(images))
 
 
-def calibration_report(images: Vectors, challenger: Candidate) -> dict[str, float | int | None]:
+def calibration_report(images: Vectors, challenger: Candidate) -> CalibrationErrors:
     """How far its confidences are off on these images, before and after its temperature; see `calibration`."""
     blocks = [image.block_id for image in images.images]
     return calibration(challenger.logits(images), images.truth, challenger.names, blocks)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from posture_daemon.domain import UNKNOWN, PostureClass, Reason, Role, Split
-from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.queue import CAMERA_SOURCE
+from posture_daemon.training.run_record import RunRecord
 
 MAX_SENTENCES = 3
 LOW_RECALL = 0.8
@@ -93,10 +93,9 @@ def _no_away(classes: list[PostureClass]) -> Iterator[str]:
 def _badly_known(store: Store, few: int) -> Iterator[str]:
     """From the holdout of the champion's own training, the worst first."""
     champion = store.models.champion()
-    data = None if champion is None else champion.metrics.get("challenger")
-    if not data:
+    seen = None if champion is None else RunRecord.of(champion.metrics).challenger
+    if seen is None:
         return
-    seen = Evaluation.from_json(data)
     shares = {name: right / images for name, (right, images) in seen.per_class().items() if images >= few}
     for name in sorted((n for n in shares if shares[n] < LOW_RECALL), key=lambda n: shares[n]):
         row = seen.confusion[seen.classes.index(name)]

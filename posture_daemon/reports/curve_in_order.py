@@ -5,8 +5,7 @@ It shows one course of things, the one that was. Whether more labels would help 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +23,6 @@ class Point:
 
     labels: int
     top1: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
 
 
 def learning_curve(lesson: TrainingSet, points: int = 12) -> list[Point]:

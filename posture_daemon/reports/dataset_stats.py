@@ -28,6 +28,10 @@ class ClassStats:
     images: Mapping[Split, int]
     blocks: Mapping[Split, int]
 
+    def shape_json(self, found: Any) -> Any:
+        """Name and role beside the numbers."""
+        return {**found.pop("posture_class"), **found}
+
 
 @dataclass(frozen=True)
 class Leak:
@@ -47,24 +51,6 @@ class DatasetStats:
     compared: int
     warnings: tuple[str, ...]
     advice: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "classes": [
-                {
-                    "name": c.posture_class.name,
-                    "role": c.posture_class.role.value,
-                    "images": {split.value: number for split, number in c.images.items()},
-                    "blocks": {split.value: number for split, number in c.blocks.items()},
-                }
-                for c in self.classes
-            ],
-            "leaks": [vars(leak) for leak in self.leaks],
-            "compared": self.compared,
-            "warnings": list(self.warnings),
-            "advice": list(self.advice),
-        }
 
 
 def dataset_stats(store: Store, settings: Settings) -> DatasetStats:

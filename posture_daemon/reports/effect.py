@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from posture_daemon.learning.evaluation import Answers
+from posture_daemon.learning.evaluation import Answers, NewLabelAnswers
+from posture_daemon.training.run_record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,16 @@ class Flip:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a run changed: answers to the holdout, and to the new labels, `None` where nothing was recorded.
-
-    `asked_of` is the number of new labels, of which `new` could be asked out of sample.
-    """
+    """What a run changed: answers to the holdout, and to the new labels, `None` where nothing was recorded."""
 
     holdout: Answers | None
-    new: Answers | None
-    asked_of: int
+    new: NewLabelAnswers | None
 
     @classmethod
     def of(cls, metrics: Mapping[str, Any]) -> Effect:
         """Read the record of a run."""
-        holdout, new = metrics.get("answers"), metrics.get("new_labels")
-        return cls(
-            None if holdout is None else Answers.from_json(holdout),
-            None if new is None else Answers.from_json(new),
-            0 if new is None else int(new["of"]),
-        )
+        record = RunRecord.of(metrics)
+        return cls(record.answers, record.new_labels)
 
     def flips(self) -> list[Flip]:
         """Every image whose answer changed; a new label of the holdout is named once, as held out."""
@@ -58,7 +51,7 @@ class Effect:
         if self.holdout is not None and self.holdout.incumbent is not None and self.holdout.truth:
             found.append(f"On the holdout: {_by_class(self.holdout)}.")
         if self.new is not None and self.new.incumbent is not None:
-            found.append(_on_new_labels(self.new, self.asked_of))
+            found.append(_on_new_labels(self.new))
         return found
 
 
@@ -84,8 +77,8 @@ def _by_class(answers: Answers) -> str:
     return "; ".join(parts)
 
 
-def _on_new_labels(new: Answers, asked_of: int) -> str:
-    asked, known = len(new.truth), new.incumbent or ()
+def _on_new_labels(new: NewLabelAnswers) -> str:
+    asked, asked_of, known = len(new.truth), new.of, new.incumbent or ()
     if asked == 0:
         return f"Your {asked_of} new labels cannot be asked yet: without their time blocks fewer than two classes are left."
     before, after = (sum(map(str.__eq__, new.truth, called)) for called in (known, new.challenger))

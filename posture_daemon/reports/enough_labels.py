@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
@@ -57,10 +56,6 @@ class Enough:
     last: int
     gained: float
     foreseen: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**vars(self), "answer": self.answer.value, "sentences": list(self.sentences)}
 
 
 def enough(curve: Curve) -> Enough:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +51,6 @@ class Curve:
     blocks: int
     training_blocks: int
     likely: tuple[float, float]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
 
 
 def block_curve(lesson: TrainingSet, draws: int = DRAWS, seed: int = 0, steps: int = STEPS) -> Curve:

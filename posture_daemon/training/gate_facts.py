@@ -13,7 +13,8 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.gate import TrainingFacts, decide, in_window
 from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
-from posture_daemon.training.memory_estimate import MB, Load, expected_bytes
+from posture_daemon.training.memory_estimate import MB, expected_bytes
+from posture_daemon.training.run_record import Load
 from posture_daemon.training.strategies import FitPlan
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from posture_daemon.domain import Failure, Strategy, TrainingRun
 from posture_daemon.settings.recipe import Recipe
+from posture_daemon.store.json_values import JsonText
+from posture_daemon.training.run_record import RunRecord
 from posture_daemon.training.strategies import FitPlan
 
 
 @dataclass(frozen=True)
-class TrainingJob:
+class TrainingJob(JsonText):
     """As JSON in the request file. From `max_memory_bytes` on the kernel refuses the process more memory; `None`: never."""
 
     data_dir: str
@@ -24,17 +25,6 @@ class TrainingJob:
     strategy: Strategy = Strategy.REPLAY
     plan: FitPlan = field(default_factory=FitPlan)
     max_memory_bytes: int | None = None
-
-    def to_json(self) -> str:
-        """For the request file."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> TrainingJob:
-        """Read the request file."""
-        data = json.loads(text)
-        parts = {"recipe": Recipe(**data["recipe"]), "plan": FitPlan(**data["plan"])}
-        return cls(**{**data, **parts, "strategy": Strategy(data["strategy"])})
 
     @property
     def batch(self) -> int:
@@ -53,10 +43,10 @@ def out_of_memory_in_a_row(attempts: Iterable[TrainingRun], strategy: Strategy) 
     """How many trainings in a row, the newest first, have run out of memory; another failure in between says nothing."""
     count = 0
     for run in attempts:
-        if run.metrics.get("load", {}).get("strategy", strategy.value) != strategy.value:
+        record = RunRecord.of(run.metrics)
+        if record.load is not None and record.load.strategy != strategy.value:
             continue
-        failure = run.metrics.get("failure")
-        if failure is None:
+        if record.failure is None:
             break
-        count += failure == Failure.OUT_OF_MEMORY.value
+        count += record.failure is Failure.OUT_OF_MEMORY
     return count

@@ -4,36 +4,50 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from posture_daemon.domain import Strategy
+from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.settings import Settings
 
 OURS = ("posture-daemon", "numpy", "scipy", "onnxruntime")
 ULTRALYTICS = ("torch", "ultralytics")
 
 
-def lineage(strategy: Strategy, settings: Settings, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values, ready for JSON: strategy, settings, seed, labels, seconds, bytes of peak memory, software.
+@dataclass(frozen=True)
+class LearnedLabels:
+    """The frames that were learned from; the SHA-256 of `frame:class` over them shows a later change of a label."""
 
-    `report` is what the training process said of itself; what it did not say is `None`. `labels` are the frames that were
-    learned from, and the SHA-256 of `frame:class` over them, so that a later change of a label shows.
-    """
-    return {
-        "strategy": strategy.value,
-        "seed": settings.training.seed,
-        "settings": {
-            "labels": settings.labels.model_dump(),
-            "training": settings.training.model_dump(),
-            "strategies": settings.strategies.model_dump(),
-            "promotion": settings.promotion.model_dump(),
-        },
-        "labels": {"frame_ids": report.get("label_ids"), "sha256": report.get("labels_sha256")},
-        "seconds": report.get("seconds"),
-        "peak_memory_bytes": report.get("peak_memory_bytes"),
-        "software": software(strategy),
-    }
+    frame_ids: tuple[int, ...] | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """As the version keeps it. `None` or empty is what was not written down; `settings` are by section, `seconds` by stage."""
+
+    strategy: str = "unknown"
+    seed: int | None = None
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    labels: LearnedLabels = field(default_factory=LearnedLabels)
+    seconds: Mapping[str, float] | None = None
+    peak_memory_bytes: int | None = None
+    software: Mapping[str, str] = field(default_factory=dict)
+
+
+def lineage(strategy: Strategy, settings: Settings, report: TrainingReport) -> Lineage:
+    """How a version came to be; `report` is what the training process said of itself."""
+    sections = ("labels", "training", "strategies", "promotion")
+    return Lineage(
+        strategy=strategy.value,
+        seed=settings.training.seed,
+        settings={name: getattr(settings, name).model_dump() for name in sections},
+        labels=LearnedLabels(report.label_ids, report.labels_sha256),
+        seconds=report.seconds or None,
+        peak_memory_bytes=report.peak_memory_bytes,
+        software=software(strategy),
+    )
 
 
 def software(strategy: Strategy) -> dict[str, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable
 
 from posture_daemon.domain import Failure, Strategy, TrainingRun
+from posture_daemon.training.run_record import Load, RunRecord
 
 MB = 1_000_000
 
@@ -17,41 +16,16 @@ AFTER_FAILURE = 1.25
 """A training that ran out of memory would have needed more than it was seen to take."""
 
 
-@dataclass(frozen=True)
-class Load:
-    """The size of a training. `image_size` is the side of the square input, pixels; `backbone_bytes` the size of its file."""
-
-    strategy: str
-    backbone_sha256: str
-    backbone_bytes: int
-    image_size: int
-    images: int
-    views: int
-    batch: int
-
-    def as_json(self) -> dict[str, Any]:
-        """For the record of the run."""
-        return asdict(self)
-
-    def like(self, other: Mapping[str, Any]) -> bool:
-        """Whether the peak of that training says something about this one: same network, images within half and double."""
-        if other.get("backbone_sha256") != self.backbone_sha256:
-            return False
-        same = other.get("strategy") == self.strategy and other.get("batch", 0) >= self.batch
-        return (
-            same and self.images <= 2 * int(other.get("images", 0)) and int(other["images"]) <= 2 * max(1, self.images)
-        )
-
-
 def expected_bytes(load: Load, attempts: Iterable[TrainingRun]) -> int:
     """The largest peak of the last trainings like it, larger by as much as there are more images now; else the estimate."""
     peaks = []
     for run in attempts:
-        before, peak = run.metrics.get("load", {}), run.metrics.get("peak_memory_bytes")
-        if not peak or not load.like(before):
+        record = RunRecord.of(run.metrics)
+        before, peak = record.load, record.peak_memory_bytes
+        if not peak or before is None or not load.like(before):
             continue
-        grown = max(1.0, load.images / max(1, before["images"]))
-        failed = run.metrics.get("failure") == Failure.OUT_OF_MEMORY.value
+        grown = max(1.0, load.images / max(1, before.images))
+        failed = record.failure is Failure.OUT_OF_MEMORY
         peaks.append(int(peak * grown * (AFTER_FAILURE if failed else 1.0)))
         if len(peaks) == LOOK_BACK:
             break

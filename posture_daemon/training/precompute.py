@@ -7,13 +7,12 @@ no lock, so that no training ever waits for it or is turned away: the cache is s
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from posture_daemon.ports import GO_ON, Backbone, Instruction, ResourceProbe, Su
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.store.json_values import JsonText
 from posture_daemon.store.lock import TRAINING_LOCK, is_held, taken_at
 from posture_daemon.vision.head import Head
 
@@ -43,7 +43,7 @@ NEED_BYTES = 300_000_000
 
 
 @dataclass(frozen=True)
-class PreparationJob:
+class PreparationJob(JsonText):
     """What the child is told, as JSON."""
 
     data_dir: str
@@ -54,16 +54,6 @@ class PreparationJob:
     max_s: float
     training_taken_at: int | None
     task: str = "prepare"
-
-    def to_json(self) -> str:
-        """For the request file."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> PreparationJob:
-        """Read the request file."""
-        data = json.loads(text)
-        return cls(**{**data, "recipe": Recipe(**data["recipe"])})
 
 
 class Precomputer:

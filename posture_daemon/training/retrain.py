@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import tempfile
@@ -10,29 +9,27 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from posture_daemon.domain import (
     Decision,
     Failure,
     ModelVersion,
     Outcome,
-    PostureClass,
-    Role,
     Strategy,
     TrainingRun,
     Verdict,
 )
 from posture_daemon.errors import ModelError, PostureError, TrainingCancelled, TrainingOutOfMemory
-from posture_daemon.learning.evaluation import Answers
 from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.store.json_values import as_json
 from posture_daemon.store.lock import TRAINING_LOCK, exclusive
 from posture_daemon.training.gate_facts import GateFacts
 from posture_daemon.training.job import TrainingJob
-from posture_daemon.training.lineage import lineage
+from posture_daemon.training.lineage import Lineage, lineage
 from posture_daemon.training.promotion import judge
+from posture_daemon.training.result import TrainingResult
 from posture_daemon.training.run_monitor import RunMonitor
 
 log = logging.getLogger(__name__)
@@ -101,8 +98,8 @@ class Retrainer:
     def _attempt(
         self, trigger: str, decision: Decision, incumbent: ModelVersion, job: TrainingJob, *, forced: bool
     ) -> TrainingRun:
-        runs, load = self._store.runs, self._readiness.load(incumbent, job).as_json()
-        run_id = runs.begin(trigger, decision, incumbent.id, self._clock(), {"load": load})
+        runs, load = self._store.runs, self._readiness.load(incumbent, job)
+        run_id = runs.begin(trigger, decision, incumbent.id, self._clock(), {"load": as_json(load)})
         log.info("training run %d started (%s)", run_id, trigger)
         refusal = self._readiness.refusal(forced=forced)
         attempt = RunMonitor(run_id, self._store, self._probe, self._settings, refusal, self._clock, self._monotonic)
@@ -123,25 +120,20 @@ class Retrainer:
             reason = f"The training failed unexpectedly ({type(error).__name__}: {error}); see the log."
         failed = {"failure": failure.value} if outcome is Outcome.FAILED else {}
         log.info("training run %d ended: %s, %s", run_id, outcome.value, reason)
-        return runs.finish(run_id, outcome, reason, self._clock(), {**attempt.metrics(), **failed})
+        return runs.finish(run_id, outcome, reason, self._clock(), {**as_json(attempt.course()), **failed})
 
     def _train_and_judge(self, attempt: RunMonitor, incumbent: ModelVersion, job: TrainingJob) -> TrainingRun:
         folder = Path(job.out_dir)
         request = folder / "request.json"
         request.write_text(job.to_json())
-        result: dict[str, Any] = json.loads(self._trainer.train(request, attempt.supervise).read_text())
-        made_of = lineage(job.strategy, self._settings, result["report"])
-        result["report"].pop("label_ids", None)  # of the version, not of every row that mentions it
-        version = self._register(result, incumbent, folder, made_of)
+        result = TrainingResult.from_json(self._trainer.train(request, attempt.supervise).read_text())
+        version = self._register(result, incumbent, folder, lineage(job.strategy, self._settings, result.report))
         self._store.runs.propose(attempt.run_id, version.id)  # a crash after the promotion must not call it a failure
         verdict = self._judge(result, incumbent)
         if verdict.passed and not self._promote(version, incumbent):
             verdict = _overtaken()
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
-        metrics = {
-            **{name: result[name] for name in result if name != "head"},
-            **attempt.metrics(result["report"].get("peak_memory_bytes")),
-        }
+        metrics = {**result.for_run(), **as_json(attempt.course(result.report.peak_memory_bytes))}
         log.info("training run %d ended: %s, %s", attempt.run_id, outcome.value, verdict.reason)
         return self._store.runs.finish(attempt.run_id, outcome, verdict.reason, self._clock(), metrics, version.id)
 
@@ -150,20 +142,20 @@ class Retrainer:
         watched = self._settings.watch.enabled and not incumbent.is_base
         return self._store.models.promote(version.id, self._clock(), expected=incumbent.id, watched=watched)
 
-    def _judge(self, result: dict[str, Any], incumbent: ModelVersion) -> Decision:
+    def _judge(self, result: TrainingResult, incumbent: ModelVersion) -> Decision:
         """What the holdout says. The champion may change meanwhile; `promote` looks again."""
-        knows, knew = [c["name"] for c in result["classes"]], [c.name for c in incumbent.classes]
-        return judge(Answers.from_json(result["answers"]), knows, knew, self._settings.promotion)
+        knows, knew = [c.name for c in result.classes], [c.name for c in incumbent.classes]
+        return judge(result.answers, knows, knew, self._settings.promotion)
 
     def _register(
-        self, result: dict[str, Any], incumbent: ModelVersion, folder: Path, made_of: dict[str, Any]
+        self, result: TrainingResult, incumbent: ModelVersion, folder: Path, made_of: Lineage
     ) -> ModelVersion:
         """Files first, then the row: a crash in between leaves at worst a file that nobody points to."""
         backbone_sha256 = incumbent.backbone_sha256
-        if "backbone" in result:  # a strategy that moves the backbone has made a new one, in this folder
-            backbone_sha256 = result["backbone"]["sha256"]
-            self._store.models.add_backbone(folder / result["backbone"]["folder"], backbone_sha256)
-        head_sha256 = self._store.models.add_head((folder / result["head"]).read_bytes())
+        if result.backbone is not None:  # a strategy that moves the backbone has made a new one, in this folder
+            backbone_sha256 = result.backbone.sha256
+            self._store.models.add_backbone(folder / result.backbone.folder, backbone_sha256)
+        head_sha256 = self._store.models.add_head((folder / result.head).read_bytes())
         return self._store.models.add_version(
             ModelVersion(
                 id=0,
@@ -171,11 +163,11 @@ class Retrainer:
                 parent_id=incumbent.id,
                 backbone_sha256=backbone_sha256,
                 head_sha256=head_sha256,
-                classes=tuple(PostureClass(c["name"], Role(c["role"])) for c in result["classes"]),
-                temperature=result["temperature"],
+                classes=result.classes,
+                temperature=result.temperature,
                 source="fine-tune",
-                metrics={name: result[name] for name in ("challenger", "test", "report") if result.get(name)},
-                lineage=made_of,
+                metrics=result.for_version(),
+                lineage=as_json(made_of),
             )
         )
 

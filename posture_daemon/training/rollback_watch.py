@@ -21,6 +21,8 @@ from posture_daemon.learning.version_diff import Said, differ
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.store import Store
 from posture_daemon.store.confidence_histograms import BUCKETS
+from posture_daemon.store.json_values import known_from_json
+from posture_daemon.training.lineage import Lineage
 from posture_daemon.training.promotion import percent, probability_better
 
 log = logging.getLogger(__name__)
@@ -134,4 +136,4 @@ class RollbackWatch:
 
 def _learned(version: ModelVersion) -> Sequence[int]:
     """The frames that a version learned from, as far as that was written down."""
-    return version.lineage.get("labels", {}).get("frame_ids") or ()
+    return known_from_json(Lineage, version.lineage).labels.frame_ids or ()

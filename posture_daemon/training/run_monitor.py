@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 from posture_daemon.domain import Failure, Order
 from posture_daemon.errors import PostureError
@@ -13,6 +12,7 @@ from posture_daemon.ports import Instruction, ResourceProbe, TrainingSeen
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.training.run_control import RunControl, RunReading
+from posture_daemon.training.run_record import Interrupted, RunCourse
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class RunMonitor:
         self._supervisor = RunControl(settings, monotonic())
         self._order = Order.RUN
         self._peak_bytes: int | None = None
-        self._interruptions: list[dict[str, Any]] = []
+        self._interruptions: list[Interrupted] = []
         self.failure: Failure | None = None
 
     def supervise(self, seen: TrainingSeen) -> Instruction:
@@ -63,21 +63,17 @@ class RunMonitor:
             log.warning("whether training run %d may go on could not be read: %s", self.run_id, error)
             return None
 
-    def metrics(self, reported_peak_bytes: int | None = None) -> dict[str, Any]:
+    def course(self, reported_peak_bytes: int | None = None) -> RunCourse:
         """What the record of the run keeps of how it went; the larger of both peaks, for each sees what the other may miss."""
         peak = max(self._peak_bytes or 0, reported_peak_bytes or 0)
-        return {
-            "peak_memory_bytes": peak or None,
-            "ran_s": round(self._supervisor.ran_s, 1),
-            "paused_s": round(self._supervisor.paused_s, 1),
-            "interruptions": self._interruptions,
-        }
+        ran_s, paused_s = round(self._supervisor.ran_s, 1), round(self._supervisor.paused_s, 1)
+        return RunCourse(peak or None, ran_s, paused_s, tuple(self._interruptions))
 
     def _tell(self, said: Instruction) -> None:
         words = {Order.RUN: "goes on", Order.PAUSE: "pauses", Order.END: "ends"}[said.order]
         log.info("training run %d %s: %s", self.run_id, words, said.reason)
         if len(self._interruptions) < MAX_INTERRUPTIONS:
-            self._interruptions.append({"at": self._clock(), "order": said.order.value, "reason": said.reason})
+            self._interruptions.append(Interrupted(self._clock(), said.order, said.reason))
         try:
             self._store.runs.note(self.run_id, f"paused: {said.reason}" if said.order is Order.PAUSE else said.reason)
         except PostureError as error:

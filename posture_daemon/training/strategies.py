@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from posture_daemon.domain import Floats, LabelledImage, ModelVersion, PostureClass, Split, Strategy
 from posture_daemon.errors import DatasetError, LabelError, TrainingError
 from posture_daemon.learning.calibration import fit_to
-from posture_daemon.learning.evaluation import Answers
+from posture_daemon.learning.evaluation import Answers, ScoresOnTest
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_layer import Linear
 from posture_daemon.learning.scoring import Candidate, Challenger, calibration_report
+from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
@@ -96,7 +96,7 @@ def judge_fitted(
     store: Store,
     fitted: tuple[Head, tuple[PostureClass, ...], Backbone],
     incumbent: tuple[ModelVersion, Backbone],
-    report: Mapping[str, Any],
+    report: TrainingReport,
     orders: Uninterrupted = UNINTERRUPTED,
 ) -> Challenger:
     """Calibrate a head that ultralytics fitted, and judge it and the incumbent on the same holdout, each on its backbone."""
@@ -117,11 +117,7 @@ def judge_fitted(
         incumbent_evaluation=None if before is None else before.evaluate(old),
         answers=Answers(tuple(i.frame_id for i in new.images), tuple(new.truth), after.called(new), called),
         test=_on_test(store, models, after, before, orders),
-        report={
-            **report,
-            "holdout_images": dict(Counter(new.truth)),
-            "calibration": calibration_report(new, after),
-        },
+        report=replace(report, holdout_images=Counter(new.truth), calibration=calibration_report(new, after)),
     )
 
 
@@ -166,10 +162,9 @@ def _on_test(
     after: Candidate,
     before: Candidate | None,
     orders: Uninterrupted,
-) -> dict[str, Any] | None:
-    """Both on the test images, which decide nothing; `None` when there are none."""
+) -> ScoresOnTest | None:
+    """Both on the test images; `None` when there are none."""
     new, old = vectors_of(store, Split.TEST, models, orders)
     if not new.images:
         return None
-    incumbent = None if before is None else before.evaluate(old).as_json()
-    return {"challenger": after.evaluate(new).as_json(), "incumbent": incumbent}
+    return ScoresOnTest(after.evaluate(new), None if before is None else before.evaluate(old))

@@ -15,6 +15,7 @@ from posture_daemon.domain import Image, Outcome, TrainingRun
 from posture_daemon.labelling.guided_capture import GuidedCaptureState, Phase
 from posture_daemon.labelling.guided_capture_plan import MIN_FRAMES
 from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.training.run_record import RunRecord
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 
 WORDS_LINES = 9
@@ -108,8 +109,8 @@ def closing_words(state: GuidedCaptureState) -> Iterator[str]:
 def _ending(run: TrainingRun) -> Iterator[str]:
     """Outcome of the training, and the accuracy on the holdout."""
     if run.outcome in (Outcome.PROMOTED, Outcome.KEPT):
-        found = Evaluation.from_json(run.metrics["challenger"])
-        if found.images:
+        found = RunRecord.of(run.metrics).challenger
+        if found is not None and found.images:
             yield (
                 f"Holdout accuracy {found.correct / found.images:.0%}: on frames of poses that it did not learn from, model "
                 f"{run.challenger_id} is right on {found.correct} of {found.images}{_weakest(found)}."

@@ -14,6 +14,7 @@ from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutO
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.ports import Instruction, Supervise, TrainingSeen
+from posture_daemon.store.json_values import as_json
 from posture_daemon.training.job import TrainingJob
 from tests.fakes.backbone import CHANNELS
 
@@ -25,7 +26,7 @@ def score(right: int) -> dict[str, Any]:
     """An evaluation of twenty images, so many of them right, as it is read from JSON."""
     wrong_good, wrong_bad = 10 - min(right, 10), 10 - max(right - 10, 0)
     confusion = ((10 - wrong_good, wrong_good), (wrong_bad, 10 - wrong_bad))
-    return json.loads(json.dumps(Evaluation(("good", "bad"), confusion, 0.1).as_json()))
+    return json.loads(json.dumps(as_json(Evaluation(("good", "bad"), confusion, 0.1))))
 
 
 def answers(challenger: int, incumbent: int | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from posture_daemon.fake_desk.sessions import Session, write_pictures
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.settings import LabelSettings, Settings, StrategySettings, TrainingSettings
 from posture_daemon.store import Store
+from posture_daemon.store.json_values import from_json
 
 CLASSES = ("good_posture", "bad_posture")
 
@@ -194,7 +195,7 @@ class Page(HTMLParser):
 def made_up(name: str, right: int, **values: object) -> Result:
     """A result with `right` of ten pictures of each class called right."""
     evaluation = Evaluation(CLASSES, ((right, 10 - right), (0, 10)), None)
-    return Result(name, "key", scores={"val": Scores(evaluation, 1.0)}, **values)  # type: ignore[arg-type]
+    return Result(name, "key", scores={"val": Scores(**vars(evaluation), top5=1.0)}, **values)  # type: ignore[arg-type]
 
 
 def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
     assert "&lt;my&gt; desk" in text
     assert "one.jpg cannot be read." in text
     plain = json.loads((tmp_path / "results.json").read_text())
-    assert Result.from_json(plain["results"][1]) == results[1]
+    assert from_json(Result, plain["results"][1]) == results[1]
 
 
 def test_an_unknown_strategy_is_refused() -> None:

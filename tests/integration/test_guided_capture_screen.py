@@ -14,6 +14,7 @@ from posture_daemon.domain import Image, Outcome, PostureClass, Role, TrainingRu
 from posture_daemon.labelling.guided_capture import GuidedCaptureState, Phase
 from posture_daemon.labelling.guided_capture_plan import plan
 from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.store.json_values import as_json
 from posture_daemon.ui.guided_capture_screen import LiveScreen, PlainScreen, closing_words
 
 GOOD = PostureClass("good", Role.GOOD)
@@ -36,7 +37,7 @@ def shown(console: Console) -> str:
 def run(outcome: Outcome, correct: int = 9, reason: str = "top-1 went up") -> TrainingRun:
     """A run whose challenger is right on so many of ten holdout images."""
     confusion = ((correct - 4, 10 - correct), (0, 4))
-    metrics = {"challenger": Evaluation(("good", "bad"), confusion, 0.1).as_json()}
+    metrics = {"challenger": as_json(Evaluation(("good", "bad"), confusion, 0.1))}
     return TrainingRun(7, "teach", 0.0, 6.0, outcome, reason, metrics, 1, 2)
 
 

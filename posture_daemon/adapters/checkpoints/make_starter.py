@@ -12,8 +12,8 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from posture_daemon.fake_desk.sessions import Session, write_pictures
 from posture_daemon.learning.calibration import fit_temperature
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.store.files import write_durably
+from posture_daemon.store.json_values import as_json
 from posture_daemon.vision.head import Head, softmax
 
 ASSETS = Path(__file__).parent / "assets" / "starter"
@@ -77,11 +78,12 @@ def describe(out: Path) -> None:
     targets = np.array([about["classes"].index(name) for name in truth], np.intp)
     about["temperature"] = round(fit_temperature(logits, targets), 3)
     kinds = {session.name: [s for s in unseen_sessions() if s.name == session.name] for session in unseen_sessions()}
-    about["metrics"] = {"unseen": {kind: _judge(out, found, about).as_json() for kind, found in kinds.items()}}
+    unseen = {kind: _judge(out, found, about["temperature"], about["classes"]) for kind, found in kinds.items()}
+    about["metrics"] = {"unseen": as_json(unseen)}
     about["source"] = "posture_daemon.adapters.checkpoints.make_starter"
     write_durably(out / "head.json", (json.dumps(about, indent=2) + "\n").encode())
-    for kind, found in about["metrics"]["unseen"].items():
-        sys.stdout.write(f"{kind}: top-1 {found['top1']:.3f} on {found['images']} images\n")
+    for kind, judged in unseen.items():
+        sys.stdout.write(f"{kind}: top-1 {judged.top1:.3f} on {judged.images} images\n")
 
 
 def _train(dataset: Path, folder: Path) -> Path:
@@ -109,9 +111,9 @@ def _answers(model: Path, sessions: list[Session]) -> tuple[Floats, list[str]]:
     return np.array(logits), [truth for truth, _ in pictures]
 
 
-def _judge(model: Path, sessions: list[Session], about: dict[str, Any]) -> Evaluation:
+def _judge(model: Path, sessions: list[Session], temperature: float, classes: Sequence[str]) -> Evaluation:
     logits, truth = _answers(model, sessions)
-    return evaluate(softmax(logits, about["temperature"]), about["classes"], truth)
+    return evaluate(softmax(logits, temperature), classes, truth)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Spl
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.interruption import Interruption
 from posture_daemon.learning.scoring import Challenger
+from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.learning.training_set import classes_to_learn
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
+from posture_daemon.training.result import NewBackbone
 from posture_daemon.training.strategies import CHECKPOINTS, Course, course_of, judge_fitted, labels_digest
 from posture_daemon.vision.head import Head
 
@@ -42,7 +44,7 @@ class Trained:
     """A challenger, and the folder and digest of its backbone when that is a new one."""
 
     challenger: Challenger
-    backbone: Mapping[str, str] | None
+    backbone: NewBackbone | None
 
 
 def train_by_ultralytics(store: Store, incumbent: ModelVersion, job: TrainingJob) -> Trained:
@@ -71,9 +73,9 @@ def train_by_ultralytics(store: Store, incumbent: ModelVersion, job: TrainingJob
         moved = _moved(store, course, imported)
         orders.look()
         seconds = {"features": round(prepared - began, 3), "fit": round(trained - prepared, 3)}
-        report = {**_report(job, course, learned), **_of_fit(fitted), "seconds": seconds}
+        report = replace(_report(job, course, learned, fitted), seconds=seconds)
         challenger = _judge(store, imported, moved, classes, incumbent, job.threads, report, orders)
-    return Trained(challenger, {"folder": MODEL, "sha256": imported.backbone_sha256} if moved else None)
+    return Trained(challenger, NewBackbone(MODEL, imported.backbone_sha256) if moved else None)
 
 
 @contextmanager
@@ -162,7 +164,7 @@ def _judge(
     classes: tuple[PostureClass, ...],
     incumbent: ModelVersion,
     threads: int,
-    report: Mapping[str, Any],
+    report: TrainingReport,
     orders: Interruption,
 ) -> Challenger:
     old = _backbone(store, incumbent, threads)
@@ -171,28 +173,23 @@ def _judge(
     return judge_fitted(store, (head, classes, new), (incumbent, old), report, orders)
 
 
-def _report(job: TrainingJob, course: Course, learned: Sequence[LabelledImage]) -> dict[str, Any]:
+def _report(job: TrainingJob, course: Course, learned: Sequence[LabelledImage], fitted: Fitted) -> TrainingReport:
     """What the record of the run keeps of where the challenger came from."""
-    return {
-        "strategy": job.strategy.value,
-        "start_version": course.start.id,
-        "label_ids": [image.frame_id for image in learned],
-        "train_images": dict(Counter(image.class_name for image in learned)),
-        "unreadable": len(course.images) - len(learned),
-        "labels_sha256": labels_digest(learned),
-        "seed": job.recipe.seed,
-        "epochs": job.plan.epochs,
-        "batch": job.plan.batch,
-        "learning_rate": course.learning_rate,
-        "freeze": course.freeze,
-    }
-
-
-def _of_fit(fitted: Fitted) -> dict[str, Any]:
-    return {
-        "seconds_per_epoch": fitted.seconds_per_epoch,
-        "curve": list(fitted.curve),
-        "best_epoch": fitted.best_epoch,
-        "peak_memory_bytes": fitted.peak_memory_bytes,
-        "versions": dict(fitted.versions),
-    }
+    return TrainingReport(
+        label_ids=tuple(image.frame_id for image in learned),
+        labels_sha256=labels_digest(learned),
+        train_images=Counter(image.class_name for image in learned),
+        unreadable=len(course.images) - len(learned),
+        seed=job.recipe.seed,
+        peak_memory_bytes=fitted.peak_memory_bytes,
+        strategy=job.strategy.value,
+        start_version=course.start.id,
+        epochs=job.plan.epochs,
+        batch=job.plan.batch,
+        learning_rate=course.learning_rate,
+        freeze=course.freeze,
+        seconds_per_epoch=fitted.seconds_per_epoch,
+        curve=fitted.curve,
+        best_epoch=fitted.best_epoch,
+        versions=fitted.versions,
+    )

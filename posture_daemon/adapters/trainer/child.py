@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from posture_daemon.learning.scoring import Challenger
     from posture_daemon.store import Store
     from posture_daemon.training.job import TrainingJob
+    from posture_daemon.training.result import NewBackbone
 
 MODULE = "posture_daemon.adapters.trainer.child"
 
@@ -84,29 +86,25 @@ def _train(request: Path) -> None:
     from posture_daemon.store import Store
     from posture_daemon.store.files import write_durably
     from posture_daemon.training.job import TrainingJob
+    from posture_daemon.training.result import TrainingResult
 
     job = TrainingJob.from_json(request.read_text())
     store = Store(Path(job.data_dir))
     incumbent = store.models.get(job.incumbent_id)
     done, backbone = _challenger(store, incumbent, job)
+    report = done.report
+    if report.peak_memory_bytes is None:
+        report = replace(report, peak_memory_bytes=peak_memory_bytes())
     out = Path(job.out_dir)
     write_durably(out / HEAD, done.head.to_bytes())
-    result = {
-        "head": HEAD,
-        "classes": [{"name": c.name, "role": c.role.value} for c in done.classes],
-        "temperature": done.temperature,
-        "challenger": done.evaluation.as_json(),
-        "incumbent": done.incumbent_evaluation.as_json() if done.incumbent_evaluation else None,
-        "answers": done.answers.as_json(),
-        "test": done.test,
-        "new_labels": done.new_labels,
-        "report": {"peak_memory_bytes": peak_memory_bytes(), **done.report},
-        **({"backbone": backbone} if backbone else {}),
-    }
-    write_durably(out / RESULT, json.dumps(result).encode())
+    result = TrainingResult(
+        HEAD, done.classes, done.temperature, done.evaluation, done.incumbent_evaluation, done.answers, report,
+        done.test, done.new_labels, backbone,
+    )  # fmt: skip
+    write_durably(out / RESULT, result.to_json().encode())
 
 
-def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tuple[Challenger, Mapping[str, str] | None]:
+def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tuple[Challenger, NewBackbone | None]:
     """The challenger, and where its backbone is when the strategy made a new one."""
     from posture_daemon.adapters.backbone.on_demand import backbone_of
     from posture_daemon.learning.feature_cache import FeatureCache

@@ -65,8 +65,8 @@ def test_a_base_learns_the_owners_classes(store: Store) -> None:
     assert [(c.name, c.role) for c in done.classes] == [("good", Role.GOOD), ("bad", Role.BAD), ("away", Role.AWAY)]
     assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "away": (6, 6)}
     assert done.incumbent_evaluation is None
-    assert done.report["train_images"] == {"good": 12, "bad": 12, "away": 12}
-    assert done.report["holdout_images"] == {"good": 6, "bad": 6, "away": 6}
+    assert done.report.train_images == {"good": 12, "bad": 12, "away": 12}
+    assert done.report.holdout_images == {"good": 6, "bad": 6, "away": 6}
 
 
 def test_the_head_answers_as_it_was_judged(store: Store) -> None:
@@ -113,19 +113,22 @@ def test_images_of_the_test_split_are_reported_and_decide_nothing(store: Store) 
     store.imports.add_block([(frame, "bad") for frame in frames], Split.TEST, DAY, HOLDOUT_EVERY)  # all mislabelled
     done = run(store, incumbent)
     assert done.test is not None
-    assert [done.test[who]["correct"] for who in ("challenger", "incumbent")] == [0, 0]
-    assert done.test["challenger"]["images"] == 5
-    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert done.test.incumbent is not None
+    assert (done.test.challenger.correct, done.test.incumbent.correct, done.test.challenger.images) == (0, 0, 5)
+    assert done.report.train_images == {"good": 12, "bad": 12}
     assert (len(done.answers.truth), done.evaluation.top1) == (12, 1.0)
 
 
 def test_the_calibration_error_is_recorded_before_and_after(store: Store) -> None:
     """Measured on the holdout; of one block nothing honest can be said about `after`."""
     label_days(store, "good", "bad")
-    found = run(store, add_champion(store)).report["calibration"]
-    assert found["images"] == 12
-    assert 0 <= found["after"] <= 1
-    assert 0 <= found["before"] <= 1
+    found = run(store, add_champion(store)).report.calibration
+    assert found is not None
+    assert found.images == 12
+    assert found.after is not None
+    assert found.before is not None
+    assert 0 <= found.after <= 1
+    assert 0 <= found.before <= 1
 
 
 def test_a_new_class_gets_a_new_row_and_the_old_rows_keep_their_places(store: Store) -> None:
@@ -162,7 +165,7 @@ def test_a_class_with_one_image_is_learned_with_a_warning(store: Store) -> None:
     assert [c.name for c in done.classes] == ["good", "bad", "standing"]
     assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6)}
     assert done.head.logits(StandInBackbone().extract(coloured_frame("standing", 999)).map).argmax() == 2
-    assert done.report["warnings"] == [
+    assert list(done.report.warnings) == [
         "'standing' has few training images (1, below 3): its answers will be unsure",
         "'standing' has no held-out images, so nothing shows how well it does",
     ]
@@ -177,7 +180,7 @@ def test_a_class_with_held_out_images_only_waits_for_its_first_training_image(st
     done = run(store, add_champion(store))
     assert [c.name for c in done.classes] == ["good", "bad"]
     assert done.evaluation.per_class()["standing"] == (0, 1)
-    assert done.report["warnings"] == ["'standing' has held-out images only, so it cannot be learned yet"]
+    assert list(done.report.warnings) == ["'standing' has held-out images only, so it cannot be learned yet"]
 
 
 def test_pictures_that_cannot_be_read_are_left_out(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -190,8 +193,8 @@ def test_pictures_that_cannot_be_read_are_left_out(store: Store, caplog: pytest.
     store.labels.labelled = lambda: [*real, gone]  # type: ignore[method-assign]
     with caplog.at_level(logging.WARNING):
         done = run(store, add_champion(store))
-    assert done.report["unreadable"] == 2
-    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert done.report.unreadable == 2
+    assert done.report.train_images == {"good": 12, "bad": 12}
     assert f"frame {broken} is left out" in caplog.text
 
 
@@ -203,7 +206,7 @@ def test_test_images_are_neither_learned_nor_judged(store: Store) -> None:
     ]
     store.imports.add_block([(frame, "bad") for frame in wrong], Split.TEST, DAY, HOLDOUT_EVERY)
     done = run(store, add_champion(store))
-    assert done.report["train_images"] == {"good": 12, "bad": 12}
+    assert done.report.train_images == {"good": 12, "bad": 12}
     assert done.evaluation.correct == done.evaluation.images == 12
 
 
@@ -212,13 +215,13 @@ def test_the_second_training_computes_only_what_is_new(store: Store) -> None:
     label_days(store, "good", "bad")
     base = add_champion(store)
     first = run(store, base)
-    assert first.report["computed_views"] == 24 * 3 + 12
+    assert first.report.computed_views == 24 * 3 + 12
     backbone = StandInBackbone()
     again = run(store, base, backbone=backbone)
-    assert again.report["computed_views"] == backbone.seen == 0
+    assert again.report.computed_views == backbone.seen == 0
     assert again.head.to_bytes() == first.head.to_bytes()
     label_block(store, "good", DAY, count=4)
-    assert run(store, base).report["computed_views"] == 4 * 3
+    assert run(store, base).report.computed_views == 4 * 3
 
 
 def test_a_cache_that_is_deleted_changes_nothing_but_the_time(store: Store) -> None:
@@ -228,7 +231,7 @@ def test_a_cache_that_is_deleted_changes_nothing_but_the_time(store: Store) -> N
     first = run(store, base)
     shutil.rmtree(store.folder / "cache")
     again = run(store, base)
-    assert again.report["computed_views"] == first.report["computed_views"]
+    assert again.report.computed_views == first.report.computed_views
     assert again.head.to_bytes() == first.head.to_bytes()
     assert (again.temperature, again.evaluation) == (first.temperature, first.evaluation)
 
@@ -239,8 +242,8 @@ def test_another_seed_or_flip_computes_other_views(store: Store) -> None:
     base = add_champion(store)
     run(store, base)
     for recipe in (Recipe(1, 2, True, 3), Recipe(1, 2, False, 3)):
-        assert run(store, base, recipe).report["computed_views"] == 24 * 3 + 12
-    assert run(store, base, Recipe(1, 3, False, 3)).report["computed_views"] == 24
+        assert run(store, base, recipe).report.computed_views == 24 * 3 + 12
+    assert run(store, base, Recipe(1, 3, False, 3)).report.computed_views == 24
 
 
 @pytest.mark.parametrize(("name", "computed"), [("colours", 2 * 2 * 6), ("another", 2 * (6 + 2 * 6))])
@@ -249,7 +252,7 @@ def test_features_that_the_live_path_kept_are_the_identity_view(store: Store, na
     kept_by = StandInBackbone(name)
     label_block(store, "good", 0.0, backbone=kept_by)
     label_block(store, "bad", DAY, backbone=kept_by)
-    assert run(store, add_champion(store)).report["computed_views"] == computed
+    assert run(store, add_champion(store)).report.computed_views == computed
 
 
 def test_kept_features_are_not_mistaken_for_hidden_ones(store: Store) -> None:
@@ -259,7 +262,7 @@ def test_kept_features_are_not_mistaken_for_hidden_ones(store: Store) -> None:
         label_block(store, name, (start + 2) * DAY, backbone=StandInBackbone())
     imported = add_champion(store, "good", "bad")
     done = run(store, imported)
-    assert done.report["computed_views"] == 12 * 3 + 12
+    assert done.report.computed_views == 12 * 3 + 12
     assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6)}
     before = store.models.read_head(imported.head_sha256)
     np.testing.assert_array_equal(done.head.conv_weight, type(done.head).from_bytes(before).conv_weight)

@@ -13,10 +13,11 @@ from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.learning.augmentation import augmented_view, view_rng
 from posture_daemon.learning.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, calibration, fit_temperature
-from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.learning.evaluation import CalibrationErrors, Evaluation, evaluate
 from posture_daemon.learning.feature_space import FeatureSpace, pooled_head
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.linear_layer import POOLED, Linear
+from posture_daemon.store.json_values import as_json, from_json
 from posture_daemon.vision.head import HIDDEN, softmax
 from tests.builders import coloured_frame, random_head
 
@@ -194,10 +195,10 @@ def test_the_calibration_error_falls_where_confidences_exaggerate() -> None:
     logits, targets = answers(3.0)
     truth = [("a", "b", "c")[target] for target in targets]
     found = calibration(logits, truth, ["a", "b", "c"], [i // 50 for i in range(len(truth))])
-    assert found["before"] is not None
-    assert found["after"] is not None
-    assert found["images"] == len(truth)
-    assert found["after"] < 0.5 * found["before"]
+    assert found.before is not None
+    assert found.after is not None
+    assert found.images == len(truth)
+    assert found.after < 0.5 * found.before
 
 
 def test_the_calibration_error_after_is_not_measured_on_the_images_it_was_fitted_to() -> None:
@@ -205,10 +206,10 @@ def test_the_calibration_error_after_is_not_measured_on_the_images_it_was_fitted
     logits = np.tile(np.array([[4.0, 0.0]], np.float32), (40, 1))
     truth = ["a"] * 20 + ["b"] * 20
     found = calibration(logits, truth, ["a", "b"], [1] * 20 + [2] * 20)
-    assert found["after"] is not None
+    assert found.after is not None
     own = softmax(logits, fit_temperature(logits, np.repeat([0, 1], 20))).max()
     assert own < 0.65
-    assert found["after"] > 0.45
+    assert found.after > 0.45
 
 
 def test_the_calibration_error_before_is_that_of_the_temperature_in_force() -> None:
@@ -216,16 +217,16 @@ def test_the_calibration_error_before_is_that_of_the_temperature_in_force() -> N
     logits, targets = answers(3.0)
     truth = [("a", "b", "c")[target] for target in targets]
     found = calibration(logits, truth, ["a", "b", "c"], [i // 50 for i in range(len(truth))], temperature=3.0)
-    assert found["before"] is not None
-    assert found["after"] is not None
-    assert found["before"] == pytest.approx(found["after"], abs=0.01)
+    assert found.before is not None
+    assert found.after is not None
+    assert found.before == pytest.approx(found.after, abs=0.01)
 
 
 def test_one_block_cannot_be_halved() -> None:
     """Nothing is said of `after` then, nor of anything without images."""
     logits = np.zeros((4, 2), np.float32)
-    assert calibration(logits, ["a"] * 4, ["a", "b"], [7] * 4) == {"before": 0.5, "after": None, "images": 4}
-    assert calibration(logits[:0], [], ["a", "b"], []) == {"before": None, "after": None, "images": 0}
+    assert calibration(logits, ["a"] * 4, ["a", "b"], [7] * 4) == CalibrationErrors(0.5, None, 4)
+    assert calibration(logits[:0], [], ["a", "b"], []) == CalibrationErrors(None, None, 0)
 
 
 # ── evaluation ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,8 +270,8 @@ def test_without_images_nothing_is_claimed() -> None:
 def test_an_evaluation_survives_json() -> None:
     """What the training process writes, the daemon reads back as the same value."""
     found = evaluate(SAID, ["good", "bad"], TRUTH)
-    assert Evaluation.from_json(json.loads(json.dumps(found.as_json()))) == found
-    assert found.as_json()["top1"] == 0.6
+    assert from_json(Evaluation, json.loads(json.dumps(as_json(found)))) == found
+    assert as_json(found)["top1"] == 0.6
 
 
 # ── inputs ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import Calibration, ModelVersion, Split
+from posture_daemon.learning.evaluation import CalibrationErrors
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.learning.recalibrate import MIN_GAIN, Recalibrator
 from posture_daemon.settings import Settings
@@ -150,10 +151,10 @@ def test_one_time_block_cannot_judge_itself(bench: Bench) -> None:
 def test_a_gain_that_is_noise_is_not_taken(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error must fall by more than the least gain; here by exactly so much, and by a little more."""
     bench.hold_out(6)
-    told = {"before": MIN_GAIN, "after": 0.0, "images": 48}
-    monkeypatch.setattr("posture_daemon.learning.recalibrate.calibration", lambda *_: told)
+    told = [CalibrationErrors(MIN_GAIN, 0.0, 48)]
+    monkeypatch.setattr("posture_daemon.learning.recalibrate.calibration", lambda *_: told[-1])
     assert bench.recalibrator.check() is None
-    told["before"] += 0.001
+    told.append(CalibrationErrors(MIN_GAIN + 0.001, 0.0, 48))
     assert bench.restarted().check() is not None
 
 

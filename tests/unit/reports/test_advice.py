@@ -10,6 +10,7 @@ from posture_daemon.reports.advice import advice
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.store.json_values import as_json
 from tests.builders import (
     add_champion,
     add_frame,
@@ -38,7 +39,7 @@ def with_away(store: Store) -> None:
 def champion_that_saw(store: Store, *confusion: tuple[int, ...]) -> None:
     """A champion with this confusion matrix of good, bad, away on its holdout."""
     seen = Evaluation(("good", "bad", "away"), confusion, 0.1)
-    version = add_version(store, random_head(3), "sha", "good", "bad", "away", metrics={"challenger": seen.as_json()})
+    version = add_version(store, random_head(3), "sha", "good", "bad", "away", metrics={"challenger": as_json(seen)})
     store.models.promote(version.id, 0.0)
 
 
@@ -119,5 +120,5 @@ def test_never_more_than_three_and_never_none(store: Store) -> None:
 def test_status_says_it_too_and_changes_nothing(store: Store) -> None:
     """Classes that only the champion knows do not become the owner's by looking."""
     add_champion(store, "good", "bad")
-    assert overview(store, Settings(data_dir=store.folder))["advice"] == said(store)
+    assert list(overview(store, Settings(data_dir=store.folder)).advice) == said(store)
     assert store.labels.classes() == []

@@ -10,6 +10,7 @@ from posture_daemon.domain import Split
 from posture_daemon.reports.dataset_stats import DatasetStats, dataset_stats
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.store.json_values import as_json
 from tests.builders import (
     HOLDOUT_EVERY,
     add_champion,
@@ -46,7 +47,7 @@ def test_images_and_blocks_are_counted_per_class_and_split(store: Store) -> None
     for c in found.classes:
         assert c.images == {Split.TRAIN: 12, Split.HOLDOUT: 6, Split.TEST: 0}
         assert c.blocks == {Split.TRAIN: 2, Split.HOLDOUT: 1, Split.TEST: 0}
-    [good, _] = json.loads(json.dumps(found.as_json()))["classes"]
+    [good, _] = json.loads(json.dumps(as_json(found)))["classes"]
     assert good == {
         "name": "good",
         "role": "good",
@@ -110,4 +111,4 @@ def test_advice_is_part_of_it(store: Store) -> None:
     label_days(store, "good", "bad")
     found = stats(store)
     assert found.advice[0].startswith("Teach it the empty chair")
-    assert found.as_json()["advice"] == list(found.advice)
+    assert as_json(found)["advice"] == list(found.advice)

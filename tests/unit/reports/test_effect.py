@@ -20,6 +20,7 @@ from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.store.json_values import as_json
 from tests.builders import add_champion, label, label_block, label_days
 from tests.fakes.backbone import StandInBackbone
 
@@ -29,7 +30,8 @@ RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
 def answers(truth: str, before: str | None, after: str) -> dict[str, Any]:
     """Of images 1, 2, …: a letter each for the class; `None` for an incumbent without answers."""
     called = None if before is None else tuple(before)
-    return Answers(tuple(range(1, len(truth) + 1)), tuple(truth), tuple(after), called).as_json()
+    found: dict[str, Any] = as_json(Answers(tuple(range(1, len(truth) + 1)), tuple(truth), tuple(after), called))
+    return found
 
 
 def sentences(**metrics: Any) -> list[str]:
@@ -121,8 +123,8 @@ def test_only_labels_that_the_incumbent_has_not_seen_are_new(store: Store) -> No
     label(store, old.frame_id, "bad")
     recorded = learn(store, incumbent).new_labels
     assert recorded is not None
-    assert sorted(recorded["frame_ids"]) == sorted([*came, old.frame_id])
-    assert recorded["of"] == 5
+    assert sorted(recorded.frame_ids) == sorted([*came, old.frame_id])
+    assert recorded.of == 5
 
 
 def test_new_labels_of_a_base_are_not_compared(store: Store) -> None:
@@ -136,9 +138,8 @@ def test_the_challenger_is_asked_without_the_time_block(store: Store) -> None:
     wrong = label_block(store, "good", 900_000.0, count=3)
     for frame_id in wrong:
         label(store, frame_id, "bad")
-    recorded = learn(store, incumbent).new_labels
-    assert recorded is not None
-    asked = Answers.from_json(recorded)
+    asked = learn(store, incumbent).new_labels
+    assert asked is not None
     assert asked.truth == ("bad",) * 3
     assert asked.challenger == ("good",) * 3
     assert asked.incumbent == ("good",) * 3
@@ -171,14 +172,14 @@ def test_status_tells_the_effect_and_not_every_answer(store: Store) -> None:
     """The sentences are in the record that programs read; a class that was renamed has its new name in them."""
     run_id = store.runs.begin("test", Decision(()), None, 0.0)
     truth, before = ("good", "bad"), ("bad", "bad")
-    metrics = {"answers": Answers((1, 2), truth, truth, before).as_json()}
+    metrics = {"answers": as_json(Answers((1, 2), truth, truth, before))}
     store.runs.finish(run_id, Outcome.KEPT, "", 0.0, {**metrics, "new_labels": {**metrics["answers"], "of": 2}})
     store.classes.rename("good", "upright")
-    run = overview(store, Settings(data_dir=store.folder))["last_run"]
-    assert run["effect"][0] == "On the holdout: upright: 1 more right."
-    assert run["effect"][1].startswith("Of your 2 new labels the model before was right on 1, this one is on 2")
-    assert "answers" not in run["metrics"]
-    assert "new_labels" not in run["metrics"]
+    run = overview(store, Settings(data_dir=store.folder)).last_run
+    assert run is not None
+    assert run.effect[0] == "On the holdout: upright: 1 more right."
+    assert run.effect[1].startswith("Of your 2 new labels the model before was right on 1, this one is on 2")
+    assert not {"answers", "new_labels"} & set(as_json(run)["metrics"])
 
 
 def test_a_run_that_is_not_there_is_said_in_one_sentence(store: Store) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from posture_daemon.domain import Failure, Outcome, Strategy, TrainingRun
 from posture_daemon.settings.recipe import Recipe
+from posture_daemon.store.json_values import as_json
 from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
-from posture_daemon.training.memory_estimate import Load, estimate_bytes, expected_bytes
+from posture_daemon.training.memory_estimate import estimate_bytes, expected_bytes
+from posture_daemon.training.run_record import Load
 
 MB = 1_000_000
 LOAD = Load("replay", "n", 5 * MB, 224, images=1000, views=4, batch=8)
@@ -24,7 +26,7 @@ def run(
     """A training that took so much."""
     metrics: dict[str, Any] = {"peak_memory_bytes": None if peak_mb is None else peak_mb * MB, **more}
     if load is not None:
-        metrics["load"] = load.as_json()
+        metrics["load"] = as_json(load)
     if failure is not None:
         metrics["failure"] = failure.value
     outcome = Outcome.FAILED if failure else Outcome.KEPT

@@ -10,6 +10,7 @@ from scipy.stats import beta
 from posture_daemon.domain import Decision
 from posture_daemon.learning.evaluation import Answers
 from posture_daemon.settings import PromotionSettings
+from posture_daemon.store.json_values import as_json, from_json
 from posture_daemon.training.promotion import judge, probability_better
 
 SETTINGS = PromotionSettings(min_probability=0.8, max_recall_loss=0.1, min_class_images=10)
@@ -150,6 +151,6 @@ def test_the_probability_is_that_of_the_beta_distribution(fixed: int, broken: in
 def test_answers_survive_json_and_refuse_lists_of_different_lengths() -> None:
     """Half an answer sheet must not be judged."""
     found = answers(good=(2, 1, 0, 0), bad=(1, 0, 1, 0))
-    assert Answers.from_json(found.as_json()) == found
+    assert from_json(Answers, as_json(found)) == found
     with pytest.raises(ValueError, match="not of the same images"):
-        Answers.from_json({**found.as_json(), "challenger": ["good"]})
+        from_json(Answers, {**as_json(found), "challenger": ["good"]})

@@ -132,8 +132,9 @@ def test_a_worse_champion_is_rolled_back_once(owner: Owner) -> None:
     assert run.reason.startswith("model 2 was rolled back to model 1: of 6 frames labelled since the swap")
     assert owner.roles() == (owner.old.id, owner.new.id)
     assert owner.store.runs.recent()[0] == run
-    told = overview(owner.store, owner.settings)["watch"]
-    assert (told["ending"], told["reason"]) == ("rolled back", run.reason)
+    told = overview(owner.store, owner.settings).watch
+    assert told is not None
+    assert (told.ending, told.reason) == (WatchEnding.ROLLED_BACK, run.reason)
     owner.right = {owner.new.id}  # now the other one looks better: that must not swing it back
     label_block(owner.store, "good", SWAP + 2 * HOUR, 20)
     owner.now += 3 * HOUR

@@ -1,0 +1,46 @@
+"""What a training process says of its own work, for the record of the run and the lineage of the version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from posture_daemon.learning.evaluation import CalibrationErrors
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """`None` is what this strategy has not, or an older version did not write down.
+
+    `label_ids` are the frames that were learned from, `labels_sha256` is over their `frame:class`; images are counted by class.
+    `seconds` are by stage (`features`, `fit`). `views` and `computed_views` are of the default strategy; what begins with
+    `strategy` is of those that ultralytics trains, `curve` their top-1 on the holdout after each epoch, 0–1.
+    """
+
+    label_ids: tuple[int, ...] | None = None
+    labels_sha256: str | None = None
+    train_images: Mapping[str, int] = field(default_factory=dict)
+    holdout_images: Mapping[str, int] = field(default_factory=dict)
+    unreadable: int | None = None
+    warnings: tuple[str, ...] = ()
+    seed: int | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+    calibration: CalibrationErrors | None = None
+    views: int | None = None
+    computed_views: int | None = None
+    strategy: str | None = None
+    start_version: int | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
+    freeze: int | None = None
+    seconds_per_epoch: float | None = None
+    curve: tuple[float, ...] | None = None
+    best_epoch: int | None = None
+    versions: Mapping[str, str] | None = None
+
+    def shape_json(self, found: Any) -> Any:
+        """Without what does not apply."""
+        return {name: value for name, value in found.items() if value is not None}
