@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -26,9 +25,9 @@ from posture_daemon.errors import PostureError
 from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.learning.evaluation import Evaluation, evaluate
+from posture_daemon.service.daemon_status import DaemonStatus, FramesSaid, read_status
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
-from posture_daemon.store.status_file import read_status
 from posture_daemon.training.run_record import RunRecord
 
 SEED, FPS, SPEED = 37, 5, 120
@@ -99,11 +98,11 @@ def run_demo(folder: Path, console: Console, clock: Callable[[], float] = time.m
         run, status = _watch(store, settings, owner, Narrator(console, clock))
     finally:
         exit_code = _stop(daemon)
-    frames = status.get("frames", {"frames": 0, "skipped": 0, "failed": 0, "longest_gap_s": 0.0})
-    result = DemoResult(run is not None, frames["skipped"], frames["failed"], exit_code)
+    frames = status.frames or FramesSaid()
+    result = DemoResult(run is not None, frames.skipped, frames.failed, exit_code)
     if run is not None:
         _print_story(console, store, desk, run, before, owner)
-    console.print(flow(result, frames["frames"], frames["longest_gap_s"]))
+    console.print(flow(result, frames.frames, frames.longest_gap_s))
     return result
 
 
@@ -185,22 +184,22 @@ class Narrator:
 
 def _watch(
     store: Store, settings: Settings, owner: SimulatedOwner, narrator: Narrator
-) -> tuple[TrainingRun | None, dict[str, Any]]:
+) -> tuple[TrainingRun | None, DaemonStatus]:
     """Label, and look at the daemon once a second, until a promoted model answers frames (or time is up)."""
     swapped_at: float | None = None
     while narrator.elapsed() < TIME_LIMIT_S:
         owner.answer_all()
         narrator.owner(owner)
-        daemon, runs = read_status(settings.data_dir) or {}, store.runs.recent()
+        daemon, runs = read_status(settings.data_dir) or DaemonStatus(), store.runs.recent()
         narrator.runs(runs)
         promoted = next((run for run in runs if run.outcome is Outcome.PROMOTED), None)
-        if swapped_at is None and promoted is not None and daemon.get("model") == promoted.challenger_id:
+        if swapped_at is None and promoted is not None and daemon.model == promoted.challenger_id:
             swapped_at = narrator.elapsed()
             narrator.once("swap", f"model {promoted.challenger_id} answers from now on, swapped in between two frames")
         if swapped_at is not None and narrator.elapsed() - swapped_at > AFTER_SWAP_S:
             return promoted, daemon
         time.sleep(1)
-    return None, read_status(settings.data_dir) or {}
+    return None, read_status(settings.data_dir) or DaemonStatus()
 
 
 def _unseen(store: Store, version: ModelVersion, desk: FakeDesk) -> Evaluation:

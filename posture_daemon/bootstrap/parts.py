@@ -17,10 +17,10 @@ from posture_daemon.learning.version_diff import say
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.ports import Backbone, Camera, ResourceProbe
+from posture_daemon.service.daemon_status import DaemonStatus, read_status
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from posture_daemon.store.status_file import read_status
 from posture_daemon.training.precompute import Precomputer
 from posture_daemon.training.retrain import Retrainer
 from posture_daemon.training.rollback_watch import RollbackWatch
@@ -40,7 +40,7 @@ def build_retrainer(
 
 def away_by_status(settings: Settings) -> Callable[[], float | None]:
     """How long the owner has been away, as the running daemon says; unknown when none runs."""
-    return lambda: (read_status(settings.data_dir) or {}).get("away_s")
+    return lambda: (read_status(settings.data_dir) or DaemonStatus()).away_s
 
 
 def away_by_loop(source: LatestFrame, loop: CaptureLoop) -> Callable[[], float | None]:

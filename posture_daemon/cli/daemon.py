@@ -10,8 +10,9 @@ import typer
 
 from posture_daemon.cli import show
 from posture_daemon.cli.context import AsJson, console, on_stop, opened, options, say
+from posture_daemon.service.daemon_status import check_health, read_status
 from posture_daemon.settings import Settings
-from posture_daemon.store.status_file import check_health, read_status
+from posture_daemon.store.json_values import as_json
 
 
 def run(
@@ -33,7 +34,7 @@ def run(
 
 def status(
     context: typer.Context,
-    as_json: AsJson = False,
+    json: AsJson = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only tell whether the daemon is well, and exit with 1 if it is not.")
     ] = False,
@@ -45,8 +46,8 @@ def status(
         _check(options(context).settings())
         return
     found = overview(*opened(context))
-    if as_json:
-        console.print_json(data=found)
+    if json:
+        console.print_json(data=as_json(found))
     else:
         show.status(console, found)
 
@@ -55,5 +56,5 @@ def _check(settings: Settings) -> None:
     """For health checks: reads one small file, and opens no database."""
     said = read_status(settings.data_dir)
     check_health(said, time.time())
-    camera = (said or {})["camera"]["status"]
+    camera = "unknown" if said is None or said.camera is None else said.camera.status
     say(f"The daemon is well; its camera is {camera}.")

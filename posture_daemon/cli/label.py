@@ -63,9 +63,9 @@ def _in_terminal(store: Store, settings: Settings) -> None:
 
 def _in_browser(store: Store, settings: Settings) -> None:
     """Open the page that the daemon serves, or serve it from here."""
-    from posture_daemon.store.status_file import read_status
+    from posture_daemon.service.daemon_status import DaemonStatus, read_status
 
-    address = (read_status(store.folder) or {}).get("page")
+    address = (read_status(store.folder) or DaemonStatus()).page
     if address is None:
         _serve(store, settings)
     else:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from posture_daemon.cli.context import say
-from posture_daemon.domain import Decision, ModelVersion, TrainingRun
-from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.device.resources import Resources
+from posture_daemon.domain import Decision, Incident, ModelVersion, Status, TrainingRun, Watch
+from posture_daemon.learning.evaluation import Evaluation, ScoresOnTest
+from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.reports.effect import Effect
+from posture_daemon.reports.status import Overview, RunSummary
+from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus
+from posture_daemon.training.run_record import FrameCost, RunRecord
 
 MB = 1_000_000
 
@@ -27,53 +32,51 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def status(console: Console, found: dict[str, Any]) -> None:
+def status(console: Console, found: Overview) -> None:
     """One line a matter."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
-    for name, text in (*_incidents(found["incidents"]), *_daemon_lines(found["daemon"]), *_store_lines(found)):
+    for name, text in (*_incidents(found.incidents), *_daemon_lines(found.daemon), *_store_lines(found)):
         table.add_row(name, text)
     console.print(table)
 
 
-def _incidents(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _incidents(found: Sequence[Incident]) -> list[tuple[str, str]]:
     """First, since nobody was there when they happened."""
-    lines = [("[red]incident[/]", escape(f"{clock(one['happened_at'])}: {one['text']}")) for one in found]
+    lines = [("[red]incident[/]", escape(f"{clock(one.happened_at)}: {one.text}")) for one in found]
     return [*lines, ("", "seen? then say so: posture-daemon doctor --fix")] if lines else []
 
 
-def _daemon_lines(daemon: dict[str, Any] | None) -> list[tuple[str, str]]:
-    if daemon is None:
-        return [("daemon", "not running")]
-    if not daemon:
-        return [("daemon", "starting")]
-    posture, sees, camera, frames = daemon["posture"], daemon["sees"], daemon["camera"], daemon["frames"]
-    now = "–" if sees is None else f"sees {sees['label']} at {sees['confidence']:.0%}"
-    return [
-        ("daemon", f"process {daemon['pid']}, since {clock(daemon['started_at'])}"),
-        ("posture", f"{posture['posture'] if posture else '–'} ({now})"),
-        ("camera", _camera(camera)),
-        ("frames", f"{frames['frames']} answered, {frames['skipped']} skipped, {frames['failed']} failed"),
-        ("routed", ", ".join(f"{what} {number}" for what, number in daemon["routed"].items()) or "–"),
-        ("owner", "not seen to be away" if daemon["away_s"] is None else f"away for {daemon['away_s']:.0f} s"),
-        ("resources", _resources(daemon["resources"])),
-        ("next check", clock(daemon["next_at"].get("learn"))),
-    ]
+def _daemon_lines(daemon: DaemonStatus | None) -> Iterator[tuple[str, str]]:
+    if daemon is None or not daemon.spoken:
+        yield "daemon", "not running" if daemon is None else "starting"
+        return
+    posture, sees, frames = daemon.posture, daemon.sees, daemon.frames
+    now = "–" if sees is None else f"sees {sees.label} at {sees.confidence:.0%}"
+    yield "daemon", f"process {daemon.pid}, since {clock(daemon.started_at)}"
+    yield "posture", f"{(posture.posture if posture else None) or '–'} ({now})"
+    yield "camera", "unknown" if daemon.camera is None else _camera(daemon.camera)
+    if frames is not None:
+        yield "frames", f"{frames.frames} answered, {frames.skipped} skipped, {frames.failed} failed"
+    yield "routed", ", ".join(f"{what} {number}" for what, number in daemon.routed.items()) or "–"
+    yield "owner", "not seen to be away" if daemon.away_s is None else f"away for {daemon.away_s:.0f} s"
+    yield "resources", _resources(daemon.resources)
+    yield "next check", clock(daemon.next_at.get("learn"))
 
 
-def _camera(camera: dict[str, Any]) -> str:
+def _camera(camera: CameraSaid) -> str:
     """How it is doing, since when if badly, and the size of its picture if that is not as asked for."""
-    if camera["error"]:
-        return f"{camera['status']} since {clock(camera['since'])}: {camera['error']}"
-    size, wanted = camera["size"], camera["wanted_size"]
+    if camera.error:
+        return f"{camera.status} since {clock(camera.since)}: {camera.error}"
+    size, wanted = camera.size, camera.wanted_size
     pixels = "" if size is None else f", {size[0]}×{size[1]} px"
     asked = "" if wanted is None or size in (None, wanted) else f" ({wanted[0]}×{wanted[1]} were asked for)"
-    return f"{camera['name']}: {camera['status']}{pixels}{asked}"
+    return f"{camera.name}: {camera.status}{pixels}{asked}"
 
 
-def _resources(resources: dict[str, Any]) -> str:
-    memory, watts, mode = resources["memory_available_bytes"], resources["power_watts"], resources["power_mode"]
-    celsius = [zone["celsius"] for zone in resources["zones"] if zone["celsius"] is not None]
+def _resources(found: Resources) -> str:
+    memory, watts, mode = found.memory_available_bytes, found.power_watts, found.power_mode
+    celsius = [zone.celsius for zone in found.zones if zone.celsius is not None]
     return ", ".join(
         [
             f"{'unknown' if memory is None else f'{memory / MB:.0f} MB'} of memory available",
@@ -84,47 +87,54 @@ def _resources(resources: dict[str, Any]) -> str:
     )
 
 
-def _store_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
-    queue, champion, run = found["queue"], found["champion"], found["last_run"]
-    labels = ", ".join(f"{name} {sum(splits.values())}" for name, splits in found["labels"].items())
-    return [
-        ("queue", f"{queue['queued']} waiting, {queue['labelled']} labelled, {queue['discarded']} discarded"),
-        ("labels", labels or "none yet"),
-        ("champion", "none" if champion is None else _champion(champion)),
-        *_trainings(found["last_attempt"], run),
-        *(("show it next" if number == 0 else "", line) for number, line in enumerate(found["advice"])),
-        *([] if found["watch"] is None else [("watch", _watch(found["watch"]))]),
-        ("data", found["data_dir"]),
-    ]
+def _store_lines(found: Overview) -> Iterator[tuple[str, str]]:
+    queue = found.queue
+    labels = ", ".join(f"{name} {sum(splits.values())}" for name, splits in found.labels.items())
+    yield (
+        "queue",
+        f"{queue[Status.QUEUED]} waiting, {queue[Status.LABELLED]} labelled, {queue[Status.DISCARDED]} discarded",
+    )
+    yield "labels", labels or "none yet"
+    yield "champion", "none" if found.champion is None else _champion(found.champion)
+    yield from _trainings(found.last_attempt, found.last_run)
+    yield from _under("show it next", found.advice)
+    if found.watch is not None:
+        yield "watch", _watch(found.watch)
+    yield "data", found.data_dir
 
 
-def _trainings(attempt: dict[str, Any] | None, newest: dict[str, Any] | None) -> list[tuple[str, str]]:
+def _under(name: str, sentences: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The name stands before the first only."""
+    yield from (("" if number else name, line) for number, line in enumerate(sentences))
+
+
+def _trainings(attempt: RunSummary | None, newest: RunSummary | None) -> Iterator[tuple[str, str]]:
     """The last training, and what the gate said last, each number against its limit."""
-    lines = [("last training", "none yet" if attempt is None else _attempt(attempt))]
-    lines += [
-        ("its effect" if number == 0 else "", line) for number, line in enumerate((attempt or {}).get("effect", ()))
-    ]
-    if attempt is not None and attempt["metrics"].get("frames"):
-        lines.append(("its cost", _cost(attempt["metrics"]["frames"])))
+    if attempt is None:
+        yield "last training", "none yet"
+    else:
+        why = f": {attempt.reason}" if attempt.reason else ""
+        yield "last training", f"{clock(attempt.started_at)} {_outcome(attempt)}{why}"
+        yield from _under("its effect", attempt.effect)
+        frames = RunRecord.of(attempt.metrics).frames
+        if frames is not None:
+            yield "its cost", _cost(frames)
     if newest is None:
-        return [*lines, ("gate", "not asked yet")]
-    times = newest["metrics"].get("refusals", 0)
-    since = f", for the same reasons since {clock(newest['started_at'])}, asked {times} times" if times > 1 else ""
-    opened = all(verdict["passed"] for verdict in newest["decision"])
-    asked = clock(newest["finished_at"] if times else newest["started_at"])
-    lines.append(("gate", f"{'open' if opened else 'closed'}, asked at {asked}{since}"))
-    return [*lines, *(("", f"{'yes' if v['passed'] else 'no '} {v['text']}") for v in newest["decision"])]
+        yield "gate", "not asked yet"
+        return
+    times = RunRecord.of(newest.metrics).refusals or 0
+    since = f", for the same reasons since {clock(newest.started_at)}, asked {times} times" if times > 1 else ""
+    opened = all(verdict.passed for verdict in newest.decision)
+    asked = clock(newest.finished_at if times else newest.started_at)
+    yield "gate", f"{'open' if opened else 'closed'}, asked at {asked}{since}"
+    yield from (("", f"{'yes' if v.passed else 'no '} {v.text}") for v in newest.decision)
 
 
-def _attempt(run: dict[str, Any]) -> str:
-    return f"{clock(run['started_at'])} {run['outcome']}" + (f": {run['reason']}" if run["reason"] else "")
-
-
-def _cost(frames: dict[str, dict[str, float]]) -> str:
-    before, during = frames["before"], frames["during"]
+def _cost(frames: FrameCost) -> str:
+    before, during = frames.before, frames.during
     return (
-        f"{during['fps']:.1f} frames/s while it ran ({before['fps']:.1f} before), longest gap {during['longest_gap_s']:.2f} s, "
-        f"{during['lost']} lost"
+        f"{during.fps:.1f} frames/s while it ran ({before.fps:.1f} before), longest gap {during.longest_gap_s:.2f} s, "
+        f"{during.lost} lost"
     )
 
 
@@ -138,27 +148,37 @@ def decision(found: Decision) -> None:
     say(f"[bold]would wait for:[/] {', '.join(waiting)}" if waiting else "[bold]would train now[/]")
 
 
-def _champion(champion: dict[str, Any]) -> str:
-    classes = ", ".join(champion["classes"]) or "no classes yet: every frame is unknown until the first training"
-    top1 = "" if champion["holdout_top1"] is None else f", {champion['holdout_top1']:.3f} top-1 on the holdout"
-    return f"model {champion['id']} ({champion['source']}): {classes}{top1}"
+def _champion(champion: ModelVersion) -> str:
+    classes = ", ".join(c.name for c in champion.classes)
+    seen = RunRecord.of(champion.metrics).challenger
+    top1 = "" if seen is None or seen.top1 is None else f", {seen.top1:.3f} top-1 on the holdout"
+    words = classes or "no classes yet: every frame is unknown until the first training"
+    return f"model {champion.id} ({champion.source}): {words}{top1}"
 
 
-def _watch(watch: dict[str, Any]) -> str:
-    how = "watched" if watch["ending"] is None else watch["ending"]
-    seen = f": {watch['reason']}" if watch["reason"] else ""
-    return f"model {watch['version_id']}, champion since {clock(watch['began_at'])}, {how}{seen}"
+def _watch(watch: Watch) -> str:
+    how = "watched" if watch.ending is None else watch.ending.value
+    seen = f": {watch.reason}" if watch.reason else ""
+    return f"model {watch.version_id}, champion since {clock(watch.began_at)}, {how}{seen}"
 
 
 def versions(console: Console, found: list[ModelVersion], roles: dict[int, str]) -> None:
     """The model versions, newest first."""
     table = Table("model", "role", "created", "parent", "from", "classes", "holdout top-1")
     for v in found:
-        top1 = share(v.metrics.get("challenger", {}).get("top1"))
+        seen = RunRecord.of(v.metrics).challenger
         classes = ", ".join(c.name for c in v.classes) or "(base)"
         parent = "" if v.parent_id is None else str(v.parent_id)
         source = v.source if v.files_removed_at is None else f"{v.source} (files removed)"
-        table.add_row(str(v.id), roles.get(v.id, ""), clock(v.created_at), parent, source, classes, top1)
+        table.add_row(
+            str(v.id),
+            roles.get(v.id, ""),
+            clock(v.created_at),
+            parent,
+            source,
+            classes,
+            share(seen.top1 if seen else None),
+        )
     console.print(table)
 
 
@@ -172,27 +192,34 @@ def evaluation(console: Console, found: Evaluation) -> None:
     console.print(table)
 
 
+def _outcome(run: TrainingRun) -> str:
+    return run.outcome.value if run.outcome else "running"
+
+
 def training_run(console: Console, run: TrainingRun) -> None:
     """How an attempt ended, and why."""
-    colour = {"PROMOTED": "green", "KEPT": "yellow", "DEFERRED": "yellow"}.get(
-        run.outcome.value if run.outcome else "", "red"
-    )
-    console.print(f"[bold {colour}]{run.outcome.value if run.outcome else 'running'}[/]: {run.reason}", soft_wrap=True)
+    colour = {"PROMOTED": "green", "KEPT": "yellow", "DEFERRED": "yellow"}.get(_outcome(run), "red")
+    console.print(f"[bold {colour}]{_outcome(run)}[/]: {run.reason}", soft_wrap=True)
     for sentence in Effect.of(run.metrics).sentences():
         say(sentence)
-    report = run.metrics.get("report")
-    if report:
-        trained = ", ".join(f"{name} {n}" for name, n in report["train_images"].items())
-        seconds, peak = report["seconds"], report["peak_memory_bytes"] / MB
-        console.print(f"trained on {trained}; holdout {sum(report['holdout_images'].values())} images")
-        for warning in report.get("warnings", ()):
-            console.print(f"[yellow]warning[/]: {warning}", soft_wrap=True)
-        console.print(f"features {seconds['features']:.1f} s, fit {seconds['fit']:.1f} s, peak memory {peak:.0f} MB")
-    if run.metrics.get("test"):
-        console.print(f"test (decides nothing): {_tested(run.metrics['test'])}")
+    record = RunRecord.of(run.metrics)
+    if record.report is not None:
+        _report(console, record.report, record.peak_memory_bytes)
+    if record.test is not None:
+        console.print(f"test (decides nothing): {_tested(record.test)}")
 
 
-def _tested(test: dict[str, Any]) -> str:
+def _report(console: Console, report: TrainingReport, seen_peak: int | None) -> None:
+    trained = ", ".join(f"{name} {n}" for name, n in report.train_images.items())
+    seconds = "".join(f"{stage} {taken:.1f} s, " for stage, taken in report.seconds.items())
+    peak = report.peak_memory_bytes or seen_peak
+    console.print(f"trained on {trained}; holdout {sum(report.holdout_images.values())} images")
+    for warning in report.warnings:
+        console.print(f"[yellow]warning[/]: {warning}", soft_wrap=True)
+    console.print(f"{seconds}peak memory {'unknown' if peak is None else f'{peak / MB:.0f} MB'}")
+
+
+def _tested(test: ScoresOnTest) -> str:
     """Top-1 of both models on the images that are kept for tests."""
-    before, after = test["incumbent"], test["challenger"]
-    return f"top-1 {share(None if before is None else before['top1'])} → {share(after['top1'])} of {after['images']} images"
+    before, after = test.incumbent, test.challenger
+    return f"top-1 {share(before.top1 if before else None)} → {share(after.top1)} of {after.images} images"

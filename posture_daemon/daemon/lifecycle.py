@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from posture_daemon.daemon.maintenance import Maintenance
@@ -17,14 +17,16 @@ from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.hot_swap import ChampionFollower
 from posture_daemon.ports import ResourceProbe
+from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, FramesSaid, PostureSaid, Sees, write_status
 from posture_daemon.service.sd_notify import SystemdNotifier, WatchdogBeat
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive, owner_of
-from posture_daemon.store.status_file import LOCK_NAME, write_status
+from posture_daemon.store.status_file import LOCK_NAME
 from posture_daemon.training.precompute import Precomputer
 from posture_daemon.training.retrain import Retrainer
 from posture_daemon.training.rollback_watch import RollbackWatch
+from posture_daemon.training.run_record import RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -174,16 +176,16 @@ class Daemon:
         self._schedule.stop()
         self._parts.probe.close()
         try:
-            write_status(self._parts.store.folder, {**self.status(), **self._clean_stop()})
+            write_status(self._parts.store.folder, replace(self.status(), stopped_at=self._clean_stop()))
         except OSError as error:  # a full disk must not turn a clean stop into a crash
             log.warning("that it stopped cannot be written down: %s", error.strerror)
         finally:
             self._parts.store.close()
         log.info("stopped after %d frames", self._parts.loop.counts.frames)
 
-    def _clean_stop(self) -> dict[str, float]:
-        """Nothing where the database is known to be damaged, so that the next start looks at all of it."""
-        return {} if self._parts.upkeep.damage is not None else {"stopped_at": self._clock()}
+    def _clean_stop(self) -> float | None:
+        """Now; nothing where the database is known to be damaged, so that the next start looks at all of it."""
+        return None if self._parts.upkeep.damage is not None else self._clock()
 
     def _capture(self, stop: threading.Event) -> None:
         try:
@@ -198,7 +200,7 @@ class Daemon:
         meter, before = self._parts.loop.meter, self._parts.loop.meter.take(self._monotonic())
         try:
             run = self._parts.retrainer.run("schedule")
-            if "ran_s" in run.metrics:  # it was not only a look at the gate
+            if RunRecord.of(run.metrics).ran_s is not None:  # it was not only a look at the gate
                 flow = {"before": before.as_json(), "during": meter.take(self._monotonic()).as_json()}
                 self._parts.store.runs.add_metrics(run.id, {"frames": flow})
         except PostureError as error:
@@ -242,24 +244,24 @@ class Daemon:
         kept = f"{loop.counts.queued} frames kept"
         return f"camera {camera.name} {camera.status}; {posture}; model {self._parts.live.version.id}; {kept}"
 
-    def status(self) -> dict[str, Any]:
-        """What `posture-daemon status` shows of a running daemon; times in seconds since the epoch."""
+    def status(self) -> DaemonStatus:
+        """What `posture-daemon status` shows of a running daemon."""
         loop, last, posture = self._parts.loop, self._parts.loop.last, self._parts.loop.state
-        return {
-            "pid": os.getpid(),
-            "started_at": self._started_at,
-            "written_at": self._clock(),
-            "camera": asdict(self._parts.source.state),
-            "posture": None if posture is None else asdict(posture),
-            "frame_at": loop.last_captured_at,
-            "step_s": round(loop.step_s, 3),
-            "sees": None if last is None else {"label": last.label, "confidence": last.confidence},
-            "latency_ms": None if last is None else round(last.latency_s * 1000, 2),
-            "frames": asdict(loop.counts),
-            "routed": loop.routed,
-            "model": self._parts.live.version.id,
-            "away_s": self._parts.away(),
-            "resources": asdict(self._parts.probe.read()),
-            "next_at": self._schedule.next_at(),
-            "page": None if self._parts.page is None else self._parts.page.address,
-        }
+        return DaemonStatus(
+            pid=os.getpid(),
+            started_at=self._started_at,
+            written_at=self._clock(),
+            camera=CameraSaid(**asdict(self._parts.source.state)),
+            posture=None if posture is None else PostureSaid(posture.posture, posture.since),
+            frame_at=loop.last_captured_at,
+            step_s=round(loop.step_s, 3),
+            sees=None if last is None else Sees(last.label, last.confidence),
+            latency_ms=None if last is None else round(last.latency_s * 1000, 2),
+            frames=FramesSaid(**asdict(loop.counts)),
+            routed=loop.routed,
+            model=self._parts.live.version.id,
+            away_s=self._parts.away(),
+            resources=self._parts.probe.read(),
+            next_at=self._schedule.next_at(),
+            page=None if self._parts.page is None else self._parts.page.address,
+        )

@@ -2,63 +2,86 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from posture_daemon.domain import ModelVersion, TrainingRun, Watch
+from posture_daemon.domain import Incident, ModelVersion, Split, Status, TrainingRun, Watch
 from posture_daemon.reports.advice import advice
 from posture_daemon.reports.effect import Effect
+from posture_daemon.service.daemon_status import DaemonStatus, read_status
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.store.status_file import read_status
+from posture_daemon.training.run_record import RunRecord
 
 
-def overview(store: Store, settings: Settings) -> dict[str, Any]:
-    """Plain values, ready for JSON; times in seconds since the epoch. `daemon` is `None` when none is running."""
+@dataclass(frozen=True)
+class RunSummary(TrainingRun):
+    """A run, and in sentences its `effect`, instead of the answers to each image, which would bury the rest."""
+
+    effect: tuple[str, ...] = ()
+
+    def shape_json(self, found: Any) -> Any:
+        """`dataset effect` shows the answers."""
+        metrics = {name: one for name, one in found["metrics"].items() if name not in ("answers", "new_labels")}
+        return {**found, "outcome": found["outcome"] or "running", "metrics": metrics}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Times in seconds since the epoch. `daemon` is `None` when none is running, and empty while it starts.
+
+    `labels` are counted by class and split; `last_attempt` is the last run that was more than a look at the gate.
+    """
+
+    data_dir: str
+    daemon: DaemonStatus | None
+    incidents: tuple[Incident, ...]
+    queue: Mapping[Status, int]
+    labels: Mapping[str, Mapping[Split, int]]
+    champion: ModelVersion | None
+    previous: int | None
+    watch: Watch | None
+    advice: tuple[str, ...]
+    last_run: RunSummary | None
+    last_attempt: RunSummary | None
+
+    def shape_json(self, found: Any) -> Any:
+        """Of the champion only what it answers, and how well."""
+        return {**found, "champion": None if self.champion is None else _champion(self.champion)}
+
+
+def overview(store: Store, settings: Settings) -> Overview:
+    """How things are now."""
     champion, previous, runs = store.models.champion(), store.models.previous(), store.runs.recent()
-    attempt = next((run for run in runs if "refusals" not in run.metrics), None)
-    return {
-        "data_dir": str(settings.data_dir),
-        "daemon": read_status(store.folder),
-        "incidents": [asdict(incident) for incident in store.incidents.unseen()],
-        "queue": {status.value: number for status, number in store.queue.counts().items()},
-        "labels": {
-            name: {split.value: number for split, number in splits.items()}
-            for name, splits in store.labels.counts().items()
-        },
-        "champion": None if champion is None else _model(champion),
-        "previous": None if previous is None else previous.id,
-        "watch": _watch(store.watches.latest()),
-        "advice": advice(store, settings),
-        "last_run": None if not runs else _run(runs[0]),
-        "last_attempt": None if attempt is None else _run(attempt),
-    }
+    attempt = next((run for run in runs if RunRecord.of(run.metrics).refusals is None), None)
+    return Overview(
+        data_dir=str(settings.data_dir),
+        daemon=read_status(store.folder),
+        incidents=tuple(store.incidents.unseen()),
+        queue=store.queue.counts(),
+        labels=store.labels.counts(),
+        champion=champion,
+        previous=None if previous is None else previous.id,
+        watch=store.watches.latest(),
+        advice=tuple(advice(store, settings)),
+        last_run=_summary(runs[0]) if runs else None,
+        last_attempt=None if attempt is None else _summary(attempt),
+    )
 
 
-def _model(version: ModelVersion) -> dict[str, Any]:
-    evaluation = version.metrics.get("challenger", {})
+def _summary(run: TrainingRun) -> RunSummary:
+    return RunSummary(**vars(run), effect=tuple(Effect.of(run.metrics).sentences()))
+
+
+def _champion(version: ModelVersion) -> Any:
+    seen = RunRecord.of(version.metrics).challenger
     return {
         "id": version.id,
         "source": version.source,
         "created_at": version.created_at,
         "classes": [c.name for c in version.classes],
         "is_base": version.is_base,
-        "holdout_top1": evaluation.get("top1"),
-        "holdout_images": evaluation.get("images"),
-    }
-
-
-def _watch(watch: Watch | None) -> dict[str, Any] | None:
-    """The newest watch; `ending` is `None` while it lasts."""
-    return None if watch is None else {**asdict(watch), "ending": watch.ending.value if watch.ending else None}
-
-
-def _run(run: TrainingRun) -> dict[str, Any]:
-    """Without the answers to each image, which would bury the rest; `dataset effect` shows them, `effect` says what changed."""
-    metrics = {name: value for name, value in run.metrics.items() if name not in ("answers", "new_labels")}
-    return {
-        **asdict(run),
-        "outcome": run.outcome.value if run.outcome else "running",
-        "metrics": metrics,
-        "effect": Effect.of(run.metrics).sentences(),
+        "holdout_top1": None if seen is None else seen.top1,
+        "holdout_images": None if seen is None else seen.images,
     }

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from posture_daemon.domain import Image, Status
+from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, FramesSaid, read_status
 from posture_daemon.store import Store
-from posture_daemon.store.status_file import read_status
 from tests.e2e.command import posture_daemon, running
 from tests.fakes.servers import MjpegServer, RtspServer
 from tests.waiting import wait_until
@@ -52,13 +51,17 @@ class Run:
         self.store = Store(folder)
         self.log = ""
 
-    def camera(self) -> dict[str, Any]:
+    def said(self) -> DaemonStatus:
+        """All that it says of itself."""
+        return read_status(self.folder) or DaemonStatus()
+
+    def camera(self) -> CameraSaid:
         """How its camera is doing."""
-        return dict((read_status(self.folder) or {}).get("camera") or {})
+        return self.said().camera or CameraSaid()
 
     def answered(self) -> int:
         """Frames answered so far."""
-        return int((read_status(self.folder) or {}).get("frames", {}).get("frames", 0))
+        return (self.said().frames or FramesSaid()).frames
 
     def words(self) -> str:
         """What `posture-daemon status` prints, on one line."""
@@ -66,7 +69,7 @@ class Run:
 
     def told(self, *statuses: str) -> float:
         """Wait until `status` says so, and return how many seconds that took, which are not more than promised."""
-        return self._within(lambda: self.camera().get("status") in statuses, f"camera {statuses}")
+        return self._within(lambda: self.camera().status in statuses, f"camera {statuses}")
 
     def goes_on(self) -> float:
         """Wait until frames are answered again, and return how many seconds that took, which are not more than promised."""
@@ -108,7 +111,7 @@ def test_an_rtsp_camera_fails_in_every_way_and_the_daemon_goes_on(
         camera.stop()
         noticed_s = run.told("lost")
         assert "lost since" in run.words()
-        assert read_status(run.folder)["frames"]["failed"] == 0  # type: ignore[index]
+        assert (run.said().frames or FramesSaid(failed=1)).failed == 0
         time.sleep(2)  # as long as it likes; meanwhile it is looked for
         camera.start()
         took["restarted"] = noticed_s, run.goes_on()
@@ -180,7 +183,7 @@ def test_a_camera_of_the_settings_that_is_not_there_yet_is_waited_for(tmp_path: 
     with MjpegServer(picture=scene) as camera:
         url, port = camera.url, camera.port
     with daemon_on(tmp_path, url, waits_for_frames=False) as run:
-        wait_until(lambda: run.camera().get("status") == "lost", "a lost camera")
+        wait_until(lambda: run.camera().status == "lost", "a lost camera")
         assert "did not answer with video" in run.words()
         with MjpegServer(port, picture=scene):
             run.goes_on()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from posture_daemon.domain import Status
+from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, write_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
-from posture_daemon.store.status_file import LOCK_NAME, write_status
+from posture_daemon.store.status_file import LOCK_NAME
 from posture_daemon.ui.web.server import LabelPage
 from tests.builders import label
 from tests.label_page import START, AlikeFrames, chromium, plain_jpeg, queue_frames, served, until
@@ -449,11 +450,11 @@ def test_a_camera_in_trouble_is_told_where_its_frames_would_come(context: Browse
     queue_frames(store, [])
     said = "document.getElementById('why').textContent"
     with exclusive(store.folder / LOCK_NAME), served(store) as server:
-        write_status(store.folder, {"pid": 1, "camera": {"error": "camera 0 shows a black picture."}})
+        write_status(store.folder, DaemonStatus(pid=1, camera=CameraSaid(error="camera 0 shows a black picture.")))
         page = context.new_page()
         page.goto(str(server.address))
         until(page, f"{said} === 'No new frames come: camera 0 shows a black picture.'")
-        write_status(store.folder, {"pid": 1, "camera": {"error": None}})
+        write_status(store.folder, DaemonStatus(pid=1, camera=CameraSaid(error=None)))
         until(page, f"{said}.startsWith('The camera')", 15)
 
 

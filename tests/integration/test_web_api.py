@@ -20,9 +20,10 @@ import pytest
 from posture_daemon.domain import PostureClass, Role, Status
 from posture_daemon.errors import DataFolderError, PageError
 from posture_daemon.labelling.session import Labelling
+from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, write_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
-from posture_daemon.store.status_file import LOCK_NAME, write_status
+from posture_daemon.store.status_file import LOCK_NAME
 from posture_daemon.ui.web import guard
 from posture_daemon.ui.web.link import TOKEN_NAME, address_of, is_loopback, link_to, token_for
 from posture_daemon.ui.web.server import LabelPage
@@ -175,11 +176,11 @@ def test_the_numbers_follow(client: Client) -> None:
 def test_the_trouble_of_a_running_camera_is_told(store: Store, client: Client) -> None:
     """While a daemon runs that cannot see; what one said that has ended is old news."""
     sentence = "camera 0 shows a black picture: take the cover off the lens."
-    write_status(store.folder, {"pid": 1, "camera": {"error": sentence}})
+    write_status(store.folder, DaemonStatus(pid=1, camera=CameraSaid(error=sentence)))
     assert client.get("/api/state").json["camera"] is None
     with exclusive(store.folder / LOCK_NAME):
         assert client.get("/api/state").json["camera"] == sentence
-        write_status(store.folder, {"pid": 1, "camera": {"error": None}})
+        write_status(store.folder, DaemonStatus(pid=1, camera=CameraSaid(error=None)))
         assert client.get("/api/state").json["camera"] is None
         (store.folder / "status.json").write_text("{")
         assert client.get("/api/state").json["camera"] is None

@@ -19,10 +19,10 @@ from posture_daemon.domain import UNKNOWN, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.next_questions import Group
 from posture_daemon.labelling.session import Labelling
+from posture_daemon.service.daemon_status import camera_trouble
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from posture_daemon.store.status_file import camera_trouble
 
 MAX_REMEMBERED = 1000
 """Replies, and steps for undo. What is forgotten is still in the store: an answered frame is not answered again."""

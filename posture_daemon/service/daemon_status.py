@@ -1,0 +1,135 @@
+"""What the running daemon says of itself in `status.json`, once a second, for other processes.
+
+They may be of another version, and the file may be damaged, so anything may be missing: what is not said, or makes no sense,
+is unknown. The file itself is the business of `store/status_file.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from posture_daemon.device.resources import Resources
+from posture_daemon.errors import UnwellError
+from posture_daemon.store.json_values import JsonText, known_from_json
+from posture_daemon.store.status_file import last_words, replace_words, running_pid, said_in
+
+SILENT_S = 30.0
+"""Seconds of silence from which a daemon is not well. It speaks every second, but a busy disk may keep it waiting."""
+
+
+@dataclass(frozen=True)
+class CameraSaid:
+    """How the camera does; see `CameraState` of `adapters/cameras/camera_health.py`."""
+
+    name: str = "unknown"
+    status: str = "unknown"
+    since: float | None = None
+    error: str | None = None
+    frames: int | None = None
+    reopened: int | None = None
+    unusable: int | None = None
+    size: tuple[int, int] | None = None
+    wanted_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class PostureSaid:
+    """The posture, and since when by the frames' clock."""
+
+    posture: str | None = None
+    since: float | None = None
+
+
+@dataclass(frozen=True)
+class Sees:
+    """The likeliest class of the last frame, and its probability."""
+
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class FramesSaid:
+    """Frames since it began; see `CaptureCounts` of `live/capture.py`."""
+
+    frames: int = 0
+    skipped: int = 0
+    failed: int = 0
+    queued: int = 0
+    longest_gap_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class DaemonStatus(JsonText):
+    """All that it says; times in seconds since the epoch.
+
+    `step_s` is how long ago the capture loop began a step, `routed` counts what became of the frames, `next_at` is when each
+    job runs next. Only the last words of a daemon that ended well have `stopped_at`.
+    """
+
+    pid: int | None = None
+    started_at: float | None = None
+    written_at: float | None = None
+    camera: CameraSaid | None = None
+    posture: PostureSaid | None = None
+    frame_at: float | None = None
+    step_s: float = 0.0
+    sees: Sees | None = None
+    latency_ms: float | None = None
+    frames: FramesSaid | None = None
+    routed: Mapping[str, int] = field(default_factory=dict)
+    model: int | None = None
+    away_s: float | None = None
+    resources: Resources = field(default_factory=Resources)
+    next_at: Mapping[str, float | None] = field(default_factory=dict)
+    page: str | None = None
+    stopped_at: float | None = None
+
+    @property
+    def spoken(self) -> bool:
+        """Whether the daemon has said anything yet that could be read."""
+        return self.pid is not None
+
+    def shape_json(self, found: Any) -> Any:
+        """Nothing before it has spoken, and no `stopped_at` while it runs: older versions ask whether that is there."""
+        return {name: one for name, one in found.items() if self.spoken and (name != "stopped_at" or one is not None)}
+
+    @classmethod
+    def from_json(cls, text: str) -> DaemonStatus:
+        """Read what this or another version wrote; nothing is known of what is damaged."""
+        return known_from_json(cls, said_in(text))
+
+
+def write_status(folder: Path, status: DaemonStatus) -> None:
+    """Tell everybody."""
+    replace_words(folder, status.to_json())
+
+
+def read_status(folder: Path) -> DaemonStatus | None:
+    """What the running daemon last said, nothing when that cannot be read; `None` when none runs on this folder."""
+    return None if running_pid(folder) is None else DaemonStatus.from_json(last_words(folder))
+
+
+def camera_trouble(folder: Path) -> str | None:
+    """What is wrong with the camera of the running daemon, in one sentence; `None` when nothing is, or none runs."""
+    said = read_status(folder)
+    return None if said is None or said.camera is None else said.camera.error
+
+
+def check_health(status: DaemonStatus | None, now: float) -> None:
+    """Return if the daemon that says `status` (see `read_status`) gets on at `now`, seconds since the epoch.
+
+    Raises `UnwellError` otherwise. A lost camera is no illness: the daemon looks for it itself, and a restart would not help.
+    """
+    if status is None:
+        raise UnwellError("No posture-daemon is running on this data folder.")
+    if status.written_at is None:
+        raise UnwellError("The daemon has not yet told how it is.")
+    silent_s = abs(now - status.written_at)  # the clock may have been set back meanwhile
+    if silent_s > SILENT_S:
+        raise UnwellError(f"The daemon has said nothing for {silent_s:.0f} s.")
+    if status.step_s > SILENT_S:
+        raise UnwellError(f"The capture loop has hung for {status.step_s:.0f} s.")
