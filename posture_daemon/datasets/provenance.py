@@ -80,7 +80,7 @@ def _known(said: Mapping[str, Any]) -> PictureOrigin:
     )
 
 
-def _picture(origin: Origin) -> dict[str, Any]:
+def _picture(origin: Origin) -> dict[str, str | int | float | None]:
     return {
         "sha256": origin.sha256,
         "captured_at": _utc(origin.captured_at),
@@ -99,7 +99,7 @@ def _picture(origin: Origin) -> dict[str, Any]:
     }
 
 
-def _model(version: ModelVersion) -> dict[str, Any]:
+def _model(version: ModelVersion) -> dict[str, str | None]:
     return {"source": version.source, "created_at": _utc(version.created_at), "head_sha256": version.head_sha256}
 
 

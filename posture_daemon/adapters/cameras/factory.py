@@ -52,7 +52,7 @@ def open_camera(address: str) -> Camera:
     raise SettingsError(f'camera "{without_password(text)}" is not understood: write one of {ALLOWED}.')
 
 
-def _read_options(name: str, query: str, allowed: Mapping[str, Converter]) -> dict[str, Any]:
+def _read_options(name: str, query: str, allowed: Mapping[str, Converter]) -> Options:
     """Convert `a=1&b=true` with the converters of `allowed`."""
     options = {}
     for key, text in parse_qsl(query, keep_blank_values=True):

@@ -15,6 +15,7 @@ from pathlib import Path
 from posture_daemon.adapters.checkpoints.parent import run_child
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE, Layer, read_checkpoint
 from posture_daemon.errors import ModelError
+from posture_daemon.store.json_values import from_json
 from posture_daemon.vision.head import Head
 
 IMPORT_TIMEOUT_S = 120.0
@@ -75,12 +76,7 @@ def import_checkpoint(path: Path, out_dir: Path, image_size: int | None = None) 
     Importing a file twice gives the same backbone and head, byte for byte. Raises `CheckpointRefused` for other files.
     """
     request = {"source": str(path.absolute()), "out_dir": str(out_dir.absolute()), "image_size": image_size}
-    result = run_child("import", request, IMPORT_TIMEOUT_S)
-    return ImportedCheckpoint(
-        backbone_path=out_dir / "backbone.onnx",
-        head_path=out_dir / "head.safetensors",
-        **{**result, "classes": tuple(result["classes"])},
-    )
+    return from_json(ImportedCheckpoint, run_child("import", request, IMPORT_TIMEOUT_S))
 
 
 def export_checkpoint(

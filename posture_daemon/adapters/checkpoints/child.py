@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from posture_daemon.adapters.checkpoints import ImportedCheckpoint
 from posture_daemon.errors import CheckpointRefused, PostureError
+from posture_daemon.store.json_values import as_json
 
 
 def main() -> int:
@@ -20,9 +22,8 @@ def main() -> int:
     answer_descriptor = os.dup(1)
     os.dup2(2, 1)  # ultralytics logs to standard output
     request = json.load(sys.stdin)
-    answer: dict[str, Any]
     try:
-        answer = {"result": _act(sys.argv[1], request)}
+        answer = {"result": as_json(_act(sys.argv[1], request))}
     except CheckpointRefused as error:
         answer = {"refused": str(error)}
     except PostureError as error:
@@ -34,16 +35,15 @@ def main() -> int:
     return 0
 
 
-def _act(action: str, request: dict[str, Any]) -> dict[str, Any]:
+def _act(action: str, request: Any) -> ImportedCheckpoint | None:
     if action == "import":
         from posture_daemon.adapters.checkpoints.importing import write_model
 
         return write_model(Path(request["source"]), Path(request["out_dir"]), request["image_size"])
     from posture_daemon.adapters.checkpoints.exporting import write_checkpoint
 
-    return write_checkpoint(
-        Path(request["backbone_dir"]), Path(request["head"]), request["classes"], Path(request["out"])
-    )
+    write_checkpoint(Path(request["backbone_dir"]), Path(request["head"]), request["classes"], Path(request["out"]))
+    return None
 
 
 if __name__ == "__main__":

@@ -17,33 +17,35 @@ import ultralytics
 from safetensors.numpy import load_file
 from ultralytics.nn.tasks import ClassificationModel
 
+from posture_daemon.adapters.checkpoints.descriptions import BackboneDescription
 from posture_daemon.adapters.checkpoints.graph import read_weights
 from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.store.files import sha256_of, write_durably
+from posture_daemon.store.json_values import from_json
 
 
-def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str], out: Path) -> dict[str, Any]:
-    """Rebuild the model in full precision and save it at `out`; returns its number of parameters. Raises `ModelError`."""
+def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str], out: Path) -> None:
+    """Rebuild the model in full precision and save it at `out`. Raises `ModelError`."""
     about, onnx = _sound_backbone(backbone_dir)
     weights = read_weights(onnx)
     head = {f"model.{HEAD_LAYER}.{name}": array for name, array in load_file(head_path).items()}
-    model = _model(about["architecture"], {**weights, **head}, classes)
-    settings = {"task": "classify", "model": f"{about['architecture']}.pt", "imgsz": about["image_size"]}
+    model = _model(about.architecture, {**weights, **head}, classes)
+    settings = {"task": "classify", "model": f"{about.architecture}.pt", "imgsz": about.image_size}
     model.args = settings
     stream = io.BytesIO()
     torch.save(_checkpoint(model, settings), stream)
     write_durably(out, stream.getvalue())
-    return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
 
 
-def _sound_backbone(folder: Path) -> tuple[dict[str, Any], bytes]:
+def _sound_backbone(folder: Path) -> tuple[BackboneDescription, bytes]:
     """Description and ONNX bytes of a backbone, checked against its digest. Raises `ModelError`."""
     try:
-        about, onnx = json.loads((folder / "backbone.json").read_bytes()), (folder / "backbone.onnx").read_bytes()
-        sound = about["sha256"] == sha256_of(onnx)
-    except (OSError, ValueError, TypeError, KeyError):
+        about = from_json(BackboneDescription, json.loads((folder / "backbone.json").read_bytes()))
+        onnx = (folder / "backbone.onnx").read_bytes()
+        sound = about.sha256 == sha256_of(onnx)
+    except (OSError, ValueError):
         sound = False
     if not sound:
         raise ModelError(f"The backbone in {folder} is damaged or missing; posture-daemon doctor --fix may mend it.")
@@ -70,7 +72,7 @@ def _say_nothing(*_: object, **__: object) -> None:
     """Replaces ultralytics' summary, which runs the model at 640 pixels to count operations (9 s for yolo11l)."""
 
 
-def _checkpoint(model: ClassificationModel, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _checkpoint(model: ClassificationModel, settings: Mapping[str, Any]) -> object:
     """The dictionary that ultralytics' trainer saves at the end of a training."""
     return {
         "epoch": -1,

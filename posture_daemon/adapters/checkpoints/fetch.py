@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from posture_daemon.errors import DownloadError
 from posture_daemon.store.files import sync_folder
+from posture_daemon.store.json_values import known_from_json
 
 RELEASE_API_URL = "https://api.github.com/repos/ultralytics/assets/releases/tags/v8.3.0"
 NAMES = tuple(f"yolo11{scale}-cls" for scale in "nsmlx")
@@ -71,28 +71,42 @@ def fetch(
     return target
 
 
+@dataclass(frozen=True)
+class _ReleaseFile:
+    """A file, in the words of GitHub's interface."""
+
+    name: str
+    browser_download_url: str
+    size: int
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class _Release:
+    assets: tuple[_ReleaseFile, ...] = ()
+
+
 def _find_asset(file_name: str, api_url: str, sha256: str | None) -> _Asset:
     """Look one file up in the release's description."""
     with _open(urllib.request.Request(api_url, headers={"Accept": "application/vnd.github+json"})) as response:
         release = _parse(api_url, response.read())
-    for entry in release.get("assets", []):
-        if entry.get("name") == file_name:
-            digest = sha256 or str(entry.get("digest") or "").removeprefix("sha256:")
+    for entry in release.assets:
+        if entry.name == file_name:
+            digest = sha256 or (entry.digest or "").removeprefix("sha256:")
             if not digest:
                 raise DownloadError(
                     f"The release gives no checksum for {file_name}; pass the one you trust with --sha256, or get the "
                     "file yourself and import it."
                 )
-            return _Asset(str(entry["browser_download_url"]), int(entry["size"]), digest.lower())
+            return _Asset(entry.browser_download_url, entry.size, digest.lower())
     raise DownloadError(f"The release at {api_url} has no file {file_name}.")
 
 
-def _parse(api_url: str, text: bytes) -> dict[str, Any]:
+def _parse(api_url: str, text: bytes) -> _Release:
     try:
-        release = json.loads(text)
+        return known_from_json(_Release, json.loads(text))
     except ValueError as error:
         raise DownloadError(f"{api_url} did not answer with the description of a release.") from error
-    return release if isinstance(release, dict) else {}
 
 
 def _complete(part: Path, asset: _Asset, progress: Progress) -> None:

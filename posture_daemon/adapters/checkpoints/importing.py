@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from posture_daemon.adapters.backbone.preprocess import PREPROCESSING
+from posture_daemon.adapters.checkpoints import ImportedCheckpoint
+from posture_daemon.adapters.checkpoints.descriptions import BackboneDescription, HeadDescription, write_description
 from posture_daemon.adapters.checkpoints.graph import build_backbone
 from posture_daemon.adapters.checkpoints.yolo11 import (
     DEFAULT_IMAGE_SIZE,
@@ -23,8 +23,8 @@ from posture_daemon.vision.head import Head
 BACKBONE_FORMAT, HEAD_FORMAT = "posture-daemon backbone 1", "posture-daemon head 1"
 
 
-def write_model(source: Path, out_dir: Path, image_size: int | None) -> dict[str, Any]:
-    """Write `backbone.{onnx,json}` and `head.{safetensors,json}`; return what `ImportedCheckpoint` holds.
+def write_model(source: Path, out_dir: Path, image_size: int | None) -> ImportedCheckpoint:
+    """Write `backbone.{onnx,json}` and `head.{safetensors,json}`.
 
     `image_size` is in pixels; `None` means the size that the checkpoint was trained with, or 224.
     """
@@ -33,20 +33,23 @@ def write_model(source: Path, out_dir: Path, image_size: int | None) -> dict[str
     backbone = build_backbone(checkpoint.weights, size)
     head = Head.from_tensors(checkpoint.of_layer(HEAD_LAYER)).to_bytes()
     write_durably(out_dir / "backbone.onnx", backbone)
-    _write_json(out_dir / "backbone.json", _describe_backbone(checkpoint, size, sha256_of(backbone)))
+    about_backbone = _describe_backbone(checkpoint, size, sha256_of(backbone))
+    write_description(out_dir / "backbone.json", about_backbone)
     write_durably(out_dir / "head.safetensors", head)
     about_head = _describe_head(checkpoint, sha256_of(head))
-    _write_json(out_dir / "head.json", about_head)
-    return {
-        "backbone_sha256": sha256_of(backbone),
-        "head_sha256": sha256_of(head),
-        "classes": checkpoint.classes,
-        "image_size": size,
-        "trained_image_size": checkpoint.image_size,
-        "scale": checkpoint.scale,
-        "source": about_head["source"],
-        "source_sha256": about_head["source_sha256"],
-    }
+    write_description(out_dir / "head.json", about_head)
+    return ImportedCheckpoint(
+        backbone_path=out_dir / "backbone.onnx",
+        backbone_sha256=about_backbone.sha256,
+        head_path=out_dir / "head.safetensors",
+        head_sha256=about_head.sha256,
+        classes=about_head.classes,
+        image_size=size,
+        trained_image_size=checkpoint.image_size,
+        scale=checkpoint.scale,
+        source=about_head.source,
+        source_sha256=about_head.source_sha256,
+    )
 
 
 def _trained_size(checkpoint: Yolo11Checkpoint) -> int | None:
@@ -55,36 +58,32 @@ def _trained_size(checkpoint: Yolo11Checkpoint) -> int | None:
     return None if size is None else -(-size // STRIDE) * STRIDE
 
 
-def _describe_backbone(checkpoint: Yolo11Checkpoint, size: int, sha256: str) -> dict[str, Any]:
+def _describe_backbone(checkpoint: Yolo11Checkpoint, size: int, sha256: str) -> BackboneDescription:
     """Only what follows from the backbone itself, so that a second import writes the same bytes."""
     layers = checkpoint.layers(size)[:HEAD_LAYER]
     channels, side, _ = layers[-1].output_shape
-    return {
-        "format": BACKBONE_FORMAT,
-        "sha256": sha256,
-        "architecture": f"yolo11{checkpoint.scale}-cls",
-        "scale": checkpoint.scale,
-        "layers": list(LAYERS[:HEAD_LAYER]),
-        "image_size": size,
-        "channels": channels,
-        "feature_size": side,
-        "preprocessing": PREPROCESSING,
-        "parameters": sum(layer.parameters for layer in layers),
-    }
+    return BackboneDescription(
+        format=BACKBONE_FORMAT,
+        sha256=sha256,
+        architecture=f"yolo11{checkpoint.scale}-cls",
+        scale=checkpoint.scale,
+        layers=tuple(LAYERS[:HEAD_LAYER]),
+        image_size=size,
+        channels=channels,
+        feature_size=side,
+        preprocessing=PREPROCESSING,
+        parameters=sum(layer.parameters for layer in layers),
+    )
 
 
-def _describe_head(checkpoint: Yolo11Checkpoint, sha256: str) -> dict[str, Any]:
-    return {
-        "format": HEAD_FORMAT,
-        "sha256": sha256,
-        "classes": list(checkpoint.classes),
-        "parameters": checkpoint.layers(STRIDE)[HEAD_LAYER].parameters,
-        "source": checkpoint.path.name,
-        "source_sha256": sha256_of(checkpoint.path.read_bytes()),
-        "ultralytics_version": checkpoint.ultralytics_version,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_durably(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+def _describe_head(checkpoint: Yolo11Checkpoint, sha256: str) -> HeadDescription:
+    return HeadDescription(
+        format=HEAD_FORMAT,
+        sha256=sha256,
+        classes=tuple(checkpoint.classes),
+        parameters=checkpoint.layers(STRIDE)[HEAD_LAYER].parameters,
+        source=checkpoint.path.name,
+        source_sha256=sha256_of(checkpoint.path.read_bytes()),
+        ultralytics_version=checkpoint.ultralytics_version,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )

@@ -18,8 +18,8 @@ from posture_daemon.errors import CheckpointRefused, ModelError
 MODULE = "posture_daemon.adapters.checkpoints.child"
 
 
-def run_child(action: str, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-    """Run one action (`import` or `export`) in a process of its own and return its result.
+def run_child(action: str, request: Mapping[str, Any], timeout_s: float) -> Any:
+    """Run one action (`import` or `export`) in a process of its own and return its result, as it is in JSON.
 
     Raises `CheckpointRefused` when the child refused the file, `ModelError` when it failed, crashed or took too long.
     """
@@ -40,16 +40,16 @@ def run_child(action: str, request: Mapping[str, Any], timeout_s: float) -> dict
     return _result(action, done)
 
 
-def _result(action: str, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def _result(action: str, done: subprocess.CompletedProcess[str]) -> Any:
     try:
-        answer: dict[str, Any] = json.loads(done.stdout)
+        answer = json.loads(done.stdout)
     except ValueError as error:
         raise ModelError(f"The {action} failed without an answer ({_how_it_ended(done)}).") from error
     if "refused" in answer:
         raise CheckpointRefused(answer["refused"])
     if "error" in answer:
         raise ModelError(answer["error"])
-    return dict(answer["result"])
+    return answer["result"]
 
 
 def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:

@@ -78,8 +78,7 @@ def _read(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         if archive.testzip() is not None:
             raise zipfile.BadZipFile("a check sum is wrong")
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
 def _sync(folder: Path) -> None:

@@ -14,13 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from posture_daemon.adapters.checkpoints.parent import quiet_environment
 from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
+from posture_daemon.store.json_values import JsonText, from_json
 
 MODULE = "posture_daemon.adapters.strategies.fit_child"
 LOG = "ultralytics.log"
@@ -30,7 +31,7 @@ LAST_LINES = 50
 
 
 @dataclass(frozen=True)
-class FitRequest:
+class FitRequest(JsonText):
     """What ultralytics is told.
 
     `weights` is a checkpoint, `data` a folder with `train/` and `val/` and the same class folders in both, sizes are in
@@ -90,7 +91,7 @@ def fit(
     """
     out = Path(request.out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "fit.json").write_text(json.dumps(asdict(request)))
+    (out / "fit.json").write_text(request.to_json())
     began, result = time.monotonic(), None
     with (out / LOG).open("wb") as log:
         child = subprocess.Popen(
@@ -107,8 +108,7 @@ def fit(
                 result = said.get("result")
     if child.returncode or result is None:
         raise _failure(child.returncode, (out / LOG).read_text(errors="replace"))
-    curve = tuple(result.pop("curve"))
-    return Fitted(**result, curve=curve, seconds=round(time.monotonic() - began, 3))
+    return replace(from_json(Fitted, result), seconds=round(time.monotonic() - began, 3))
 
 
 def _environment(request: FitRequest) -> dict[str, str]:

@@ -12,15 +12,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from posture_daemon.adapters.strategies.fit import FitRequest, Fitted
 from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.errors import TrainingCancelled
 from posture_daemon.learning.interruption import Interruption, peak_memory_bytes
+from posture_daemon.store.json_values import as_json
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.strategies.checkpoint import CheckpointKeeper
@@ -36,10 +38,10 @@ def main(request_file: Path) -> int:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # ultralytics talks on standard output
-    request = json.loads(request_file.read_text())
+    request = FitRequest.from_json(request_file.read_text())
     with answers:
         try:
-            answers.write(json.dumps({"result": _train(request, answers)}) + "\n")
+            answers.write(json.dumps({"result": as_json(_train(request, answers))}) + "\n")
         except TrainingCancelled:
             return os.EX_TEMPFAIL
         except (MemoryError, RuntimeError) as error:
@@ -51,8 +53,8 @@ def main(request_file: Path) -> int:
     return 0
 
 
-def _train(request: dict[str, Any], answers: TextIO) -> dict[str, Any]:
-    orders = Interruption(Path(request["orders"] or request["out"]), _release)
+def _train(request: FitRequest, answers: TextIO) -> Fitted:
+    orders = Interruption(Path(request.orders or request.out), _release)
     orders.look()  # to load torch takes seconds, in which nobody listens
     import torch
     import ultralytics
@@ -60,9 +62,9 @@ def _train(request: dict[str, Any], answers: TextIO) -> dict[str, Any]:
     from posture_daemon.adapters.strategies.resumable import ResumableTrainer
 
     ultralytics.settings.update({"sync": False})
-    torch.set_num_threads(request["threads"])
-    epochs = _Epochs(answers, request["epochs"], request["validate"])
-    model = ultralytics.YOLO(request["weights"])
+    torch.set_num_threads(request.threads)
+    epochs = _Epochs(answers, request.epochs, request.validate)
+    model = ultralytics.YOLO(request.weights)
     arguments = _arguments(request, "0" if torch.cuda.is_available() else "cpu")
     keeper = _keeper(request, model, arguments, epochs.note)
     found = keeper.found()
@@ -75,31 +77,34 @@ def _train(request: dict[str, Any], answers: TextIO) -> dict[str, Any]:
     return _result(request, model, epochs)
 
 
-def _result(request: dict[str, Any], model: Any, epochs: _Epochs) -> dict[str, Any]:
-    weights = Path(request["out"]) / "run" / "weights"
-    return {
-        "top1": float(model.trainer.metrics["metrics/accuracy_top1"]),
-        "top5": float(model.trainer.metrics["metrics/accuracy_top5"]),
-        **epochs.summary(),
-        "peak_memory_bytes": peak_memory_bytes(),
-        "best": str(weights / "best.pt"),
-        "last": str(weights / "last.pt"),
-        "versions": _versions("ultralytics", "torch"),
-    }
+def _result(request: FitRequest, model: Any, epochs: _Epochs) -> Fitted:
+    weights, curve = Path(request.out) / "run" / "weights", epochs.curve
+    return Fitted(
+        top1=float(model.trainer.metrics["metrics/accuracy_top1"]),
+        top5=float(model.trainer.metrics["metrics/accuracy_top5"]),
+        curve=tuple(curve.values()),
+        best_epoch=max(curve, key=lambda number: (curve[number], -number), default=None),
+        seconds_per_epoch=round(sum(epochs.seconds.values()) / len(epochs.seconds), 4),
+        seconds=0.0,  # only the parent saw the process begin
+        peak_memory_bytes=peak_memory_bytes(),
+        best=str(weights / "best.pt"),
+        last=str(weights / "last.pt"),
+        versions=_versions("ultralytics", "torch"),
+    )
 
 
 def _keeper(
-    request: dict[str, Any], model: Any, arguments: dict[str, Any], say: Callable[[str], None]
+    request: FitRequest, model: Any, arguments: Mapping[str, Any], say: Callable[[str], None]
 ) -> CheckpointKeeper:
     """Of the checkpoint, which belongs to this training alone: paths are another's, all else must be the same."""
     from posture_daemon.adapters.strategies.checkpoint import CheckpointKeeper, fingerprint
 
-    if request["checkpoint"] is None:
+    if request.checkpoint is None:
         return CheckpointKeeper(None, "", say)
     settings = {name: value for name, value in arguments.items() if name not in ("data", "project")}
     settings |= {"names": list(model.names.values()), **_versions("ultralytics", "torch", "torchvision")}
-    belongs_to = fingerprint(model.model.state_dict(), Path(request["data"]), settings)
-    return CheckpointKeeper(Path(request["checkpoint"]), belongs_to, say)
+    belongs_to = fingerprint(model.model.state_dict(), Path(request.data), settings)
+    return CheckpointKeeper(Path(request.checkpoint), belongs_to, say)
 
 
 def _versions(*modules: str) -> dict[str, str]:
@@ -121,22 +126,22 @@ def _release() -> None:
         torch.cuda.empty_cache()
 
 
-def _arguments(request: dict[str, Any], device: str) -> dict[str, Any]:
+def _arguments(request: FitRequest, device: str) -> dict[str, Any]:
     """Ultralytics' defaults, except where they would surprise."""
     return {
-        "data": request["data"],
-        "epochs": request["epochs"],
-        "batch": request["batch"],
-        "imgsz": request["image_size"],
-        "freeze": request["freeze"] or None,
+        "data": request.data,
+        "epochs": request.epochs,
+        "batch": request.batch,
+        "imgsz": request.image_size,
+        "freeze": request.freeze or None,
         "optimizer": "AdamW",  # `auto` would ignore the learning rate
-        "lr0": request["learning_rate"],
-        "warmup_epochs": min(1.0, request["epochs"] / 3),  # three by default, which may be all there are
+        "lr0": request.learning_rate,
+        "warmup_epochs": min(1.0, request.epochs / 3),  # three by default, which may be all there are
         "warmup_bias_lr": 0.0,  # 0.1 by default, made for SGD: Adam would throw the biases about
-        "fliplr": 0.5 if request["flip"] else 0.0,
-        "seed": request["seed"],
+        "fliplr": 0.5 if request.flip else 0.0,
+        "seed": request.seed,
         "deterministic": True,
-        "val": request["validate"],
+        "val": request.validate,
         "patience": 0,  # no early stop: all strategies get the same epochs
         "amp": False,  # the check of it would download a model
         "workers": 0,
@@ -144,7 +149,7 @@ def _arguments(request: dict[str, Any], device: str) -> dict[str, Any]:
         "cache": False,
         "plots": False,  # would look for a font on the network
         "device": device,
-        "project": request["out"],
+        "project": request.out,
         "name": "run",
         "exist_ok": True,
         "verbose": False,
@@ -152,23 +157,23 @@ def _arguments(request: dict[str, Any], device: str) -> dict[str, Any]:
 
 
 class _Epochs:
-    """What is worth keeping of each epoch."""
+    """What is worth keeping of each epoch, by its number, from 1: top-1 on `val`, and its seconds."""
 
     def __init__(self, answers: TextIO, planned: int, validate: bool) -> None:
         self._answers, self._planned, self._validate = answers, planned, validate
-        self._curve: dict[int, float] = {}
-        self._seconds: dict[int, float] = {}
+        self.curve: dict[int, float] = {}
+        self.seconds: dict[int, float] = {}
 
     def end(self, trainer: Any) -> None:
         """Remember an epoch, and tell of it."""
         number = trainer.epoch + 1
-        self._seconds[number] = float(trainer.epoch_time)
+        self.seconds[number] = float(trainer.epoch_time)
         top1 = float(trainer.metrics["metrics/accuracy_top1"]) if self._validate else None
         if top1 is not None:
-            self._curve[number] = top1
+            self.curve[number] = top1
         loss = sum(float(value) for value in trainer.tloss.values())
         line = {"epoch": number, "epochs": self._planned, "loss": round(loss, 4), "top1": top1}
-        self._answers.write(json.dumps({**line, "seconds": round(self._seconds[number], 3)}) + "\n")
+        self._answers.write(json.dumps({**line, "seconds": round(self.seconds[number], 3)}) + "\n")
 
     def note(self, sentence: str) -> None:
         """Tell something that is not an epoch."""
@@ -176,18 +181,12 @@ class _Epochs:
 
     def state(self) -> dict[str, dict[int, float]]:
         """For the checkpoint."""
-        return {"curve": self._curve, "seconds": self._seconds}
+        return {"curve": self.curve, "seconds": self.seconds}
 
     def go_on(self, state: dict[str, dict[int, float]]) -> None:
         """Continue from a checkpoint."""
-        self._curve, self._seconds = state["curve"], state["seconds"]
-        self.note(f"going on after epoch {max(self._seconds)} of {self._planned}, from the checkpoint")
-
-    def summary(self) -> dict[str, Any]:
-        """The first of the best epochs, and the mean duration."""
-        best = max(self._curve, key=lambda number: (self._curve[number], -number)) if self._curve else None
-        seconds = sum(self._seconds.values()) / len(self._seconds)
-        return {"curve": list(self._curve.values()), "best_epoch": best, "seconds_per_epoch": round(seconds, 4)}
+        self.curve, self.seconds = state["curve"], state["seconds"]
+        self.note(f"going on after epoch {max(self.seconds)} of {self._planned}, from the checkpoint")
 
 
 if __name__ == "__main__":

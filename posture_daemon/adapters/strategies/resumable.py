@@ -69,11 +69,10 @@ class ResumableTrainer(ClassificationTrainer):  # type: ignore[misc, unused-igno
         super().optimizer_step()
         self._stepped, self._delay = self._batch, 0
 
-    def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def preprocess_batch(self, batch: Any) -> Any:
         """Called once for each batch of the training."""
         self._batch += 1
-        prepared: dict[str, Any] = super().preprocess_batch(batch)
-        return prepared
+        return super().preprocess_batch(batch)
 
     def _do_train(self, *args: Any) -> None:
         if not self._found.get("results"):

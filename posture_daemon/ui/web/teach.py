@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
@@ -23,6 +24,27 @@ OpenGuidedCapture = Callable[[Sequence[str] | None], AbstractContextManager[Guid
 MAX_SIDE_PX, QUALITY = 640, 80
 
 router = APIRouter()
+
+
+@dataclass(frozen=True)
+class TeachingSaid:
+    """How a teaching goes, for the page. `phase` is `None` before the first one.
+
+    `seconds` and `seconds_left` are of the phase, `number` of `of` poses is the present one; `words` come when it is `over`.
+    """
+
+    phase: str | None
+    problem: str | None
+    busy: bool = False
+    sentence: str | None = None
+    posture_class: str | None = None
+    seconds: float | None = None
+    seconds_left: float = 0.0
+    number: int = 0
+    of: int = 0
+    frames: Mapping[str, int] = field(default_factory=dict)
+    over: bool = False
+    words: tuple[str, ...] = ()
 
 
 class GuidedCaptureThread:
@@ -57,12 +79,12 @@ class GuidedCaptureThread:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
-    def state(self) -> dict[str, Any]:
-        """State for JSON; `phase` is `null` before the first guided capture."""
+    def state(self) -> TeachingSaid:
+        """What the page shows now."""
         capture = self._capture
         if capture is None or self._problem is not None:
-            return {"phase": "opening" if self._running() and self._problem is None else None, "problem": self._problem}
-        return {**_plain(capture.state), "busy": self._running()}
+            return TeachingSaid("opening" if self._running() and self._problem is None else None, self._problem)
+        return _said(capture.state, busy=self._running())
 
     def picture(self) -> bytes | None:
         """The newest frame as JPEG; `None` before the first one."""
@@ -92,12 +114,13 @@ class Wish(BaseModel):
 @router.get("/teach")
 def page(request: Request) -> HTMLResponse:
     """The page itself."""
+    _guided_capture(request)  # refuses where there is no camera
     template = request.app.state.templates.get_template("teach.html")
-    return HTMLResponse(template.render(state=_guided_capture(request).state(), version=__version__))
+    return HTMLResponse(template.render(version=__version__))
 
 
 @router.get("/api/teach")
-def state(request: Request) -> dict[str, Any]:
+def state(request: Request) -> TeachingSaid:
     """State of the guided capture."""
     return _guided_capture(request).state()
 
@@ -110,14 +133,14 @@ def picture(request: Request) -> Response:
 
 
 @router.post("/api/teach")
-def start(request: Request, wish: Wish) -> dict[str, Any]:
+def start(request: Request, wish: Wish) -> TeachingSaid:
     """Start a guided capture."""
     _guided_capture(request).start(wish.classes)
     return _guided_capture(request).state()
 
 
 @router.post("/api/teach/stop")
-def stop(request: Request) -> dict[str, Any]:
+def stop(request: Request) -> TeachingSaid:
     """End the guided capture."""
     _guided_capture(request).stop()
     return _guided_capture(request).state()
@@ -130,17 +153,19 @@ def _guided_capture(request: Request) -> GuidedCaptureThread:
     return guided_capture
 
 
-def _plain(now: GuidedCaptureState) -> dict[str, Any]:
-    return {
-        "phase": now.phase.value,
-        "sentence": None if now.ask is None else now.ask.sentence,
-        "class": None if now.ask is None else now.ask.posture_class.name,
-        "seconds": None if now.ask is None else now.ask.seconds if now.phase is Phase.HOLD else now.ask.ready_s,
-        "seconds_left": max(0.0, now.seconds_left),
-        "number": now.number,
-        "of": now.of,
-        "frames": dict(now.frames),
-        "problem": now.problem,
-        "over": now.over,
-        "words": list(closing_words(now)) if now.over else [],
-    }
+def _said(now: GuidedCaptureState, *, busy: bool) -> TeachingSaid:
+    ask = now.ask
+    return TeachingSaid(
+        phase=now.phase.value,
+        problem=now.problem,
+        busy=busy,
+        sentence=None if ask is None else ask.sentence,
+        posture_class=None if ask is None else ask.posture_class.name,
+        seconds=None if ask is None else ask.seconds if now.phase is Phase.HOLD else ask.ready_s,
+        seconds_left=max(0.0, now.seconds_left),
+        number=now.number,
+        of=now.of,
+        frames=dict(now.frames),
+        over=now.over,
+        words=tuple(closing_words(now)) if now.over else (),
+    )

@@ -23,7 +23,7 @@ function show(state) {
   if (capturing) by("pose").value = 1 - state.seconds_left / state.seconds;
   else by("pose").removeAttribute("value");
   by("pose-number").textContent = capturing ? `Pose ${state.number} of ${state.of}` : "";
-  list(by("kept"), Object.entries(state.frames ?? {}), state.class);
+  list(by("kept"), Object.entries(state.frames ?? {}), state.posture_class);
   say(by("said"), state.words ?? []);
   warn(state.over ? null : state.problem);
 }
