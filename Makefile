@@ -59,9 +59,8 @@ example: setup ## render the example dataset in data/ anew
 	$(BIN)/python -m posture_daemon.fake_desk.sessions data/example
 
 docs: setup ## write docs/settings.md, docs/commands.md and docs/faults.md from the code
-	@$(BIN)/python -m typer posture_daemon.cli utils docs --name posture-daemon --title Commands --output docs/commands.md
-	$(BIN)/python -c 'from pathlib import Path; from posture_daemon.settings import settings_markdown; Path("docs/settings.md").write_text(settings_markdown(), encoding="utf-8")'
-	@$(BIN)/python -m tests.faults.page >docs/faults.md.new && mv docs/faults.md.new docs/faults.md
+	@for page in settings_page:settings commands_page:commands faults.page:faults; do \
+	  new=docs/$${page#*:}.md.new; $(BIN)/python -m tests.$${page%:*} >$$new && mv $$new $${new%.new} || exit 1; done
 
 clean: ## remove the environments and every cache, but no data
 	rm -rf .venv .venv-* .cache build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

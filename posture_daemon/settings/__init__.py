@@ -4,7 +4,7 @@ from posture_daemon.settings.fields import FIELDS, Settings
 from posture_daemon.settings.keep import KeepSettings
 from posture_daemon.settings.load import FILE_NAME, SYSTEM_FILE, Loaded, load_settings, values_in
 from posture_daemon.settings.page import PageSettings
-from posture_daemon.settings.report import Row, rows, settings_markdown
+from posture_daemon.settings.report import Row, rows
 from posture_daemon.settings.sections import CameraSettings, LabelSettings, PostureSettings, QueueSettings
 from posture_daemon.settings.training import (
     LimitsSettings,
@@ -36,6 +36,5 @@ __all__ = [
     "WatchSettings",
     "load_settings",
     "rows",
-    "settings_markdown",
     "values_in",
 ]

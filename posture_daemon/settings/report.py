@@ -1,61 +1,11 @@
-"""The settings as a person reads them: the rows of `config show`, and `docs/settings.md`."""
+"""The settings as a person reads them: the rows of `config show`."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
-
-from posture_daemon.settings.fields import FIELDS, Settings, allowed, shown, variable_name
-from posture_daemon.settings.keys import RENAMED
-from posture_daemon.settings.load import CONFIG_VARIABLE, FILE_NAME, OPTIONS, SYSTEM_FILE, Loaded
-
-INTRODUCTION = f"""\
-# Settings
-
-<!-- Written by `make docs` from posture_daemon/settings/; a test fails when it is not current. -->
-
-Every setting has a default, so no file is needed. The last one of these that gives a value wins:
-
-1. the default in the tables below;
-2. one TOML file: the one named by `--config` or `{CONFIG_VARIABLE}`, else `{FILE_NAME}` in the data folder, else
-   `{SYSTEM_FILE}`;
-3. the environment: `camera.fps` is `{variable_name("camera.fps")}`;
-4. a command-line option, for {" and ".join(f"`{key}` (`{option}`)" for key, option in OPTIONS.items())}.
-
-`posture-daemon config show` prints every value in force and where it came from. A key that does not exist, or a value
-that is not allowed, is refused with the file, the key and what is allowed. [Old names](#old-names) are still read.
-
-The data folder is `--data-dir`, `{variable_name("data_dir")}` or `data_dir` in the file (relative to that file); else
-systemd's `$STATE_DIRECTORY` (`/var/lib/posture-daemon`), the folder that `{SYSTEM_FILE}` names (where
-[the service](service.md) is installed, every command means its data), `data/` in a checkout of the project, or
-`~/.local/share/posture-daemon`.
-
-```toml
-[camera]
-address = "/dev/video0"
-fps = 5
-
-[training]
-flip = false  # leaning left and leaning right are two classes
-
-[schedule]
-windows = "12:00-13:00, 22:00-06:00"
-
-[limits]
-start_celsius = 65
-```
-"""
-
-OLD_NAMES = """\
-## Old names
-
-These are still read from a file, the environment or an option, with one warning that says the new name. A setting that is
-given by both names in one place is refused.
-
-| old name | today |
-|---|---|"""
+from posture_daemon.settings.fields import FIELDS, Settings, shown
+from posture_daemon.settings.load import Loaded
 
 
 class Row(NamedTuple):
@@ -75,32 +25,8 @@ def rows(loaded: Loaded) -> list[Row]:
     ]
 
 
-def settings_markdown() -> str:
-    """Write the whole of `docs/settings.md`."""
-    parts = [INTRODUCTION, _table("data_dir", "The data folder.", ["data_dir"])]
-    for name, section in Settings.model_fields.items():
-        keys = [key for key in FIELDS if key.startswith(f"{name}.")]
-        if keys:
-            parts.append(_table(f"[{name}]", str(getattr(section.annotation, "__doc__", "")), keys))
-    return "\n".join([*parts, OLD_NAMES, *(f"| `{old}` | `{new}` |" for old, new in RENAMED.items()), ""])
-
-
 def _value(settings: Settings, key: str) -> object:
     value: object = settings
     for name in key.split("."):
         value = getattr(value, name)
     return value
-
-
-def _table(title: str, sentence: str, keys: list[str]) -> str:
-    lines = [f"## {title}", "", sentence, "", "| setting | default | allowed | meaning |", "|---|---|---|---|"]
-    for key in keys:
-        field = FIELDS[key]
-        lines.append(f"| `{key.rpartition('.')[2]}` | {_default(field)} | {allowed(key)} | {field.description} |")
-    return "\n".join(lines) + "\n"
-
-
-def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
-        return "see above"
-    return f"`{shown(field.default)}`" if field.default != "" else "empty"

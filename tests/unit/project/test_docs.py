@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
 from posture_daemon import __version__
-from posture_daemon.cli import app
-from posture_daemon.settings import settings_markdown
+from tests.commands_page import COMMANDS, commands_markdown
+from tests.settings_page import settings_markdown
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PAGES = [*sorted(REPOSITORY.glob("*.md")), REPOSITORY / "data/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-
-
-def walk(command: Any, path: str = "posture-daemon") -> Iterator[tuple[str, Any]]:
-    """Every command of the program with its full name."""
-    yield path, command
-    for name, child in getattr(command, "commands", {}).items():
-        yield from walk(child, f"{path} {name}")
-
-
-COMMANDS = dict(walk(typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -43,9 +31,13 @@ def test_every_command_and_option_is_documented(name: str) -> None:
             assert option in section, f"docs/commands.md lacks {option} of {name}: run make docs"
 
 
-def test_the_page_of_settings_is_current() -> None:
-    """`docs/settings.md` is what the code would write now."""
-    assert (REPOSITORY / "docs/settings.md").read_text(encoding="utf-8") == settings_markdown(), "run make docs"
+@pytest.mark.parametrize(("page", "written"), [("settings", settings_markdown), ("commands", commands_markdown)])
+def test_a_written_page_is_current(page: str, written: Callable[[], str]) -> None:
+    """It is what the code would write now: whole sentences, in Markdown and not in HTML."""
+    text = (REPOSITORY / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert text == written(), "run make docs"
+    assert "..." not in text
+    assert not re.search(r"&#?\w+;", text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

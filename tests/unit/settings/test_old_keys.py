@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.errors import SettingsError
-from posture_daemon.settings import FIELDS, Settings, keys, load_settings, rows, settings_markdown, values_in
+from posture_daemon.settings import FIELDS, Settings, keys, load_settings, rows, values_in
 from posture_daemon.settings.fields import variable_name
 from posture_daemon.settings.keys import RENAMED
+from tests.settings_page import settings_markdown
 
 OLD_FILE = """\
 # As an owner wrote it before the renaming.
