@@ -39,14 +39,6 @@ pause_most_s = 901
 """
 
 
-@pytest.fixture(autouse=True)
-def fresh_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As a process that has warned of nothing yet, in an empty folder."""
-    keys._warn.cache_clear()
-    monkeypatch.setenv("POSTURE_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def old_file(tmp_path: Path) -> Path:
     """A settings file with every old key."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -17,16 +16,6 @@ from posture_daemon.settings import load as load_module
 from tests.settings_page import settings_markdown
 
 PROJECT = Path(__file__).parents[3]
-
-
-@pytest.fixture(autouse=True)
-def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test starts in an empty folder, as a user who has set nothing."""
-    for name in [name for name in os.environ if name.startswith("POSTURE_")] + ["STATE_DIRECTORY", "XDG_DATA_HOME"]:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(load_module, "SYSTEM_FILE", tmp_path / "etc" / "posture-daemon.toml")
-    monkeypatch.chdir(tmp_path)
 
 
 def write(file: Path, text: str) -> Path:
@@ -120,10 +109,6 @@ class TestFile:
         file = tmp_path / "a.toml"
         file.write_bytes(broken)
         assert refused(file).startswith(f"{file}: is not valid TOML: ")
-
-    def test_syntax_error_has_line(self, tmp_path: Path) -> None:
-        """A syntax error comes with its line."""
-        assert "line 2" in refused(write(tmp_path / "a.toml", "[camera]\nfps == 1\n"))
 
     def test_unreadable(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file that may not be read is named in one sentence."""
