@@ -1,4 +1,4 @@
-"""Folders of pictures: the article's layout and other people's datasets, read into the store and written from it.
+"""Import and export of image folders: the layout of the article, class folders, and ultralytics datasets.
 
 Reading order: `layout` (what a folder means) → `images` (one file) → `blocks` (which files belong together in time) →
 `importing`; then `manifest` (what an export remembers) → `exporting`.

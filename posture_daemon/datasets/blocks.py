@@ -1,10 +1,10 @@
-"""Which pictures belong together in time: neighbours look alike and must share one split.
+"""Time blocks of imported pictures: neighbours in time are near-duplicates and must share one split.
 
-Pictures that know their time are cut as the camera's are, all classes together: after a pause, and when a block is long
-enough. The others are cut every so many files of a class folder, in natural order, and get times that keep this order and
-these blocks: one second apart, blocks separated by more than the pause, the last one ending at the time of the import.
+Pictures with a capture time are cut like camera frames, all classes together: after a pause, and when a block is full. The
+others are cut every `block_files` files of a class folder, in natural order, and get artificial times that preserve this
+order and these blocks: one second apart, blocks separated by more than the pause, the last one ending now.
 
-Pictures of an export whose provenance says their block and time keep both.
+Pictures of an export with provenance keep their block and time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from posture_daemon.settings import LabelSettings
 
 @dataclass(frozen=True)
 class TimedImage:
-    """A picture file and its capture time, seconds since the epoch, real or made up."""
+    """A picture file and its capture time, seconds since the epoch, real or artificial."""
 
     image: FolderImage
     captured_at: float
@@ -37,7 +37,7 @@ def cut_blocks(
 ) -> list[Block]:
     """Cut pictures into time blocks; within each, and among blocks without times, the order given is kept.
 
-    `known` is what an export says of its files, by name.
+    `known` is the provenance of an export, by file name.
     """
     timed: list[TimedImage] = []
     untimed: list[FolderImage] = []

@@ -1,4 +1,4 @@
-"""The store → a folder to sort in any file manager, or for ultralytics to train on; `import_folder` reads both."""
+"""Export to a folder to sort in a file manager, or to train on with ultralytics; `import_folder` reads both."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from posture_daemon.store import Store
 from posture_daemon.store.frame_origins import Origin
 
 TREES = {Split.TRAIN: "train", Split.HOLDOUT: "val", Split.TEST: "test"}
-"""What ultralytics calls the splits."""
+"""Names of the splits in ultralytics' layout."""
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export did, in numbers of pictures. `removed` are its own files that lay where they no longer belong.
+    """Result of an export, in numbers of pictures. `removed` are own files of an earlier export that were out of place.
 
     `not_held_out` are classes without pictures in `val/`, in the layout of ultralytics.
     """
@@ -34,7 +34,7 @@ class ExportReport:
     not_held_out: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
-        """Say it in words, with what to do next."""
+        """The result in words, with the next step."""
         moved = (
             f"; {self.removed} that were answered since the last export left their old place" if self.removed else ""
         )
@@ -63,11 +63,11 @@ class _Place:
 def export_folder(
     store: Store, settings: Settings, path: Path, now: float, layout: DatasetLayout = DatasetLayout.ARTICLE
 ) -> ExportReport:
-    """Write frames byte for byte as stored, and a file that tells where each came from.
+    """Write the stored JPEGs unchanged, and a provenance file.
 
-    In the article's layout waiting frames go to `uncategorized/` and labelled ones to a folder per class; ultralytics gets the
-    labelled ones alone. The folder must be new, empty, or an earlier export of this layout; there, files that are not ours are
-    never touched. Raises `DatasetError`, before anything is written, when it is not, or holds sorting that was not imported.
+    In the article's layout queued frames go to `uncategorized/` and labelled ones to a folder per class; ultralytics' has only
+    labelled ones. The folder must be new, empty, or an earlier export of this layout, in which foreign files are not touched.
+    Raises `DatasetError` before anything is written if it is not, or if it holds sorted pictures that were not imported.
     """
     left_in = _earlier_export(path, layout)
     classes = Labelling(store, settings.labels, lambda: now).classes()
@@ -77,7 +77,7 @@ def export_folder(
     folders = _folders(layout, [c.name for c in classes], places.values())
     try:
         path.mkdir(parents=True, exist_ok=True)
-        # Before the pictures: after a crash the folder is still known as ours and can be exported to again.
+        # Written before the pictures, so that after a crash the folder is still recognised as an export.
         left = {**left_in, **{name: place.folder for name, place in places.items()}}
         write_manifest(path, Manifest(layout, left))
         _write_files(store, path, folders, places)
@@ -100,7 +100,7 @@ def _report(path: Path, layout: DatasetLayout, places: Iterable[_Place], removed
 
 
 def _places(store: Store, layout: DatasetLayout) -> dict[str, _Place]:
-    """Each frame that takes part, by the name of its file."""
+    """Place of each exported frame, by file name."""
     found = {}
     for origin in store.origins.all():
         name = file_name(origin.captured_at, origin.frame_id)
@@ -112,7 +112,7 @@ def _places(store: Store, layout: DatasetLayout) -> dict[str, _Place]:
 
 
 def _folders(layout: DatasetLayout, classes: Sequence[str], places: Iterable[_Place]) -> list[str]:
-    """All folders to make. Ultralytics numbers classes by the folders of a split, so each has them all, if only empty."""
+    """All folders to create. Ultralytics numbers classes by the folders of a split, so each split has all of them."""
     if layout is DatasetLayout.ARTICLE:
         return [UNCATEGORIZED, DISCARDED, *classes]
     used = {place.folder for place in places}
@@ -122,7 +122,7 @@ def _folders(layout: DatasetLayout, classes: Sequence[str], places: Iterable[_Pl
 
 
 def _earlier_export(path: Path, layout: DatasetLayout) -> Mapping[str, str]:
-    """Return where an earlier export left its files; empty for a new or empty folder."""
+    """Return the folder of each file of an earlier export; empty for a new or empty folder."""
     if path.exists() and not path.is_dir():
         raise DatasetError(f"{path} is a file; give a folder to export to.")
     left = read_manifest(path)
@@ -138,14 +138,14 @@ def _earlier_export(path: Path, layout: DatasetLayout) -> Mapping[str, str]:
 
 
 def _check_folder_names(classes: Iterable[str]) -> None:
-    """Classes of an imported model may be called anything."""
+    """Raise `DatasetError` for a class name, such as of an imported model, that cannot be a folder name."""
     for name in classes:
         if name.startswith(".") or "/" in name:
             raise DatasetError(f"The class '{name}' cannot be exported because no folder can have this name.")
 
 
 def _stale_files(store: Store, path: Path, left_in: Mapping[str, str], places: Mapping[str, _Place]) -> list[Path]:
-    """Files of an earlier export whose frame was answered since; refuse when the owner's sorting would be lost."""
+    """Files of an earlier export whose frame was answered since. Raises `DatasetError` if sorted files were not imported."""
     stale, unread = [], 0
     for file in sorted(path.glob("*/**/*.jpg")):
         folder = _class_folder(file, path)
@@ -164,13 +164,13 @@ def _stale_files(store: Store, path: Path, left_in: Mapping[str, str], places: M
 
 
 def _class_folder(file: Path, path: Path) -> str:
-    """The folder of a file as an export names it; a person may have put it deeper inside."""
+    """Export folder of a file, which may lie deeper inside it."""
     parts = file.relative_to(path).parent.parts
     return "/".join(parts[: 2 if parts[0] in TREES.values() else 1])
 
 
 def _lies_right(store: Store, file: Path, folder: str, places: Mapping[str, _Place]) -> bool:
-    """True when the file is where its frame belongs, or is not one of this store's pictures at all."""
+    """True when the file lies where its frame belongs, or is no picture of this store."""
     place = places.get(file.name)
     if place is not None and place.folder == folder:
         return True

@@ -1,4 +1,4 @@
-"""One picture file: the JPEG that is kept of it, and when it was taken."""
+"""One image file: the JPEG to store, and its capture time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from posture_daemon.settings import QueueSettings
 from posture_daemon.vision import jpeg
 
 MIN_SIDE_PX = 16
-"""Shortest side of a picture that can show somebody."""
+"""Shortest accepted side of a picture, pixels."""
 
 SHRINKABLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
 """Pillow's modes whose pixels can be averaged."""
 
 
 def read_as_jpeg(path: Path, settings: QueueSettings) -> bytes:
-    """Return the JPEG to keep: the file's own bytes when they will do, else re-encoded upright, in colour and small enough.
+    """Return the JPEG to store: the file's own bytes if suitable, else re-encoded upright, in colour and within the size limit.
 
-    Raises `DatasetError` for anything that is not a whole picture; `cause_of` says why in a word. With Pillow, because OpenCV
-    before 5.0 gives half a picture for half a file, and prints on stderr.
+    Raises `DatasetError` for anything but a complete picture (see `cause_of`). Uses Pillow, because OpenCV before 5.0 decodes
+    truncated files partially and prints to stderr.
     """
     longest_px = settings.jpeg_longest_side_px
     try:
         data = path.read_bytes()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # large pictures and odd metadata are no news to the owner
+            warnings.simplefilter("ignore")  # about large pictures and odd metadata
             with PillowImage.open(io.BytesIO(data)) as picture:
                 if min(picture.size) < MIN_SIDE_PX:
                     raise ValueError(f"{picture.width}×{picture.height} pixels show nothing")
@@ -48,12 +48,12 @@ def read_as_jpeg(path: Path, settings: QueueSettings) -> bytes:
 
 
 def cause_of(refused: DatasetError) -> str:
-    """Why `read_as_jpeg` refused a file, in a word or two that many files can share."""
+    """Why `read_as_jpeg` refused a file, in a few words, so that files can be counted by cause."""
     return str(refused).rpartition("(")[2].rstrip(").")
 
 
 def _cause(error: Exception, path: Path) -> str:
-    """In words; Pillow's own speak of objects in memory."""
+    """The cause in words for the user; Pillow's messages name objects in memory."""
     if isinstance(error, UnidentifiedImageError):
         return "an empty file" if path.stat().st_size == 0 else "no picture inside"
     if isinstance(error, PermissionError):
@@ -68,7 +68,7 @@ def _cause(error: Exception, path: Path) -> str:
 def capture_time(path: Path) -> float | None:
     """Tell when a picture was taken, seconds since the epoch: EXIF, else a name given by an export; `None` when unknown.
 
-    A file's modification time is not asked: copying, unpacking and checking out change it.
+    The modification time is not used, since copying and unpacking change it.
     """
     try:
         with warnings.catch_warnings():
@@ -82,7 +82,7 @@ def capture_time(path: Path) -> float | None:
 
 
 def _can_be_kept(picture: PillowImage.Image, longest_px: int) -> bool:
-    """Baseline colour JPEG, upright, not too large: every reader of the database shows it alike."""
+    """Whether it is an upright baseline colour JPEG within the size limit, which every reader decodes alike."""
     plain = picture.format == "JPEG" and picture.mode == "RGB" and "progressive" not in picture.info
     upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
     return plain and upright and max(picture.size) <= longest_px

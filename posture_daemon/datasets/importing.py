@@ -1,4 +1,4 @@
-"""A folder of pictures → the store. Importing the same folder again changes nothing."""
+"""Import of an image folder into the store. Importing the same folder again changes nothing."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_FILES_NAMED = 5
-"""Files that a report names; the others are counted."""
+"""Files that a report lists by name; further ones are only counted."""
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did, in numbers of pictures; names are relative to the folder.
+    """Result of an import, in numbers of pictures; names are relative to the folder.
 
-    `known` were there with this label already, `copies` lay twice in the folder, `ignored` are no pictures of a class.
-    `conflicts` lay in two class folders: the first one counted. `unreadable` are left out, each with the cause; `causes` counts
-    them by it.
+    `known` had this label already, `copies` were duplicates within the folder, `ignored` are no pictures of a class.
+    `conflicts` lay in two class folders, of which the first counts. `unreadable` were left out, each with its cause; `causes`
+    counts them by cause.
     """
 
     labelled: int
@@ -53,11 +53,11 @@ class ImportReport:
 
     @property
     def changed(self) -> bool:
-        """True when anything in the store is different now."""
+        """True when the import changed the store."""
         return bool(self.labelled or self.queued or self.relabelled or self.discarded or self.new_classes)
 
     def sentences(self) -> list[str]:
-        """Say it in words, the most important first; the first files by name at the end."""
+        """The result in words, the most important first, the first files by name last."""
         numbers = {
             "added with a label": self.labelled,
             "added to the queue": self.queued,
@@ -81,7 +81,7 @@ class ImportReport:
 
 
 def _first(sentences: Sequence[str], what: str) -> list[str]:
-    """A few of many, and how many more there are."""
+    """The first sentences, and how many more there are."""
     more = len(sentences) - MAX_FILES_NAMED
     return [
         *sentences[:MAX_FILES_NAMED],
@@ -94,11 +94,11 @@ def import_folder(
 ) -> ImportReport:
     """Read a folder of pictures into the store; see `layout` for what its folders mean.
 
-    A picture that cannot be read is named in the report and never ends the import. Raises `DatasetError`, before anything
-    is written, when the folder is missing, holds no pictures or no class folders, or when a folder cannot name a class.
+    An unreadable picture is reported and does not end the import. Raises `DatasetError` before anything is written when the
+    folder is missing, holds no pictures or no class folders, or has a folder name that cannot be a class.
 
-    Each time block is a transaction: however the import ends, what was added is whole, and the same import again adds the rest.
-    When it is told so (`stopped`) it ends after the present block with a `DatasetError` that says this.
+    Each time block is one transaction, so an interrupted import can be repeated and adds the rest. When `stopped` returns
+    true it ends after the present block with a `DatasetError`.
     """
     layout, known = read_layout(path), read_provenance(path)
     left_in = read_manifest(path)
@@ -119,13 +119,13 @@ def import_folder(
 
 
 def _as_exported(image: FolderImage, known: Provenance) -> FolderImage:
-    """A picture of an export keeps its split, unless its folder says another."""
+    """Give a picture of an export its split back, unless its folder says another."""
     said = known.pictures.get(image.path.name)
     return image if said is None or image.split is not None else replace(image, split=said.split)
 
 
 class _Classes:
-    """Which class a folder means: one of this name in any case, or a new one."""
+    """Maps folders to classes: one of this name in any case, else a new one."""
 
     def __init__(self, labelling: Labelling, layout: Layout, said: Provenance) -> None:
         known = {c.name.casefold(): c.name for c in labelling.classes()}
@@ -148,7 +148,7 @@ def _check_folder_name(folder: str) -> None:
 
 
 class _Import:
-    """One import while it runs: what was seen, and what was done."""
+    """State of a running import."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class _Import:
             self._blocks += self._store.imports.add_block(frames, split, self._now, *every, batch=self._batch)
 
     def discard(self, images: Iterable[FolderImage]) -> None:
-        """Discard the frames of these pictures; one that the store does not have is not wanted anyway."""
+        """Discard the frames of these pictures; pictures that are not in the store are ignored."""
         for image in images:
             jpeg = self._read_once(image)
             frame = None if jpeg is None else self._store.queue.find(jpeg)
@@ -196,7 +196,7 @@ class _Import:
                 self._done["known" if frame is not None else "ignored"] += 1
 
     def report(self, ignored: int, new_classes: tuple[str, ...]) -> ImportReport:
-        """Sum up."""
+        """Summarise the import."""
         return ImportReport(
             labelled=self._blocks.added,
             queued=self._blocks.queued,
@@ -212,7 +212,7 @@ class _Import:
         )
 
     def so_far(self) -> str:
-        """What an import that was stopped has done, and what can be done about it."""
+        """What a stopped import has done, and how to continue or undo it."""
         done = self._blocks.added + self._blocks.queued + self._blocks.relabelled + self._done["discarded"]
         return (
             f"{done} pictures are in, whole; the same import again adds the rest, and one undo (u in `posture-daemon label`) "
@@ -220,7 +220,7 @@ class _Import:
         )
 
     def _read_once(self, image: FolderImage) -> bytes | None:
-        """Return a picture's JPEG, or `None` when it cannot be read or was there before in this import."""
+        """Return a picture's JPEG; `None` when it is unreadable or a duplicate within this import."""
         try:
             jpeg = read_as_jpeg(image.path, self._settings.queue)
         except DatasetError as error:
@@ -237,11 +237,11 @@ class _Import:
         return None
 
     def _class_of(self, image: FolderImage, jpeg: bytes) -> str | None:
-        """Return the class that the folder gives; `None` when it gives none, or none that is newer than the store's."""
+        """Class that the folder gives; `None` if it gives none, or the file is untouched since the export."""
         if image.folder == UNCATEGORIZED or (self._untouched(image) and self._store.queue.find(jpeg) is not None):
             return None
         return self._classes[image.folder]
 
     def _untouched(self, image: FolderImage) -> bool:
-        """True when the file lies where the last export left it."""
+        """True when the file lies where the last export put it."""
         return self._left_in is not None and self._left_in.untouched(image.path.name, image.folder)

@@ -1,9 +1,9 @@
-"""What a folder of pictures means: which file is of which class and split.
+"""Layout of an image folder: the class and split of each file.
 
 Each folder below the root is a class, named for it; pictures may lie deeper inside it. Four names are special:
 `uncategorized` (waits for a label), `discarded` (not wanted), and `train`, `val` and `test`, which hold class folders
-of their own and fix the split. So the article's layout, plain class folders and `train/ val/` trees need not be told
-apart, and may be mixed.
+of their own and fix the split. The article's layout, plain class folders and `train/ val/` trees are so read alike, and may
+be mixed.
 """
 
 from __future__ import annotations
@@ -102,14 +102,14 @@ def _place(path: Path, root: Path) -> FolderImage | None:
 
 
 def _order(image: FolderImage) -> tuple[bool, int, list[tuple[list[str | int], str]]]:
-    """Labels before the lack of one, training before holdout before test, then natural order of the whole path."""
+    """Sort key: labelled before unlabelled, then training, holdout, test, then natural order of the path."""
     split = [Split.TRAIN, Split.HOLDOUT, Split.TEST].index(image.split or Split.TRAIN)
     path = [(natural_key(part), part) for part in image.path.parts]
     return image.folder in (UNCATEGORIZED, DISCARDED), split, path
 
 
 def _with_usable_splits(images: list[FolderImage]) -> list[FolderImage]:
-    """Without a `val` folder `train` fixes nothing, or else there would never be a holdout to judge a model by."""
+    """Without a `val` folder `train` fixes no split, or there would be no holdout to evaluate on."""
     if any(image.split is Split.HOLDOUT for image in images):
         return images
     return [FolderImage(i.path, i.name, i.folder, None if i.split is Split.TRAIN else i.split) for i in images]

@@ -1,7 +1,7 @@
-"""What an export remembers: file names that carry time and number, and the folder in which each file was left.
+"""Manifest of an export: file names with time and frame id, and the folder into which each file was written.
 
-A hidden file in the exported folder tells "the owner moved this" from "this has stayed where it was put", so that
-untouched files never overrule an answer given meanwhile in another front end.
+A hidden file in the export tells files that the owner moved from untouched ones, so that the latter do not override an
+answer given meanwhile in another front end.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def time_in_name(name: str) -> float | None:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The layout of an export, and the folder, relative to it, in which each file was left, by file name."""
+    """Layout of an export, and the folder of each file, relative to the export, by file name."""
 
     layout: DatasetLayout
     folders: Mapping[str, str]
 
     def untouched(self, name: str, folder: str) -> bool:
-        """True when a file still lies in this class folder, or in this one of another split."""
+        """True when the file was exported to this class folder, in any split."""
         return self.folders.get(name, "").rpartition("/")[2] == folder
 
 
 def read_manifest(root: Path) -> Manifest | None:
-    """What the last export left; `None` when there was no export."""
+    """The manifest of the last export; `None` without one. Raises `DatasetError` when it is damaged."""
     path = root / MANIFEST
     if not path.exists():
         return None
@@ -64,13 +64,13 @@ def read_manifest(root: Path) -> Manifest | None:
 
 
 def write_manifest(root: Path, manifest: Manifest) -> None:
-    """Remember in which folder each file is left."""
+    """Write the manifest."""
     data = {"written_by": "posture-daemon", "layout": manifest.layout.value, "folders": dict(manifest.folders)}
     replace_file(root / MANIFEST, json.dumps(data, indent=1).encode())
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Not fsynced: an export can be repeated, the database is what must last."""
+    """Write a file atomically, without fsync: an export can be repeated."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(data)
     partial.replace(path)

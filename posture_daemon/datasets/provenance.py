@@ -1,7 +1,7 @@
-"""`provenance.json` in an export: where each picture and its label came from, and on which side of the holdout it lies.
+"""`provenance.json` in an export: origin, label history, time block and split of each picture.
 
-A person can read it, and so can an import: in another data folder each picture keeps its capture time, its time block and its
-split, and each class its role. What cannot be understood in it is taken as not said; the pictures and folders count.
+An import into another data folder restores capture times, time blocks and splits of the pictures and the roles of the classes
+from it. A malformed file is ignored; pictures and folders are imported all the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROVENANCE = "provenance.json"
 
 @dataclass(frozen=True)
 class PictureOrigin:
-    """What an export says of one picture: its time block there, its split, its capture time, seconds since the epoch."""
+    """Provenance of one picture: time block in the export, split, capture time in seconds since the epoch."""
 
     block: int
     split: Split | None
@@ -33,7 +33,7 @@ class PictureOrigin:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is known of pictures, by file name, and the roles of classes; both empty without an export."""
+    """Provenance of pictures by file name, and roles of classes; both empty without an export."""
 
     pictures: Mapping[str, PictureOrigin] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -47,7 +47,7 @@ def write_provenance(
     versions: Sequence[ModelVersion],
     now: float,
 ) -> None:
-    """Tell everything about these files, named by their path below `root`."""
+    """Write the provenance of these files, named by their path below `root`."""
     asked = {origin.version_id for origin in files.values()}
     data = {
         "written_by": f"posture-daemon {__version__}",
@@ -61,7 +61,7 @@ def write_provenance(
 
 
 def read_provenance(root: Path) -> Provenance:
-    """What an export said of its pictures; nothing when the file is not there, or is not one of ours."""
+    """Read the provenance of an export; empty when the file is missing or malformed."""
     try:
         data = json.loads((root / PROVENANCE).read_text(encoding="utf-8"))
         pictures = {Path(path).name: _known(said) for path, said in data["pictures"].items()}

@@ -1,1 +1,1 @@
-"""Whether what is stored is sound, and what is done when it is not."""
+"""Integrity checks of database, model files and data folder, and recovery from damage."""

@@ -1,4 +1,4 @@
-"""What a start of the daemon asks of the database before anything is built on it: whether its pages hang together."""
+"""Integrity check of the database at the start of the daemon, and automatic restore of a backup."""
 
 from __future__ import annotations
 
@@ -20,21 +20,19 @@ from posture_daemon.store.status_file import stopped_cleanly
 log = logging.getLogger(__name__)
 
 MAX_BYTES_AT_EVERY_START = 256_000_000
-"""Up to this size it is read at every start: from a slow SD card that takes three seconds."""
+"""Up to this size the database is checked at every start; a slow SD card takes three seconds for it."""
 
 DYING_DISK_S = 7 * 86_400.0
-"""A second damage within so many seconds is a dying disk: nothing is restored without the owner then."""
-
+"""If the database is damaged again within this time the disk may be failing: nothing is restored automatically."""
 
 RESTORED = "restored"
-"""File with the time of the last restore that nobody asked for, seconds since the epoch."""
+"""File with the time of the last automatic restore, seconds since the epoch."""
 
 
 def check_database(settings: Settings, now: float) -> None:
-    """Refuse a damaged database, or restore the newest good backup where the owner wants that (`keep.restore_damaged`).
+    """Refuse a damaged database, or restore the newest good backup if `keep.restore_damaged` is set.
 
-    A large one is read only when the last daemon did not stop by itself; each backup is checked in any case. Raises
-    `DataFolderError`.
+    A large database is checked only if the last daemon did not stop cleanly. Raises `DataFolderError`, `DatabaseDamaged`.
     """
     folder = settings.data_dir
     path = folder / FILE_NAME
@@ -50,7 +48,7 @@ def check_database(settings: Settings, now: float) -> None:
 
 
 def bring_back(folder: Path, backup: Path, now: float) -> Restored:
-    """Restore a backup, mend from it what its models lack, and write down for the owner that it was done.
+    """Restore a backup and missing model files from its folder, and record an incident for the owner.
 
     Raises `DataFolderError`.
     """
@@ -59,7 +57,7 @@ def bring_back(folder: Path, backup: Path, now: float) -> Restored:
     try:
         store.incidents.add(done.sentence(), now)
         store.mend_from(backup.parent)
-    except OSError as error:  # what is damaged is found again when a model is loaded
+    except OSError as error:  # loading a damaged model reports it again
         log.error("the models of the restored database could not be looked after (%s)", error.strerror)
     finally:
         store.close()
@@ -67,7 +65,7 @@ def bring_back(folder: Path, backup: Path, now: float) -> Restored:
 
 
 def _damage(path: Path) -> str | None:
-    """Why it must not be used; `None` for none that is there and sound."""
+    """What is damaged; `None` for a sound database, or none at all."""
     if not path.parent.is_dir():
         return None
     try:
@@ -85,12 +83,12 @@ def _damage(path: Path) -> str | None:
 def _note(folder: Path, now: float) -> None:
     try:
         write_durably(folder / RESTORED, f"{now:.0f}\n".encode())
-    except OSError as error:  # then it may happen again within the week, which is better than not at all
+    except OSError as error:  # then another automatic restore is possible within the week
         log.error("that the database was restored cannot be written down (%s)", error.strerror)
 
 
 def _lately(folder: Path, now: float) -> bool:
-    """Whether a database was restored without the owner within the last days."""
+    """Whether the last automatic restore was less than `AGAIN_S` ago."""
     try:
         before = float((folder / RESTORED).read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -99,7 +97,7 @@ def _lately(folder: Path, now: float) -> bool:
 
 
 def offer(path: Path, cause: str, backup: BackupFile | None) -> str:
-    """The sentence about a damaged database, with the backup that would help, if there is one."""
+    """Error message for a damaged database, with the backup to restore, if there is one."""
     if backup is None:
         return (
             f"The database {path} is damaged ({cause}), and there is no good backup of it; move it away to begin anew, or "

@@ -1,7 +1,7 @@
-"""Who answers when the champion's files are damaged: itself after mending, else the model before it, else the starter.
+"""Fallback when the champion's files are damaged: itself after repair, else the previous model, else the starter.
 
-The one that answers becomes champion in the database too, so that nobody trains from a model that cannot be read. The damaged
-one is `previous` then, and comes back with `models rollback` when its files are sound again: nobody gets it in place before.
+The fallback becomes champion in the database too, so that no training starts from an unreadable model. The damaged one
+becomes `previous`; `models rollback` brings it back once its files are repaired.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Loaded = TypeVar("Loaded")
 
 
 def answering(store: Store, champion: ModelVersion, load: Callable[[ModelVersion], Loaded], now: float) -> Loaded:
-    """What `load` makes of the champion, or of the best that is left. Each failure is an incident and an error in the log.
+    """Load the champion, or the best fallback. Each failure is logged and recorded as an incident.
 
-    `load` raises `ModelError` for a version that cannot answer. Raises `ModelError` when none can.
+    `load` raises `ModelError` for a version that cannot be used. Raises `ModelError` when none can.
     """
     try:
         return load(champion)
@@ -47,10 +47,10 @@ def install(store: Store, folder: Path, source: str, *, as_base: bool) -> ModelV
 
 
 def mend(store: Store, version: ModelVersion) -> list[str]:
-    """Put sound copies in the place of a version's damaged files, where there are any; names what was mended."""
+    """Replace damaged files of a version by copies, where they exist; returns the names of the repaired files."""
     try:
         return [path.name for path in store.model_copies.mend(version)]
-    except OSError as error:  # a full disk: whether it can answer is seen when it is loaded
+    except OSError as error:  # e.g. a full disk: loading the model reports the damage
         log.error("the files of model %d cannot be mended (%s)", version.id, error.strerror)
         return []
 
@@ -89,7 +89,7 @@ def _instead(
 
 
 def _stand_ins(store: Store, champion: ModelVersion, now: float) -> Iterator[ModelVersion]:
-    """The best first. Where the owner deleted a class of the starter, only its backbone is of use: every frame is unknown."""
+    """Fallbacks, best first. If a class of the starter was deleted only its backbone is usable, as a base without classes."""
     previous = store.models.previous()
     if previous is not None and previous.id != champion.id:
         yield previous
@@ -97,14 +97,14 @@ def _stand_ins(store: Store, champion: ModelVersion, now: float) -> Iterator[Mod
         return
     known = (version for version in store.models.all() if version.source == STARTER_SOURCE)
     starter = next((version for version in known if version.files_removed_at is None), None)
-    if starter is None or starter.id == champion.id:  # the package may bring a newer one
+    if starter is None or starter.id == champion.id:  # an update may have brought a newer one
         starter = _record(store, STARTER, STARTER_SOURCE, now, as_base=False)
     yield starter
     yield _record(store, STARTER, f"{STARTER_SOURCE}, as a base", now, as_base=True)
 
 
 def _make_champion(store: Store, version: ModelVersion, champion: ModelVersion, now: float) -> None:
-    """Raises `ModelError` for one that must not be. On a full or failing disk it answers all the same."""
+    """Promote a fallback. Raises `ModelError` if it must not be champion; on a full disk it is used all the same."""
     try:
         store.models.promote(version.id, now, expected=champion.id)
     except DataFolderError as error:

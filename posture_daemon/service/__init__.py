@@ -1,8 +1,9 @@
-"""posture-daemon as a system service, for people who do not write units: install it, remove it, tell how it does.
+"""posture-daemon as a systemd service: install, remove, status.
 
-`code` is what is installed here and how the service reaches it, `plan` what has to be done, `takeover` brings along what was
-taught before, `condition` tells how the service is.
+`code` finds the installed program and makes the unit, `plan` lists the steps of installing and removing, `takeover` copies
+the owner's existing data folder, `condition` reports the state of the service. `sd_notify` and `journal` are used by the
+running daemon.
 """
 
 NAME = "posture-daemon"
-"""Of the unit, of its user, and of the command."""
+"""Name of the unit, of its user, and of the command."""

@@ -1,4 +1,4 @@
-"""Where this program lies, whether the service's user can run it, and the unit that does."""
+"""Location of the installed program, whether the service user can run it, and the unit that runs it."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ BindReadOnlyPaths={paths}
 
 @dataclass(frozen=True)
 class Code:
-    """An installation: its Python, and every folder that running it reads, below nothing that is in here too."""
+    """An installation: its Python, and the folders that it reads; none of them lies inside another."""
 
     python: Path
     folders: tuple[Path, ...]
 
     @property
     def command(self) -> Path:
-        """The program itself, which `pip` put beside its Python."""
+        """The script that `pip` installed beside its Python."""
         return self.python.parent / NAME
 
     def in_homes(self) -> tuple[Path, ...]:
-        """The folders that the service sees only if they are shown to it."""
+        """Folders below home folders, which the service sees only through bind mounts."""
         return tuple(folder for folder in self.folders if _is_in_homes(folder))
 
     def unit(self) -> str:
-        """The unit, with this program."""
+        """Text of the unit for this program. Raises `ServiceError` if the shipped unit is not as expected."""
         text = shipped("posture-daemon.service")
         if EXEC_START not in text:
             raise ServiceError("The unit that came with this program has another ExecStart= than it should.")
         return text.replace(EXEC_START, f"ExecStart={self.command} run\n")
 
     def drop_in(self) -> str | None:
-        """What shows the program to the service; `None` where it lies outside of all homes."""
+        """Drop-in that bind-mounts the program for the service; `None` if it lies outside of all home folders."""
         paths = self.in_homes()
         return IN_HOMES.format(paths=" ".join(map(str, paths))) if paths else None
 
     def check(self) -> None:
-        """Raise `ServiceError` when the service could not run this: a closed folder, a name that units cannot hold."""
+        """Raise `ServiceError` if the service could not run this: unreadable folder, characters not allowed in units."""
         if not self.command.is_file():
             raise ServiceError(f"There is no program {self.command}; install posture-daemon with pip, or `make setup`.")
         for folder in self.folders:
@@ -91,7 +91,7 @@ def this_code() -> Code:
 
 
 def refuse_hidden(code: Code) -> None:
-    """Raise `ServiceError` for a program that the service would not see."""
+    """Raise `ServiceError` for a program in /tmp, which the service does not see (`PrivateTmp=`)."""
     for folder in code.folders:
         if any(hidden in folder.parents for hidden in HIDDEN):
             raise ServiceError(
@@ -100,9 +100,9 @@ def refuse_hidden(code: Code) -> None:
 
 
 def try_as_stranger(code: Code) -> None:
-    """Load the program as a user without any rights or home: what the owner installed for himself alone is missing then.
+    """Import the program as an unprivileged user without a home, to find packages installed only for the owner.
 
-    Such a user may read all folders for this attempt, as the unit shows them. Raises `ServiceError`.
+    That user may read all folders for this attempt, as under the unit. Raises `ServiceError` when the import fails.
     """
     rights = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *read_everything()]
     command = ["setpriv", *rights, str(code.python), "-c", "import posture_daemon.bootstrap.daemon"]
@@ -118,12 +118,12 @@ def try_as_stranger(code: Code) -> None:
 
 
 def read_everything() -> list[str]:
-    """Options of setpriv(1): one right kept, to read what is closed to others."""
+    """Options of setpriv(1) that keep the capability to read all files."""
     return ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 
 
 def shipped(name: str) -> str:
-    """A file that came with this program."""
+    """Text of a file shipped with this program. Raises `ServiceError` if it is missing."""
     for folder in SHIPPED:
         if (folder / name).is_file():
             return (folder / name).read_text(encoding="utf-8")
@@ -135,9 +135,9 @@ def _is_in_homes(folder: Path) -> bool:
 
 
 def _steps_to(folder: Path) -> list[tuple[Path, int]]:
-    """Each path that a stranger walks to the folder, and the rights of others that it takes: to enter, at last to read.
+    """Each folder on the path, with the permission bits for others that are needed: to enter, for the last one to read.
 
-    What lies in a home is shown to the service without the folders above it.
+    A folder below a home is bind-mounted, so that the folders above it do not matter.
     """
     above = [] if _is_in_homes(folder) else [(path, 0o001) for path in reversed(folder.parents)]
     return [*above, (folder, 0o005)]

@@ -1,4 +1,4 @@
-"""How the installed service is doing, in words: what systemd and the journal know of it."""
+"""State of the installed service in words, from systemd and the journal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROPERTIES = (
 )  # fmt: skip
 
 UNIT_FAILED = "d9b373ed55a64feb8242e02dbe79a49c"
-"""The journal's id of "unit entered the failed state", with the reason in UNIT_RESULT; the same in every systemd since 229."""
+"""Message id of "unit entered the failed state" in the journal, with the reason in UNIT_RESULT; since systemd 229."""
 
 REASONS = {
     "watchdog": "its capture loop gave no sign of life, and the watchdog ended it",
@@ -44,7 +44,7 @@ STATES = {
 
 @dataclass(frozen=True)
 class LastFailure:
-    """The last time that it ended otherwise than it should: when (seconds since the epoch), and systemd's word for why."""
+    """The last failure of the service: time in seconds since the epoch, and systemd's result code."""
 
     at: float
     result: str
@@ -52,7 +52,7 @@ class LastFailure:
 
 @dataclass(frozen=True)
 class Condition:
-    """`lines` for a person; `runs` for a program."""
+    """State of the service: whether it runs, and lines for the owner."""
 
     runs: bool
     lines: tuple[str, ...]
@@ -64,7 +64,7 @@ def condition() -> Condition:
 
 
 def in_words(shown: Mapping[str, str], ending: LastFailure | None, now: float, monotonic: float) -> Condition:
-    """The condition. `shown` are `PROPERTIES` as systemd shows them; `monotonic` is its clock, in seconds."""
+    """The condition, from `PROPERTIES` as systemd shows them; `monotonic` is CLOCK_MONOTONIC in seconds."""
     if shown.get("LoadState") != "loaded":
         return Condition(False, ("installed: no; `sudo posture-daemon service install` does that",))
     state = shown.get("ActiveState", ""), shown.get("SubState", "")
@@ -90,7 +90,7 @@ def _files(shown: Mapping[str, str]) -> str:
 
 
 def _since(shown: Mapping[str, str], now: float, monotonic: float) -> str:
-    """Monotonic times do not jump when the clock of a board without a battery is set."""
+    """Start time, computed from monotonic times, which do not jump when the wall clock is set."""
     entered = _seconds(shown.get("ActiveEnterTimestampMonotonic"))
     if shown.get("ActiveState") != "active" or entered is None:
         return ""
@@ -110,9 +110,8 @@ def _watchdog(shown: Mapping[str, str], monotonic: float) -> str:
 def _restarts(shown: Mapping[str, str], ending: LastFailure | None) -> str:
     number = shown.get("NRestarts", "0")
     last = "" if ending is None else f"; {_time(ending.at)}: {REASONS.get(ending.result, ending.result)}"
-    return (
-        f"{number} times since it was last started by hand" if number != "0" else "never since it was last started"
-    ) + last
+    times = "never since it was last started" if number == "0" else f"{number} times since it was last started by hand"
+    return times + last
 
 
 def _seconds(microseconds: str | None) -> float | None:
@@ -135,7 +134,7 @@ def _shown() -> dict[str, str]:
 
 
 def _last_ending() -> LastFailure | None:
-    """The newest of those that the journal tells this user about."""
+    """The newest failure in the journal, as far as this user may read it."""
     command = [
         "journalctl",
         "--quiet",
@@ -148,6 +147,6 @@ def _last_ending() -> LastFailure | None:
         entry = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout or "null")
     except (OSError, ValueError):
         return None
-    return (
-        None if entry is None else LastFailure(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, entry.get("UNIT_RESULT", ""))
-    )
+    if entry is None:
+        return None
+    return LastFailure(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, entry.get("UNIT_RESULT", ""))

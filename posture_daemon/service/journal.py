@@ -1,7 +1,7 @@
-"""How log lines look: in a terminal with the time; for the journal one line an event, with its priority in front.
+"""Log formats: with the time for a terminal; one line per event with a priority prefix for journald.
 
-journald takes `<N>` at the beginning of a line as its priority (sd-daemon(3)) and knows the time itself, so that
-`journalctl -p warning` finds what matters. Its lines end at a line break: a traceback becomes part of the line of its event.
+journald reads `<N>` at the start of a line as its priority (sd-daemon(3)), so that `journalctl -p warning` works, and adds
+the time itself. It splits events at line breaks, so a traceback is put into the line of its event.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ ERROR, WARNING, INFO, DEBUG = 3, 4, 6, 7
 
 
 def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the stream leads to journald: `JOURNAL_STREAM` alone is inherited by children that write elsewhere."""
+    """Whether the stream leads to journald; `JOURNAL_STREAM` alone is also inherited by children that write elsewhere."""
     try:
         place = os.fstat(stream.fileno())
-    except (OSError, ValueError):  # closed, or none of the kernel's
+    except (OSError, ValueError):  # closed, or without a file descriptor
         return False
     return environment.get("JOURNAL_STREAM") == f"{place.st_dev}:{place.st_ino}"
 
 
 def set_up_logging(level: int) -> None:
-    """Log to stderr: this program from `level` on, libraries from warnings on."""
+    """Log to stderr: this program from `level`, libraries from warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(TERMINAL))
     if is_journal(sys.stderr):
@@ -45,15 +45,15 @@ def set_up_logging(level: int) -> None:
 
 
 def sentence(words: str) -> str:
-    """A sentence to end with, for a person in a terminal or for the journal, where it is an error."""
+    """A final error message, formatted for the terminal or for the journal."""
     return f"<{ERROR}>{in_one_line(words)}" if is_journal(sys.stderr) else f"posture-daemon: {words}"
 
 
 class JournalFormatter(logging.Formatter):
-    """`<priority>room: message`, and after it where an exception came from."""
+    """`<priority>module: message`, followed by the exception and its call stack."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The event in one line."""
+        """Format the event as one line."""
         words = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             words += LINE_BREAK + _story(record.exc_info[1])
@@ -61,19 +61,19 @@ class JournalFormatter(logging.Formatter):
 
 
 def in_one_line(words: str) -> str:
-    """Without line breaks and what else a terminal would obey, so that no message can pretend to be two."""
+    """Replace line breaks and control characters, so that no message can forge a second one."""
     lines = (line.rstrip() for line in words.splitlines())
     return "".join(c if c.isprintable() else "?" for c in LINE_BREAK.join(line for line in lines if line))
 
 
 def _priority(level: int) -> int:
-    """Critical counts as an error, since nothing here concerns the whole machine."""
+    """Priority of a logging level; critical counts as an error, since nothing here concerns the whole machine."""
     steps = ((logging.ERROR, ERROR), (logging.WARNING, WARNING), (logging.INFO, INFO))
     return next((priority for least, priority in steps if level >= least), DEBUG)
 
 
 def _story(error: BaseException) -> str:
-    """The error, the calls that led to it, outermost first, and what caused it."""
+    """The error with its call stack, outermost call first, and its causes."""
     told = f"{type(error).__name__}: {error} ({_calls(error.__traceback__)})"
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return told if cause is None else f"{told}, after {_story(cause)}"

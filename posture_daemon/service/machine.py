@@ -1,4 +1,4 @@
-"""The system that the service is installed on, or a folder that stands for one: its files, its users, its systemd."""
+"""The system on which the service is installed, or a root folder of another one: files, users, systemd."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from posture_daemon.errors import ServiceError
 
 @dataclass(frozen=True)
 class Machine:
-    """`root` is `/`, or a folder with the same files below it; then nothing of this machine is changed or started."""
+    """`root` is `/`, or the root folder of another system; then nothing on this machine is changed or started."""
 
     root: Path = Path("/")
 
     @property
     def is_this_one(self) -> bool:
-        """Whether there is a systemd to talk to."""
+        """Whether the root is that of the running system, with its systemd."""
         return self.root == Path("/")
 
     def path(self, absolute: str | Path) -> Path:
-        """Where a file of the machine lies here."""
+        """Path of a file of the machine below `root`."""
         return self.root / str(absolute).lstrip("/")
 
     def has_group(self, name: str) -> bool:
@@ -35,15 +35,15 @@ class Machine:
         return next(((int(line[2]), int(line[3])) for line in found), None)
 
     def owner(self, user: str) -> tuple[int, int] | None:
-        """The ids to give files to; `None` where that cannot be done, by somebody who is not root."""
+        """User and group id for chown; `None` if we are not root or there is no such user."""
         return self.ids_of(user) if os.geteuid() == 0 else None
 
     def systemctl(self, *arguments: str) -> None:
-        """Have systemd do it; in a folder, what needs no running systemd. Raises `ServiceError` with its words."""
+        """Run systemctl, with `--root` for another system. Raises `ServiceError` with its error message."""
         self.run("systemctl", *([] if self.is_this_one else [f"--root={self.root}"]), *arguments)
 
     def run(self, *command: str) -> None:
-        """Run a command of the system. Raises `ServiceError` with its words when it is missing or fails."""
+        """Run a command. Raises `ServiceError` with its error message when it is missing or fails."""
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What installing and removing the service takes, step by step: told first, then done; each step may be done again."""
+"""Steps of installing and removing the service: listed first, then carried out; each step is idempotent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LINK = f"/usr/local/bin/{NAME}"
 DATA = f"/var/lib/{NAME}"
 
 OURS = ("10-code.conf", "20-jtop.conf", "20-csi.conf")
-"""Drop-ins that `install` writes and takes away; others are the owner's."""
+"""Drop-ins that `install` manages; others belong to the owner."""
 
 SETTINGS_TEXT = f"""\
 # Written by `posture-daemon service install`: where the service of this machine keeps its data, so that every command finds
@@ -34,7 +34,7 @@ data_dir = "{DATA}"
 
 @dataclass(frozen=True)
 class InstallStep:
-    """One thing to do, in words that follow "this will"."""
+    """One step; `words` continue the sentence "this will …"."""
 
     words: str
     do: Callable[[], None]
@@ -42,7 +42,7 @@ class InstallStep:
 
 @dataclass(frozen=True)
 class Before:
-    """What the owner has used so far: the data folder, the settings file (`None`: none), and the camera's address."""
+    """What the owner has used so far: data folder, settings file (`None`: none), camera address."""
 
     data_dir: Path
     settings_file: Path | None
@@ -50,7 +50,7 @@ class Before:
 
 
 def install_steps(machine: Machine, code: Code, before: Before) -> list[InstallStep]:
-    """From whatever is there to a service that runs this code and starts with the machine. Raises `ServiceError`."""
+    """Steps to a service that runs this code and starts at boot, from any state. Raises `ServiceError`."""
     code.check()
     drop_ins = _drop_ins(machine, code, before.camera)
     return [
@@ -66,7 +66,7 @@ def install_steps(machine: Machine, code: Code, before: Before) -> list[InstallS
 
 
 def uninstall_steps(machine: Machine, purge: bool) -> list[InstallStep]:
-    """Everything that `install` made, away; the data too with `purge`. What the owner added or changed stays."""
+    """Steps to remove what `install` made, with `purge` the data too; what the owner added or changed stays."""
     steps = []
     if machine.path(UNIT).exists():
         off = ["disable", NAME] if not machine.is_this_one else ["disable", "--now", NAME]
@@ -85,7 +85,7 @@ def uninstall_steps(machine: Machine, purge: bool) -> list[InstallStep]:
 
 
 def _drop_ins(machine: Machine, code: Code, camera: str) -> dict[str, str]:
-    """What this machine needs beside the unit, by file name."""
+    """Texts of the drop-ins that this machine needs, by file name."""
     found = {"10-code.conf": code.drop_in()}
     if machine.has_group("jtop"):
         found["20-jtop.conf"] = shipped("drop-ins/jtop.conf")
@@ -95,7 +95,7 @@ def _drop_ins(machine: Machine, code: Code, camera: str) -> dict[str, str]:
 
 
 def _write(machine: Machine, file: str, text: str) -> Iterator[InstallStep]:
-    """Write a file for everybody to read; nothing to do when it is so already."""
+    """Write a world-readable file, unless it has this text already."""
 
     def do() -> None:
         path = machine.path(file)
@@ -121,7 +121,7 @@ def _drop_in(machine: Machine, name: str, text: str | None) -> Iterator[InstallS
 
 
 def _make_user(machine: Machine) -> Iterator[InstallStep]:
-    """systemd-sysusers makes what is missing, and changes nothing that is there."""
+    """Create the service user with systemd-sysusers, unless it exists."""
     file, root = str(machine.path(SYSUSERS)), [] if machine.is_this_one else [f"--root={machine.root}"]
     if machine.ids_of(NAME) is None:
         words = f"make the system user {NAME}, without password or shell, in the groups video and render"
@@ -129,7 +129,7 @@ def _make_user(machine: Machine) -> Iterator[InstallStep]:
 
 
 def _bring_along(machine: Machine, before: Before) -> Iterator[InstallStep]:
-    """Database, models and settings of the folder that the owner has used, once."""
+    """Copy database, models and settings from the owner's folder, if the service has none yet."""
     target = machine.path(DATA)
     if before.data_dir == target:
         return
@@ -144,13 +144,13 @@ def _bring_along(machine: Machine, before: Before) -> Iterator[InstallStep]:
 
 
 def _point_to_data(machine: Machine) -> Iterator[InstallStep]:
-    """So that every command finds the data of the service; a file that the owner wrote is left alone."""
+    """Point every command to the data of the service, unless the owner has a system-wide settings file."""
     if not machine.path(SYSTEM_FILE).exists():
         yield from _write(machine, str(SYSTEM_FILE), SETTINGS_TEXT)
 
 
 def _link(machine: Machine, code: Code) -> Iterator[InstallStep]:
-    """The command for every shell, also under sudo; whatever else has this name is left alone."""
+    """Link the command into the default PATH, which sudo uses too, unless another file has this name."""
     link, command = machine.path(LINK), code.command
 
     def do() -> None:
@@ -164,7 +164,7 @@ def _link(machine: Machine, code: Code) -> Iterator[InstallStep]:
 
 
 def _start(machine: Machine) -> Iterator[InstallStep]:
-    """A service that ran already runs the new code, and sees the new unit, after this."""
+    """Reload the unit, enable it, and (re)start the service."""
     if machine.is_this_one:
         yield InstallStep("tell systemd", partial(machine.systemctl, "daemon-reload"))
     yield InstallStep("have it start with the machine", partial(machine.systemctl, "enable", NAME))
@@ -192,7 +192,7 @@ def _remove(machine: Machine, file: str) -> InstallStep:
 
 
 def _purge(machine: Machine) -> list[InstallStep]:
-    """The data first, then their owner: files without one would belong to whoever gets the number next."""
+    """Delete the data, then the user: files of a deleted user would belong to whoever gets the id next."""
     steps = []
     if machine.path(DATA).exists() and not _is_empty_mount(machine.path(DATA)):
         words = f"delete {DATA} with every picture, label and model"
@@ -208,7 +208,7 @@ def _is_empty_mount(folder: Path) -> bool:
 
 
 def _delete(folder: Path) -> None:
-    """The folder and all in it; a mount point stays, empty, and of a link only the link goes, with what it shows emptied."""
+    """Empty the folder and remove it; a mount point is kept, of a link only the link is removed."""
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     if folder.is_symlink():
@@ -225,5 +225,5 @@ def _reads(path: Path) -> str | None:
 
 
 def _is_our_link(link: Path) -> bool:
-    """A link to a program of our name, also to one that has gone."""
+    """Whether it is a link to a program named posture-daemon, existing or not."""
     return link.is_symlink() and Path(os.readlink(link)).name == NAME

@@ -1,4 +1,4 @@
-"""What systemd is told, if it started this process: ready, still getting on, what it is doing, stopping.
+"""Notifications to systemd, if it started this process: ready, watchdog keep-alive, status, stopping.
 
 The protocol of sd_notify(3) is a datagram of `KEY=value` lines to the socket that `NOTIFY_SOCKET` names.
 """
@@ -14,16 +14,16 @@ from contextlib import suppress
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 PINGS_PER_LIMIT = 4
-"""How often within the watchdog's limit progress is told, at most; sd_watchdog_enabled(3) asks for twice at least."""
+"""Keep-alives sent per watchdog timeout, at most; sd_watchdog_enabled(3) recommends at least two."""
 
 
 class SystemdNotifier:
-    """The service manager that started us; without one, every call does nothing. Safe from any thread."""
+    """Connection to the service manager that started us; does nothing without one. Thread-safe."""
 
     def __init__(
         self, address: str | None = None, watchdog_s: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`watchdog_s` is the silence after which we are killed; `None`: there is no watchdog."""
+        """`watchdog_s` is the watchdog timeout in seconds, `None` without a watchdog."""
         self._address, self._clock = address, clock
         self._ping_every_s = None if watchdog_s is None else watchdog_s / PINGS_PER_LIMIT
         self._pinged_at: float | None = None
@@ -31,7 +31,7 @@ class SystemdNotifier:
         self._is_stopping = False
 
     def progress(self) -> None:
-        """The capture loop got on: the first time this is `READY=1`, then it feeds the watchdog. Call it for nothing else."""
+        """The capture loop made progress: sends `READY=1` the first time, then the watchdog keep-alive."""
         now = self._clock()
         if self._pinged_at is None:
             self._tell("READY=1")
@@ -42,18 +42,18 @@ class SystemdNotifier:
         self._pinged_at = now
 
     def status(self, sentence: str) -> None:
-        """One line for `systemctl status`; said again only when it has changed."""
+        """Set the line of `systemctl status`; sent only when it has changed."""
         if sentence != self._status and not self._is_stopping:
             self._status = sentence
             self._tell(f"STATUS={' '.join(sentence.split())}")
 
     def stopping(self) -> None:
-        """From now on the silence of the loop is no fault."""
+        """Announce the shutdown; no keep-alives are sent from now on."""
         self._is_stopping = True
         self._tell("STOPPING=1\nSTATUS=stopping")
 
     def _tell(self, message: str) -> None:
-        """A lost message is no reason to fail: the next one comes, or the watchdog finds out."""
+        """Send a datagram. Errors are ignored: the next message follows, or the watchdog notices."""
         if self._address is None:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out, suppress(OSError):
@@ -62,21 +62,21 @@ class SystemdNotifier:
 
 
 class WatchdogBeat:
-    """Whether a step of the capture loop was progress: an answered frame is, and the wait for a camera known to give nothing.
+    """Watchdog policy: a step of the capture loop was progress if a frame was classified or the camera is known to be down.
 
-    Such a camera is lost, or sees nothing, as at night. A frame that could not be handled is no progress: when all of them
-    fail, a new process may be the cure. Nor is a silence that nobody has noticed yet.
+    Down means lost or blind, as at night. A frame whose handling failed is no progress: if all of them fail, a restart may
+    help. Neither is a camera that is silent but not yet declared lost.
     """
 
     def __init__(
         self, supervisor: SystemdNotifier, answered: Callable[[], int], camera_gives_nothing: Callable[[], bool]
     ) -> None:
-        """`answered` counts the frames that the model has answered since the start."""
+        """`answered` returns the number of frames classified since the start."""
         self._supervisor, self._answered, self._camera_gives_nothing = supervisor, answered, camera_gives_nothing
         self._before = 0
 
     def after_step(self) -> None:
-        """Tell the supervisor, if the loop got on. Called by the capture loop's own thread and by nobody else."""
+        """Notify systemd if the loop made progress. Called only from the thread of the capture loop."""
         now = self._answered()
         if now > self._before or self._camera_gives_nothing():
             self._before = now
@@ -84,7 +84,7 @@ class WatchdogBeat:
 
 
 def supervisor(environment: MutableMapping[str, str] | None = None) -> SystemdNotifier:
-    """The one that the environment names; its variables are taken out, so that no child process speaks in our name."""
+    """The notifier for the environment; removes the variables, so that child processes cannot notify in our name."""
     variables = os.environ if environment is None else environment
     address, usec, pid = (variables.pop(name, "") for name in VARIABLES)
     watched = usec.isdecimal() and int(usec) > 0 and pid in ("", str(os.getpid()))

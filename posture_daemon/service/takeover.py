@@ -1,6 +1,6 @@
-"""What was taught before there was a service goes with it: database, models and settings of the owner's own data folder.
+"""Copies database, models and settings from the owner's data folder to that of the service.
 
-The old folder stays as it was. What can be computed again (caches) and old backups stay behind.
+The old folder is left unchanged. Caches and backups are not copied.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ MOVED_TOO = ("models", "checkpoints", "label.token")
 
 
 def has_data(folder: Path) -> bool:
-    """Whether anything was taught in this folder."""
+    """Whether the folder has a database."""
     return (folder / DATABASE).is_file()
 
 
 def take_over(source: Path, target: Path, owner: tuple[int, int] | None) -> None:
-    """Copy what counts from `source` into `target`, which has no database yet, for `owner` (user and group id).
+    """Copy database and models from `source` to `target`, which has no database yet, for `owner` (user and group id).
 
-    The database comes last, so that an interrupted copy is begun again. Raises `ServiceError`.
+    The database is moved into place last, so that an interrupted copy is repeated. Raises `ServiceError`.
     """
     refuse_running(source)
-    partial = target / ".takeover.partial"  # inside, since the target may be a mount
+    partial = target / ".takeover.partial"  # inside the target, which may be a mount point
     shutil.rmtree(partial, ignore_errors=True)
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,13 +55,13 @@ def take_over(source: Path, target: Path, owner: tuple[int, int] | None) -> None
 
 
 def refuse_running(source: Path) -> None:
-    """Raise `ServiceError` while a daemon runs on the folder: what it learns next would be missing in the copy."""
+    """Raise `ServiceError` while a daemon runs on the folder and would still change it."""
     if (pid := running_pid(source)) is not None:
         raise ServiceError(f"A posture-daemon (process {pid}) is running on {source}; stop it first.")
 
 
 def take_settings(source: Path, target: Path, owner: tuple[int, int] | None) -> None:
-    """Copy a settings file; a `data_dir` in it does not hold for the service, which has a folder of its own."""
+    """Copy a settings file, with its `data_dir` commented out, since the service has a folder of its own."""
     text = re.sub(r"(?m)^(?=\s*data_dir\s*=)", "# not for the service: ", source.read_text(encoding="utf-8"))
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = target / FILE_NAME
@@ -72,14 +72,14 @@ def take_settings(source: Path, target: Path, owner: tuple[int, int] | None) -> 
 
 
 def give_to(folder: Path, owner: tuple[int, int] | None) -> None:
-    """The folder and all in it belong to the owner from now on; `None` leaves them."""
+    """Recursive chown to (user, group); `None` changes nothing."""
     if owner is not None:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, *owner, follow_symlinks=False)
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    """Through SQLite, so that what is still in the write-ahead log comes along."""
+    """Copy with SQLite's backup, which includes the write-ahead log."""
     there = f"{source.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(there, uri=True)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)

@@ -1,8 +1,8 @@
-"""Everything that must survive a power cut: one SQLite file, and model files found by their content.
+"""Durable storage: one SQLite database, and content-addressed model files.
 
-`Store` is the door; its parts are one file each: `queue`, `labels`, `imports`, `models`, `classes`, `runs`, `pauses`,
-`watches`, `wrongs`, `confidences`, `calibrations`, `reviews`, `origins`, `history`, `incidents`, and what looks after all of
-it: `backups`, `spares`, `retention`.
+`Store` gives access to its parts, one file each: `queue`, `labels`, `imports`, `models`, `classes`, `runs`, `pauses`,
+`watches`, `corrections`, `confidences`, `calibrations`, `confirmed_labels`, `origins`, `history`, `incidents`, and to their
+maintenance: `backups`, `model_copies`, `retention`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Store:
         self.retention = Retention(self.database, self.models)
 
     def back_up(self, now: float, keep: int, folder: Path | None = None) -> Path:
-        """Copy the database, and what its champion needs in order to answer; keep the newest `keep` copies.
+        """Copy the database and the model files of its champion; keep the newest `keep` copies.
 
         In the data folder's own `backups/`, or in another folder. Returns the copy. Raises `DataFolderError`.
         """
@@ -68,7 +68,7 @@ class Store:
         try:
             if folder is None:
                 self._keep_models()
-            else:  # not ours: nothing is deleted there
+            else:  # a folder of the owner: nothing is deleted there
                 ModelCopies(self.models, folder).add_for([path])
         except OSError as error:
             raise DataFolderError(
@@ -77,17 +77,14 @@ class Store:
         return path
 
     def mend_from(self, folder: Path) -> None:
-        """After a restore from a folder of backups: take from there what the models lack. Raises `OSError`."""
+        """After a restore from a folder of backups: copy missing model files from there. Raises `OSError`."""
         for version in (self.models.champion(), self.models.previous()):
             if version is not None:
                 ModelCopies(self.models, folder).mend(version)
         self._keep_models()
 
     def _keep_models(self) -> None:
-        """What was set aside by a restore may be wanted back, so its models are kept as those of a backup are.
-
-        One that cannot be read will not be: it keeps nothing, and does not keep the rest from being tidied.
-        """
+        """Keep the models that backups and databases replaced by a restore need; unreadable ones are skipped."""
         readable = [aside for aside in asides(self.folder) if needed_by([aside])[1]]
         copies = [*(backup.path for backup in self.backups.list()), *readable]
         self.model_copies.add_for(copies)

@@ -1,4 +1,4 @@
-"""What one answer does within a transaction: the label, the split of the frame's time block, and how it is taken back."""
+"""One answer within a transaction: set the label, give the time block its split, or undo both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, LabelRow,
 
 @dataclass(frozen=True)
 class Given:
-    """Who gave an answer, when, in one step with which others, and the number of that step."""
+    """Origin of an answer: who, when (s since the epoch), the batch it is undone with, and the number of the step."""
 
     by: str
     now: float
@@ -30,7 +30,7 @@ def record_answer(
     given: Given,
     every: tuple[int, int],
 ) -> None:
-    """Remember an answer so that it can be undone, and carry it out. `label` is the one that the frame has now."""
+    """Record an answer so that it can be undone, and apply it. `label` is the present one of the frame."""
     before = None if label is None else label.class_id
     session.add(
         AnswerRow(
@@ -62,7 +62,7 @@ def last_step(session: Session) -> list[AnswerRow]:
 
 
 def take_back(session: Session, answer: AnswerRow, number: int) -> None:
-    """Give the frame what it had before this answer."""
+    """Undo one answer: restore the status and label that the frame had before."""
     answer.undone = True
     frame = session.get_one(FrameRow, answer.frame_id)
     frame.status = answer.status_before
@@ -77,11 +77,11 @@ def take_back(session: Session, answer: AnswerRow, number: int) -> None:
 
 
 def split_for_new_block(blocks: Mapping[Split, int], holdout_every: int, test_every: int = 0) -> Split:
-    """Split of a new block whose first label is of a class that has so many `blocks` already.
+    """Split of a new block, given the number of `blocks` by split that the class of its first label has already.
 
     The second block of a class and then every `holdout_every`-th is held out, unless blocks that began with another class
-    have given it its share: so each class is in training from its first block and can be judged from its second. Of the
-    others, the third and then every `test_every`-th is kept for testing, which decides nothing; 0 keeps none.
+    have filled its share: so each class has training images from its first block and holdout images from its second. Of the
+    other blocks the third and then every `test_every`-th goes to the test split, which no decision uses; 0 means none.
     """
     held_out, tested = blocks.get(Split.HOLDOUT, 0), blocks.get(Split.TEST, 0)
     used = held_out + blocks.get(Split.TRAIN, 0)
@@ -101,10 +101,7 @@ def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_
 
 
 def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[int, int]) -> None:
-    """Once for the life of the block; the class of its first label decides, so that every class gets its share.
-
-    `every` is `holdout_every` and `test_every`.
-    """
+    """Set the split of a block once, by the class of its first label. `every` is (`holdout_every`, `test_every`)."""
     if block.split is not None:
         return
     holding = select(FrameRow.block_id).join(LabelRow, LabelRow.frame_id == FrameRow.id)
@@ -116,6 +113,6 @@ def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[i
 
 
 def next_number(session: Session) -> int:
-    """For the labels of this step: larger than any label's, also of those that were taken back after a run had seen them."""
+    """Number for the labels of this step: above that of every label, including undone ones that a run has seen."""
     newest = session.scalar(select(func.max(LabelRow.number))) or 0
     return 1 + max(newest, session.scalar(select(func.max(RunRow.labels_seen))) or 0)

@@ -1,7 +1,7 @@
-"""Backups: the folder of checked copies, the newest of which stay.
+"""Backups: a folder of checked copies of the database, of which the newest are kept.
 
-A copy holds all that is in the database: labels, pictures, history, what is known about every model. Beside the copies, in
-`models/`, lie the model files that they need in order to answer; see `spares`. The feature cache is derived and needs none.
+A copy holds the whole database: labels, pictures, history, model records. The model files that it needs lie beside the
+copies in `models/`; see `model_copies`. The feature cache is derived and is not backed up.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _NAME = re.compile(r"posture-(\d{8}-\d{6})(?:-before-(\d{4}))?\.db")
 
 @dataclass(frozen=True)
 class BackupFile:
-    """A copy that was whole when it was made; `made_at` as its name says, to the second.
+    """A copy that passed its check when it was made; `made_at` is from its name, s since the epoch, to the second.
 
-    `before` names the schema for which it was made; such a copy is of the schema before that, and no other pushes it out.
+    `before` is set for a copy made before a migration: the schema revision migrated to. Rotation does not delete such a copy.
     """
 
     path: Path
@@ -41,17 +41,17 @@ class BackupFile:
 
 
 class Backups:
-    """The folder of copies, `posture-YYYYMMDD-HHMMSS.db` (UTC), for their owner's eyes alone."""
+    """The folder of copies, `posture-YYYYMMDD-HHMMSS.db` (UTC), readable by their owner only."""
 
     def __init__(self, source: Path, folder: Path) -> None:
-        """Of the database file `source`."""
+        """`source` is the database file, `folder` that of its copies."""
         self._source, self.folder = source, folder
 
     def make(self, now: float, keep: int) -> Path:
         """Copy the database, check the copy, then delete all but the newest `keep` (at least this one).
 
-        No writer waits for it. Raises `DataFolderError` before it begins when the disk has no room for it, and when the copy
-        fails or is damaged; then nothing half written is left and no older one is deleted.
+        Writers are not blocked. Raises `DataFolderError` when the disk has no room, or the copy fails or is damaged; then no
+        partial file is left and no older copy is deleted.
         """
         path = self.folder / f"posture-{_stamp(now)}.db"
         with self._in_turn():
@@ -60,7 +60,7 @@ class Backups:
         return path
 
     def make_before(self, revision: str, now: float) -> Path:
-        """The same before a change of the schema; only the last one of this kind stays. Raises `DataFolderError`."""
+        """Make a copy before a migration; only the last of this kind is kept. Raises `DataFolderError`."""
         path = self.folder / f"posture-{_stamp(now)}-before-{revision}.db"
         with self._in_turn():
             copy_durably(self._source, path)
@@ -70,7 +70,7 @@ class Backups:
         return path
 
     def list(self) -> list[BackupFile]:
-        """All copies, newest first. Files of other names are not ours."""
+        """All copies, newest first; files of other names are ignored."""
         found = []
         for path in self.folder.glob("posture-*.db"):
             match = _NAME.fullmatch(path.name)
@@ -80,17 +80,17 @@ class Backups:
         return sorted(found, key=lambda backup: backup.made_at, reverse=True)
 
     def newest_good(self, now: float) -> BackupFile | None:
-        """The newest that is sound today, one dated after `now` only without any other. Reads as many as it takes."""
+        """The newest copy that passes its check; those dated after `now` come last. Checks one after the other."""
         newest = sorted(self.list(), key=lambda backup: (backup.made_at <= now, backup.made_at), reverse=True)
         return next((backup for backup in newest if is_good(backup.path)), None)
 
     def newest_at(self, now: float = float("inf")) -> float | None:
-        """When the newest copy was made; one that a wrong clock dated after `now` does not count. `None` without any."""
+        """When the newest copy was made, ignoring those that a wrong clock dated after `now`; `None` without any."""
         return max((backup.made_at for backup in self.list() if backup.made_at <= now), default=None)
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """Of two at once the second would take the first one's file for a leftover."""
+        """Serialise backups: a second one would delete the unfinished file of the first."""
         with user_errors(self._source), _folder_errors(self.folder):
             make_private_folder(self.folder)
             with in_turn(self.folder):
@@ -98,12 +98,12 @@ class Backups:
                 yield
 
     def _remove_leftovers(self) -> None:
-        """Of a process that was killed in the middle."""
+        """Delete partial files of a process that was killed."""
         for path in self.folder.glob(f".posture-*{PARTIAL}*"):
             path.unlink()
 
     def _rotate(self, made: Path, keep: int, now: float) -> None:
-        """Delete the oldest beyond `keep`; what a wrong clock dated after `now` goes first, and what was just made never."""
+        """Delete copies beyond `keep`, those dated after `now` first, then the oldest; never `made`."""
         others = [backup for backup in self.list() if backup.path != made and backup.before is None]
         others.sort(key=lambda backup: (backup.made_at <= now, backup.made_at), reverse=True)
         for backup in others[max(0, keep - 1) :]:
@@ -111,7 +111,7 @@ class Backups:
 
 
 def is_good(path: Path) -> bool:
-    """Whether a file is a sound database of ours."""
+    """Whether a file is an undamaged database of posture-daemon."""
     try:
         return damage_in(path) is None and revision_in(path) is not None
     except sqlite3.Error:
@@ -125,7 +125,7 @@ def _stamp(now: float) -> str:
 def _time_in(text: str) -> float | None:
     try:
         return datetime.strptime(f"{text}+0000", f"{_TIME}%z").timestamp()
-    except ValueError:  # digits, but no day
+    except ValueError:  # not a valid date
         return None
 
 

@@ -1,4 +1,4 @@
-"""Refits of a version's temperature, each with what it was good for."""
+"""Refits of the softmax temperature of model versions, with the calibration error before and after."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from posture_daemon.store.schema import CalibrationRow, VersionRow
 
 
 class Calibrations(Repository):
-    """The record of refits. The temperature in force is that of the version itself."""
+    """The record of refits. The temperature in use is that of the version itself."""
 
     def apply(self, found: Calibration) -> bool:
-        """Give the version its new temperature and record why, in one commit.
+        """Set the version's temperature and record the refit, in one commit.
 
-        Only while the version is champion and has the temperature that the refit began with; returns whether it was done.
+        Only if the version is champion and still has the temperature that the refit started from; returns whether it did.
         """
         with self._database.write() as session:
             version = session.get_one(VersionRow, found.version_id)
@@ -27,7 +27,7 @@ class Calibrations(Repository):
             return True
 
     def of(self, version_id: int) -> list[Calibration]:
-        """All of a version, newest first."""
+        """All refits of a version, newest first."""
         query = select(CalibrationRow).where(CalibrationRow.version_id == version_id).order_by(CalibrationRow.id.desc())
         with self._database.read() as session:
             return [_as_calibration(row) for row in session.scalars(query)]

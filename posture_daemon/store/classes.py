@@ -1,7 +1,7 @@
-"""Classes come and go: renamed, merged, retired, each in one transaction over labels, queue, history and models.
+"""Rename, merge and retire classes, each in one transaction over labels, queue, history and models.
 
-A class that is gone stays as a *retired* row, because old models still have an output for it: the row keeps its name from
-being given to another posture, and keeps such a model from becoming champion.
+A deleted class stays as a *retired* row, because old models still have an output for it: its name cannot be given to
+another posture, and such a model cannot become champion.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from posture_daemon.vision.head import Head
 
 @dataclass(frozen=True)
 class ClassUse:
-    """What hangs on a class: its labelled images per split, waiting frames guessed to be it, seconds in the history."""
+    """Use of a class: labelled images per split, waiting frames predicted to be it, seconds in the history."""
 
     images: Mapping[Split, int]
     guessed: int
@@ -70,7 +70,7 @@ class Classes:
             return ClassUse(images_of, int(session.scalar(guessed) or 0), float(session.scalar(seconds) or 0.0))
 
     def rename(self, old: str, new: str) -> None:
-        """Give a class another name everywhere, in models of any age too. Raises `LabelError`, and then nothing changed."""
+        """Rename a class everywhere, including all models. Raises `LabelError` before anything is changed."""
         with self._database.write() as session:
             row = live_class(session, old)
             _refuse_name_in_use(session, old, new)
@@ -84,17 +84,17 @@ class Classes:
             session.execute(update(PeriodRow).where(PeriodRow.posture == old).values(posture=new))
 
     def set_role(self, name: str, role: Role) -> None:
-        """Say what a class means, in models of any age too. Raises `LabelError` when there is no such class."""
+        """Set the role of a class, including in all models. Raises `LabelError` when there is no such class."""
         with self._database.write() as session:
             live_class(session, name).role = role.value
             for version in session.scalars(select(VersionRow)):
                 version.classes = [{**c, "role": role.value} if c["name"] == name else c for c in version.classes]
 
     def merge(self, name: str, into: str, now: float) -> None:
-        """Make all of one class part of another, and retire it.
+        """Move everything of class `name` to `into` and retire `name`.
 
-        Its labels count as given `now`: they say something new. Champion and previous give way to versions that no longer
-        answer with it. Raises `LabelError` when one of the two is no class.
+        Moved labels count as new labels given `now`. Champion and previous are replaced by versions without `name`. Raises
+        `LabelError` when one of the two is no class.
         """
         derived = self._derive(name, into, now)
         with self._database.write() as session:
@@ -110,10 +110,10 @@ class Classes:
             _retire(session, row, derived, now)
 
     def retire(self, name: str, images_become: Status, now: float) -> None:
-        """Delete a class. Its images become `QUEUED` or `DISCARDED`, also where an undo would give them the class back.
+        """Delete a class. Its images become `QUEUED` or `DISCARDED`, also where an undo would restore the class.
 
-        Its hours in the history stay. Champion and previous give way to versions that no longer answer with it. Raises
-        `LabelError` when there is no such class.
+        Its history is kept. Champion and previous are replaced by versions without it. Raises `LabelError` when there is no
+        such class.
         """
         derived = self._derive(name, None, now)
         with self._database.write() as session:
@@ -124,11 +124,11 @@ class Classes:
             before = update(AnswerRow).where(AnswerRow.class_id_before == row.id)
             session.execute(before.values(class_id_before=None, status_before=images_become.value))
             guessed = update(FrameRow).where(FrameRow.predicted == name)
-            session.execute(guessed.values(predicted=None, confidence=None))  # a guess that can no longer be accepted
+            session.execute(guessed.values(predicted=None, confidence=None))  # the guess is no longer a class
             _retire(session, row, derived, now)
 
     def _derive(self, name: str, into: str | None, now: float) -> dict[int, int]:
-        """Record a version without the class for each role whose holder has it: number of the old one → of the new."""
+        """Record a version without the class for champion and previous if they have it: old version id → new one."""
         holders = [version for version in (self._models.champion(), self._models.previous()) if version is not None]
         return {v.id: self._derived(v, name, into, now).id for v in holders if name in {c.name for c in v.classes}}
 
@@ -137,12 +137,12 @@ class Classes:
         said = f"'{name}' deleted" if into is None else f"'{name}' merged into '{into}'"
         source = f"model {version.id}, {said}"
         child = replace(version, parent_id=version.id, created_at=now, source=source, metrics={}, lineage={})
-        if into is not None and into not in names:  # what it called by the one name it calls by the other: exact
+        if into is not None and into not in names:  # the same outputs under the other name
             role = self._role_of(into)
             classes = tuple(PostureClass(into, role) if c.name == name else c for c in version.classes)
             return self._models.add_version(replace(child, classes=classes))
         kept = tuple(c for c in version.classes if c.name != name)
-        if len(kept) < 2:  # it would call everything by the one name it has left
+        if len(kept) < 2:  # with one class left it would predict that for everything
             return self._models.add_version(replace(child, classes=()))
         head = Head.from_bytes(self._models.read_head(version.head_sha256)).grown(names, [c.name for c in kept])
         return self._models.add_version(
@@ -177,7 +177,7 @@ def _refuse_name_in_use(session: Session, old: str, new: str) -> None:
 
 
 def _retire(session: Session, row: ClassRow, derived: Mapping[int, int], now: float) -> None:
-    """Mark the class as gone and put the derived versions in their parents' places."""
+    """Retire the class and give the roles of the parents to the derived versions."""
     row.retired_at = now
     for role in session.scalars(select(RoleRow)):
         if role.version_id in derived:
@@ -187,13 +187,13 @@ def _retire(session: Session, row: ClassRow, derived: Mapping[int, int], now: fl
 
 
 NAME_LISTS = frozenset({"classes", "truth", "challenger", "incumbent"})
-"""Keys of the metrics under which lists hold class names, or values that have one."""
+"""Keys of metrics whose lists hold class names, or objects with a `name`."""
 COUNTS = frozenset({"train_images", "holdout_images"})
-"""Keys of the metrics under which class names are keys."""
+"""Keys of metrics whose objects have class names as keys."""
 
 
 def _renamed(data: Any, key: str, old: str, new: str) -> Any:
-    """A copy of JSON from a version or a run with a class renamed where it stands for the class; words stay as they were."""
+    """A copy of the metrics of a version or run in which a class is renamed; free text is left as it is."""
     if isinstance(data, dict):
         as_key = {new if k == old and key in COUNTS else k: v for k, v in data.items()}
         return {k: _renamed(v, k, old, new) for k, v in as_key.items()}

@@ -1,4 +1,4 @@
-"""How sure each version was of live frames: a few counts per version, added to once a minute."""
+"""Histogram of the confidence on live frames, per model version; updated once a minute."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ BUCKETS = 10
 
 
 class Confidences(Repository):
-    """Tallies of confidence."""
+    """Histograms of `BUCKETS` counts per version."""
 
     def add(self, tallies: Mapping[int, Sequence[int]]) -> None:
-        """Add frames per bucket, by version; one commit."""
+        """Add counts per bucket, by version, in one commit."""
         with self._database.write() as session:
             for version_id, tally in tallies.items():
                 for bucket, frames in enumerate(tally):

@@ -1,4 +1,4 @@
-"""Labels that were doubted, looked at again, and kept: nobody is asked about them a second time."""
+"""Suspected label errors that the owner reviewed and confirmed; they are not reported again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from posture_daemon.store.schema import AnswerRow, FrameRow, LabelRow
 
 
 class ConfirmedLabels(Repository):
-    """What the owner confirmed. Another answer to the frame ends it, and undo takes it back like an answer."""
+    """Confirmed labels. A new answer to the frame ends the confirmation; undo reverts it like an answer."""
 
     def keep(self, frame_id: int, now: float) -> None:
-        """Confirm the label that a frame has. It does not become a new label. Raises `LabelError` when it has none."""
+        """Confirm the present label of a frame; it does not count as a new label. Raises `LabelError` without one."""
         with self._database.write() as session:
             frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
             if frame is None or label is None:

@@ -1,46 +1,51 @@
-"""What the owner calls wrong while it is shown. In the database, for it may be another process that has the camera."""
+"""Corrections (the `wrong` command): requests that the running daemon keeps the frame whose prediction was wrong.
+
+They go through the database because another process holds the camera.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import delete, select, update
 
 from posture_daemon.store.database import Repository
-from posture_daemon.store.schema import WrongRow
+from posture_daemon.store.schema import CorrectionRow
 
 STALE_S = 30.0
-"""After so long nobody means the present picture any more."""
+"""Age from which a request is ignored, since it no longer refers to the present frame."""
 
 
 class Corrections(Repository):
-    """Requests to keep the newest frame, and the frames that were kept for them."""
+    """Requests to keep the newest frame, with the frames that were kept for them."""
 
     def ask(self, now: float) -> int:
         """Ask the running daemon to keep the newest frame; returns the number of the request."""
         with self._database.write() as session:
-            row = WrongRow(asked_at=now)
+            row = CorrectionRow(asked_at=now)
             session.add(row)
             session.flush()
             return row.id
 
     def open(self, now: float) -> list[int]:
-        """Requests without a frame, the oldest first, without stale ones and those from the future of a wrong clock."""
-        query = select(WrongRow.id).where(
-            WrongRow.frame_id.is_(None), WrongRow.asked_at > now - STALE_S, WrongRow.asked_at <= now + STALE_S
+        """Pending requests, oldest first, without stale ones and ones dated into the future by a wrong clock."""
+        query = select(CorrectionRow.id).where(
+            CorrectionRow.frame_id.is_(None),
+            CorrectionRow.asked_at > now - STALE_S,
+            CorrectionRow.asked_at <= now + STALE_S,
         )
         with self._database.read() as session:
-            return list(session.scalars(query.order_by(WrongRow.id)))
+            return list(session.scalars(query.order_by(CorrectionRow.id)))
 
     def keep(self, requests: list[int], frame_id: int | None) -> None:
-        """Record that these requests were met by this frame."""
+        """Record the frame that answers these requests; `None` when it was not kept."""
         with self._database.write() as session:
-            session.execute(update(WrongRow).where(WrongRow.id.in_(requests)).values(frame_id=frame_id))
+            session.execute(update(CorrectionRow).where(CorrectionRow.id.in_(requests)).values(frame_id=frame_id))
 
     def frame(self, request: int) -> int | None:
-        """The frame that was kept; `None` while there is none."""
+        """Id of the frame kept for a request; `None` while there is none."""
         with self._database.read() as session:
-            return session.scalar(select(WrongRow.frame_id).where(WrongRow.id == request))
+            return session.scalar(select(CorrectionRow.frame_id).where(CorrectionRow.id == request))
 
     def withdraw(self, request: int) -> None:
-        """Forget a request, answered or not."""
+        """Delete a request, answered or not."""
         with self._database.write() as session:
-            session.execute(delete(WrongRow).where(WrongRow.id == request))
+            session.execute(delete(CorrectionRow).where(CorrectionRow.id == request))

@@ -61,7 +61,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A consistent view; nothing is committed."""
+        """A session with a consistent snapshot; nothing is committed. Raises `DataFolderError`, `DatabaseDamaged`."""
         with user_errors(self.path), Session(self._engine) as session:
             yield session
 
@@ -79,7 +79,7 @@ class Database:
         self._engine.dispose()
 
     def _migrate(self) -> None:
-        # Of two processes that switch a new file to WAL together SQLite turns one away at once, whatever its timeout.
+        # When two processes switch a new file to WAL at once, SQLite fails one immediately, whatever its timeout.
         with in_turn(self.path.parent):
             self._migrate_in_turn()
 
@@ -96,7 +96,7 @@ class Database:
                 _upgrade(connection)
 
     def _copy_first(self) -> None:
-        """For a program that turns out worse than the one before. The migration does not need it: it is all or nothing."""
+        """Back up before a migration, for a downgrade of the program; the migration itself is atomic."""
         try:
             path = Backups(self.path, self.path.parent / BACKUPS).make_before(SCHEMA_HEAD, self._clock())
             log.info("before its schema is changed, the database was copied to %s", path)
@@ -127,12 +127,12 @@ def _prepare_folder(folder: Path) -> None:
 
 
 def on_read_only_mount(folder: Path) -> bool:
-    """Also root, whom no access right keeps out, cannot write there."""
+    """Whether the file system is mounted read-only, which holds for root too."""
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def refuse_lost(path: Path) -> None:
-    """A new database beside backups of the old one would look as if nothing had ever been learned."""
+    """Raise `DatabaseDamaged` when the database is missing or empty but has backups: a new one would hide the loss."""
     if path.exists() and (path.is_dir() or path.stat().st_size > 0):
         return
     folder = path.parent / BACKUPS
@@ -144,7 +144,7 @@ def refuse_lost(path: Path) -> None:
 
 
 def refuse_newer_schema(path: Path) -> None:
-    """Before any setting of ours touches the file. Revisions are numbers with leading zeros."""
+    """Raise `DataFolderError` for a newer schema, before the file is opened for writing. Revisions are zero-padded."""
     if not path.exists():
         return
     revision = revision_in(path)
@@ -156,14 +156,14 @@ def refuse_newer_schema(path: Path) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Pictures of somebody at home are for nobody else. SQLite gives its two side files the mode of the main file."""
-    if path.is_dir():  # SQLite's own refusal says what is wrong
+    """Create the file, readable by its owner only. SQLite gives its WAL files the mode of the main file."""
+    if path.is_dir():  # the error of SQLite explains it
         return
     try:
         path.touch(mode=0o600)
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
-    except OSError as error:  # such as a file system that an error has made read-only, whatever its mount says
+    except OSError as error:  # e.g. a file system that the kernel made read-only after an error
         raise DataFolderError(
             f"The database {path} cannot be written ({error.strerror}); make it and its folder writable."
         ) from error

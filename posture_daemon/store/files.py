@@ -1,4 +1,4 @@
-"""Durable before visible: a file is whole on disk before any name or row points to it."""
+"""Durable writes: a file is complete on disk before any name or row points to it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def sha256_of(data: bytes) -> str:
 
 
 def private(path: str, flags: int) -> int:
-    """For `open(…, opener=private)`: what is created is for its owner alone, whatever the umask."""
+    """For `open(…, opener=private)`: the file is readable by its owner only, whatever the umask."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder, and those above it that are missing, for their owner alone, whatever the umask."""
+    """Create a folder and its missing parents with mode 0700, whatever the umask."""
     for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
 
@@ -41,7 +41,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Bring what was written to a file onto the disk."""
+    """Flush a file to disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

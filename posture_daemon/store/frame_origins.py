@@ -1,4 +1,4 @@
-"""Where each kept frame and its label came from: what an export tells beside the pictures."""
+"""Provenance of each kept frame and its label, for exports."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from posture_daemon.store.schema import BlockRow, ClassRow, FrameRow, LabelRow
 class Origin:
     """A frame that waits or is labelled; times are seconds since the epoch.
 
-    `reason`, `explanation`, `predicted`, `confidence` and `version_id` are of the moment when the frame was kept: which model
-    asked, and what it guessed. `class_name`, `labelled_at`, `labelled_by`, `kept_at` are `None` while it waits; so is the split
+    `reason`, `explanation`, `predicted`, `confidence` and `version_id` are of the time when the frame was kept: the model and
+    its prediction. `class_name`, `labelled_at`, `labelled_by`, `kept_at` are `None` while it waits; so is the split
     of a block without labels.
     """
 
@@ -39,7 +39,7 @@ class Origin:
 
 
 class Origins(Repository):
-    """Reads them."""
+    """Reads the provenance of frames."""
 
     def all(self) -> list[Origin]:
         """Every frame that was not discarded, in the order of capture."""
@@ -61,6 +61,6 @@ class Origins(Repository):
 
 
 def _origin(*values: Any) -> Origin:
-    """The columns in the order of the fields; the split is a word there."""
+    """`values` are the columns in the order of the fields, with the split as text."""
     found = dict(zip((field.name for field in fields(Origin)), values, strict=True))
     return Origin(**{**found, "split": None if found["split"] is None else Split(found["split"])})

@@ -1,4 +1,4 @@
-"""The history of posture: one row a period, not one a frame."""
+"""Posture history: one row per period of one posture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class History(Repository):
     """Periods of posture."""
 
     def add(self, posture: str, started_at: float, ended_at: float) -> None:
-        """Record a period that is over. One that ends before it began, as when a clock is set back, is not recorded."""
+        """Record a finished period. One with a negative length, after a clock was set back, is ignored."""
         if ended_at < started_at:
             return
         with self._database.write() as session:

@@ -1,4 +1,4 @@
-"""Pictures that come in from outside, a time block at a time, most of them with their class."""
+"""Import of pictures, one time block at a time, with or without their class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from posture_daemon.store.schema import BlockRow, FrameRow, LabelRow
 
 @dataclass(frozen=True)
 class BlockImport:
-    """What importing one block did: pictures added with a label, added to the queue, given another label, left alone."""
+    """Result of importing blocks, in pictures: added with a label, added to the queue, relabelled, already known."""
 
     added: int = 0
     queued: int = 0
@@ -50,10 +50,10 @@ class Imports(Repository):
     ) -> BlockImport:
         """Add frames that share one time block, each with its class, or `None` to wait in the queue.
 
-        Pictures that are already there are not added again: one that waits in the queue is answered, one with another
-        label is relabelled, one with the same label, or that comes without a class, is left alone. New pictures join the
-        block of the known one before them, so that what is added to a folder later stays on the side of its neighbours.
-        A `split` that is given wins over the rule. Raises `LabelError` when a class does not exist.
+        Pictures that are stored already are not added again: a queued one is answered, one with another label is
+        relabelled, one with the same label or without a class is left alone. New pictures join the block of the stored one
+        before them, so that pictures added to a folder later get the split of their neighbours. A given `split` overrides
+        the split rule. Raises `LabelError` when a class does not exist.
         """
         wanted: dict[str, tuple[NewFrame, str | None]] = {}
         for frame, name in frames:
@@ -84,13 +84,13 @@ class Imports(Repository):
 
 
 def _prefer_split(session: Session, frame: FrameRow, split: Split) -> None:
-    """Give a block that has no split yet this one, whatever the rule would say."""
+    """Give a block without a split this one, instead of the one of the split rule."""
     block = session.get_one(BlockRow, frame.block_id)
     block.split = block.split or split.value
 
 
 def _labels_by_digest(session: Session, digests: Iterable[str]) -> dict[str, tuple[FrameRow, LabelRow | None]]:
-    """The frames that are already there, each with its label."""
+    """The stored frames among these digests, each with its label."""
     query = select(FrameRow, LabelRow).outerjoin(LabelRow, LabelRow.frame_id == FrameRow.id)
     rows = session.execute(query.where(FrameRow.sha256.in_(list(digests))))
     return {frame.sha256: (frame, label) for frame, label in rows}
@@ -103,7 +103,7 @@ def _add_missing(
     split: Split | None,
     now: float,
 ) -> set[str]:
-    """Give each frame that is not `there` a row, and enter it; return the digests of these."""
+    """Add the frames that are not `there`, also to that mapping; returns their digests."""
     known = [_fitting_block(session, there[digest][0], split) for digest in wanted if digest in there]
     block = next((block for block in known if block is not None), None)
     added = set()
@@ -120,7 +120,7 @@ def _add_missing(
 
 
 def _fitting_block(session: Session, frame: FrameRow, split: Split | None) -> BlockRow | None:
-    """The frame's block, unless the split that is wanted is another."""
+    """The frame's block, unless it has another split than the wanted one."""
     block = session.get_one(BlockRow, frame.block_id)
     return block if split is None or block.split == split.value else None
 

@@ -1,4 +1,4 @@
-"""What the owner must be told although nobody was there when it happened. Shown until somebody says that it was seen."""
+"""Incidents that the owner must be told of, shown until they are acknowledged."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from posture_daemon.store.schema import IncidentRow
 
 
 class Incidents(Repository):
-    """Sentences with their times: a damaged model that was replaced, a database that was restored."""
+    """Sentences with their times, such as that a damaged model was replaced or a database restored."""
 
     def add(self, text: str, now: float) -> None:
-        """Record one. The same sentence is not recorded again while nobody has seen it."""
+        """Record an incident, unless the same sentence is recorded and not acknowledged."""
         same = select(IncidentRow.id).where(IncidentRow.text == text, IncidentRow.seen_at.is_(None))
         with self._database.write() as session:
             if session.scalar(same.limit(1)) is None:
                 session.add(IncidentRow(text=text, happened_at=now))
 
     def unseen(self) -> list[Incident]:
-        """Those that nobody has seen yet, newest first."""
+        """Incidents that were not acknowledged, newest first."""
         query = select(IncidentRow).where(IncidentRow.seen_at.is_(None)).order_by(IncidentRow.id.desc())
         with self._database.read() as session:
             return [Incident(row.id, row.happened_at, row.text) for row in session.scalars(query)]
 
     def see(self, now: float) -> int:
-        """Somebody has seen all of them; returns how many those were."""
+        """Acknowledge all incidents; returns how many."""
         with self._database.write() as session:
             ids = session.scalars(select(IncidentRow.id).where(IncidentRow.seen_at.is_(None))).all()
             session.execute(update(IncidentRow).where(IncidentRow.id.in_(ids)).values(seen_at=now))

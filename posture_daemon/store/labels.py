@@ -1,4 +1,4 @@
-"""The owner's labels: classes, answers, undo, and what there is by class, split, time block and session."""
+"""The owner's labels: classes, answers, undo, and counts by class, split, time block and session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
 
 SESSION_GAP_S = 6 * 3600.0
-"""A pause from which a new session begins: a night, not a lunch break."""
+"""Pause after which a new session begins: a night, not a lunch break."""
 
 
 class Labels(Repository):
@@ -27,7 +27,7 @@ class Labels(Repository):
             return [PostureClass(r.name, Role(r.role)) for r in session.scalars(query)]
 
     def ensure_class(self, posture_class: PostureClass, now: float) -> bool:
-        """Create the class unless there is one of this name; True when it is new. A retired one comes back, with this role."""
+        """Create the class unless it exists, or bring a retired one back with this role; True when either was done."""
         with self._database.write() as session:
             row = session.scalar(select(ClassRow).where(ClassRow.name == posture_class.name))
             if row is not None and row.retired_at is None:
@@ -68,10 +68,10 @@ class Labels(Repository):
         holdout_every: int,
         test_every: int = 0,
     ) -> tuple[list[int], dict[int, str | None], list[int]]:
-        """Label frames that still wait, or discard them with `None`, in one batch; the others are left as they are.
+        """Label those frames that are still queued, or discard them with `None`, in one batch.
 
-        Returns the ids that were answered, the class of each that somebody answered before (`None`: discarded), and the ids
-        that are not there. Raises `LabelError` when the class does not exist.
+        Returns the ids that were answered, the class of each frame that was answered before (`None`: discarded), and the
+        ids that do not exist. Raises `LabelError` when the class does not exist.
         """
         done: list[int] = []
         already: dict[int, str | None] = {}
@@ -92,12 +92,12 @@ class Labels(Repository):
         return done, already, gone
 
     def new_batch(self) -> int:
-        """A number for answers that are given in one step and undone in one step, such as an import."""
+        """A new batch number, for answers that are undone in one step, such as an import."""
         with self._database.read() as session:
             return int(session.scalar(select(func.max(AnswerRow.batch))) or 0) + 1
 
     def undo(self) -> int | None:
-        """Take the last answer, or the whole batch that it belongs to, back; nothing that was answered is deleted.
+        """Undo the last answer, or the whole batch that it belongs to; the record of answers is kept.
 
         Returns the frame, of a batch the first one; `None` when there is nothing to undo.
         """
@@ -155,13 +155,13 @@ class Labels(Repository):
         return found
 
     def steps(self) -> dict[int, int]:
-        """By frame that the owner answered: the number of the step, the same for frames that one key answered together."""
+        """Step number by frame that the owner answered; frames answered with one key share it."""
         query = select(LabelRow.frame_id, LabelRow.number).where(LabelRow.labelled_by == "owner")
         with self._database.read() as session:
             return {row.frame_id: row.number for row in session.execute(query)}
 
     def state(self) -> tuple[int, int]:
-        """How many labels there are, and the newest number: changes with every answer and every undo."""
+        """(number of labels, highest step number): changes with every answer and every undo."""
         query = select(func.count(), func.coalesce(func.max(LabelRow.number), 0)).select_from(LabelRow)
         with self._database.read() as session:
             count, newest = session.execute(query).one()
@@ -173,9 +173,9 @@ class Labels(Repository):
             return int(session.scalar(select(func.count()).select_from(LabelRow)) or 0)
 
     def new(self, after: int = 0) -> list[tuple[str, float]]:
-        """Class and time of each label given or changed after the label of this number (see `Runs.labels_learned`), in order.
+        """Class and time of each label given or changed after step `after` (see `Runs.labels_learned`), in order.
 
-        Steps are numbered as they come, so a clock that jumps makes no label old or new.
+        Steps are numbered in order, so that a clock that jumps makes no label old or new.
         """
         query = (
             select(ClassRow.name, LabelRow.labelled_at)
@@ -187,6 +187,6 @@ class Labels(Repository):
             return [(name, at) for name, at in session.execute(query)]
 
     def frames_after(self, number: int) -> set[int]:
-        """Frames whose label was given or changed after the label of this number."""
+        """Frames whose label was given or changed after this step number."""
         with self._database.read() as session:
             return set(session.scalars(select(LabelRow.frame_id).where(LabelRow.number > number)))

@@ -36,7 +36,7 @@ def exclusive(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
-    """Hold a folder for the block, after waiting until no other process does. Leaves no file behind."""
+    """Hold a lock on a folder for the block, waiting for other processes. Leaves no file behind."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -46,7 +46,7 @@ def in_turn(folder: Path) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """True while another process holds the lock file. Only looks: a shared lock keeps no other looker out."""
+    """True while another process holds the lock file. Takes a shared lock for a moment, so that checks do not collide."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -66,7 +66,7 @@ def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
 
 
 def taken_at(path: Path) -> int | None:
-    """When the lock file was last taken, ns since the epoch; `None` for never. Touches no lock, so it can be asked often."""
+    """When the lock was last taken, ns since the epoch; `None` for never. Reads only the time stamp of the file."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -82,7 +82,7 @@ def _sign(descriptor: int, path: Path) -> None:
 
 
 def owner_of(path: Path) -> int | None:
-    """The process id that last held the lock file, if it says one."""
+    """Process id of the last holder of the lock file, if it is readable."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):

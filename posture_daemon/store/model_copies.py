@@ -1,7 +1,7 @@
-"""Second copies of model files: those that a backup needs in order to answer, and the starter's, which is in the package.
+"""Copies of model files: those that backups need, and the starter model in the package.
 
-They lie beside the backups in `models/`, laid out as in the data folder's own `models/` and found by their content as there:
-each file once, however many backups need it. A backup folder that is carried away is enough to get going again.
+They lie in `models/` beside the backups, content-addressed like the data folder's own `models/`: each file once, however many
+backups need it. So a backup folder on its own is enough for a restore.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Needed = tuple[str, str]
 
 
 class ModelCopies:
-    """The second copies in one folder of backups."""
+    """The model copies in one folder of backups."""
 
     def __init__(self, models: ModelFolder, backups: Path) -> None:
         self._models = models
         self._kept = ModelFolder(backups / MODELS)
 
     def add_for(self, copies: Iterable[Path]) -> None:
-        """Have what champion and previous of each of these databases need. Raises `OSError`."""
+        """Copy the files of champion and previous of each of these databases. Raises `OSError`."""
         for head, backbone in needed_by(copies)[0]:
             if self._models.has_head(head) and not self._kept.has_head(head):
                 self._kept.add_head(self._models.head_path(head).read_bytes())
@@ -44,7 +44,7 @@ class ModelCopies:
                 self._kept.add_backbone(self._models.backbone_folder(backbone), backbone)
 
     def remove_others(self, copies: Iterable[Path]) -> None:
-        """Delete what none of these needs; nothing when one of them cannot be asked. Only for a folder of our own."""
+        """Delete files that none of these databases needs; nothing if one is unreadable. Only for the own backup folder."""
         needed, all_read = needed_by(copies)
         if not all_read:
             return
@@ -54,7 +54,7 @@ class ModelCopies:
             self._kept.remove(path)
 
     def mend(self, version: ModelVersion) -> list[Path]:
-        """Replace what is damaged of a version where there is a sound copy; returns what was. Raises `OSError`."""
+        """Replace damaged files of a version by sound copies; returns the paths replaced. Raises `OSError`."""
         broken = self._models.damage(version)
         for path in broken:
             if path == self._models.head_path(version.head_sha256):
@@ -80,7 +80,7 @@ class ModelCopies:
 
 
 def needed_by(copies: Iterable[Path]) -> tuple[set[Needed], bool]:
-    """Digests that the roles of these databases need, and whether all of them could be read."""
+    """Digests of champion and previous in these databases, and whether all databases could be read."""
     query = "SELECT head_sha256, backbone_sha256 FROM model_roles JOIN model_versions ON model_versions.id = version_id"
     needed: set[Needed] = set()
     all_read = True

@@ -1,6 +1,6 @@
-"""Which model files stay, and the deletion of the others: the row first, so that no row ever promises a file that is gone.
+"""Retention of model files: rows are marked first, then files are deleted, so that no row refers to a deleted file.
 
-A crash in between leaves a file that no row needs; the next sweep finds it, as it finds what a crash left of an import.
+A crash in between leaves a file that no row refers to, which the next sweep deletes.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from posture_daemon.store.models import Models
 from posture_daemon.store.schema import RoleRow, RunRow, VersionRow, WatchRow
 
 FRESH_S = 86_400.0
-"""A file that was written within a day may belong to a version whose row is still to come."""
+"""A file younger than this may belong to a version whose row is not yet written."""
 
 
 def remove_surplus(database: Database, models: Models, most: int, now: float) -> int:
-    """Mark versions whose files nobody needs, beyond the newest `most`; returns how many. Files go with `sweep`.
+    """Mark versions whose files may be deleted by `sweep`, beyond the newest `most`; returns how many.
 
-    Files stay with champion and previous, both sides of an open watch, what a running training began from, what was
-    imported, and, of each that keeps its own, the oldest ancestor on the same backbone: there a training looks for what
-    was known before the first label. Row, metrics and lineage always stay.
+    Kept are champion and previous, both sides of an open watch, the incumbent of a running training, imported versions, and
+    for each of these the oldest ancestor on the same backbone, which trainings start from. Rows, metrics and lineage stay.
     """
     with database.write() as session:
         rows = list(session.scalars(select(VersionRow).where(VersionRow.files_removed_at.is_(None))))
@@ -36,16 +35,16 @@ def remove_surplus(database: Database, models: Models, most: int, now: float) ->
 
 
 def sweep(database: Database, models: Models, now: float) -> int:
-    """Delete head files and backbones that no version with files points to; returns the bytes. Raises `DataFolderError`.
+    """Delete unreferenced head files and backbones; returns the bytes freed. Raises `DataFolderError`.
 
-    Under the write lock, so that no version that needs one can appear meanwhile. Two versions may share a file.
+    Holds the write lock, so that no version that refers to one can be added meanwhile. Versions may share files.
     """
     with database.write() as session:
         return sum(models.remove(path) for path in _unneeded(session, models, now))
 
 
 def unneeded(database: Database, models: Models, now: float) -> list[Path]:
-    """What `sweep` would delete."""
+    """The paths that `sweep` would delete."""
     with database.read() as session:
         return _unneeded(session, models, now)
 
@@ -56,7 +55,7 @@ def _unneeded(session: Session, models: Models, now: float) -> list[Path]:
 
 
 def _roots(session: Session, most: int) -> set[int]:
-    """Versions that keep their files for their own sake."""
+    """Versions whose files are kept, apart from ancestors."""
     watched = WatchRow.ending.is_(None)
     queries: tuple[Select[Any], ...] = (
         select(VersionRow.id).order_by(VersionRow.id.desc()).limit(most),
@@ -70,7 +69,7 @@ def _roots(session: Session, most: int) -> set[int]:
 
 
 def _with_origins(session: Session, versions: set[int]) -> set[int]:
-    """These, and what the trainings of each go back to (`learning.lesson`): not every ancestor, or no champion's would go."""
+    """These and the oldest ancestor of each on the same backbone, which trainings start from (`learning.training_set`)."""
     found = session.execute(select(VersionRow.id, VersionRow.parent_id, VersionRow.backbone_sha256))
     rows = {row.id: row for row in found}
 
@@ -92,7 +91,7 @@ def _needed(session: Session, models: Models) -> set[Path]:
 
 
 def _is_fresh(path: Path, now: float) -> bool:
-    """Written within a day. What a wrong clock dated into the future is not fresh for years."""
+    """Whether it was written within a day of `now`; also false if dated far into the future by a wrong clock."""
     try:
         return abs(now - path.stat().st_mtime) < FRESH_S
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The files of model versions, found by their content and never changed: each is named after its SHA-256."""
+"""Content-addressed, immutable model files, each named by its SHA-256."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ModelFolder:
         self.folder = folder
 
     def backbone_folder(self, sha256: str) -> Path:
-        """Where `backbone.onnx` and `backbone.json` of this digest lie."""
+        """Folder of `backbone.onnx` and `backbone.json` of this digest."""
         return self.folder / "backbones" / sha256[:16]
 
     def backbone_size(self, sha256: str) -> tuple[int, int]:
@@ -33,14 +33,14 @@ class ModelFolder:
             return 0, 0
 
     def head_path(self, sha256: str) -> Path:
-        """Where the head file of this digest lies."""
+        """Path of the head file of this digest."""
         return self.folder / "heads" / f"{sha256[:16]}.safetensors"
 
     def add_backbone(self, folder: Path, sha256: str) -> None:
-        """Copy `backbone.onnx` and `backbone.json` from `folder`; a sound backbone that is there already is left alone."""
+        """Copy `backbone.onnx` and `backbone.json` from `folder`, unless an undamaged copy exists. Raises `OSError`."""
         target = self.backbone_folder(sha256)
         if self.has_backbone(sha256):
-            os.utime(target)  # in use from now on, though no row says so yet: see `model_files`
+            os.utime(target)  # fresh again until a row refers to it, see `model_files`
             return
         partial, damaged = (target.with_name(f".{target.name}.{end}") for end in ("partial", "damaged"))
         shutil.rmtree(partial, ignore_errors=True)
@@ -54,7 +54,7 @@ class ModelFolder:
         shutil.rmtree(damaged, ignore_errors=True)
 
     def has_backbone(self, sha256: str) -> bool:
-        """Whether both files are there and sound. Reads all of them."""
+        """Whether both files exist and match their digest. Reads them completely."""
         folder = self.backbone_folder(sha256)
         try:
             described = json.loads((folder / "backbone.json").read_bytes())["sha256"]
@@ -63,14 +63,14 @@ class ModelFolder:
             return False
 
     def has_head(self, sha256: str) -> bool:
-        """Whether the head file is there and sound. Reads all of it."""
+        """Whether the head file exists and matches its digest. Reads it completely."""
         try:
             return sha256_of(self.head_path(sha256).read_bytes()) == sha256
         except OSError:
             return False
 
     def damage(self, version: ModelVersion) -> list[Path]:
-        """What of a version's files is missing or not what was written: the head file, the backbone's folder."""
+        """Missing or damaged files of a version: the head file, the folder of the backbone."""
         head, backbone = self.head_path(version.head_sha256), self.backbone_folder(version.backbone_sha256)
         sound = {head: self.has_head(version.head_sha256), backbone: self.has_backbone(version.backbone_sha256)}
         return [path for path, good in sound.items() if not good]
@@ -82,12 +82,12 @@ class ModelFolder:
         return digest
 
     def entries(self) -> Iterator[Path]:
-        """Head files and backbone folders, and what a crash left beside them."""
+        """Head files and backbone folders, including partial ones that a crash left."""
         yield from list(self.folder.glob("heads/*"))
         yield from list(self.folder.glob("backbones/*"))
 
     def remove(self, path: Path) -> int:
-        """Delete one of `entries`; returns its bytes. Raises `DataFolderError`."""
+        """Delete one of `entries`; returns its size in bytes. Raises `DataFolderError`."""
         try:
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             size = sum(file.stat().st_size for file in files)

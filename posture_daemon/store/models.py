@@ -1,4 +1,4 @@
-"""Model versions: what is known of each, and their roles; their files are in `model_folder`."""
+"""Model versions and their roles; their files are in `model_folder`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAME = ("created_at", "parent_id", "backbone_sha256", "head_sha256", "temperatur
 
 
 class Models(ModelFolder):
-    """Versions, and which of them is champion. The database, not memory, says who is."""
+    """Versions and roles. The champion is always read from the database, since another process may change it."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         super().__init__(folder)
@@ -57,8 +57,8 @@ class Models(ModelFolder):
     def promote(self, version_id: int, now: float, expected: int | None = None, *, watched: bool = False) -> bool:
         """Make a version champion and the champion before it `previous`, in one commit. Raises `ModelError`.
 
-        With `expected`, only while that one is champion: a champion that changed meanwhile is never overrun. `watched`
-        opens a watch that may go back to the champion before. Returns whether the version is champion now.
+        With `expected`, only if that version is still champion. `watched` opens a rollback watch. Returns whether the version
+        is champion now.
         """
         with self._database.write() as session:
             row = _row(session, version_id)
@@ -80,11 +80,11 @@ class Models(ModelFolder):
             return None if row is None else _as_version(row)
 
     def champion(self) -> ModelVersion | None:
-        """The version that answers now."""
+        """The version in use."""
         return self.role(CHAMPION)
 
     def champion_id(self) -> int | None:
-        """Only its number: cheap enough to ask every second."""
+        """Id of the champion; cheap enough to poll every second."""
         with self._database.read() as session:
             return champion_id_in(session)
 
@@ -103,7 +103,7 @@ class Models(ModelFolder):
             return [_as_version(row) for row in session.scalars(select(VersionRow).order_by(VersionRow.id.desc()))]
 
     def _explain_removal(self, sha256: str) -> None:
-        """Raise when the versions with this head lost it to `keep.models`; a file that one of them should have is missing."""
+        """Raise `ModelError` if the files of all versions with this head were removed by `keep.models`."""
         query = select(VersionRow).where(VersionRow.head_sha256 == sha256).order_by(VersionRow.id.desc())
         with self._database.read() as session:
             rows = list(session.scalars(query))
@@ -112,12 +112,12 @@ class Models(ModelFolder):
 
 
 def champion_id_in(session: Session) -> int | None:
-    """The champion's number, inside a transaction of the caller."""
+    """Id of the champion, inside a transaction of the caller."""
     return session.scalar(select(RoleRow.version_id).where(RoleRow.role == CHAMPION))
 
 
 def set_champion(session: Session, version_id: int, now: float) -> None:
-    """Give the roles, inside a transaction of the caller. A watch over another champion has lost its subject and ends."""
+    """Set champion and previous, inside a transaction of the caller. Ends an open watch over another champion."""
     before = champion_id_in(session)
     if before is not None and before != version_id:
         session.merge(RoleRow(role=PREVIOUS, version_id=before, since=now))
@@ -146,7 +146,7 @@ def _refuse_removed_files(row: VersionRow) -> None:
 
 
 def _refuse_retired_classes(session: Session, row: VersionRow) -> None:
-    """A class that the owner deleted must not come back because an old model knows it."""
+    """Raise `ModelError` for a model that knows a class which the owner has deleted."""
     retired = set(session.scalars(select(ClassRow.name).where(ClassRow.retired_at.is_not(None))))
     known = [c["name"] for c in row.classes if c["name"] in retired]
     if known:

@@ -1,4 +1,4 @@
-"""The owner's word that no training may run now. In the database, so that it outlives every restart."""
+"""Training pauses set by the owner; in the database, so that they survive a restart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from posture_daemon.store.schema import PauseRow
 
 @dataclass(frozen=True)
 class Pause:
-    """Since when, and until when: seconds since the epoch; `None` for until the owner says otherwise."""
+    """Begin and end of a pause, seconds since the epoch; `until` is `None` for one without an end."""
 
     id: int
     began_at: float
@@ -23,7 +23,7 @@ class Pauses(Repository):
     """At most one pause at a time."""
 
     def begin(self, now: float, until: float | None = None) -> Pause:
-        """Pause, instead of any pause before."""
+        """Begin a pause, replacing the present one."""
         with self._database.write() as session:
             session.execute(delete(PauseRow))
             row = PauseRow(began_at=now, until=until)
@@ -32,17 +32,14 @@ class Pauses(Repository):
             return Pause(row.id, now, until)
 
     def end(self) -> bool:
-        """No pause any more. Returns whether there was one."""
+        """End the pause. Returns whether there was one."""
         with self._database.write() as session:
             rows = session.scalars(select(PauseRow.id)).all()
             session.execute(delete(PauseRow))
             return bool(rows)
 
     def current(self, now: float) -> Pause | None:
-        """The pause at this time; one that is over is none. A clock that was set back before its beginning ends it too.
-
-        Else a pause of an hour that began under a wrong clock might last for years.
-        """
+        """The pause in force at `now`, if any. A `now` before its beginning ends it too: the clock has been set back."""
         with self._database.read() as session:
             row = session.scalar(select(PauseRow).limit(1))
         if row is None or (row.until is not None and not row.began_at <= now < row.until):

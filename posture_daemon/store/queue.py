@@ -1,4 +1,4 @@
-"""Frames kept for the owner: JPEG beside its row, one commit for both."""
+"""The queue of frames that were kept for labelling; row and JPEG are committed together."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from posture_daemon.store.schema import BlockRow, FrameRow
 CAMERA_SOURCE = "camera"
 
 MAX_BY_NUMBER = 500
-"""Frames that are asked for by number; with more it is quicker to read all of a backbone."""
+"""Up to this number frames are queried by id; beyond it, reading all frames of the backbone is faster."""
 
 
 class Queue(Repository):
-    """The uncategorized queue."""
+    """Kept frames of every status."""
 
     def add(self, frame: NewFrame, now: float, block_gap_s: float, block_length_s: float) -> int | None:
-        """Keep one camera frame; returns its id, or `None` when the very same picture is already there."""
+        """Add a frame; returns its id, or `None` when an identical picture is stored already."""
         with self._database.write() as session:
             digest = sha256_of(frame.jpeg)
             if session.scalar(select(FrameRow.id).where(FrameRow.sha256 == digest)) is not None:
@@ -55,7 +55,7 @@ class Queue(Repository):
             return as_queued(row)
 
     def find(self, jpeg: bytes) -> QueuedFrame | None:
-        """The frame of this very picture, whatever its status."""
+        """The frame with exactly this JPEG, whatever its status."""
         with self._database.read() as session:
             row = session.scalar(select(FrameRow).where(FrameRow.sha256 == sha256_of(jpeg)))
             return None if row is None else as_queued(row)
@@ -69,13 +69,13 @@ class Queue(Repository):
         return data
 
     def jpegs(self, frame_ids: Sequence[int]) -> dict[int, bytes]:
-        """The pictures of these frames, of those that are there; a few at a time, for they are large."""
+        """JPEGs of those of these frames that exist, by id; ask for a few at a time."""
         with self._database.read() as session:
             query = select(FrameRow.id, FrameRow.jpeg).where(FrameRow.id.in_(frame_ids))
             return {row.id: row.jpeg for row in session.execute(query)}
 
     def pooled(self, frame_ids: Iterable[int], backbone_sha256: str) -> dict[int, NDArray[np.float16]]:
-        """Pooled features that were kept with these frames, of those that were seen by this backbone."""
+        """Pooled features `float16 (width,)` by id, of those of these frames that this backbone computed."""
         wanted = set(frame_ids)
         query = _features_of(backbone_sha256)
         if len(wanted) <= MAX_BY_NUMBER:
@@ -85,7 +85,7 @@ class Queue(Repository):
         return {id_: np.frombuffer(data, np.float16) for id_, data in rows if id_ in wanted}
 
     def recent_pooled(self, backbone_sha256: str, limit: int) -> list[NDArray[np.float16]]:
-        """Pooled features of the newest frames of any status, oldest first; to recognise near-duplicates."""
+        """Pooled features `float16 (width,)` of the newest frames of any status, oldest first; for near-duplicate checks."""
         query = _features_of(backbone_sha256).order_by(FrameRow.captured_at.desc()).limit(limit)
         with self._database.read() as session:
             return [np.frombuffer(data, np.float16) for _, data in session.execute(query)][::-1]
@@ -98,7 +98,7 @@ class Queue(Repository):
         return {status: found.get(status.value, 0) for status in Status}
 
     def waiting_bytes(self) -> int:
-        """Disk taken by pictures and features without an answer, bytes."""
+        """Bytes of the pictures and features of queued frames."""
         query = select(func.coalesce(func.sum(FrameRow.size_bytes), 0)).where(FrameRow.status == Status.QUEUED.value)
         with self._database.read() as session:
             return int(session.scalar(query) or 0)
@@ -111,7 +111,7 @@ class Queue(Repository):
 
 
 def frame_row(frame: NewFrame, digest: str, block: BlockRow, now: float) -> FrameRow:
-    """The row of a new frame, not yet labelled."""
+    """Row of a new, queued frame."""
     features = None if frame.pooled is None else frame.pooled.astype(np.float16).tobytes()
     return FrameRow(
         sha256=digest,
@@ -140,7 +140,7 @@ def as_queued(row: FrameRow) -> QueuedFrame:
 
 
 def _block_at(session: Session, frame: NewFrame, gap_s: float, length_s: float) -> BlockRow:
-    """The open time block of this source, stretched to the frame, or a new one after a gap or when it is long enough."""
+    """The last time block of this source, extended to the frame, or a new one after a gap or when that is full."""
     query = select(BlockRow).where(BlockRow.source == frame.source).order_by(BlockRow.id.desc()).limit(1)
     block, at = session.scalar(query), frame.captured_at
     fits = block is not None and block.started_at <= at < block.started_at + length_s and at - block.ended_at < gap_s
@@ -159,10 +159,10 @@ def _features_of(backbone_sha256: str):  # type: ignore[no-untyped-def]  # a Sel
 
 
 def _beyond(max_frames: int, max_bytes: int) -> Select[tuple[int]]:
-    """Waiting frames that do not fit, where the useful come first and among equals the newest.
+    """Ids of queued frames beyond the limits, when sorted by usefulness, then newest first.
 
-    Without a usefulness the unsure are useful, and frames of a model without classes count as unsure. The picture itself is
-    never read: SQLite counts and adds up.
+    A frame without usefulness counts by its uncertainty (1 - confidence; 1 without a prediction). Window functions of SQLite
+    compute the running totals, so that no picture is read.
     """
     usefulness = func.coalesce(FrameRow.usefulness, 1 - func.coalesce(FrameRow.confidence, 0.0))
     useful_first = (usefulness.desc(), FrameRow.captured_at.desc(), FrameRow.id.desc())

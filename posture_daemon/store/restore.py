@@ -1,4 +1,4 @@
-"""Put a backup in the place of the database. What was there is kept beside it, never deleted, whatever state it is in."""
+"""Restore a backup. The replaced database is kept beside it, whatever its state, and never deleted."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from posture_daemon.store.sqlite_copy import copy, damage_in, reader, refuse_ful
 from posture_daemon.store.sqlite_errors import user_errors
 
 ASIDE = f"{FILE_NAME}.*-????????-??????"
-"""What a restore left of the databases before it."""
+"""Pattern of the databases that restores have replaced."""
 
 PATIENCE_S = 5.0
-"""So long a restore waits for commands that pass by, such as `status`, to close the database."""
+"""Seconds that a restore waits for short commands, such as `status`, to close the database."""
 
 FOLDER_PREFIX = ".restore-"
 DAMAGED, _TIME = "damaged", "%Y%m%d-%H%M%S"
@@ -34,7 +34,7 @@ _SIDE_FILES = ("-wal", "-shm")
 
 @dataclass(frozen=True)
 class Contents:
-    """What a database holds: pictures by their digests, those with a label among them, and the number of model versions."""
+    """Contents of a database: digests of all pictures and of the labelled ones, and the number of model versions."""
 
     pictures: frozenset[str]
     labelled: frozenset[str]
@@ -48,7 +48,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Restored:
-    """A restore that was done. `before` is `None` when the database before could not be read, `aside` when there was none."""
+    """Result of a restore. `before` is `None` if the replaced database was unreadable, `aside` if there was none."""
 
     backup: Path
     contents: Contents
@@ -56,7 +56,7 @@ class Restored:
     aside: Path | None
 
     def sentence(self) -> str:
-        """What came back and what is missing now."""
+        """What was restored and what was lost."""
         kept = "" if self.aside is None else f"; what was there before is kept as {self.aside.name}"
         return (
             f"The backup {self.backup.name} was restored: {self.contents}. {missing(self.before, self.contents)}{kept}."
@@ -64,7 +64,7 @@ class Restored:
 
 
 def missing(before: Contents | None, after: Contents) -> str:
-    """What the one has and the other has not, in words."""
+    """What `before` has and `after` lacks, in words."""
     if before is None:
         return "What was given after that backup is missing, and how much that is cannot be told"
     labels, frames = len(before.labelled - after.labelled), len(before.pictures - after.pictures)
@@ -74,12 +74,12 @@ def missing(before: Contents | None, after: Contents) -> str:
 
 
 def many(number: int, one: str) -> str:
-    """A number of things in words."""
+    """A number with a noun in singular or plural."""
     return f"{number} {one}{'' if number == 1 else 's'}"
 
 
 def contents(path: Path) -> Contents | None:
-    """What a database of any schema holds; `None` when it cannot be read."""
+    """Contents of a database of any schema; `None` when it cannot be read."""
     labels = "SELECT sha256 FROM frames JOIN labels ON labels.frame_id = frames.id"
     try:
         with closing(reader(path)) as connection:
@@ -97,7 +97,7 @@ def asides(folder: Path) -> list[Path]:
 
 
 def check_backup(path: Path) -> Contents:
-    """What a backup holds. Raises `DataFolderError` when it is missing, damaged, none of ours or of a newer schema."""
+    """Contents of a backup. Raises `DataFolderError` when it is missing, damaged, foreign or of a newer schema."""
     if not path.is_file():
         raise DataFolderError(f"There is no backup {path}; `posture-daemon backup --list` shows those there are.")
     found, revision, held = None, None, None
@@ -120,10 +120,10 @@ def check_backup(path: Path) -> Contents:
 
 
 def restore(folder: Path, backup: Path, now: float, patience_s: float = PATIENCE_S) -> Restored:
-    """Check the backup, bring a copy of it up to date, and put that in the place of the database.
+    """Check the backup, migrate a copy of it, and replace the database by that.
 
-    Raises `DataFolderError` before anything has changed: for a backup that `check_backup` refuses, a full disk, while a
-    daemon or a training runs, and when another process still has the database open after `patience_s` seconds.
+    Raises `DataFolderError` before anything is changed: if `check_backup` refuses the backup, the disk is full, a daemon or a
+    training runs, or another process still has the database open after `patience_s` seconds.
     """
     path = folder / FILE_NAME
     held = check_backup(backup)
@@ -131,7 +131,7 @@ def restore(folder: Path, backup: Path, now: float, patience_s: float = PATIENCE
         refuse_full_disk(backup, folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=FOLDER_PREFIX) as scratch:
             fresh = _fresh(backup, Path(scratch))
-            with in_turn(folder):  # whoever opens the database from now on waits here
+            with in_turn(folder):  # new openers of the database wait for this lock
                 _wait_for_users(path, patience_s)
                 before, aside = contents(path) if path.exists() else None, _set_aside(path, now)
                 os.replace(fresh, path)
@@ -140,7 +140,7 @@ def restore(folder: Path, backup: Path, now: float, patience_s: float = PATIENCE
 
 
 def _fresh(backup: Path, scratch: Path) -> Path:
-    """A copy of the backup, of our schema, whole on disk and in one file."""
+    """A copy of the backup, migrated, complete on disk and in one file."""
     fresh = scratch / FILE_NAME
     copy(backup, fresh)
     Database(scratch).close()
@@ -149,13 +149,13 @@ def _fresh(backup: Path, scratch: Path) -> Path:
 
 
 def _set_aside(path: Path, now: float) -> Path | None:
-    """Give the database a second name, with its WAL if there is one, and take the WAL from the first.
+    """Link the database and its WAL to a second name, then remove the WAL under the first.
 
-    Never is there a moment without a database under its name, nor one in which a new database finds the WAL of the old.
+    At no moment is there no database under its name, or a new database beside the WAL of the old one.
     """
     if not any(path.with_name(path.name + end).exists() for end in ("", *_SIDE_FILES)):
         return None
-    damage = not path.exists() or _fold_wal(path)  # to open what is gone would make it anew, of its WAL
+    damage = not path.exists() or _fold_wal(path)  # opening a missing file would create it
     aside = _free_name(path, DAMAGED if damage else "replaced", now)
     for end in ("", *_SIDE_FILES):
         _link(path.with_name(path.name + end), aside.with_name(aside.name + end))
@@ -166,7 +166,7 @@ def _set_aside(path: Path, now: float) -> Path | None:
 
 
 def _free_name(path: Path, word: str, now: float) -> Path:
-    """A second later if need be: a clock may say the same twice, and nothing that was kept is replaced."""
+    """A name that is not taken; the time in it is advanced by seconds until it is unique."""
     while True:
         aside = path.with_name(f"{path.name}.{word}-{datetime.fromtimestamp(now, timezone.utc):{_TIME}}")
         if not any(os.path.lexists(aside.with_name(aside.name + end)) for end in ("", *_SIDE_FILES)):
@@ -175,7 +175,7 @@ def _free_name(path: Path, word: str, now: float) -> Path:
 
 
 def _fold_wal(path: Path) -> bool:
-    """Let SQLite fold the WAL into the file where it can; whether the database is damaged."""
+    """Checkpoint the WAL into the file if possible; returns whether the database is damaged."""
     try:
         with closing(sqlite3.connect(path, timeout=10)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -198,7 +198,7 @@ def _link(path: Path, second: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Neither a daemon nor a training goes on writing to what is set aside."""
+    """Hold the locks of daemon and training. Raises `DataFolderError` while one of them runs."""
     daemon, training = folder / DAEMON_LOCK, folder / TRAINING_LOCK
     with exclusive(daemon) as no_daemon, exclusive(training) as no_training:
         if not no_daemon or not no_training:
@@ -210,7 +210,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _wait_for_users(path: Path, patience_s: float) -> None:
-    """Nor does any other command: new ones wait for the folder, so only those that have the file open must end."""
+    """Wait until no other process has the file open; new ones wait for the folder lock. Raises `DataFolderError`."""
     end = time.monotonic() + patience_s
     while (other := next(_users_of(path), None)) is not None:
         if time.monotonic() >= end:
@@ -221,19 +221,13 @@ def _wait_for_users(path: Path, patience_s: float) -> None:
 
 
 def _users_of(path: Path) -> Iterator[int]:
-    """Other processes that have the file open, as far as this user may see."""
+    """Ids of other processes that have the file open, as far as this user can see."""
     mine, wanted = os.getpid(), str(path.resolve())
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if int(process.name) != mine and wanted in {os.readlink(link) for link in _links(process / "fd")}:
+            open_files = {os.readlink(link) for link in (process / "fd").iterdir() if link.is_symlink()}
+            if int(process.name) != mine and wanted in open_files:
                 yield int(process.name)
-
-
-def _links(folder: Path) -> Iterator[Path]:
-    """Some may vanish while they are looked at."""
-    for link in folder.iterdir():
-        if link.is_symlink():
-            yield link
 
 
 @contextmanager

@@ -1,11 +1,10 @@
-"""What would grow for ever is bounded: refused attempts, discarded frames, the history of posture, model files.
+"""Retention limits of deferred runs, discarded frames, posture history and model files.
 
-Age is counted in *days of use*, on which the database recorded something. A clock that is wrong for an hour (a Jetson may have
-no battery for its own) adds one such day, so nothing becomes old by it; and what it dated into the future ages with its
+Age is counted in *days of use*, days on which the database recorded something. A wrong clock (a Jetson may have no battery
+for it) adds at most one such day per wrong date, so it makes nothing old; rows dated into the future age with their
 neighbours.
 
-The database file does not shrink: SQLite uses the room again. To give it back would take a copy of all of it and stop every
-writer meanwhile.
+The database file does not shrink: SQLite reuses the space. VACUUM would copy the whole file and block all writers.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from posture_daemon.store.schema import AnswerRow, ClassRow, FrameRow, PeriodRow
 
 DAY_S = 86_400.0
 ROWS_AT_ONCE, PICTURES_AT_ONCE = 500, 50
-"""Rows of one transaction: so few that no other writer waits long."""
+"""Rows per transaction, so few that other writers do not wait long."""
 
 Sized = Any
 """A `Select` of ids and the bytes of their pictures; how its type is written differs between SQLAlchemy 2.0 and 2.1."""
@@ -33,7 +32,7 @@ Sized = Any
 
 @dataclass(frozen=True)
 class Tidied:
-    """What went: rows, versions whose files were removed, and bytes of pictures and model files."""
+    """What was deleted: rows, versions whose files were removed, and bytes of pictures and model files."""
 
     refusals: int
     frames: int
@@ -44,27 +43,27 @@ class Tidied:
 
 @dataclass(frozen=True)
 class Limit:
-    """What is from before `before` is old, seen at `now`; both seconds since the epoch."""
+    """Rows from before `before` are old at `now`; both in seconds since the epoch."""
 
     before: float
     now: float
 
     def passed(self, id_: InstrumentedAttribute[int], time: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        """The condition on a table. Ids tell the order: what is dated into the future is old if something later is."""
+        """SQL condition for old rows. A row dated into the future is old if a row with a higher id is."""
         last_old = select(func.max(id_)).where(time < self.before).scalar_subquery()
         return (time < self.before) | ((time > self.now) & (id_ < last_old))
 
 
 class Retention:
-    """Deletes what nobody needs any more, in small transactions."""
+    """Deletes old rows and files in small transactions."""
 
     def __init__(self, database: Database, models: Models) -> None:
         self._database, self._models = database, models
 
     def tidy(self, now: float, keep: KeepSettings) -> Tidied:
-        """Do it now. Ended in the middle, the next one goes on. Raises `DataFolderError`."""
+        """Delete what is beyond the limits of `keep`; can be interrupted and repeated. Raises `DataFolderError`."""
         days = (keep.refusals_days, keep.discarded_days, keep.history_days)
-        with self._database.read() as session:  # before anything goes, for the rows tell the days of use
+        with self._database.read() as session:  # before anything is deleted, since rows define the days of use
             refusals, discarded, history = (Limit(_days_ago(session, now, number), now) for number in days)
             discarded = _spare_deleted_classes(session, discarded)
         frames, freed = self._delete(FrameRow, _old_discarded(discarded), PICTURES_AT_ONCE)
@@ -77,7 +76,7 @@ class Retention:
         )
 
     def _delete(self, table: Any, old: Sized, at_once: int = ROWS_AT_ONCE) -> tuple[int, int]:
-        """Rows and bytes; what hangs on a frame goes with it (its foreign keys cascade)."""
+        """Delete the rows of `old`; returns (rows, bytes). Rows that refer to a frame are deleted with it (cascade)."""
         count = size = 0
         while True:
             with self._database.write() as session:
@@ -89,7 +88,7 @@ class Retention:
 
 
 def _days_ago(session: Session, now: float, days: int) -> float:
-    """The time that lies so many days, and days of use, back; -∞ while there were not so many days of use."""
+    """Time that lies `days` days and days of use before `now`; -∞ while there were fewer days of use."""
     times = (PeriodRow.ended_at, AnswerRow.answered_at, FrameRow.added_at, RunRow.finished_at)
     used = union(*(select(cast(time / DAY_S, Integer).label("day")).where(time <= now) for time in times)).subquery()
     day = session.scalar(select(used.c.day).order_by(used.c.day.desc()).offset(days).limit(1))
@@ -97,17 +96,17 @@ def _days_ago(session: Session, now: float, days: int) -> float:
 
 
 def _spare_deleted_classes(session: Session, limit: Limit) -> Limit:
-    """Nothing is old that may have been discarded with its class since then: no answer tells when that was."""
+    """Treat no frame as old after a class was deleted: frames discarded with it have no answer with a time."""
     deleted = select(func.max(ClassRow.retired_at)).where(ClassRow.retired_at <= limit.now)
     newest = session.scalar(deleted)
     return limit if newest is None or newest < limit.before else Limit(float("-inf"), limit.now)
 
 
 def _old_discarded(limit: Limit) -> Sized:
-    """By their last answer, which is when they were discarded, however long they had waited for it.
+    """Frames whose last answer, which discarded them, is old.
 
-    The newest frame and the frame of the newest answer stay: SQLite would give their numbers again, and what has learned
-    from a frame, or has seen the answers up to a number, must not take another one for it.
+    The newest frame and the frame of the newest answer are kept, since SQLite would reuse their ids, which trainings have
+    recorded as seen.
     """
     last = select(func.max(AnswerRow.id)).group_by(AnswerRow.frame_id)
     return (
@@ -121,7 +120,7 @@ def _old_discarded(limit: Limit) -> Sized:
 
 
 def _old_refusals(limit: Limit) -> Sized:
-    """Without the newest, which tells why there is no training now."""
+    """Old deferred runs, except the newest, which says why there is no training now."""
     refused = RunRow.outcome == Outcome.DEFERRED.value
     newest = select(func.max(RunRow.id)).where(refused).scalar_subquery()
     passed = limit.passed(RunRow.id, RunRow.finished_at)

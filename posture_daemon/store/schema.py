@@ -15,7 +15,7 @@ class Base(DeclarativeBase):
 
 
 class ClassRow(Base):
-    """A posture class of the owner. A retired one was deleted or merged away; old models may still have an output for it."""
+    """A posture class of the owner. A retired one was deleted or merged; old models may still have an output for it."""
 
     __tablename__ = "classes"
 
@@ -27,7 +27,7 @@ class ClassRow(Base):
 
 
 class BlockRow(Base):
-    """A stretch of time. Its frames look alike, so they share one split, given with the first label and never changed."""
+    """A time block of near-duplicate frames, which share one split; it is set with the first label and never changed."""
 
     __tablename__ = "blocks"
 
@@ -66,14 +66,14 @@ class FrameRow(Base):
     size_bytes: Mapped[int]
     jpeg: Mapped[bytes] = mapped_column(
         LargeBinary, deferred=True
-    )  # last: SQLite reads the columns before it without it
+    )  # last, so that SQLite reads the other columns without it
 
 
 class LabelRow(Base):
-    """What the owner said a frame shows.
+    """The owner's label of a frame.
 
-    `number` grows with every step in which labels are given or changed, so that later ones are told without a clock.
-    `kept_at` is when the owner looked at the label again, because it was doubted, and kept it.
+    `number` is the step in which it was given or changed; steps count up, so that their order needs no clock. `kept_at` is
+    when the owner confirmed the label after it was suspected to be wrong.
     """
 
     __tablename__ = "labels"
@@ -87,9 +87,9 @@ class LabelRow(Base):
 
 
 class AnswerRow(Base):
-    """Every answer in order, so that it can be undone: the frame's status and class before it, and when that was last kept.
+    """Log of answers for undo: status, class and confirmation time of the frame before each.
 
-    Answers of one `batch` were given in one step, such as the import of a folder, and are undone in one step.
+    Answers of one `batch`, such as the import of a folder, are undone together.
     """
 
     __tablename__ = "answers"
@@ -105,7 +105,7 @@ class AnswerRow(Base):
 
 
 class VersionRow(Base):
-    """A model version: files by content, classes in row order, lineage."""
+    """A model version: digests of its files, classes in the order of the head's rows, lineage."""
 
     __tablename__ = "model_versions"
 
@@ -123,7 +123,7 @@ class VersionRow(Base):
 
 
 class RoleRow(Base):
-    """Which version is champion, and which was before it."""
+    """The versions in the roles champion and previous."""
 
     __tablename__ = "model_roles"
 
@@ -133,10 +133,7 @@ class RoleRow(Base):
 
 
 class RunRow(Base):
-    """One attempt to train, and how it ended; `outcome` is NULL while it runs.
-
-    `labels_seen` is the number of the newest label when it began: whatever the clock says, later ones are new to it.
-    """
+    """One training run; `outcome` is NULL while it runs. `labels_seen` is the highest label number when it began."""
 
     __tablename__ = "training_runs"
 
@@ -154,7 +151,7 @@ class RunRow(Base):
 
 
 class WatchRow(Base):
-    """The watch over a champion that a training promoted; `ending` is NULL while it lasts."""
+    """A rollback watch over a promoted champion; `ending` is NULL while it is open."""
 
     __tablename__ = "watches"
 
@@ -178,7 +175,7 @@ class ConfidenceRow(Base):
 
 
 class PauseRow(Base):
-    """While there is one, the owner wants no training; `until` is NULL for a pause without end."""
+    """A training pause; `until` is NULL for one without an end."""
 
     __tablename__ = "training_pauses"
 
@@ -188,7 +185,7 @@ class PauseRow(Base):
 
 
 class CalibrationRow(Base):
-    """A refit of a version's temperature on the holdout of that day; errors are expected calibration errors, 0-1."""
+    """A refit of a version's temperature on the holdout; errors are expected calibration errors, 0-1."""
 
     __tablename__ = "calibrations"
 
@@ -202,8 +199,8 @@ class CalibrationRow(Base):
     error: Mapped[float]
 
 
-class WrongRow(Base):
-    """The owner said that what is shown now is wrong; `frame_id` is NULL until the daemon has kept the frame."""
+class CorrectionRow(Base):
+    """A request to keep the newest frame, whose prediction is wrong; `frame_id` is NULL until the daemon has kept it."""
 
     __tablename__ = "wrongs"
 
@@ -213,7 +210,7 @@ class WrongRow(Base):
 
 
 class IncidentRow(Base):
-    """What the owner must be told; `seen_at` is NULL until somebody says that it was seen."""
+    """A message for the owner; `seen_at` is NULL until it is acknowledged."""
 
     __tablename__ = "incidents"
 
@@ -224,7 +221,7 @@ class IncidentRow(Base):
 
 
 class PeriodRow(Base):
-    """A stretch of time in one posture."""
+    """A period in one posture."""
 
     __tablename__ = "posture_periods"
 

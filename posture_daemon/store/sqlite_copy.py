@@ -1,4 +1,4 @@
-"""Copies of the database, made while others read and write, each checked before it gets its name."""
+"""Online copies of the database, made while others read and write, and checked before they get their name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from posture_daemon.errors import DatabaseDamaged, DataFolderError
 from posture_daemon.store.files import sync_file, sync_folder
 
 RESERVE_BYTES = 100_000_000
-"""What must stay free on the disk beside a copy."""
+"""Free disk space that a copy must leave."""
 
 PAGES_PER_STEP = 256
-"""1 MB at a time, so that the copy is never long away from Python, nor the disk from others."""
+"""1 MB per step, so that a copy blocks neither Python nor the disk for long."""
 
 PARTIAL = ".partial"
 
@@ -23,8 +23,8 @@ PARTIAL = ".partial"
 def copy_durably(source: Path, target: Path) -> None:
     """Copy a database that others may be writing to; `target` is whole and on disk when it has its name.
 
-    Raises `DatabaseDamaged` when the copy does not pass its check, `DataFolderError` when there is no room, `OSError` and
-    SQLite's errors; then nothing half written is left.
+    Raises `DatabaseDamaged` when the copy fails its check, `DataFolderError` when there is no room, `OSError` and SQLite's
+    errors; then no partial file is left.
     """
     refuse_full_disk(source, target.parent)
     partial = target.with_name(f".{target.name}{PARTIAL}")
@@ -48,12 +48,12 @@ def copy_durably(source: Path, target: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """SQLite's own online backup, of one moment: the open transaction holds it, so that writers never make it begin anew."""
+    """SQLite's online backup inside a read transaction, so that concurrent writers do not restart it."""
     with (
         closing(sqlite3.connect(source, timeout=10, isolation_level=None)) as read,
         closing(sqlite3.connect(target, isolation_level=None)) as written,
     ):
-        written.execute("PRAGMA synchronous = OFF")  # it is synced as a whole, before it gets its name
+        written.execute("PRAGMA synchronous = OFF")  # the whole file is synced before it gets its name
         read.execute("BEGIN")
         read.execute("SELECT count(*) FROM sqlite_master").fetchone()
         read.backup(written, pages=PAGES_PER_STEP)
@@ -62,9 +62,9 @@ def copy(source: Path, target: Path) -> None:
 
 
 def damage_in(path: Path) -> str | None:
-    """What SQLite finds wrong with a file, in one line; `None` when all its pages hang together. Changes nothing.
+    """Result of SQLite's quick_check in one line, `None` if the file is sound. Read-only, reads the whole file.
 
-    It reads all of it. Raises `sqlite3.OperationalError` when that cannot be, which says nothing about the content.
+    Raises `sqlite3.OperationalError` when the file cannot be read, which says nothing about its content.
     """
     try:
         with closing(reader(path)) as connection:
@@ -77,14 +77,14 @@ def damage_in(path: Path) -> str | None:
 
 
 def reader(path: Path) -> sqlite3.Connection:
-    """A connection that changes nothing and creates no database; one with `mode=ro` would leave side files behind."""
+    """A read-only connection that creates no database; `mode=ro` would leave WAL files behind."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
 def revision_in(path: Path) -> str | None:
-    """The schema revision of a file; `None` when it has none, as a new one. Raises SQLite's errors."""
+    """Schema revision of a file; `None` for a new one. Raises SQLite's errors."""
     with closing(reader(path)) as connection:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
             return None
@@ -93,7 +93,7 @@ def revision_in(path: Path) -> str | None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a database with what is still in its WAL."""
+    """Size of a database including its WAL, bytes."""
     files = (path, path.with_name(f"{path.name}-wal"))
     return sum(file.stat().st_size for file in files if file.exists())
 

@@ -1,4 +1,4 @@
-"""What SQLite's failures mean, in one sentence."""
+"""Translates SQLite's errors into sentences for the user."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from posture_daemon.errors import DatabaseDamaged, DataFolderError
 
 MIN_FREE_BYTES = 1_000_000
-"""Less than this and an unexplained failure to write is a full disk."""
+"""With less free space, an unexplained I/O error is taken for a full disk."""
 
 
 @contextmanager
 def user_errors(path: Path) -> Iterator[None]:
-    """Say it as `DataFolderError`, or `DatabaseDamaged` where the content is to blame."""
+    """Turn SQLite's errors in the block into `DataFolderError`, or `DatabaseDamaged` for damaged content."""
     try:
         yield
     except (OperationalError, sqlite3.OperationalError) as error:
@@ -31,7 +31,7 @@ def user_errors(path: Path) -> Iterator[None]:
 
 
 def damaged(path: Path, cause: str) -> DatabaseDamaged:
-    """The error for a database whose content is not what was written."""
+    """The error for a damaged database."""
     return DatabaseDamaged(
         f"The database {path} is damaged ({cause}); restore it from a backup: posture-daemon restore."
     )

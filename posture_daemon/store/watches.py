@@ -1,4 +1,4 @@
-"""The watch over a champion that a training promoted. It begins with the promotion (see `models`) and ends once."""
+"""Rollback watches over promoted champions. A watch begins with the promotion (see `models`) and ends once."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from posture_daemon.store.runs import as_run
 from posture_daemon.store.schema import RunRow, WatchRow
 
 TRIGGER = "watch"
-"""Names in the record of runs what rolled a champion back."""
+"""Trigger of runs that record a rollback."""
 
 
 class Watches(Repository):
-    """At most one is open. All of it is in the database, so it goes on after a restart."""
+    """At most one watch is open; its state is in the database, so that it survives a restart."""
 
     def current(self) -> Watch | None:
-        """The open one."""
+        """The open watch."""
         return self._newest(WatchRow.ending.is_(None))
 
     def latest(self) -> Watch | None:
-        """The newest, open or not."""
+        """The newest watch, open or not."""
         return self._newest(WatchRow.id.is_not(None))
 
     def of(self, version_id: int) -> Watch | None:
-        """The newest over this version."""
+        """The newest watch over this version."""
         return self._newest(WatchRow.version_id == version_id)
 
     def note(self, watch: Watch, text: str) -> None:
-        """Keep what it has seen so far. The same again is not written."""
+        """Record the present findings of an open watch, if they have changed."""
         if text == watch.reason:
             return
         with self._database.write() as session:
@@ -40,7 +40,7 @@ class Watches(Repository):
                 row.reason = text
 
     def keep(self, watch: Watch, reason: str, now: float) -> None:
-        """End it; the champion has passed."""
+        """End the watch; the champion stays."""
         with self._database.write() as session:
             row = session.get_one(WatchRow, watch.id)
             if row.ending is None:
@@ -49,8 +49,8 @@ class Watches(Repository):
     def roll_back(self, watch: Watch, reason: str, now: float) -> TrainingRun | None:
         """Make the previous version champion, end the watch and record it as a run, in one commit.
 
-        Once: returns `None`, and changes nothing, when the watch is over or another version has become champion. No watch
-        is opened over the version that comes back.
+        Returns `None` and changes nothing when the watch is over or another version has become champion. No watch is opened
+        over the restored version.
         """
         with self._database.write() as session:
             row = session.get_one(WatchRow, watch.id)

@@ -1,4 +1,4 @@
-"""What `doctor` says of the data folder, and what `doctor --fix` mends: never a label, never a frame."""
+"""Checks of the data folder for `doctor`, and repairs for `doctor --fix`, which never change a label or a frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Finding", "look"]
 
 
 def look(settings: Settings, now: float) -> list[Finding]:
-    """All findings, the data folder itself first. A look changes nothing."""
+    """All findings, that of the data folder itself first. Read-only."""
     folder = settings.data_dir
     first = data_folder(folder, now)
     found = [first]
@@ -28,7 +28,7 @@ def look(settings: Settings, now: float) -> list[Finding]:
 
 
 def _inside(settings: Settings, now: float) -> list[Finding]:
-    """What takes an open database, so that none is opened that is damaged, or of another schema."""
+    """Checks that need the database open; only for an undamaged one of the present schema."""
     store = Store(settings.data_dir)
     try:
         return [
@@ -39,4 +39,4 @@ def _inside(settings: Settings, now: float) -> list[Finding]:
             *incidents(store, now),
         ]
     finally:
-        store.close()  # what mends opens it again
+        store.close()  # repairs reopen it

@@ -1,4 +1,4 @@
-"""The data folder, its database and the backups of it. A look creates nothing and brings nothing up to date."""
+"""Checks of the data folder, the database and its backups. They create and migrate nothing."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from posture_daemon.store.sqlite_errors import damaged, user_errors
 MB = 1_000_000
 HOUR_S = 3600.0
 LATE_AFTER_PAUSES = 3
-"""So many times the pause between two backups is too long."""
+"""A newest backup older than this many intervals is too old."""
 
 
 def data_folder(folder: Path, now: float) -> Finding:
-    """Whether it can be written, and whether every page of its database hangs together; what is not there is not created."""
+    """Whether the folder is writable and its database undamaged."""
     place = nearest(folder)
     if not os.access(place, os.W_OK | os.X_OK) or on_read_only_mount(place):
         return problem("data folder", f"{place} is read-only for this user")
@@ -60,7 +60,7 @@ def _database(path: Path) -> Finding:
 
 
 def backups(store: Store, settings: Settings, now: float) -> Iterator[Finding]:
-    """Whether there is a good one that is new enough. Damaged ones go with the rotation."""
+    """Whether there is an undamaged backup that is new enough. Rotation deletes damaged ones."""
     schedule, found = settings.schedule, store.backups.list()
     good = [backup for backup in found if is_good(backup.path)]
     bad = few([backup.path.name for backup in found if backup not in good])
@@ -85,7 +85,7 @@ def backups(store: Store, settings: Settings, now: float) -> Iterator[Finding]:
 
 
 def kept_aside(folder: Path) -> Iterator[Finding]:
-    """What restores have replaced; only the owner knows whether it is needed."""
+    """Databases that restores have replaced; only the owner knows whether they are needed."""
     kept = asides(folder)
     if kept:
         size = sum(size_of(path) for path in kept) / MB
@@ -94,7 +94,7 @@ def kept_aside(folder: Path) -> Iterator[Finding]:
 
 
 def incidents(store: Store, now: float) -> Iterator[Finding]:
-    """What nobody has said to have seen."""
+    """Incidents that were not acknowledged."""
 
     def see() -> str:
         return f"noted that {many(store.incidents.see(now), 'incident')} have been seen"

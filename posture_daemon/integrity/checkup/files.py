@@ -1,4 +1,4 @@
-"""Everything else in the data folder: who may read it, what crashes left, what is derived and may be computed again."""
+"""Checks of the other files of the data folder: access rights, leftovers of crashes, status file, feature cache."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from posture_daemon.training import precompute, retrain
 from posture_daemon.vision.head import Head
 
 OTHERS_MODE = 0o077
-"""What group and everybody else may do."""
+"""Permission bits of group and others."""
 
 MIN_LEFTOVER_AGE_S = 86_400.0
-"""What was written within a day may still be in use."""
+"""A file younger than this may still be in use."""
 
 LEFTOVERS = (
     f"{retrain.FOLDER_PREFIX}*",
@@ -40,7 +40,7 @@ LEFTOVERS = (
 
 
 def access(folder: Path) -> Iterator[Finding]:
-    """Pictures of somebody at home are for nobody else."""
+    """Whether all files are private to their owner, since the pictures show somebody at home."""
     entries = [folder, *sorted(path for path in folder.rglob("*") if not path.is_symlink())]
     opened = [path for path in entries if _mode(path) & OTHERS_MODE]
 
@@ -58,7 +58,7 @@ def access(folder: Path) -> Iterator[Finding]:
 
 
 def _mode(path: Path) -> int:
-    """Access rights; 0 for what has vanished meanwhile, as files of a running daemon do."""
+    """Permission bits; 0 for a file that a running daemon has deleted meanwhile."""
     try:
         return path.lstat().st_mode & 0o777
     except FileNotFoundError:
@@ -66,7 +66,7 @@ def _mode(path: Path) -> int:
 
 
 def leftovers(folder: Path, now: float) -> Iterator[Finding]:
-    """Of processes that were killed, at least a day ago."""
+    """Files of processes that were killed, at least a day old."""
     found = [path for pattern in LEFTOVERS for path in folder.glob(pattern) if _age(path, now) > MIN_LEFTOVER_AGE_S]
 
     def delete() -> str:
@@ -79,7 +79,7 @@ def leftovers(folder: Path, now: float) -> Iterator[Finding]:
 
 
 def _age(path: Path, now: float) -> float:
-    """Seconds; 0 for what has vanished meanwhile."""
+    """Age in seconds; 0 for a file that was deleted meanwhile."""
     try:
         return now - path.lstat().st_mtime
     except FileNotFoundError:
@@ -87,7 +87,7 @@ def _age(path: Path, now: float) -> float:
 
 
 def status_file(folder: Path) -> Iterator[Finding]:
-    """It is read as if there were none, and a running daemon writes it anew each second."""
+    """A damaged status file. It is read as if missing, and a running daemon replaces it each second."""
 
     def delete() -> str:
         (folder / STATUS).unlink(missing_ok=True)
@@ -98,7 +98,7 @@ def status_file(folder: Path) -> Iterator[Finding]:
 
 
 def cache(store: Store, settings: Settings) -> Iterator[Finding]:
-    """The vectors that the next training would read. Damaged ones are computed anew whenever they are met."""
+    """Damaged vectors that the next training would read; they are recomputed on use."""
     space = _space(store, settings)
     if space is None or not (damaged := space.damaged()):
         return
@@ -111,7 +111,7 @@ def cache(store: Store, settings: Settings) -> Iterator[Finding]:
 
 
 def _space(store: Store, settings: Settings) -> CachedSpace | None:
-    """Of the champion and the settings of today; `None` where its head cannot be read."""
+    """Cached feature space of the champion under the present settings; `None` if its head is unreadable."""
     champion, recipe = store.models.champion(), Recipe.of(settings.training)
     if champion is None:
         return None

@@ -1,4 +1,4 @@
-"""One matter of the data folder in words, and what would mend it."""
+"""A finding about the data folder, with its repair."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from posture_daemon.device.report import Health, Line
 
 @dataclass(frozen=True)
 class Finding:
-    """`mend` does what is safe and says what it did; `None` where there is nothing to mend, or only the owner can.
+    """`mend` repairs and returns what it did; `None` if there is nothing to repair, or only the owner can.
 
-    `verb` says what `doctor --fix` does about it.
-
-    It never touches a label or a frame. It raises `PostureError` or `OSError` when it cannot.
+    It never changes a label or a frame and raises `PostureError` or `OSError` on failure. `verb` describes it in `doctor`.
     """
 
     line: Line
@@ -23,21 +21,21 @@ class Finding:
 
 
 def fine(name: str, text: str) -> Finding:
-    """All is well."""
+    """A finding without a problem."""
     return Finding(Line(name, text))
 
 
 def note(name: str, text: str, mend: Callable[[], str] | None = None) -> Finding:
-    """Worth knowing."""
+    """A finding worth knowing."""
     return Finding(Line(name, text, Health.NOTE), mend)
 
 
 def problem(name: str, text: str, mend: Callable[[], str] | None = None) -> Finding:
-    """Somebody should do something."""
+    """A finding that needs action."""
     return Finding(Line(name, text, Health.PROBLEM), mend)
 
 
 def few(names: list[str], most: int = 3) -> str:
-    """The first of them, and how many more there are."""
+    """The first `most` names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

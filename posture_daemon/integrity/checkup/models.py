@@ -1,4 +1,4 @@
-"""The files of all models against their digests, and what may be deleted of them."""
+"""Checks of all model files against their digests, and for unneeded files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MB = 1_000_000
 
 
 def models(store: Store, now: float) -> Iterator[Finding]:
-    """Every version that has files. A damaged champion is mended or gives way; another one is mended where that can be."""
+    """Damaged versions. A damaged champion is repaired or replaced, another one repaired if a copy exists."""
     champion, previous = store.models.champion(), store.models.previous()
     if champion is None:
         yield note("models", "there is none yet; the first start installs the starter")
@@ -36,7 +36,7 @@ def models(store: Store, now: float) -> Iterator[Finding]:
 
 
 def surplus(store: Store, now: float) -> Iterator[Finding]:
-    """Files that a crash left, or that no version needs any more."""
+    """Model files that no version refers to."""
     paths = unneeded(store.database, store.models, now)
 
     def remove() -> str:

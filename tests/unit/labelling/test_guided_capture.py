@@ -16,20 +16,16 @@ import pytest
 from posture_daemon.domain import Frame, Image, Outcome, PostureClass, Role, Split, TrainingRun
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.classes import ClassChanges
-from posture_daemon.labelling.guided_capture import (
-    EVERY_S,
-    MIN_FRAMES,
-    GuidedCapture,
-    GuidedCaptureParts,
-    Phase,
-    PoseKeeper,
-)
+from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureParts, Phase
 from posture_daemon.labelling.guided_capture_plan import (
     DEFAULT_CLASSES,
+    EVERY_S,
+    MIN_FRAMES,
     READY_S,
     ROUNDS,
     SECONDS,
     WALK_S,
+    PoseKeeper,
     PoseRequest,
     choose,
     plan,
