@@ -1,1 +1,1 @@
-"""What the device says of itself, the limits that its owner set, and the report that compares both."""
+"""Resources of the device, the owner's limits on them, and the report that compares both."""

@@ -1,6 +1,6 @@
-"""Where the device stands against its limits: pure functions that the gate and the supervision share.
+"""Resources compared with the limits: pure functions shared by the gate and the control of a running training.
 
-An unknown that matters is a state of its own: the gate stays closed for it, and a running training waits.
+An unknown temperature is a state of its own: the gate stays closed, and a running training is paused.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from posture_daemon.settings import LimitsSettings
 MB = 1_000_000
 
 TRIP_MARGIN = 5.0
-"""°C below a zone's own trip point at which a training ends at the latest."""
+"""°C below a zone's lowest trip point at which a training is stopped at the latest."""
 
 MIN_TRIP = 60.0
-"""°C. Trip points below it are of sensors of the skin or the battery, or nonsense, and are not taken for limits."""
+"""°C. Lower trip points belong to skin or battery sensors, or are invalid, and are ignored."""
 
 
 class State(Enum):
-    """From good to bad; `UNKNOWN` is when nobody can say."""
+    """Thermal states, from good to bad."""
 
     COOL = "cool"
     NEUTRAL = "neutral"
-    """Too warm to begin, not warm enough to pause: whatever is, stays."""
+    """Hysteresis band: too warm to start, not warm enough to pause; the present state is kept."""
     WARM = "warm"
     HOT = "hot"
     UNKNOWN = "unknown"
@@ -34,7 +34,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Heat:
-    """The zone that is nearest to its limit, and what that means. `limit` is the one for beginning, °C."""
+    """State of the zone nearest to its limit. `limit` is that for starting a training, °C."""
 
     state: State
     text: str
@@ -43,7 +43,7 @@ class Heat:
 
 
 def heat(resources: Resources, limits: LimitsSettings) -> Heat:
-    """How hot the device is; a machine without a single thermal zone (a virtual one) counts as cool, a Jetson does not."""
+    """Thermal state of the device. Without any zone a machine counts as cool (e.g. a virtual one), a Jetson as unknown."""
     blind = _blind(resources)
     if blind is not None:
         return Heat(State.UNKNOWN, blind)
@@ -61,7 +61,7 @@ def heat(resources: Resources, limits: LimitsSettings) -> Heat:
 
 
 def lowered(zone: ThermalZone, limits: LimitsSettings, celsius: float) -> float:
-    """A limit as it holds for this zone: all of them move down together where its trip points are lower than ours."""
+    """Limit `celsius` for this zone; all limits are lowered equally for a zone with lower trip points."""
     trip = zone.lowest_trip
     if trip is None or trip < MIN_TRIP:
         return celsius
@@ -69,7 +69,7 @@ def lowered(zone: ThermalZone, limits: LimitsSettings, celsius: float) -> float:
 
 
 def _blind(resources: Resources) -> str | None:
-    """Why the temperature that matters is unknown; `None` when it is known."""
+    """Why the temperature is unknown; `None` when it is known."""
     zones, known = resources.zones, resources.known_zones
     if not zones:
         return "this Jetson shows no thermal zones" if resources.is_jetson else None
@@ -82,14 +82,14 @@ def _blind(resources: Resources) -> str | None:
 
 
 def temperature_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
-    """Whether a training may begin at this temperature."""
+    """Whether a training may start at this temperature."""
     found = heat(resources, limits)
     limit = "" if found.limit is None else f" (at most {found.limit:.1f} °C)"
     return Verdict("temperature", found.state is State.COOL, found.text + limit, found.celsius, found.limit, True)
 
 
 def memory_verdict(resources: Resources, limits: LimitsSettings, need_bytes: int) -> Verdict:
-    """Whether there is room for a training that is expected to take `need_bytes`."""
+    """Whether there is memory for a training that is expected to need `need_bytes`."""
     available, needed = resources.memory_available_bytes, need_bytes + limits.memory_reserve_mb * MB
     wanted = f"at least {needed // MB} MB: {need_bytes // MB} expected + {limits.memory_reserve_mb} in reserve"
     if available is None:
@@ -99,7 +99,7 @@ def memory_verdict(resources: Resources, limits: LimitsSettings, need_bytes: int
 
 
 def disk_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
-    """Whether there is room on the disk of the data folder."""
+    """Whether enough disk space of the data folder is free."""
     free, least = resources.disk_free_bytes, limits.disk_reserve_mb * MB
     if free is None:
         return Verdict("disk", False, "free disk space is unknown", None, least, True)
@@ -108,7 +108,7 @@ def disk_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
 
 
 def idle_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
-    """Whether the processor has time for work that can wait."""
+    """Whether the CPU is idle enough for deferrable work."""
     load, most = resources.cpu_percent, limits.idle_cpu_percent
     if load is None:
         return Verdict("CPU", False, "CPU load is unknown", None, most)
@@ -116,7 +116,7 @@ def idle_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
 
 
 def power_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
-    """Whether the board is in a power mode that the owner allows for training."""
+    """Whether the power mode is one that the owner allows for training."""
     allowed = [name.strip() for name in limits.power_modes.split(",") if name.strip()]
     mode = resources.power_mode
     if not allowed:
@@ -127,7 +127,7 @@ def power_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
 
 
 def has_room(resources: Resources, limits: LimitsSettings, need_bytes: int) -> Decision:
-    """What the device itself has to say, without the labels and the owner."""
+    """The conditions of the gate that depend on the device alone."""
     return Decision(
         (
             memory_verdict(resources, limits, need_bytes),

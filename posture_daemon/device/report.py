@@ -1,4 +1,4 @@
-"""What stands between this device and a training: one line a matter, each with its verdict. Pure."""
+"""Device report for `doctor`: one line per resource, with its verdict. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from posture_daemon.settings import LimitsSettings, Settings
 
 
 class Health(Enum):
-    """A note is worth knowing, or passes by itself, such as heat. A problem stays until somebody does something."""
+    """A note is informative or temporary, such as heat; a problem persists until somebody acts."""
 
     OK = "ok"
     NOTE = "note"
@@ -25,7 +25,7 @@ class Health(Enum):
 
 @dataclass(frozen=True)
 class Line:
-    """One matter in words."""
+    """One line of the report."""
 
     name: str
     text: str
@@ -33,7 +33,7 @@ class Line:
 
 
 def examine(resources: Resources, settings: Settings, need_bytes: int = 0) -> tuple[Line, ...]:
-    """Everything the device says; the last line is what it says to a training that is expected to take `need_bytes`."""
+    """All lines; the last one tells whether a training that is expected to need `need_bytes` could start."""
     verdicts = {verdict.name: verdict for verdict in has_room(resources, settings.limits, need_bytes).verdicts}
     health = {name: _health(verdict, resources, settings.limits) for name, verdict in verdicts.items()}
     gates = {
@@ -56,13 +56,13 @@ def examine(resources: Resources, settings: Settings, need_bytes: int = 0) -> tu
 
 
 def nearest(folder: Path) -> Path:
-    """The folder itself, or the nearest one above that is there, on whose disk it will be."""
+    """The folder itself, or its nearest existing parent, which is on the same disk."""
     folder = folder.absolute()
     return next(place for place in (folder, *folder.parents) if os.path.isdir(place))
 
 
 def _health(verdict: Verdict, resources: Resources, limits: LimitsSettings) -> Health:
-    """Heat passes and memory comes back; what nobody can say, what is not there at all, and a full disk stay."""
+    """Heat and used memory are temporary; unknown values, too little total memory and a full disk are problems."""
     stays = {
         "temperature": heat(resources, limits).state is State.UNKNOWN,
         "memory": verdict.value is None or _too_small(verdict, resources),
@@ -90,7 +90,7 @@ def _sources(resources: Resources) -> Iterator[Line]:
 
 
 def _zone(zone: ThermalZone, resources: Resources, limits: LimitsSettings) -> Line:
-    """A zone that is hot, or blind, is a note: the line of the temperature says what it means."""
+    """A hot or offline zone is a note; the temperature line has the verdict."""
     if zone.celsius is None:
         usual = resources.is_jetson and zone.name.lower().startswith("cv")
         return Line(
@@ -122,7 +122,7 @@ def _pressure(resources: Resources, limits: LimitsSettings) -> Line:
 
 
 def _loads(resources: Resources) -> Iterator[Line]:
-    """Nothing depends on these, so not to know them is no more than a note."""
+    """Values that no decision uses, so that an unknown one is only a note."""
     values = {
         "GPU": (resources.gpu_percent, "% busy"),
         "CPU": (resources.cpu_percent, "% busy"),
@@ -142,7 +142,7 @@ def _uptime(resources: Resources) -> Line:
 
 
 def _training(verdicts: dict[str, Verdict], health: dict[str, Health]) -> Line:
-    """All of it in one sentence."""
+    """The verdicts in one sentence."""
     for worst, words in ((Health.PROBLEM, "cannot begin"), (Health.NOTE, "has to wait")):
         reasons = [verdict.text for name, verdict in verdicts.items() if health[name] is worst]
         if reasons:

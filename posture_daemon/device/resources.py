@@ -1,4 +1,4 @@
-"""What a device reports of itself now. An unknown value is `None`, never 0."""
+"""A reading of the device's resources. An unknown value is `None`, never 0."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DIE = ("cpu", "tj", "x86_pkg", "k10temp", "coretemp")
-"""How the zones begin that say how hot the processor is: Jetson, Intel, AMD."""
+"""Prefixes of zones on the processor die: Jetson, Intel, AMD."""
 
 LIMITING_TRIPS = ("passive", "hot", "critical")
-"""Trip points at which the kernel throttles or shuts down; `active` ones only turn a fan."""
+"""Trip points at which the kernel throttles or shuts down; `active` ones control a fan."""
 
 
 @dataclass(frozen=True)
@@ -22,22 +22,22 @@ class ThermalZone:
 
     @property
     def lowest_trip(self) -> float | None:
-        """Where the kernel would begin to throttle, °C."""
+        """Temperature from which the kernel throttles, °C; `None` if unknown."""
         return min((self.trips[kind] for kind in LIMITING_TRIPS if kind in self.trips), default=None)
 
     @property
     def on_die(self) -> bool:
-        """Whether it measures the processor itself."""
+        """Whether it measures the processor die."""
         return self.name.lower().startswith(DIE)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """One reading. Bytes, °C, per cent (0-100 of all cores, of the GPU, of the time), watts, seconds; `None` is unknown.
+    """One reading in bytes, °C, % (0-100 of all cores, of the GPU, of the time), watts, seconds; `None` is unknown.
 
-    `memory_available_bytes` is what can be had without swapping: zram swap is never part of it, since CUDA memory cannot be
-    swapped. `memory_waiting_percent` is the kernel's pressure stall information, "some avg10". `sources` says in words who
-    was asked, and why somebody was not.
+    `memory_available_bytes` is what can be allocated without swapping; zram swap is not part of it, since CUDA memory cannot
+    be swapped. `memory_waiting_percent` is the kernel's pressure stall information, "some avg10". `sources` names in words
+    what was read, and why a source was not.
     """
 
     memory_available_bytes: int | None = None
@@ -58,5 +58,5 @@ class Resources:
 
     @property
     def known_zones(self) -> tuple[ThermalZone, ...]:
-        """Zones that answer."""
+        """Zones with a temperature."""
         return tuple(zone for zone in self.zones if zone.celsius is not None)

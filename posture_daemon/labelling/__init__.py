@@ -1,1 +1,1 @@
-"""What the owner is asked, in which order, and what becomes of an answer: label session, classes, guided capture."""
+"""Active learning with the owner: query strategy, labelling session, classes, label-error review, guided capture."""

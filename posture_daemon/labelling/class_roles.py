@@ -1,4 +1,4 @@
-"""Guess from a class's name what it means to its owner. The owner can always say otherwise."""
+"""Guess the role of a class from its name. The owner can override it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ WORDS = {
     Role.GOOD: {"good", "upright", "straight", "correct", "proper"},
     Role.NEUTRAL: {"sit", "stand", "posture", "unknown", "recline", "stretch", "walk"},
 }
-"""Words by role, in the order in which a name is looked up: `bad_sitting_upright` is bad."""
+"""Words by role; the first role with a matching word wins, so `bad_sitting_upright` is bad."""
 
 
 def guess_role(name: str) -> Role:
-    """Return the role that the words of a class name suggest, `NEUTRAL` when none does."""
+    """Return the role that the words of a class name suggest, `NEUTRAL` if none does."""
     stems = _stems(name)
     for role, words in WORDS.items():
         if stems & words:
@@ -38,9 +38,9 @@ def guess_role(name: str) -> Role:
 
 
 def looks_like_postures(classes: Sequence[str]) -> bool:
-    """True when at least half of the class names, and at least two, speak of a posture or of absence.
+    """True when at least two and at least half of the class names contain a word for a posture or for absence.
 
-    ImageNet's thousand and rock, paper, scissors do not: such a model becomes a base.
+    A model without such classes, such as one of ImageNet, becomes a base.
     """
     known = set().union(*WORDS.values())
     speaking = sum(1 for name in classes if _stems(name) & known)

@@ -1,4 +1,4 @@
-"""Classes come and go: what a change would do, in words, and the change itself. Every front end calls only this."""
+"""Changes of classes: what a change would do, in words, and the change itself. Front ends change classes only here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from posture_daemon.store.lock import exclusive
 
 @dataclass(frozen=True)
 class ClassLine:
-    """One class with what hangs on it, and whether the champion has learned it."""
+    """One class with its use, and whether the champion has an output for it."""
 
     posture_class: PostureClass
     use: ClassUse
@@ -26,16 +26,16 @@ class ClassLine:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a change would do, sentence by sentence, and the call that does it."""
+    """The effects of a change, one sentence each, and the function that carries it out."""
 
     sentences: tuple[str, ...]
     carry_out: Callable[[], None]
 
 
 class ClassChanges:
-    """The owner's classes: list, add, rename, merge, delete, give a role.
+    """Lists, adds, renames, merges and deletes classes, and sets roles.
 
-    Names that are no classes, and changes while a training runs, raise `LabelError`; then nothing was changed.
+    Raises `LabelError`, before anything is changed, for unknown or invalid names and while a training runs.
     """
 
     def __init__(self, store: Store, settings: LabelSettings, clock: Callable[[], float]) -> None:
@@ -49,27 +49,27 @@ class ClassChanges:
         return [ClassLine(c, self._store.classes.use_of(c.name), c.name in known) for c in self._labelling.classes()]
 
     def add(self, name: str, role: Role | None = None) -> PostureClass:
-        """Create a class, or bring a deleted one back; without a role, its name decides."""
+        """Create a class or restore a deleted one; without a role it is guessed from the name."""
         with self._without_training():
             added = self._labelling.add_class(name, role)
-            self._store.classes.set_role(added.name, added.role)  # models that know it from before learn the role
+            self._store.classes.set_role(added.name, added.role)  # also in models that know it already
             return added
 
     def rename(self, old: str, new: str) -> None:
-        """Give a class another name, everywhere."""
+        """Rename a class everywhere."""
         self._find(old)
         check_class_name(new, (c.name for c in self._labelling.classes() if c.name != old))
         with self._without_training():
             self._store.classes.rename(old, new)
 
     def set_role(self, name: str, role: Role) -> None:
-        """Say what a class means."""
+        """Set the role of a class."""
         self._find(name)
         with self._without_training():
             self._store.classes.set_role(name, role)
 
     def plan_merge(self, name: str, into: str) -> Plan:
-        """What it means to make all of one class part of another."""
+        """Plan of moving everything of one class into another."""
         self._find(name)
         self._find(into)
         if name == into:
@@ -85,7 +85,7 @@ class ClassChanges:
         return Plan(sentences, lambda: self._merge(name, into))
 
     def plan_delete(self, name: str, images_become: Status) -> Plan:
-        """What it means to delete a class; its images become `QUEUED` or `DISCARDED`."""
+        """Plan of deleting a class; its images become `QUEUED` or `DISCARDED`."""
         self._find(name)
         use = self._store.classes.use_of(name)
         fate = "wait in the queue again" if images_become is Status.QUEUED else "are discarded"
@@ -108,7 +108,7 @@ class ClassChanges:
             self._store.classes.retire(name, images_become, self._clock())
 
     def _model_effect(self, name: str, into: str | None) -> str:
-        """What becomes of the champion; the previous model goes the same way, so that a rollback stays possible."""
+        """Effect on the champion; the previous model is changed in the same way, so that a rollback stays possible."""
         champion = self._store.models.champion()
         names = [c.name for c in champion.classes] if champion else []
         if champion is None or name not in names:
@@ -128,7 +128,7 @@ class ClassChanges:
 
     @contextmanager
     def _without_training(self) -> Iterator[None]:
-        """A training that began before the change would end with the classes of before."""
+        """Hold the training lock, since a running training would end with the old classes. Raises `LabelError`."""
         with exclusive(self._store.folder / "training.lock") as alone:
             if not alone:
                 raise LabelError("A training is running; wait until it has ended, then change the classes.")

@@ -1,4 +1,4 @@
-"""The queue as questions: reads the store, has `query_strategy.py` choose, and says why in words."""
+"""Next questions for the owner: reads queued frames, ranks them with `query_strategy.py`, and explains the choice."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head, softmax
 
-UNLIKE_DISTANCE = 0.5
-"""Distance from which nothing that is labelled looks like a frame: half way to having nothing in common."""
+NOVEL_DISTANCE = 0.5
+"""Cosine distance to the nearest labelled frame from which a frame counts as novel."""
 
-INFORMATIVE_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.AUDIT})
-"""Reasons that say more than doubt and distance do."""
+SPECIAL_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.AUDIT})
+"""Reasons whose stored explanation tells more than uncertainty and distance."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Group:
 
 
 class NextQuestions:
-    """Chooses questions. Keeps what it has read, so that a question after an answer is quick; not thread-safe."""
+    """Chooses questions. Caches head and features between calls; not thread-safe."""
 
     def __init__(self, store: Store, recipe: Recipe | None = None) -> None:
         self._store = store
@@ -48,9 +48,9 @@ class NextQuestions:
         self._backbone = ""
 
     def groups(self, frames: Sequence[QueuedFrame], limit: int) -> list[Group]:
-        """The first `limit` questions about these waiting frames, the most useful first.
+        """The first `limit` questions about these queued frames, the most informative first.
 
-        Frames without features, or with those of another backbone, come last, in the order given.
+        Frames without features of the champion's backbone come last, in the order given.
         """
         champion = self._store.models.champion()
         features = self._pooled(frames, champion)
@@ -83,7 +83,7 @@ class NextQuestions:
         ]
 
     def _chances(self, seen: Floats, champion: ModelVersion) -> Floats | None:
-        """What the champion says now, `(n, classes)`; `None` where that takes more than pooled features."""
+        """Probabilities of the champion, `float32 (n, classes)`; `None` if its head needs more than pooled features."""
         if champion.is_base:
             return np.empty((len(seen), 0), np.float32)
         inputs = self._inputs_of(champion)
@@ -96,13 +96,13 @@ class NextQuestions:
         if self._inputs is None or self._inputs[0] != champion.head_sha256:
             try:
                 head = Head.from_bytes(self._store.models.read_head(champion.head_sha256))
-            except ModelError:  # labelling goes on without the model's file; what it said at the time is in the rows
+            except ModelError:  # labelling goes on with the predictions stored when the frames were kept
                 return None
             self._inputs = champion.head_sha256, FeatureSpace.of(head, is_base=False)
         return self._inputs[1]
 
     def _pooled(self, frames: Sequence[QueuedFrame], champion: ModelVersion | None) -> dict[int, NDArray[np.float16]]:
-        """Features by frame; only those that are new since the last time are read."""
+        """Features by frame id; reads only those that are not cached."""
         if champion is None:
             return {}
         if champion.backbone_sha256 != self._backbone:
@@ -117,11 +117,11 @@ class NextQuestions:
 
 
 def why(frame: QueuedFrame, guess: str | None, doubt: float, question: Question) -> str:
-    """One line for the owner."""
-    if frame.reason in INFORMATIVE_REASONS:
+    """One line that tells the owner why a frame is asked."""
+    if frame.reason in SPECIAL_REASONS:
         return frame.explanation
     said = "the model has no classes yet" if guess is None else _says(guess, doubt)
-    far = question.distance >= UNLIKE_DISTANCE
+    far = question.distance >= NOVEL_DISTANCE
     return f"{said}, and {'nothing like it' if far else 'little like it'} has been labelled or asked before it"
 
 
@@ -143,5 +143,5 @@ def _numbered(guesses: Sequence[str | None]) -> NDArray[np.intp]:
 
 
 def _doubt(frames: Sequence[QueuedFrame]) -> Floats:
-    """From the confidence at the time of capture: exact for two classes, at most so large for more."""
+    """Margin uncertainty (0-1) from the confidence at capture: exact for two classes, an upper bound for more."""
     return np.array([1.0 if f.confidence is None else min(1.0, 2 * (1 - f.confidence)) for f in frames], np.float32)

@@ -1,17 +1,16 @@
-"""What is asked first: the frames from which most is learned, each with those that look just like it.
+"""Query strategy of active learning: margin sampling weighted by diversity, in batches of near-duplicates.
 
-A question is worth
+The score of a frame is
 
     doubt · √distance
 
-Doubt is 1 less the margin between the two most probable classes (calibrated). Distance is 1 less the cosine to the nearest
-frame that is labelled or already asked in this round, of features about the mean of the waiting ones. The first factor alone
-(lowest margin) asks the same question several times over; the second alone (farthest first, a greedy core-set: Sener &
-Savarese 2018, arXiv 1708.00489) wastes answers on what is odd but clear. Updated after every pick, as in the greedy form of
-k-means++ in BADGE (Ash et al. 2020, arXiv 1906.03671). On the real webcams (docs/asking.md) it needs fewer answers than
-either factor alone and than BADGE.
+`doubt` is the margin uncertainty: 1 - (p1 - p2) of the two highest calibrated probabilities. `distance` is 1 - cosine to the
+nearest frame that is labelled or already picked in this round, of features centred on the mean of the queued ones. Margin
+sampling alone picks near-duplicates; distance alone (greedy core-set: Sener & Savarese 2018, arXiv 1708.00489) picks unusual
+but clear frames. Distances are updated after every pick, as in the greedy k-means++ of BADGE (Ash et al. 2020, arXiv
+1906.03671). On real webcams (docs/asking.md) this needs fewer answers than either factor alone and than BADGE.
 
-Pure functions on arrays, deterministic; a question costs two products of a matrix and a vector.
+Pure, deterministic functions on arrays; a question costs two matrix-vector products.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ from numpy.typing import NDArray
 from posture_daemon.domain import Floats
 from posture_daemon.vision.novelty import unit
 
-ALIKE_COSINE = 0.99
-"""Cosine from which waiting frames of one guess may share a question. In the first sessions of the real front webcam none of
-480 questions mixed classes; in ten streams of a new person five frames in all had to be picked out."""
+DUPLICATE_COSINE = 0.99
+"""Cosine from which queued frames with the same prediction share a question. In the first sessions of the real front webcam
+none of 480 questions mixed classes; in ten streams of a new person five frames in all had to be set apart."""
 
 MAX_QUESTION_FRAMES = 8
-"""Frames in one question: what can be looked over at a glance."""
+"""Most frames in one question, so that they can be seen at a glance."""
 
 CHUNK = 1024
-"""Rows of a product at a time, so that ten thousand frames need no more memory than a few."""
+"""Rows per matrix product, which bounds the memory for many frames."""
 
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """What is known of the frames that wait, in a fixed order; nothing here changes.
+    """The queued frames, in a fixed order.
 
-    `features float32 (n, width)`, `doubt float32 (n,)` in 0-1, `guess (n,)` a number for the class that the model names;
+    `features float32 (n, width)`, `doubt float32 (n,)` in 0-1, `guess intp (n,)` a number for the predicted class;
     `distance float32 (n,)` to the nearest labelled frame in 0-2, 1 where nothing is labelled.
     """
 
@@ -52,9 +51,9 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Question:
-    """Rows of waiting frames that one answer may label; the first one was chosen, the others look like it.
+    """Rows of queued frames that one answer may label: the picked one, then its near-duplicates.
 
-    `distance` is that of the first one when it was chosen.
+    `distance` is that of the picked one at the time of its choice.
     """
 
     rows: tuple[int, ...]
@@ -62,7 +61,7 @@ class Question:
 
 
 def doubt_of(chances: Floats) -> Floats:
-    """1 less the margin between the two most probable classes, of `chances (n, classes)`; 1 with fewer than two classes."""
+    """Margin uncertainty `float32 (n,)` of probabilities `chances (n, classes)`; 1 with fewer than two classes."""
     if chances.shape[1] < 2:
         return np.ones(len(chances), np.float32)
     best = np.partition(chances, -2, axis=1)[:, -2:]
@@ -70,7 +69,7 @@ def doubt_of(chances: Floats) -> Floats:
 
 
 def distance_to(labelled: Floats, features: Floats) -> Floats:
-    """From each of `features (n, width)` to the nearest of `labelled (m, width)`, about the mean of the former; 1 for m = 0."""
+    """Centred cosine distance (0-2) of `features (n, width)` to the nearest of `labelled (m, width)`; 1 for m = 0."""
     if not len(labelled) or not len(features):
         return np.ones(len(features), np.float32)
     mean = features.mean(axis=0)
@@ -80,7 +79,7 @@ def distance_to(labelled: Floats, features: Floats) -> Floats:
 
 
 def questions(waiting: Waiting, limit: int) -> list[Question]:
-    """The first `limit` questions, the most useful first; each frame is in one at most."""
+    """The first `limit` questions, highest score first; each frame is in at most one."""
     if not len(waiting.features):
         return []
     apart, alike = unit(waiting.features - waiting.features.mean(axis=0)), unit(waiting.features)
@@ -97,9 +96,9 @@ def questions(waiting: Waiting, limit: int) -> list[Question]:
 
 
 def _alike(units: Floats, guess: NDArray[np.intp], free: NDArray[np.bool_], chosen: int) -> Sequence[int]:
-    """The chosen row, then the free rows of the same guess that look like it, the most alike first."""
+    """The picked row, then free rows with the same prediction that are near-duplicates of it, most similar first."""
     cosine = units @ units[chosen]
     cosine[~free | (guess != guess[chosen])] = -1
     cosine[chosen] = 2  # itself first, also where features are zeros
     nearest = np.argsort(-cosine, kind="stable")[:MAX_QUESTION_FRAMES]
-    return [int(row) for row in nearest if cosine[row] >= ALIKE_COSINE]
+    return [int(row) for row in nearest if cosine[row] >= DUPLICATE_COSINE]

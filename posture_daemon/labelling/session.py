@@ -1,4 +1,4 @@
-"""Labelling: the next frame, the owner's answer, undo, classes. Every label front end calls only this."""
+"""The labelling session behind every front end: next question, answer, undo, new class."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from posture_daemon.vision import jpeg
 
 UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
 RESERVED_NAMES = frozenset({UNKNOWN, UNCATEGORIZED, DISCARDED, "train", "val", "holdout", "test"})
-"""Names that mean something else as a posture or as a folder."""
+"""Names with another meaning as a prediction or a folder."""
 
 MAX_NAME_LENGTH = 40
 """Characters."""
 
 WRONG_PATIENCE_S, WRONG_STEP_S = 5.0, 0.1
-"""How long the daemon may take to keep a frame that is called wrong (it looks once a second), and the pause between looks."""
+"""Timeout for the daemon to answer a correction request (it polls once a second), and our polling interval; seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class LabellingProgress:
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of an answer to several frames.
+    """Result of an answer to several frames.
 
-    `done` were waiting and are answered; `already` were answered by somebody else meanwhile, and keep that answer (`None`:
-    discarded); `gone` are no longer there.
+    `done` were queued and are answered now; `already` maps frames answered meanwhile to their class, which they keep (`None`:
+    discarded); `gone` no longer exist.
     """
 
     done: tuple[int, ...]
@@ -49,12 +49,12 @@ class Answered:
 
 
 class Labelling:
-    """One owner's labelling session. It remembers what was skipped; everything else is in the store."""
+    """One labelling session. It holds the skipped frames; everything else is in the store. Not thread-safe."""
 
     def __init__(
         self, store: Store, settings: LabelSettings, clock: Callable[[], float], recipe: Recipe | None = None
     ) -> None:
-        """`clock` tells the time, seconds since the epoch; `recipe` says where features of imported pictures are cached."""
+        """`clock` returns seconds since the epoch; `recipe` locates cached features of imported pictures."""
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -63,19 +63,19 @@ class Labelling:
         self._skips_to_undo: list[int] = []
 
     def next(self) -> QueuedFrame | None:
-        """Return the waiting frame that teaches most and was not skipped in this session, or `None`."""
+        """Return the most informative queued frame that was not skipped in this session, or `None`."""
         first = self.groups(1)
         return first[0].frames[0] if first else None
 
     def groups(self, limit: int) -> list[Group]:
-        """The next questions, the most useful first, without frames that were skipped in this session."""
+        """The next questions, the most informative first, without frames skipped in this session."""
         waiting = [frame for frame in self._store.queue.waiting() if frame.id not in self._skipped]
         return self._questions.groups(waiting, limit)
 
     def answer_group(self, frame_ids: Sequence[int], class_name: str | None) -> Answered:
-        """Label waiting frames, or discard them with `None`, in one step that is undone in one step.
+        """Label queued frames, or discard them with `None`; undone in one step.
 
-        Frames that no longer wait are left as they are. Raises `LabelError` for an unknown class, and then nothing changed.
+        Frames that are no longer queued are left unchanged. Raises `LabelError` for an unknown class, before any change.
         """
         self.classes()
         every = self._settings.holdout_every, self._settings.test_every
@@ -87,10 +87,10 @@ class Labelling:
     def call_wrong(
         self, class_name: str | None, sleep: Callable[[float], None], patience_s: float = WRONG_PATIENCE_S
     ) -> int:
-        """Have the running daemon keep its newest frame, and label it where the class is given; returns the frame.
+        """Have the running daemon keep its newest frame, and label it if a class is given; returns the id of the frame.
 
-        Waits with `sleep` for the daemon, `patience_s` seconds at most. Raises `LabelError` for an unknown class, before
-        anything is asked, and when no daemon answers; then nothing is left behind.
+        Polls with `sleep` for at most `patience_s` seconds. Raises `LabelError` for an unknown class, before the request, and
+        when no daemon answers; then the request is withdrawn.
         """
         if class_name is not None and class_name not in {c.name for c in self.classes()}:
             raise LabelError(f"There is no class '{class_name}'; posture-daemon classes list shows those there are.")
@@ -110,29 +110,29 @@ class Labelling:
         return frame_id
 
     def labels_until_training(self, min_new_labels: int) -> int:
-        """How many more labels the next training waits for; 0 when there are enough."""
+        """Number of labels still missing for the next training; 0 when there are enough."""
         return max(0, min_new_labels - len(self._store.labels.new(self._store.runs.labels_learned())))
 
     def picture(self, frame_id: int) -> Image:
-        """Decode a frame's picture. Raises `LabelError` when there is no such frame."""
+        """Decode a frame: BGR `uint8 (height, width, 3)`. Raises `LabelError` when there is no such frame."""
         return jpeg.decode(self._store.queue.jpeg(frame_id))
 
     def answer(self, frame_id: int, class_name: str) -> None:
         """Label a frame, also one that was labelled before. Raises `LabelError` for an unknown frame or class."""
-        self.classes()  # a class that only the champion knows becomes one of the owner's
+        self.classes()  # adds classes that only the champion has
         self._record(frame_id, class_name)
 
     def discard(self, frame_id: int) -> None:
-        """Keep a frame out of training and out of the queue. Raises `LabelError` when there is no such frame."""
+        """Remove a frame from training and queue. Raises `LabelError` when there is no such frame."""
         self._record(frame_id, None)
 
     def skip(self, frame_id: int) -> None:
-        """Do not offer this frame again in this session; it keeps waiting."""
+        """Do not offer this frame again in this session; it stays queued."""
         self._skipped.add(frame_id)
         self._skips_to_undo.append(frame_id)
 
     def undo(self) -> QueuedFrame | None:
-        """Take back the last skip, answer, discard or whole import; return its frame, or `None` when there is nothing to undo.
+        """Undo the last skip, answer, discard or whole import; return its frame, or `None` when there is nothing to undo.
 
         Answers are undone across sessions and front ends, skips only in the session that skipped.
         """
@@ -153,14 +153,14 @@ class Labelling:
         return owned + missing
 
     def add_class(self, name: str, role: Role | None = None) -> PostureClass:
-        """Create a class; without a role, its name decides. Raises `LabelError` for a bad or taken name."""
+        """Create a class; without a role it is guessed from the name. Raises `LabelError` for an invalid or taken name."""
         check_class_name(name, (posture_class.name for posture_class in self.classes()))
         posture_class = PostureClass(name, role or guess_role(name))
         self._store.labels.ensure_class(posture_class, self._clock())
         return posture_class
 
     def progress(self) -> LabellingProgress:
-        """Count the frames that wait, are labelled, were discarded."""
+        """Count queued, labelled and discarded frames."""
         counts = self._store.queue.counts()
         return LabellingProgress(counts[Status.QUEUED], counts[Status.LABELLED], counts[Status.DISCARDED])
 
@@ -171,7 +171,7 @@ class Labelling:
 
 
 def check_class_name(name: str, taken: Iterable[str]) -> None:
-    """Raise `LabelError` unless `name` can be a new class, and so also a folder in any file system."""
+    """Raise `LabelError` unless `name` is valid as a new class and as a folder name in any file system."""
     if not 1 <= len(name) <= MAX_NAME_LENGTH:
         raise LabelError(f"A class name has 1 to {MAX_NAME_LENGTH} characters, not {len(name)}.")
     if re.fullmatch(r"[\w-][\w.-]*", name) is None:

@@ -1,1 +1,1 @@
-"""Terminal and web front ends. All of them call only `labelling`."""
+"""Terminal and web front ends of labelling and guided capture. They hold no labelling rules; those are in `labelling`."""

@@ -1,4 +1,4 @@
-"""Single keys from a real terminal, which is always left as it was found."""
+"""Reads single keys from a terminal, whose settings are always restored."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from types import FrameType
 from posture_daemon.errors import LabelError
 
 Keys = Callable[[], str]
-"""Waits for a key: a character, `""` for one that has none (arrows), `END` when there will be no more."""
+"""Waits for a key: a character, `""` for one without (arrows), `END` at the end of the input."""
 
 END = "\x04"
 """Ctrl-D, and the end of the input."""
 
 LOOK_UP_S = 0.5
-"""A signal that comes just before a wait does not end it, and Python acts on it only afterwards: so no wait is longer."""
+"""Longest wait in one system call: a signal that arrives just before it does not interrupt it and is handled after it."""
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def keyboard() -> Iterator[Keys]:
         )
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    # Without a handler SIGTERM would end Python before the terminal is restored.
+    # The default action of SIGTERM would end the process before the terminal is restored.
     old_handler = signal.signal(signal.SIGTERM, _leave)
     try:
         tty.setcbreak(descriptor)
@@ -46,7 +46,7 @@ def keyboard() -> Iterator[Keys]:
 
 
 def read_key(descriptor: int) -> str:
-    """Wait for one key. A letter of several bytes is one key, and so is the escape sequence of an arrow key."""
+    """Wait for one key; a multi-byte character or the escape sequence of an arrow key counts as one."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
         while not _comes(descriptor, LOOK_UP_S):
@@ -55,7 +55,7 @@ def read_key(descriptor: int) -> str:
         if not byte:
             return END
         if byte == b"\x1b" and _comes(descriptor, 0.02):  # the Escape key alone sends nothing more
-            os.read(descriptor, 32)  # the rest of the sequence comes in one piece
+            os.read(descriptor, 32)  # the rest of the sequence arrives at once
             return ""
         character = decoder.decode(byte)
         if character:

@@ -1,4 +1,4 @@
-"""A frame as coloured half blocks: two pixels in every character cell."""
+"""Draws a frame as coloured half blocks, two pixels per character cell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UPPER_HALF = "▀"
 
 
 class HalfBlocks:
-    """Draws a BGR image in at most `columns` × `rows` cells, in its proportions (a cell is twice as high as wide)."""
+    """A BGR image scaled to at most `columns` × `rows` cells, keeping its aspect ratio (cells are twice as high as wide)."""
 
     def __init__(self, image: Image, columns: int, rows: int) -> None:
         height, width = image.shape[:2]
@@ -25,12 +25,12 @@ class HalfBlocks:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and rows that are drawn."""
+        """Columns and rows of cells."""
         height, width = self._pixels.shape[:2]
         return width, height // 2
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield one segment a cell; rich turns the colours into those that the terminal has."""
+        """Yield one segment per cell; rich maps the colours to those of the terminal."""
         for upper, lower in zip(self._pixels[::2].tolist(), self._pixels[1::2].tolist(), strict=True):
             for above, below in zip(upper, lower, strict=True):
                 yield Segment(UPPER_HALF, Style(color=_colour(above), bgcolor=_colour(below)))
@@ -38,7 +38,7 @@ class HalfBlocks:
 
 
 def can_draw(console: Console) -> bool:
-    """True when the terminal has at least 256 colours, wants them, and can show half blocks."""
+    """True if the terminal shows 256 colours or more, and Unicode."""
     coloured = console.color_system in ("256", "truecolor") and not console.no_color
     return coloured and console.encoding.lower().startswith("utf")
 

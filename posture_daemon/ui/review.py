@@ -1,4 +1,4 @@
-"""Doubted labels in the terminal: the frames of `dataset doubts`, one after the other, with one key more to keep a label."""
+"""Review of suspected label errors (`dataset doubts`) in the terminal, with an extra key to confirm a label."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from posture_daemon.ui.terminal import COMMANDS, KEEP, TerminalSession
 
 
 def run_review(review: Review, console: Console, keys: Keys) -> None:
-    """Show doubted labels and carry out keys until `q` or the end of the input."""
+    """Show suspected label errors and carry out keys until `q` or the end of the input."""
     with tempfile.TemporaryDirectory(prefix="posture-daemon-") as folder:
         _ReviewSession(review, console, keys, Path(folder) / "frame.jpg").run()
     console.print(f"Labels changed: {review.changed}, kept: {review.kept}, left to look at: {len(review.left())}.")
 
 
 class _ReviewSession(TerminalSession):
-    """A person who looks at their own labels again."""
+    """A terminal session over suspected label errors."""
 
     commands = {KEEP: "keep your label", **COMMANDS}  # noqa: RUF012 - never changed
 
@@ -38,7 +38,7 @@ class _ReviewSession(TerminalSession):
 
     def _guess_line(self, frame: QueuedFrame) -> str:
         doubt = self._review.doubt_about(frame.id)
-        if doubt is None:  # an answer from before this review that was taken back
+        if doubt is None:  # an answer from before this review that was undone
             return super()._guess_line(frame)
         return (
             f"Your label: {doubt.label}. Your labels of other times say {doubt.instead}, {doubt.probability:.0%} sure."

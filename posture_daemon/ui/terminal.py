@@ -1,4 +1,4 @@
-"""Labelling in the terminal: the frame, the model's guess, one key per class."""
+"""Labelling in the terminal: the frame, the prediction of the model, one key per class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from posture_daemon.vision import jpeg
 
 COMMANDS = {"d": "discard", "s": "skip", "u": "undo", "n": "new class", "q": "quit"}
 KEEP = "k"
-"""Only in a review (`review.py`), and never the key of a class."""
+"""Used only by `review.py`, and never the key of a class."""
 CLASS_KEYS = [key for key in "123456789abcdefghijklmnopqrstuvwxyz" if key not in (*COMMANDS, KEEP)]
 ROLE_KEYS = {role.value[0]: role for role in Role}
 ENTER, BACKSPACE, ESCAPE = ("\r", "\n"), ("\x7f", "\b"), "\x1b"
@@ -27,9 +27,9 @@ TEXT_LINES = 9
 
 
 def run_terminal(labelling: Labelling, console: Console, keys: Keys) -> LabellingProgress:
-    """Show waiting frames and carry out keys until `q` or the end of the input; return where things stand then.
+    """Show queued frames and carry out keys until `q` or the end of the input; return the final numbers.
 
-    `keys` waits for a key and returns it (see `keyboard`). Where the terminal cannot draw, the picture is a file.
+    `keys` waits for a key and returns it (see `keyboard`). If the terminal cannot draw, the frame is written to a file.
     """
     with tempfile.TemporaryDirectory(prefix="posture-daemon-") as folder:
         TerminalSession(labelling, console, keys, Path(folder) / "frame.jpg").run()
@@ -40,7 +40,7 @@ def run_terminal(labelling: Labelling, console: Console, keys: Keys) -> Labellin
 
 
 class TerminalSession:
-    """A person at the keyboard."""
+    """One labelling session in the terminal."""
 
     commands = COMMANDS
 
@@ -52,7 +52,7 @@ class TerminalSession:
         self._notice = ""
 
     def run(self) -> None:
-        """Show a frame, wait for a key, do what it says; again."""
+        """Loop: show a frame, wait for a key, carry it out."""
         frame = self._labelling.next()
         while True:
             try:
@@ -95,7 +95,7 @@ class TerminalSession:
         return undone or frame
 
     def _class_of(self, frame: QueuedFrame, key: str) -> str | None:
-        """Return the class that a key stands for, with Enter for the model's guess."""
+        """Return the class of a key; Enter means the predicted one."""
         by_key = self._classes_by_key()
         if key in ENTER:
             if frame.predicted in by_key.values():
@@ -107,7 +107,7 @@ class TerminalSession:
         return {key: c.name for key, c in zip(CLASS_KEYS, self._labelling.classes(), strict=False)}
 
     def _new_class(self) -> str | None:
-        """Ask for a name and a role; `None` when the person thinks better of it or the name will not do."""
+        """Ask for name and role of a new class; `None` when cancelled or invalid."""
         name = self._read_line("Name of the new class (Enter alone: none): ")
         if not name:
             self._notice = "No new class."
@@ -122,7 +122,7 @@ class TerminalSession:
             return None
 
     def _read_line(self, prompt: str) -> str:
-        """Read a line from the same keys, with Backspace; Escape or the end of the input give it up."""
+        """Read a line key by key, with Backspace; empty after Escape or the end of the input."""
         self._console.print(prompt, end="", markup=False)
         typed = ""
         while (key := self._keys()) not in ENTER:
@@ -183,7 +183,7 @@ class TerminalSession:
         return f"{progress.queued} waiting, {progress.labelled} labelled, {progress.discarded} discarded"
 
     def _print(self, line: str, style: str = "", soft_wrap: bool = False) -> None:
-        """Print words as they are: class names and paths are no markup."""
+        """Print text without markup, since class names and paths may contain brackets."""
         self._console.print(Text(line, style=style), soft_wrap=soft_wrap)
 
 

@@ -1,1 +1,1 @@
-"""Pictures and what is read from them: JPEG, frame quality, novelty, the head of the model. No device, no database."""
+"""Image functions without device or database: JPEG, frame quality, novelty, and the head of the model in numpy."""

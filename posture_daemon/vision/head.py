@@ -1,8 +1,8 @@
-"""The head: the part of a YOLO11 classifier that this project trains, saves, swaps and sends around.
+"""The head: the part of a YOLO11 classifier that is trained, stored and swapped.
 
 It is layer 10 of the network, ultralytics' `Classify`, in plain numpy: a 1×1 convolution from the backbone's channels
-to 1280, batch norm, SiLU, an average over the picture, and a linear layer to the classes. A head is a value: training
-makes a new one.
+to 1280, batch norm, SiLU, an average over the picture, and a linear layer to the classes. Heads are immutable:
+training makes a new one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Image files by name: the order in which a person would count them."""
+"""Natural sort order of image file names."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import re
 
 
 def natural_key(text: str) -> list[str | int]:
-    """Make a sorting key that reads numbers as numbers: `2.jpg` before `10.jpg`."""
+    """Sort key that compares digits as numbers: `2.jpg` before `10.jpg`."""
     return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", text)]

@@ -1,4 +1,4 @@
-"""Pictures as they lie in the database: JPEG, longest side bounded."""
+"""JPEG encoding with a bounded longest side, and decoding of any picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posture_daemon.errors import DatasetError
 
 
 def encode_jpeg(image: Image, longest_side_px: int, quality: int) -> bytes:
-    """Shrink a BGR image so that its longest side is at most `longest_side_px` and encode it (quality 0–100)."""
+    """Shrink a BGR image to at most `longest_side_px` and encode it (quality 0-100). Raises `DatasetError`."""
     scale = longest_side_px / max(image.shape[:2])
     if scale < 1:
         size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
@@ -22,7 +22,7 @@ def encode_jpeg(image: Image, longest_side_px: int, quality: int) -> bytes:
 
 
 def decode(data: bytes) -> Image:
-    """Decode JPEG, PNG or any format that OpenCV knows to BGR. Raises `DatasetError` when it is not a picture."""
+    """Decode JPEG, PNG or another format of OpenCV to BGR `uint8 (height, width, 3)`. Raises `DatasetError`."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
         raise DatasetError("The data is not a picture that OpenCV can decode.")

@@ -1,5 +1,5 @@
-"""The label page: `server` (in a thread) → `app` (routes) → `guard` (who may ask) → `session` (one at a time) → `labelling`.
+"""The label page: `server` (a thread) → `guard` (access control) → `app` (routes) → `session` → `labelling`.
 
-`templates/` and `static/` are what the browser gets, as they are: no build step, nothing from elsewhere. This file imports
-nothing, so that whoever only wants the address does not load FastAPI.
+The browser gets `templates/` and `static/` without a build step and nothing from other hosts. This file imports nothing, so
+that asking for the address of the page does not load FastAPI.
 """

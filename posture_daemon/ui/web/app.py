@@ -1,4 +1,4 @@
-"""The routes of the label page: one page, its pictures, and a handful of small JSON answers."""
+"""Routes of the label page: the page, its pictures, and a small JSON API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 MAX_GROUPS, MAX_FRAMES = 100, 1000
 MAX_ID = 2**63 - 1
 PICTURE_CACHE = "private, max-age=86400, immutable"
-"""A frame's picture never changes; but the browser must not keep it for ever either."""
+"""A frame's picture never changes, but the browser should not keep it for more than a day."""
 
 router = APIRouter()
 Key = Annotated[str, Field(min_length=8, max_length=64)]
@@ -38,7 +38,7 @@ Ids = Annotated[list[tuple[Annotated[int, Field(ge=0, le=MAX_ID)], float]], Fiel
 
 
 class Change(BaseModel):
-    """Something that the page wants done once; `key` is of the page's own making."""
+    """Base of requests that change something; `key` is an idempotency key made by the page."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,19 +46,19 @@ class Change(BaseModel):
 
 
 class Skip(Change):
-    """Frames, each with its id and capture time."""
+    """Frames to skip, each with its id and capture time."""
 
     frames: Ids
 
 
 class Answer(Skip):
-    """Frames and their class; `null`: discard them."""
+    """Frames to label with a class, or to discard (`null`)."""
 
     class_name: str | None = Field(alias="class")
 
 
 class NewClass(BaseModel):
-    """A class to be; without a role, its name decides. What a name may be, `labelling` says, in words."""
+    """A new class; without a role it is guessed from the name. `labelling` validates the name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -74,9 +74,9 @@ def create_app(
     new_labelling: Callable[..., Labelling] = Labelling,
     guided_capture: GuidedCaptureThread | None = None,
 ) -> FastAPI:
-    """The pages of one data folder. `token` is the secret of their link, `None` where only this computer can reach them.
+    """The web application of one data folder. `token` is the secret of its link, `None` if it listens on loopback only.
 
-    Without a `guided_capture` there is no camera to teach with.
+    Without `guided_capture` the page does not offer it.
     """
     app = FastAPI(title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session = LabelPageSession(store, settings, clock, new_labelling)
@@ -87,9 +87,7 @@ def create_app(
     app.include_router(teach.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_exception_handler(LabelError, _sentence(400))
-    app.add_exception_handler(
-        PostureError, _sentence(503)
-    )  # e.g. a full disk: the page keeps the answer and comes again
+    app.add_exception_handler(PostureError, _sentence(503))  # e.g. a full disk: the page retries later
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_middleware(Guard, token=token)
     return app
@@ -97,7 +95,7 @@ def create_app(
 
 @router.get("/")
 def page(request: Request) -> HTMLResponse:
-    """The page itself; its questions it asks for."""
+    """The page itself; it fetches its questions."""
     template = request.app.state.templates.get_template("page.html")
     words = {"state": _session(request).state(), "longest_name": MAX_NAME_LENGTH, "version": __version__}
     words["incidents"] = _session(request).incidents()
@@ -107,7 +105,7 @@ def page(request: Request) -> HTMLResponse:
 
 @router.get("/api/state")
 def state(request: Request) -> Reply:
-    """Classes and numbers."""
+    """Classes and counts."""
     return _session(request).state()
 
 
@@ -135,19 +133,19 @@ def answer(request: Request, given: Answer) -> Reply:
 
 @router.post("/api/skips")
 def skip(request: Request, given: Skip) -> Reply:
-    """Leave frames for later."""
+    """Skip frames."""
     return _session(request).skip(given.key, given.frames)
 
 
 @router.post("/api/ask-again")
 def ask_again(request: Request, _given: Annotated[dict[str, Any], Body()]) -> Reply:
-    """Offer what was skipped."""
+    """Offer skipped frames again."""
     return _session(request).ask_again()
 
 
 @router.post("/api/undo")
 def undo(request: Request, given: Change) -> Reply:
-    """Take the last step back."""
+    """Undo the last step."""
     return _session(request).undo(given.key)
 
 
@@ -167,7 +165,6 @@ def _sentence(status: int) -> Callable[[Request, Exception], JSONResponse]:
 
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:
-    where = (
-        ".".join(str(part) for part in error.errors()[0]["loc"]) if isinstance(error, RequestValidationError) else ""
-    )
+    place = error.errors()[0]["loc"] if isinstance(error, RequestValidationError) else ()
+    where = ".".join(str(part) for part in place)
     return JSONResponse({"error": f"The page sent something that cannot be understood ({where}); reload it."}, 422)

@@ -1,13 +1,12 @@
-"""Who may ask: only the page itself, in the owner's browser. Everything else is refused in a sentence.
+"""Access control: only the page itself, in the owner's browser, may make requests; others get one sentence.
 
 The pictures show somebody at home, so other web sites must not reach them through the owner's browser:
 
-- a foreign name that points to this computer (DNS rebinding) is refused by the `Host` header, or lacks the secret;
-- a form or script of another site (CSRF) is refused by `Origin`, `Sec-Fetch-Site` and a header that only scripts of the
-  same origin can set;
-- nothing is put into a frame, an image of another site, or the cache of a proxy.
+- DNS rebinding is refused by the `Host` header, or by the missing secret;
+- CSRF is refused by `Origin`, `Sec-Fetch-Site` and a header that only scripts of the same origin can set;
+- framing, cross-origin images and caching by proxies are forbidden by response headers.
 
-From other devices the secret of the link is needed once; then a cookie has it.
+Other devices need the secret of the link once; then a cookie holds it.
 """
 
 from __future__ import annotations
@@ -40,14 +39,14 @@ HEADERS = {
 
 
 class Guard:
-    """Stands before the application; `token` is `None` where only this computer can reach it."""
+    """ASGI middleware; `token` is the secret of the link, `None` if the page listens on loopback only."""
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
         self._app = app
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it here."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -65,7 +64,7 @@ class Guard:
         await answer(scope, receive, send_guarded)
 
     def _welcome(self, request: Request) -> Response | None:
-        """Whoever comes with the secret in the link gets it as a cookie, and an address without it."""
+        """Redirect a request with the secret in its link to the plain address, with the secret as a cookie."""
         given = request.query_params.get("token")
         if self._token is None or given is None or not self._is_token(given):
             return None

@@ -1,4 +1,4 @@
-"""Where the label page is, and the secret that its link holds when it can be reached from other devices."""
+"""Address of the label page, and the secret in its link when other devices can reach it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"[\w-]{16,}", re.ASCII)
 
 
 def is_loopback(host: str) -> bool:
-    """True when only this computer can reach `host`, an address or a name."""
+    """True when `host`, an address or a name, is loopback."""
     if host.rstrip(".").lower() == "localhost":
         return True
     try:
@@ -28,26 +28,26 @@ def is_loopback(host: str) -> bool:
 
 
 def token_for(folder: Path, host: str) -> str | None:
-    """The secret of this data folder, made when there is none; `None` where only this computer can reach the page."""
+    """The secret of this data folder, created if missing or damaged; `None` for a loopback `host`."""
     if is_loopback(host):
         return None
     path = folder / TOKEN_NAME
-    with in_turn(folder):  # the daemon and a command may want a new one at this moment
+    with in_turn(folder):  # daemon and command may create it at the same time
         token = path.read_bytes().decode("ascii", "replace").strip() if path.exists() else ""
-        return token if _TOKEN.fullmatch(token) else _new_token(path)  # of a damaged file nobody has the link
+        return token if _TOKEN.fullmatch(token) else _new_token(path)  # replaces a damaged file
 
 
 def address_of(host: str, port: int) -> str:
-    """What to type into a browser; for a host that means every address of this device, the one it has in its network."""
+    """URL of the page; for a wildcard host with the address of this device in its network."""
     if host in ("0.0.0.0", "::", ""):
         host = _own_address() or socket.gethostname()
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def link_to(address: str, folder: Path, host: str) -> str:
-    """The address, with the secret of the data folder where it needs one.
+    """The address, with the secret of the data folder if needed.
 
-    A page that listens on `host` may be reached as another: a container's, for one, by a port of this computer.
+    The host in `address` may differ from `host`, on which the page listens, e.g. for a container with a published port.
     """
     token = token_for(folder, urlsplit(address).hostname or "") or token_for(folder, host)
     return address if token is None else f"{address}?token={token}"
@@ -63,10 +63,10 @@ def _new_token(path: Path) -> str:
 
 
 def _own_address() -> str | None:
-    """The address from which this device would send; connecting a datagram socket sends nothing."""
+    """The source address of outgoing traffic; connecting a datagram socket sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, nobody's
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, unassigned
             return str(probe.getsockname()[0])
         except OSError:
             return None

@@ -1,4 +1,4 @@
-"""Serves the label page from a thread, beside whatever else the process does."""
+"""Serves the label page from a thread of this process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ADVICE = {
 }
 
 STOP_S = 1.0
-"""How long requests that are being answered may take when the page stops."""
+"""Seconds that running requests have to finish when the page stops."""
 
 
 class LabelPage:
@@ -46,7 +46,7 @@ class LabelPage:
         new_labelling: Callable[..., Labelling] = Labelling,
         open_guided_capture: OpenGuidedCapture | None = None,
     ) -> None:
-        """`open_guided_capture` opens a teaching with the camera, where there is one; see `teach.GuidedCaptureThread`."""
+        """`open_guided_capture` opens a guided capture, if there is a camera; see `teach.GuidedCaptureThread`."""
         self._store, self._settings, self._clock = store, settings, clock
         self._new_labelling, self._open_guided_capture = new_labelling, open_guided_capture
         self._guided_capture: GuidedCaptureThread | None = None
@@ -55,12 +55,12 @@ class LabelPage:
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self.address: str | None = None
-        """Where it is served, without the secret; `None` while it is not."""
+        """URL without the secret; `None` while not serving."""
 
     def start(self, port: int | None = None) -> None:
-        """Listen from now on, at this port instead of the one that is set; the first answer comes when all is loaded.
+        """Start to listen, at `port` instead of the one in the settings if given; requests are answered once all is loaded.
 
-        Raises `PageError` when the port is taken or the address is not ours.
+        Raises `PageError` when the port is taken or the address is not one of this computer.
         """
         host, port = self._settings.ui.host, self._settings.ui.port if port is None else port
         listener = _listen(host, port)
@@ -74,7 +74,7 @@ class LabelPage:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer what is being asked, then close. Safe to call again, and before `start`."""
+        """Finish running requests, then close. Safe to call again, and before `start`."""
         self._stopped.set()
         self.address = None
         if self._guided_capture is not None:
@@ -85,7 +85,7 @@ class LabelPage:
             self._thread.join(2 * STOP_S)
 
     def _serve(self, listener: socket.socket) -> None:
-        """Everything that takes time to import is imported here, so that nobody waits for it."""
+        """Body of the thread; slow imports happen here, so that `start` does not wait for them."""
         try:
             self._server = self._build()
             if not self._stopped.is_set():
@@ -126,5 +126,5 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def taken(error: PageError) -> bool:
-    """Whether another port would do."""
+    """Whether the error is that the port is taken."""
     return getattr(error.__cause__, "errno", None) == errno.EADDRINUSE

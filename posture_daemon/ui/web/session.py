@@ -1,8 +1,8 @@
 """What the label page asks of `labelling`, as plain values for JSON; safe to call from the server's threads.
 
-The server is the truth, and the page runs ahead of it: it shows the next question at once and sends the answer after. So an
-answer may come twice (the reply was lost), late (the server was away) or in vain (somebody else was faster). Every change
-carries a key of the page's own making; a key that was seen before gets the same reply again and changes nothing.
+The page is optimistic: it shows the next question at once and sends the answer afterwards. So an answer may arrive twice (the
+reply was lost), late (the server was down) or for a frame that was answered elsewhere. Every change carries an idempotency
+key made by the page; a repeated key gets the same reply again and changes nothing.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 
 MAX_REMEMBERED = 1000
-"""Replies, and steps for undo. What is forgotten is still in the store: an answered frame is not answered again."""
+"""Most replies and undo steps held. Even for older ones an answered frame is not answered again, by its status."""
 
 CLASS_KEYS = "123456789abcefghijklmoprtvwy"
-"""In the order of the classes, as in the terminal; the letters that are missing mean something else. A class after the
-last key has a button only."""
+"""Keys in the order of the classes, as in the terminal; missing letters are commands. Further classes have a button only."""
 
 Reply = dict[str, Any]
 Seen = tuple[int, float]
-"""A frame's id and capture time (s since the epoch): SQLite may give the id of an evicted frame to another one."""
+"""A frame's id and capture time (s since the epoch), since SQLite may reuse the id of an evicted frame."""
 
 
 class LabelPageSession:
-    """The owner's labelling, whichever and however many pages it comes from."""
+    """The labelling session shared by all open pages. Thread-safe."""
 
     def __init__(
         self,
@@ -46,21 +45,21 @@ class LabelPageSession:
         clock: Callable[[], float],
         new_labelling: Callable[..., Labelling] = Labelling,
     ) -> None:
-        """`clock` tells the time, seconds since the epoch."""
+        """`clock` returns seconds since the epoch."""
         self._store, self._settings = store, settings
         self._new: Callable[[], Labelling] = partial(
             new_labelling, store, settings.labels, clock, Recipe.of(settings.training)
         )
         self._labelling = self._new()
         self._changing = threading.Lock()
-        self._asking = threading.Lock()  # of its own: no answer waits while the next questions are chosen
+        self._asking = threading.Lock()  # separate, so that answers do not wait while questions are chosen
         self._replies: OrderedDict[str, Reply] = OrderedDict()
         self._skips: list[list[int]] = []  # that undo would take back
         self._skipped: set[int] = set()
         self._steps: deque[tuple[int, ...]] = deque(maxlen=MAX_REMEMBERED)
 
     def state(self) -> Reply:
-        """Classes in the order of their keys, numbers of frames, labels until the next training, and a camera's trouble."""
+        """Classes in the order of their keys, counts, labels until the next training, and the error of the camera."""
         progress, needed = self._labelling.progress(), self._settings.training.min_new_labels
         return {
             "classes": [
@@ -76,24 +75,24 @@ class LabelPageSession:
         }
 
     def incidents(self) -> list[str]:
-        """What the owner must be told and nobody has said to have seen, newest first, each with its day."""
+        """Incidents that were not acknowledged, newest first, each with its date."""
         found = self._store.incidents.unseen()
         return [f"{datetime.fromtimestamp(one.happened_at):%Y-%m-%d}: {one.text}" for one in found]
 
     def groups(self, limit: int) -> Reply:
-        """The next questions; `skipped` frames wait as well, but are not among them."""
+        """The next questions, and the number of skipped frames, which are not among them."""
         with self._asking:
             groups = self._labelling.groups(limit)
             return {"groups": [_group(group) for group in groups], "skipped": len(self._skipped)}
 
     def picture(self, frame_id: int, at: float) -> bytes:
-        """JPEG. Raises `LabelError` when the frame is no longer there."""
+        """A frame as JPEG. Raises `LabelError` when it no longer exists."""
         if self._store.queue.get(frame_id).captured_at != at:
             raise LabelError(f"There is no frame {frame_id} of that time; it may have been evicted from the queue.")
         return self._store.queue.jpeg(frame_id)
 
     def answer(self, key: str, frames: Sequence[Seen], class_name: str | None) -> Reply:
-        """Label frames that wait, or discard them with `None`; tells which were answered before, and which are gone.
+        """Label queued frames, or discard them with `None`; the reply names those answered before and those gone.
 
         Raises `LabelError` for an unknown class.
         """
@@ -104,14 +103,14 @@ class LabelPageSession:
             answered = self._labelling.answer_group(there, class_name)
             if answered.done:
                 self._steps.append(answered.done)
-                self._skips.clear()  # as in `labelling`: undo goes back in time
+                self._skips.clear()  # as in `labelling`: undo is in order of time
                 self._skipped.difference_update(answered.done)
             missing = [frame_id for frame_id, _ in frames if frame_id not in there]
             reply = {"done": answered.done, "already": answered.already, "gone": [*answered.gone, *missing]}
             return self._remember(key, reply)
 
     def skip(self, key: str, frames: Sequence[Seen]) -> Reply:
-        """Do not ask about these frames again until `ask_again`, or until the server starts anew."""
+        """Skip these frames until `ask_again` or a restart of the server."""
         with self._changing, self._asking:
             if key not in self._replies:
                 ids = [frame_id for frame_id, _ in frames]
@@ -122,7 +121,7 @@ class LabelPageSession:
             return self._remember(key, {})
 
     def ask_again(self) -> Reply:
-        """Forget what was skipped."""
+        """Offer all skipped frames again."""
         with self._changing, self._asking:
             self._labelling = self._new()
             self._skips.clear()
@@ -130,14 +129,14 @@ class LabelPageSession:
             return {}
 
     def undo(self, key: str) -> Reply:
-        """Take back the last step of anybody; `frames` wait again, `kept` has an older answer again, if it has one."""
+        """Undo the last step of any page; `frames` are queued again, `kept` is a frame that has an older answer again."""
         with self._changing:
             if key in self._replies:
                 return self._replies[key]
             return self._remember(key, self._undo_skip() if self._skips else self._undo_answer())
 
     def add_class(self, name: str, role: Role | None) -> Reply:
-        """Create a class. Raises `LabelError` for a bad or taken name."""
+        """Create a class. Raises `LabelError` for an invalid or taken name."""
         with self._changing:
             return {"name": self._labelling.add_class(name, role).name}
 
@@ -160,7 +159,7 @@ class LabelPageSession:
         return {"undone": "answer", "frames": self._waiting(step), "kept": kept}
 
     def _waiting(self, ids: Sequence[int]) -> list[Reply]:
-        """Of these frames those that wait; one may have been evicted meanwhile."""
+        """Those of these frames that are queued; others may have been evicted meanwhile."""
         found = []
         for frame_id in ids:
             try:
