@@ -1,90 +1,61 @@
 // The label page: the next question is shown at once, and the answer to the last one follows to the server.
 
+import { Feed } from "./feed.js";
 import { actionOf, mayRepeat } from "./keys.js";
 import { Pictures } from "./pictures.js";
 import { Questions } from "./questions.js";
-import { Away, Outbox, ask, newKey, stored } from "./server.js";
+import { Selection } from "./selection.js";
+import { Away, Outbox, ask, stored } from "./server.js";
+import { Undo } from "./undo.js";
 import * as view from "./view.js";
 
 const { find } = view;
-const AHEAD = 20; // questions that are held
-const REFILL_BELOW = 12;
 const LOOK_MS = 10000; // how often to look for news while nothing happens
-const SETTLE_MS = 500;
-const RETRY_MS = 1000;
+const [SETTLE_MS, RETRY_MS] = [500, 1000];
 
-let state = JSON.parse(find("state").textContent);
-let cursor = 0; // which frame of the question is shown
-let anchor = null; // where Shift and an arrow began
-let apart = new Set();
-let skipped = 0;
-let loaded = false;
-let mayBeMore = false; // the server had as many questions as were asked for
-let undoKey = null;
-let pressed = null; // what was pressed while an undo is on its way
-let refilling = null;
-let timer = 0;
-
+/** What the server said last, and the timer of the next look at it. */
+const page = { state: JSON.parse(find("state").textContent), timer: 0 };
+const selection = new Selection();
 const questions = new Questions();
 const pictures = new Pictures(pictureFailed);
 const outbox = new Outbox({ sent, refused, away, back });
-const guessOf = (group) => (state.classes.some((known) => known.name === group.guess) ? group.guess : null);
+const feed = new Feed(questions, { arrived, failed: trouble });
+const undoing = new Undo(outbox, { undone, failed: (error) => trouble(error, true), perform });
+const count = () => questions.shown?.frames.length ?? 0;
+const guessOf = (group) => (page.state.classes.some((known) => known.name === group.guess) ? group.guess : null);
 
 // --- questions
 
 function show() {
   const group = questions.shown;
-  find("apart").disabled = !group || group.frames.length < 2;
+  find("apart").disabled = count() < 2;
   if (!group) {
     view.zoom(false);
-    if (loaded) view.showNothing(skipped, !find("away").hidden, state.camera);
+    if (feed.loaded) view.showNothing(feed.skipped, !find("away").hidden, page.state.camera);
     return;
   }
-  cursor = Math.min(cursor, group.frames.length - 1);
+  selection.clamp(count());
+  const { cursor, apart } = selection;
   const frame = group.frames[cursor];
-  const trouble = pictures.trouble(frame);
-  view.showFrame(group, cursor, trouble ?? pictures.of(frame));
+  view.showFrame(group, cursor, pictures.trouble(frame) ?? pictures.of(frame));
   view.showStrip(group, cursor, apart);
   view.showWords(group, cursor, apart, guessOf(group));
 }
 
 /** Show the question at `to`, from its first frame. */
 function go(to) {
-  [questions.position, cursor, anchor] = [to, 0, null];
-  apart = new Set();
+  questions.position = to;
+  selection.reset();
   show();
   requestAnimationFrame(() => setTimeout(prepare)); // what is fetched ahead must not delay what is painted now
 }
 
 function prepare() {
   pictures.prepare(questions.groups.slice(questions.position));
-  if (mayBeMore && questions.ahead < REFILL_BELOW) refill();
+  feed.topUp();
 }
 
-/** Fetch the next questions; asked while it is fetching, it fetches once more, since what it gets may be old already. */
-async function refill() {
-  if (refilling) {
-    refilling.again = true;
-    return;
-  }
-  refilling = { again: false };
-  try {
-    await fetchQuestions();
-  } catch (error) {
-    trouble(error);
-  }
-  const { again: isWanted } = refilling;
-  refilling = null;
-  if (isWanted) await refill();
-}
-
-async function fetchQuestions() {
-  const number = questions.begin();
-  const limit = Math.min(100, AHEAD + questions.kept);
-  const fresh = await ask(`/api/groups?limit=${limit}`);
-  [skipped, loaded, mayBeMore] = [fresh.skipped, true, fresh.groups.length === limit];
-  const wasEmpty = !questions.shown;
-  questions.merge(fresh.groups, number);
+function arrived(wasEmpty) {
   if (wasEmpty) go(0);
   else pictures.prepare(questions.groups.slice(questions.position));
 }
@@ -96,7 +67,7 @@ function pictureFailed(frame, status) {
     go(questions.position);
     return;
   }
-  if (questions.shown?.frames[cursor] === frame) show();
+  if (questions.shown?.frames[selection.cursor] === frame) show();
   if (status === 0) look(RETRY_MS);
 }
 
@@ -105,7 +76,7 @@ function pictureFailed(frame, status) {
 /** Answer the frames that were not set apart. */
 function answer(path, more, words) {
   if (!questions.shown) return;
-  const group = questions.take(apart);
+  const group = questions.take(selection.apart);
   if (!group) {
     view.showMessage("All frames are set apart, so none is answered; Escape takes that back.", "problem");
     return;
@@ -118,12 +89,12 @@ function answer(path, more, words) {
 
 /** The numbers as they will be; the server's own follow. */
 function reckon(number, className) {
-  state.queued = Math.max(0, state.queued - number);
+  page.state.queued = Math.max(0, page.state.queued - number);
   if (className !== null) {
-    state.labelled += number;
-    state.until_training = Math.max(0, state.until_training - number);
+    page.state.labelled += number;
+    page.state.until_training = Math.max(0, page.state.until_training - number);
   }
-  view.showNumbers(state);
+  view.showNumbers(page.state);
 }
 
 const answerClass = (name) => answer("/api/answers", { class: name }, name);
@@ -142,29 +113,6 @@ function refused(item, words) {
   go(questions.position);
   view.showMessage(`${words} The frames wait again.`, "problem");
   look(SETTLE_MS);
-}
-
-/** Nothing else happens until it is known what was taken back: the next key is meant for that. */
-async function undo() {
-  const unsent = outbox.takeBack();
-  if (unsent) {
-    undone({ undone: "unsent", frames: unsent.group.frames, kept: null });
-    return;
-  }
-  pressed = [];
-  try {
-    if (!(await outbox.flush())) throw new Away("The server is away, so nothing can be taken back now.");
-    undoKey ??= newKey();
-    const reply = await ask("/api/undo", { key: undoKey });
-    undoKey = null;
-    undone(reply);
-  } catch (error) {
-    pressed = [];
-    trouble(error, true);
-  }
-  const later = pressed;
-  pressed = null;
-  later.forEach(perform);
 }
 
 function undone({ undone: what, frames, kept }) {
@@ -204,13 +152,13 @@ function trouble(error, wasAsked = false) {
 
 /** After a pause, and when no answer is on its way: take the server's numbers, and what waits now. */
 function look(pause_ms) {
-  clearTimeout(timer);
-  timer = setTimeout(async () => {
+  clearTimeout(page.timer);
+  page.timer = setTimeout(async () => {
     if (outbox.size) return look(SETTLE_MS);
     try {
       take(await ask("/api/state"));
       if (!find("away").hidden) back();
-      if (questions.ahead < AHEAD) await refill();
+      if (feed.hasRoom) await feed.refill();
     } catch (error) {
       trouble(error);
     }
@@ -220,47 +168,25 @@ function look(pause_ms) {
 
 function take(fresh) {
   if (outbox.size) return; // answered meanwhile: the numbers are old already
-  const classes = JSON.stringify(fresh.classes) !== JSON.stringify(state.classes);
-  const camera = fresh.camera !== state.camera;
-  state = fresh;
-  view.showNumbers(state);
-  if (classes) view.showClasses(state.classes);
+  const classes = JSON.stringify(fresh.classes) !== JSON.stringify(page.state.classes);
+  const camera = fresh.camera !== page.state.camera;
+  page.state = fresh;
+  view.showNumbers(page.state);
+  if (classes) view.showClasses(page.state.classes);
   if (classes || camera) show();
 }
 
 // --- what can be done
 
-function move(by) {
-  const last = (questions.shown?.frames.length ?? 0) - 1;
-  if (cursor + by < 0 || cursor + by > last) return;
-  [cursor, anchor] = [cursor + by, null];
-  show();
-}
-
-/** Set apart all frames from where Shift was first used to where it leads now. */
-function mark(by) {
-  const last = (questions.shown?.frames.length ?? 0) - 1;
-  if (last < 1) return;
-  anchor ??= cursor;
-  cursor = Math.max(0, Math.min(last, cursor + by));
-  const [from, to] = [Math.min(anchor, cursor), Math.max(anchor, cursor)];
-  apart = new Set(Array.from({ length: to - from + 1 }, (_, index) => from + index));
-  show();
-}
-
-function toggleApart() {
-  if (!questions.shown || questions.shown.frames.length < 2) return;
-  if (!apart.delete(cursor)) apart.add(cursor);
+/** Change the selection by a method of it, and show it. */
+function select(method, ...values) {
+  selection[method](...values, count());
   show();
 }
 
 function escape() {
-  if (view.isZoomed()) {
-    view.zoom(false);
-    return;
-  }
-  [apart, anchor] = [new Set(), null];
-  show();
+  if (view.isZoomed()) view.zoom(false);
+  else select("clear");
 }
 
 function accept() {
@@ -272,7 +198,7 @@ function accept() {
 async function again() {
   try {
     await ask("/api/ask-again", {});
-    await refill();
+    await feed.refill();
   } catch (error) {
     trouble(error, true);
   }
@@ -285,27 +211,27 @@ function open(id) {
 
 const actions = {
   accept,
-  undo,
+  undo: () => undoing.run(),
   again,
   escape,
   discard: () => answer("/api/answers", { class: null }, "Discarded"),
   skip: () => answer("/api/skips", {}, "Skipped for now"),
-  apart: toggleApart,
+  apart: () => select("toggle"),
   zoom: () => view.zoom(!view.isZoomed() && Boolean(questions.shown)),
   new: () => open("new-class"),
   help: () => open("help"),
   previous: () => questions.position > 0 && go(questions.position - 1),
   next: () => questions.ahead > 1 && go(questions.position + 1),
-  left: () => move(-1),
-  right: () => move(1),
-  "mark-left": () => mark(-1),
-  "mark-right": () => mark(1),
+  left: () => select("move", -1),
+  right: () => select("move", 1),
+  "mark-left": () => select("mark", -1),
+  "mark-right": () => select("mark", 1),
 };
 
 /** Do one thing after the other: what is pressed during an undo waits for it. */
 function perform(action) {
-  if (pressed) pressed.push(action);
-  else if (action.class !== undefined) answerClass(action.class);
+  if (undoing.holds(action)) return;
+  if (action.class !== undefined) answerClass(action.class);
   else actions[action.do]();
 }
 
@@ -315,11 +241,11 @@ function onKey(event) {
   if (document.querySelector("dialog[open]")) return;
   const onButton = event.target.closest?.("button:not([data-index])");
   if (onButton && (event.key === "Enter" || event.key === " ")) return; // the button that has the focus is meant
-  const action = actionOf(event, state.classes, find("letters").checked);
+  const action = actionOf(event, page.state.classes, find("letters").checked);
   if (!action) return;
   event.preventDefault();
   if (!event.repeat || mayRepeat(event)) perform(action);
-  if (event.target.closest?.("[data-index]")) find("strip").children[cursor]?.focus();
+  if (event.target.closest?.("[data-index]")) find("strip").children[selection.cursor]?.focus();
 }
 
 function onClick(event) {
@@ -331,7 +257,7 @@ function onClick(event) {
   if (event.detail > 0) button.blur(); // after a mouse or a finger, Enter means the guess again
   if (button.dataset.class !== undefined) perform({ class: button.dataset.class });
   else if (button.dataset.do) perform({ do: button.dataset.do });
-  else if (button.dataset.index !== undefined) move(Number(button.dataset.index) - cursor);
+  else if (button.dataset.index !== undefined) select("move", Number(button.dataset.index) - selection.cursor);
   else if (button.dataset.close !== undefined) button.closest("dialog").close();
 }
 
@@ -340,8 +266,8 @@ async function onNewClass(event) {
   find("name-error").textContent = "";
   try {
     const made = await ask("/api/classes", { name: find("name").value.trim(), role: find("role").value || null });
-    state = { ...state, classes: (await ask("/api/state")).classes };
-    view.showClasses(state.classes);
+    page.state = { ...page.state, classes: (await ask("/api/state")).classes };
+    view.showClasses(page.state.classes);
     find("new-class").close();
     find("name").value = "";
     view.showMessage(`${made.name} is a class now.`);
@@ -354,8 +280,8 @@ async function onNewClass(event) {
 }
 
 function begin() {
-  view.showClasses(state.classes);
-  view.showNumbers(state);
+  view.showClasses(page.state.classes);
+  view.showNumbers(page.state);
   const left = outbox.adopt();
   questions.hide(outbox.frames);
   if (left) view.showMessage(`Sending ${left === 1 ? "an answer" : `${left} answers`} from before.`);
@@ -367,7 +293,7 @@ function begin() {
   document.addEventListener("visibilitychange", () => document.hidden || look(0));
   window.addEventListener("beforeunload", (event) => outbox.wouldLose && event.preventDefault());
   setInterval(() => document.hidden || look(0), LOOK_MS);
-  refill();
+  feed.refill();
 }
 
 begin();
