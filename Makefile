@@ -2,11 +2,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST = $(BIN)/pytest tests --numprocesses 2 --dist worksteal --durations 15
 N ?= 50
 OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-torch-free service-test image-test faults soak check format starter example docs clean
+.PHONY: help setup demo test test-slow test-torch-free test-all service-test image-test faults soak check format starter example docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -21,12 +22,16 @@ setup: .venv/.ready ## install everything into .venv
 demo: setup ## watch a model learn, in under three minutes
 	@$(BIN)/posture-daemon demo
 
-test: setup ## run all tests, those without torch on Python 3.10 and 3.12 too
-	$(BIN)/pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: setup ## run the tests that are quick: some five minutes on two cores
+	$(PYTEST) -m 'not slow'
+
+test-slow: setup ## run the tests that `make test` leaves out: long trainings, cameras that fail, all faults
+	$(PYTEST) -m slow
+
+test-torch-free: setup ## run the tests of single parts on Python 3.10 and 3.12, in small environments without torch
 	$(BIN)/python .ci/torch_free.py
 
-test-torch-free: setup ## run the tests that need no torch on Python 3.10 and 3.12
-	$(BIN)/python .ci/torch_free.py
+test-all: test test-slow test-torch-free ## run all tests; only the service's and the image's are apart
 
 service-test: setup ## install the service on a small system and boot it (needs root, systemd-nspawn, debootstrap)
 	@$(BIN)/python -m tests.service.boot

@@ -1,9 +1,10 @@
-"""Run the tests that need no torch on the oldest and the newest Python of a Jetson, in small environments of their own.
+"""Run the quick tests of single parts on the oldest and the newest Python of a Jetson, in small environments without torch.
 
     .venv/bin/python .ci/torch_free.py [ARGUMENTS OF PYTEST]
 
-The environments `.venv-3.10` and `.venv-3.12` hold the dependencies of the project, as installed in `.venv`, less
-`HEAVY`. A Python that is not on this machine is skipped, but not on the CI machine, which must have both.
+What whole processes do is tested on the main Python only. The environments `.venv-3.10` and `.venv-3.12` hold the
+dependencies of the project, as installed in `.venv`, less `HEAVY`. A Python that is not on this machine is skipped, but not on
+the CI machine, which must have both.
 """
 
 from __future__ import annotations
@@ -65,24 +66,9 @@ def test(version: str, arguments: list[str]) -> int:
         return int(must)
     python = build(version, interpreter)
     print(f"torch-free tests on Python {version}", flush=True)
-    pytest = [
-        str(python),
-        "-m",
-        "pytest",
-        "-m",
-        "not torch",
-        "--ignore=tests/e2e",
-        "--ignore=tests/faults",
-        "-q",
-        "-n",
-        "2",
-        "--dist",
-        "loadfile",
-        "--no-loadscope-reorder",
-        *arguments,
-    ]
-    few_days = {**os.environ, "TEST_SIMULATED_DAYS": "100"}  # all of them are lived through on the main Python
-    return subprocess.run(pytest, cwd=PROJECT, env=few_days, check=False).returncode
+    chosen = ["tests/unit", "tests/contract", "-m", "not torch and not slow"]
+    pytest = [str(python), "-m", "pytest", *chosen, "-q", "--numprocesses", "2", "--dist", "worksteal", *arguments]
+    return subprocess.run(pytest, cwd=PROJECT, check=False).returncode
 
 
 def main() -> None:

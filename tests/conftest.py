@@ -7,6 +7,8 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,10 +22,49 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ZOO_SCRIPT = REPOSITORY / "tests" / "ultralytics_zoo.py"
 
 
+class Heartbeat:
+    """Prints which test goes on, once a minute, past what pytest captures."""
+
+    EVERY_S = 60.0
+
+    def __init__(self) -> None:
+        self._stderr = os.dup(2)
+        self._name, self._began = "", time.monotonic()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def tell_of(self, name: str) -> None:
+        """A test begins; with no name, none goes on."""
+        self._name, self._began = name, time.monotonic()
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(self.EVERY_S)
+            seconds = time.monotonic() - self._began
+            if self._name and seconds > self.EVERY_S:
+                os.write(self._stderr, f"\n{self._name} goes on after {seconds:.0f} s\n".encode())
+
+
+HEARTBEAT = pytest.StashKey[Heartbeat]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to tell."""
+    config.stash[HEARTBEAT] = Heartbeat()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Tell of this test while it goes on."""
+    item.config.stash[HEARTBEAT].tell_of(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        item.config.stash[HEARTBEAT].tell_of("")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: at the end no worker is left alone with a long one (see `make test`)."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """The longest first: at the end no worker is left alone with one."""
+    items.sort(key=lambda item: -max((mark.kwargs.get("seconds", 0) for mark in item.iter_markers("slow")), default=0))
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +105,7 @@ def run_ultralytics() -> Callable[..., None]:
         pytest.skip("torch and ultralytics are not installed")
 
     def run(*arguments: object) -> None:
-        subprocess.run([sys.executable, str(ZOO_SCRIPT), *map(str, arguments)], check=True, timeout=200)
+        subprocess.run([sys.executable, str(ZOO_SCRIPT), *map(str, arguments)], check=True, timeout=2000)
 
     return run
 

@@ -36,3 +36,12 @@ def computed_s(process: psutil.Process) -> float:
     """What it has computed so far, seconds of a processor: a bar that other work on the machine does not move."""
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def allowed_s(promised_s: float) -> float:
+    """What the product promises on a machine of its own, seconds, stretched by how slow other work makes this one now."""
+    wall, computed = time.monotonic(), time.thread_time()
+    while time.thread_time() - computed < 0.1:
+        pass
+    slowness = (time.monotonic() - wall) / 0.1
+    return promised_s * max(1.0, 1 + 5 * (slowness - 1))

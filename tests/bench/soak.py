@@ -117,7 +117,7 @@ class Soak:
         with (self.folder / "daemon.log").open("wb") as log:
             daemon = subprocess.Popen([*self.command, "run"], stdout=log, stderr=log, cwd=REPOSITORY, env=environment())
         try:
-            address = wait_until(lambda: self.status().get("page"), "the page", 60)
+            address = wait_until(lambda: self.status().get("page"), "the page")
             owner = PageOwner(address, FakeDesk(seed=SEED))
             return self._watch(psutil.Process(daemon.pid), owner, seconds, file)
         finally:

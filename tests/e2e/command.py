@@ -18,7 +18,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def posture_daemon(
-    data_dir: Path, *arguments: object, timeout_s: float = 120, **variables: str
+    data_dir: Path, *arguments: object, timeout_s: float = 1200, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(

@@ -15,7 +15,7 @@ from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, Frame
 from posture_daemon.store import Store
 from tests.e2e.command import posture_daemon, running
 from tests.fakes.servers import MjpegServer, RtspServer
-from tests.waiting import wait_until
+from tests.waiting import allowed_s, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -78,9 +78,9 @@ class Run:
 
     def _within(self, condition: Callable[[], bool], what: str) -> float:
         began = time.monotonic()
-        wait_until(condition, what, PROMISED_S + 10)
+        wait_until(condition, what)
         took_s = time.monotonic() - began
-        assert took_s < PROMISED_S, f"{what} took {took_s:.1f} s; {self.camera()}"
+        assert took_s < allowed_s(PROMISED_S), f"{what} took {took_s:.1f} s; {self.camera()}"
         return took_s
 
 
@@ -93,7 +93,7 @@ def daemon_on(tmp_path: Path, url: str, waits_for_frames: bool = True) -> Iterat
             wait_until(lambda: run.answered() > 3, "frames")
         yield run
         process.terminate()
-        run.log = process.communicate(timeout=15)[1]
+        run.log = process.communicate(timeout=150)[1]
         assert process.returncode == 0
 
 

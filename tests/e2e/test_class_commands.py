@@ -29,7 +29,7 @@ def test_a_running_daemon_answers_with_the_new_names(tmp_path: Path) -> None:
         wait_until(lambda: seen(tmp_path) in NEW_NAMES, "an answer with an old name")
         for old, new in NEW_NAMES.items():
             assert posture_daemon(tmp_path, "classes", "rename", old, new).returncode == 0
-        wait_until(lambda: seen(tmp_path) in NEW_NAMES.values(), "an answer with a new name", 10)
+        wait_until(lambda: seen(tmp_path) in NEW_NAMES.values(), "an answer with a new name")
         listed = posture_daemon(tmp_path, "classes", "list").stdout
         assert all(new in listed for new in NEW_NAMES.values())
         assert "good_posture" not in listed

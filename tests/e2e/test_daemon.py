@@ -21,7 +21,7 @@ from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
 from tests.e2e.command import posture_daemon, running, status
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, allowed_s, wait_until
 
 SEED = 37
 SETTINGS = f"""\
@@ -73,7 +73,7 @@ def frames_answered(folder: Path) -> int:
     return int(daemon.get("frames", {}).get("frames", 0))
 
 
-def wait_for_labels(store: Store, owner: SimulatedOwner, wanted: int, limit_s: float = 60) -> None:
+def wait_for_labels(store: Store, owner: SimulatedOwner, wanted: int, limit_s: float = LIMIT_S) -> None:
     """Let the owner answer until there are this many labels."""
 
     def enough() -> bool:
@@ -96,8 +96,8 @@ def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None
         assert (well.returncode, well.stdout) == (0, "The daemon is well; its camera is running.\n")
         began = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(10) == 0
-        assert time.monotonic() - began < 5
+        assert daemon.wait(100) == 0
+        assert time.monotonic() - began < allowed_s(5)
     after = status(folder)
     assert after["daemon"] is None
     unwell = posture_daemon(folder, "status", "--check")
@@ -118,7 +118,7 @@ threading.Timer(4, stop.set).start()
 build_daemon(load_settings(None, {{"data_dir": Path({str(folder)!r})}}).settings).run(stop)
 print(sorted(set(sys.modules) & {{"torch", "torchvision", "ultralytics", "scipy", "matplotlib"}}))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=True)
     assert done.stdout.strip() == "[]"
     assert Store(folder).queue.counts()[Status.QUEUED] > 0
 
@@ -138,8 +138,8 @@ def test_killed_at_any_moment_it_comes_back_with_everything(folder: Path, seed: 
         children = psutil.Process(daemon.pid).children(recursive=True)
         labels = store.labels.labelled()
         daemon.kill()
-        daemon.wait(5)
-        _, alive = psutil.wait_procs(children, timeout=5)
+        daemon.wait(50)
+        _, alive = psutil.wait_procs(children, timeout=50)
         assert not alive
     assert store.labels.labelled() == labels
     champion = store.models.champion_id()
@@ -149,9 +149,9 @@ def test_killed_at_any_moment_it_comes_back_with_everything(folder: Path, seed: 
     with running(folder) as daemon:
         wait_until(lambda: frames_answered(folder) > 0, "frames after the restart")
         assert status(folder)["daemon"]["model"] >= champion  # or what it has learned since
-        wait_until(lambda: all(run.outcome is not None for run in store.runs.recent()), "the dead run's end", 60)
+        wait_until(lambda: all(run.outcome is not None for run in store.runs.recent()), "the dead run's end")
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(10) == 0
+        assert daemon.wait(100) == 0
     assert not list(folder.glob(".training-*"))
 
 
@@ -166,8 +166,8 @@ def test_the_loop_closes(folder: Path) -> None:
             owner.answer_all()
             return next((r.challenger_id for r in store.runs.recent() if r.outcome is Outcome.PROMOTED), None)
 
-        version = wait_until(promoted, "a promotion", 150)
-        wait_until(lambda: status(folder)["daemon"]["model"] >= version, "the swap", 10)
+        version = wait_until(promoted, "a promotion")
+        wait_until(lambda: status(folder)["daemon"]["model"] >= version, "the swap")
         frames = status(folder)["daemon"]["frames"]
         assert frames["skipped"] <= frames["frames"] * 0.05
         assert frames["failed"] == 0
@@ -177,7 +177,7 @@ def test_the_loop_closes(folder: Path) -> None:
         assert posture_daemon(folder, "models", "rollback").returncode == 0
         back = store.models.champion_id()
         daemon.send_signal(signal.SIGCONT)
-        wait_until(lambda: status(folder)["daemon"]["model"] == back, "the rollback", 10)
+        wait_until(lambda: status(folder)["daemon"]["model"] == back, "the rollback")
 
 
 def test_the_end_of_a_recording_ends_the_daemon(folder: Path, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def page(address: str, path: str, body: object = None) -> dict[str, object]:
     """One request as the label page makes it."""
     headers = {"content-type": "application/json", "x-posture-daemon": "label"}
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(address + path, data, headers), timeout=10) as reply:
+    with urllib.request.urlopen(urllib.request.Request(address + path, data, headers), timeout=100) as reply:
         return dict(json.loads(reply.read()))
 
 

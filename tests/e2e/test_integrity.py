@@ -53,7 +53,7 @@ def test_a_damaged_starter_mends_itself_and_the_owner_is_told(folder: Path) -> N
     with running(folder, *CAMERA) as process:
         wait_until(lambda: frames(folder), "the first frame")
         process.terminate()
-        stderr = process.communicate(timeout=30)[1]
+        stderr = process.communicate(timeout=300)[1]
     assert "ERROR posture_daemon.integrity.model_recovery: model 1, the champion, cannot answer" in stderr
     [incident] = status(folder)["incidents"]
     assert incident["text"] == "Damaged files of model 1 have been replaced by sound copies; it answers as before."
@@ -100,7 +100,7 @@ def test_a_daemon_that_was_killed_holds_nothing_back(folder: Path) -> None:
     with running(folder, *CAMERA) as process:
         wait_until(lambda: frames(folder), "the first frame")
         process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        process.wait(300)
         with running(folder, *CAMERA) as second:
             wait_until(lambda: status(folder)["daemon"] and frames(folder), "a frame of the next daemon")
             assert second.poll() is None

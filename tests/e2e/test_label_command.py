@@ -53,7 +53,7 @@ def labelling(folder: Path, **variables: str) -> Iterator[tuple[subprocess.Popen
 
 def page_at(address: str) -> str:
     """What a browser would get."""
-    with urllib.request.urlopen(address, timeout=20) as reply:
+    with urllib.request.urlopen(address, timeout=200) as reply:
         return str(reply.read(), "utf-8")
 
 
@@ -64,7 +64,7 @@ def test_without_a_daemon_the_page_is_served_until_it_is_told_to_end(folder: Pat
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
         assert "posture-daemon" in page_at(address)
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(100) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -97,7 +97,7 @@ def test_the_running_daemon_serves_the_page(folder: Path) -> None:
         assert (done.returncode, done.stdout) == (0, f"The label page: {address}\n")
         assert "posture-daemon" in page_at(address)
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(5) == 0
+        assert daemon.wait(50) == 0
         with pytest.raises(OSError, match="refused"):
             page_at(address)
 
@@ -112,7 +112,7 @@ def test_a_daemon_whose_port_is_taken_goes_on_without_the_page(folder: Path) -> 
             with labelling(folder) as (_, address):
                 assert "posture-daemon" in page_at(address)
             daemon.send_signal(signal.SIGTERM)
-            _, said = daemon.communicate(timeout=10)
+            _, said = daemon.communicate(timeout=100)
             assert daemon.returncode == 0
             assert len([line for line in said.splitlines() if "label page cannot be served" in line]) == 1
 
@@ -124,5 +124,5 @@ def test_the_page_can_be_turned_off(folder: Path) -> None:
         wait_until(lambda: (status(folder)["daemon"] or {}).get("frames", {}).get("frames"), "frames")
         assert status(folder)["daemon"]["page"] is None
         daemon.terminate()
-        _, said = daemon.communicate(timeout=10)
+        _, said = daemon.communicate(timeout=100)
         assert "label page" not in said

@@ -297,7 +297,7 @@ def test_two_tabs_never_answer_a_frame_twice(context: BrowserContext, server: La
     assert given(store) == {1: "slouching", 2: "upright", 3: "slouching", 4: "slouching", 5: "slouching"}
     second.bring_to_front()
     press(second, "Enter")
-    until(first, "document.getElementById('labelled').textContent === '9'", 15)
+    until(first, "document.getElementById('labelled').textContent === '9'")
 
 
 def test_two_people_at_once(browser: Browser, server: LabelPage, store: Store) -> None:
@@ -441,7 +441,7 @@ def test_frames_that_arrive_are_shown_by_themselves(context: BrowserContext, tmp
         page.wait_for_timeout(1500)
         assert len([url for url in asked if "/api/groups" in url]) <= 2
         queue_frames(store, ["upright"])
-        until(page, "document.querySelector('#picture img') !== null", 15)
+        until(page, "document.querySelector('#picture img') !== null")
 
 
 def test_a_camera_in_trouble_is_told_where_its_frames_would_come(context: BrowserContext, tmp_path: Path) -> None:
@@ -455,7 +455,7 @@ def test_a_camera_in_trouble_is_told_where_its_frames_would_come(context: Browse
         page.goto(str(server.address))
         until(page, f"{said} === 'No new frames come: camera 0 shows a black picture.'")
         write_status(store.folder, DaemonStatus(pid=1, camera=CameraSaid(error=None)))
-        until(page, f"{said}.startsWith('The camera')", 15)
+        until(page, f"{said}.startsWith('The camera')")
 
 
 # --- phones, and people who see, press or hear otherwise

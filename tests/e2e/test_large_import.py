@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 from posture_daemon.domain import Split
 from posture_daemon.store import Store
 from tests.e2e.command import environment
-from tests.waiting import wait_until
+from tests.waiting import allowed_s, wait_until
 
 CLASSES = ("good_posture", "bad_posture", "na")
 MB = 1_000_000
@@ -118,7 +118,7 @@ def test_ten_thousand_files_of_which_a_hundred_are_broken(data_dir: Path, tmp_pa
     (pictures / "na" / "folder.jpg").mkdir()
     began = time.monotonic()
     printed = finish(importing(data_dir, pictures))
-    assert time.monotonic() - began < 120
+    assert time.monotonic() - began < allowed_s(120)
     assert int(peak_file(data_dir).read_text()) * 1024 / MB < 400
     lines = printed.splitlines()
     assert lines[0] == "Pictures: 9900 added with a label, 100 unreadable."
@@ -142,7 +142,7 @@ def test_an_interrupted_import_is_completed_by_a_second_one(
 ) -> None:
     """What was in stays, whole blocks of it; after the second import everything is as if there had been only one."""
     half_done.send_signal(number)
-    printed, _ = half_done.communicate(timeout=30)
+    printed, _ = half_done.communicate(timeout=300)
     assert half_done.returncode != 0
     some = labels(data_dir)
     assert 100 < some < 3000

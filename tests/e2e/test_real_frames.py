@@ -25,7 +25,7 @@ def taught(shared_data: Path, shared_weights: Path, tmp_path_factory: pytest.Tem
         ("label", "--import", shared_data / "front_webcam/first_sessions"),
         ("train", "--force"),
     ):
-        done = posture_daemon(folder, *arguments, timeout_s=280, **FAST)
+        done = posture_daemon(folder, *arguments, timeout_s=2800, **FAST)
         assert done.returncode == 0, done.stderr
     assert "PROMOTED" in done.stdout
     return folder

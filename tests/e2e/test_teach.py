@@ -13,7 +13,7 @@ import pytest
 from posture_daemon.domain import Outcome, Split
 from posture_daemon.store import Store
 from tests.e2e.command import environment, posture_daemon, running, status
-from tests.waiting import wait_until
+from tests.waiting import allowed_s, wait_until
 
 COOL = {
     "POSTURE_LIMITS__START_CELSIUS": "105",
@@ -37,8 +37,8 @@ def test_a_lesson_ends_with_a_personal_model_and_a_class_is_added_later(tmp_path
     done = posture_daemon(tmp_path, "teach", *SIMULATED, "--classes", "good_posture,bad_posture,na", **COOL)
     assert done.returncode == 0, done.stderr
     in_all, training = seconds_told(done.stdout)
-    assert in_all <= BAR_S
-    assert training <= TRAINING_BAR_S
+    assert in_all <= allowed_s(BAR_S)
+    assert training <= allowed_s(TRAINING_BAR_S)
     assert re.search(r"Holdout accuracy \d+%: .* right on \d+ of \d+", done.stdout)
     store = Store(tmp_path)
     assert store.runs.recent(1)[0].outcome in (Outcome.PROMOTED, Outcome.KEPT)  # the starter knows these three
@@ -74,12 +74,12 @@ def test_setup_finds_everything_and_ends_with_a_personal_model(tmp_path: Path) -
 @pytest.mark.shared
 def test_from_a_real_base_it_stays_within_the_bar(tmp_path: Path, shared_weights: Path) -> None:
     """An ImageNet-like backbone without classes becomes a personal model that is right on most of what it never saw."""
-    done = posture_daemon(tmp_path, "setup", *SIMULATED, "--yes", "--model", shared_weights, timeout_s=200, **COOL)
+    done = posture_daemon(tmp_path, "setup", *SIMULATED, "--yes", "--model", shared_weights, timeout_s=2000, **COOL)
     assert done.returncode == 0, done.stderr
     assert "is yours" in done.stdout, done.stdout
     in_all, training = seconds_told(done.stdout)
-    assert in_all <= BAR_S
-    assert training <= TRAINING_BAR_S
+    assert in_all <= allowed_s(BAR_S)
+    assert training <= allowed_s(TRAINING_BAR_S)
     accuracy = re.search(r"Holdout accuracy (\d+)%", done.stdout)
     assert accuracy is not None
     assert int(accuracy[1]) >= 75
@@ -92,7 +92,7 @@ def test_ctrl_c_keeps_what_was_shown_and_trains_nothing(tmp_path: Path) -> None:
         store = wait_until(lambda: (tmp_path / "posture.db").exists() and Store(tmp_path), "the database")
         wait_until(lambda: store.labels.total() >= 3, "labels")
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=20)[0]
+        said = process.communicate(timeout=200)[0]
     assert process.returncode == 0, said
     assert "frames are kept with their labels: good_posture" in said
     assert "Nothing was trained." in said

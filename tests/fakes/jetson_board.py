@@ -196,7 +196,7 @@ class Board:
         }
         return subprocess.run(
             ["bash", str(self.checkout / SCRIPT), "--root", str(self.root), *arguments],
-            env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=60,
+            env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=600,
         )  # fmt: skip
 
     @property

@@ -12,8 +12,9 @@ import numpy as np
 from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame, Patience
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
+from tests.waiting import poll
 
-LONG_S = 10.0
+LONG_S = 100.0
 """Longer than anything here takes, seconds: reaching it is a failure."""
 
 Step = Frame | Exception | None
@@ -101,13 +102,10 @@ def started(reader: LatestFrame) -> Iterator[LatestFrame]:
 
 def await_state(reader: LatestFrame, wanted: Callable[[CameraState], bool]) -> CameraState:
     """Poll the state until it is as wanted."""
-    pause = threading.Event()
-    for _ in range(1000):
-        state = reader.state
-        if wanted(state):
-            return state
-        pause.wait(LONG_S / 1000)
-    raise AssertionError(f"never came: last state {reader.state}")
+    found = poll(lambda: (state := reader.state, wanted(state))[1] and state, what="the camera")
+    assert found, f"never came: last state {reader.state}"
+    state: CameraState = found
+    return state
 
 
 QUICK = Patience(min_delay_s=0.01, max_delay_s=0.05)

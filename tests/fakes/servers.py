@@ -65,7 +65,7 @@ class MjpegServer:
         self._http.shutdown()
         self._http.server_close()
         self.hang_up()
-        self._thread.join(5)
+        self._thread.join(50)
 
     def stall(self) -> None:
         """Keep connections open but send nothing more, not even the header."""
@@ -88,11 +88,11 @@ class MjpegServer:
         self.requests.append(path)
         self._connections.add(connection)
         try:
-            self._flowing.wait(30)
+            self._flowing.wait(300)
             connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n")
             pause = threading.Event()
             for number in count():
-                self._flowing.wait(30)
+                self._flowing.wait(300)
                 connection.sendall(_part(self.picture(number)))
                 pause.wait(INTERVAL_S)
         except OSError:

@@ -187,6 +187,6 @@ def test_onnx_runtime_reports_to_nobody(tmp_path: Path) -> None:
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("CI", "GITHUB_", "ORT_", "XDG_"))}
     subprocess.run(
-        [sys.executable, "-c", USE_A_BACKBONE], env=environment | {"HOME": str(tmp_path)}, check=True, timeout=60
+        [sys.executable, "-c", USE_A_BACKBONE], env=environment | {"HOME": str(tmp_path)}, check=True, timeout=600
     )
     assert list(tmp_path.rglob("*")) == []

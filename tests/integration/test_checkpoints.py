@@ -273,7 +273,7 @@ def test_a_child_that_dies_is_reported(
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(ModelError, match=f"failed without an answer .*{message}"):
-        parent.run_child("export", {}, timeout_s=10)
+        parent.run_child("export", {}, timeout_s=100)
 
 
 # ---- export

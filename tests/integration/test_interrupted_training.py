@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import threading
@@ -31,7 +32,7 @@ from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
 from tests.builders import add_version, colour_backbone, label_days, make_store, random_head
 from tests.fakes.devices import ORIN_NANO
-from tests.waiting import computed_s, wait_until
+from tests.waiting import LIMIT_S, computed_s, wait_until
 
 pytest.importorskip("onnx")
 
@@ -114,7 +115,7 @@ def uninterrupted(store: Store) -> bytes:
 
 
 def test_a_training_pauses_within_two_seconds_and_gives_the_same_model(store: Store, uninterrupted: bytes) -> None:
-    """From the order to the answer; then it computes nothing for half a second; then it goes on to the very same head."""
+    """Of computing, from the order to the answer; then half a second without any; then it goes on to the very same head."""
     paused_at: list[float] = []
     resting: list[tuple[float, float]] = []
 
@@ -122,33 +123,42 @@ def test_a_training_pauses_within_two_seconds_and_gives_the_same_model(store: St
         if not paused_at:
             if not cached_bytes(store):
                 return GO_ON
-            paused_at.append(conductor.times[-1])
+            paused_at.append(conductor.cpu_s())
         if conductor.seen[-1].resting:
             resting.append((conductor.times[-1], conductor.cpu_s()))
         return GO_ON if resting and resting[-1][0] - resting[0][0] > 0.5 else PAUSE
 
     head = head_of(Conductor(say).train(request_for(store)))
     assert resting, "it never paused"
-    assert resting[0][0] - paused_at[0] <= 2.0
+    assert resting[0][1] - paused_at[0] <= 2.0 * 2, "on two threads"
     assert resting[-1][1] - resting[0][1] <= 0.1
     assert head == uninterrupted
 
 
-def test_a_training_that_was_ended_is_continued_to_the_same_model(store: Store, uninterrupted: bytes) -> None:
-    """It ends within seconds and says why; the next one computes only what is missing, and gives the very same head."""
+def test_a_training_that_was_ended_is_continued_to_the_same_model(
+    store: Store, uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends by itself and says why; the next one computes only what is missing, and gives the very same head."""
+    monkeypatch.setattr(trainer_module, "GRACE_S", LIMIT_S)
 
     def say(conductor: Conductor) -> Instruction:
         return END if cached_bytes(store) else GO_ON
 
-    began = time.monotonic()
+    conductor = Conductor(say)
     with pytest.raises(TrainingCancelled, match="too hot"):
-        Conductor(say).train(request_for(store))
-    assert time.monotonic() - began < trainer_module.GRACE_S
+        conductor.train(request_for(store))
+    assert conductor.trainer._child.returncode >= 0, "it had to be killed"
     assert not (store.folder / "training-test" / "result.json").exists()
     kept = cached_bytes(store)
     size = cached_size_of_all(store)
     assert 0 < kept < size
     assert head_of(store.folder / "training-test" / "result.json") == uninterrupted
+
+
+def children_computed_s() -> float:
+    """What all children that have ended computed, seconds of a processor."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cached_size_of_all(store: Store) -> int:
@@ -157,20 +167,25 @@ def cached_size_of_all(store: Store) -> int:
     return cached_bytes(store)
 
 
-def test_a_daemon_that_stops_keeps_what_was_computed(store: Store, uninterrupted: bytes) -> None:
-    """The child ends at its batch, well before the five seconds that a stop may take."""
+def test_a_daemon_that_stops_keeps_what_was_computed(
+    store: Store, uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child ends at its batch: it computes for less than two of the five seconds that a stop may take."""
+    monkeypatch.setattr(trainer_module, "GRACE_STOPPING_S", LIMIT_S)
     trainer = SubprocessTrainer()
+    ended_before_s = children_computed_s()
     stopped_at: list[float] = []
 
     def supervise(_seen: TrainingSeen) -> Instruction:
         if cached_bytes(store) and not stopped_at:
-            stopped_at.append(time.monotonic())
+            stopped_at.append(computed_s(psutil.Process(trainer._child.pid)))
             trainer.cancel()
         return GO_ON
 
     with pytest.raises(TrainingCancelled, match="the daemon is stopping"):
         trainer.train(request_for(store), supervise)
-    assert time.monotonic() - stopped_at[0] < 2.0
+    assert trainer._child.returncode >= 0, "it had to be killed"
+    assert children_computed_s() - ended_before_s - stopped_at[0] < 2.0 * 2, "on two threads"
     assert cached_bytes(store) > 0
     assert head_of(SubprocessTrainer().train(request_for(store))) == uninterrupted
 
@@ -182,7 +197,7 @@ class Board:
         shutil.copytree(ORIN_NANO, folder / "board", dirs_exist_ok=True)
         self.root = folder / "board"
         self.store, self.trainer = store, SubprocessTrainer()
-        settings = Settings(data_dir=store.folder, training=TrainingSettings(views=VIEWS, threads=2, timeout_s=120))
+        settings = Settings(data_dir=store.folder, training=TrainingSettings(views=VIEWS, threads=2, timeout_s=1200))
         probe = DeviceProbe(store.folder, self.root)
         self.retrainer = Retrainer(store, self.trainer, probe, settings)
 
@@ -224,7 +239,7 @@ def test_a_board_that_gets_hot_has_peace_within_two_seconds(
         assert computed_s(child) - before <= 2.0 * 2, "on two threads"
         assert store.runs.recent()[0].reason == "paused: too warm: hottest zone gpu-thermal 82.0 °C"
         board.heat(71.0)
-        ended = run.result(60)
+        ended = run.result(600)
     assert ended.outcome is Outcome.PROMOTED, ended.reason
     assert [one["order"] for one in ended.metrics["interruptions"]] == ["pause", "run"]
     champion = store.models.champion()
@@ -240,7 +255,7 @@ def test_a_board_that_gets_too_hot_is_left_alone_and_the_training_continued(
     with board.training() as run:
         wait_until(lambda: cached_bytes(store) > 0, "a first portion", every_s=0.01)
         board.heat(89.0)
-        ended = run.result(30)
+        ended = run.result(300)
     assert (ended.outcome, ended.reason) == (Outcome.DEFERRED, "too hot: hottest zone gpu-thermal 89.0 °C")
     again = Board(store, tmp_path / "again")
     again.heat(75.0)

@@ -23,6 +23,7 @@ from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
 from tests.fakes.scripted_camera import QUICK, await_state, started
 from tests.fakes.servers import MjpegServer
+from tests.waiting import allowed_s
 
 NOBODY = 65534
 
@@ -86,7 +87,7 @@ def test_a_camera_that_stalls_is_lost_after_the_read_timeout(server: MjpegServer
 
     with pytest.raises(CameraError, match="stopped giving frames"):
         read_until_lost(camera)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < allowed_s(3)
 
 
 def test_opening_gives_up_on_a_camera_that_says_nothing(server: MjpegServer) -> None:
@@ -96,7 +97,7 @@ def test_opening_gives_up_on_a_camera_that_says_nothing(server: MjpegServer) -> 
 
     with pytest.raises(CameraError, match="did not answer with video"):
         impatient(server).open()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < allowed_s(3)
 
 
 def test_a_password_is_sent_but_never_shown(server: MjpegServer, capfd: pytest.CaptureFixture[str]) -> None:
@@ -132,7 +133,7 @@ for address in sys.argv[1:]:
 """
     addresses = ["77", "rtsp://127.0.0.1:1/x", "http://127.0.0.1:1/x", str(tmp_path / "text.mp4")]
     result = subprocess.run(
-        [sys.executable, "-c", script, *addresses], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", script, *addresses], capture_output=True, text=True, timeout=300, check=True
     )
 
     assert result.stderr == ""

@@ -31,7 +31,7 @@ from posture_daemon.ui.keyboard import END, Keys, keyboard, read_key
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 from posture_daemon.ui.terminal import run_terminal
 from posture_daemon.vision import jpeg as pictures
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 NOW = 1_700_000_000.0
 
@@ -354,7 +354,7 @@ def test_a_signal_that_does_not_interrupt_the_wait_for_a_key_is_acted_on_without
     def signal_then_key() -> None:
         left.wait(0.2)  # the main thread waits for a key by now
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
-        if not left.wait(5):
+        if not left.wait(LIMIT_S):
             os.write(sink, b"x")  # instead of waiting for ever
 
     left, (source, sink) = threading.Event(), os.pipe()
@@ -365,7 +365,7 @@ def test_a_signal_that_does_not_interrupt_the_wait_for_a_key_is_acted_on_without
         other.start()
         with pytest.raises(InterruptedError):
             read_key(source)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < LIMIT_S
     finally:
         left.set()
         other.join()

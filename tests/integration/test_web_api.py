@@ -64,7 +64,7 @@ class Client:
 
     def send(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Reply:
         """Any request; redirects are not followed."""
-        connection = http.client.HTTPConnection(self.host, timeout=20)
+        connection = http.client.HTTPConnection(self.host, timeout=200)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             reply = connection.getresponse()
@@ -395,7 +395,7 @@ def test_there_is_nothing_else(client: Client, path: str) -> None:
 def test_a_huge_body_is_not_read(client: Client) -> None:
     """Nor one that does not say how long it is."""
     assert client.post("/api/answers", {"key": "x" * 200_000}).status == 413
-    connection = http.client.HTTPConnection(client.host, timeout=20)
+    connection = http.client.HTTPConnection(client.host, timeout=200)
     connection.request("POST", "/api/undo", iter([b"{}"]), OURS, encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
@@ -524,7 +524,7 @@ def test_it_stops_at_once_and_can_be_served_again_at_the_same_port(store: Store)
     """With a connection kept open, as browsers do; no line of the server's own is logged."""
     with served(store) as page:
         port = int(str(page.address).rstrip("/").rpartition(":")[2])
-        lazy = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        lazy = http.client.HTTPConnection("127.0.0.1", port, timeout=200)
         lazy.request("GET", "/api/state")
         assert lazy.getresponse().read()
     assert page.address is None

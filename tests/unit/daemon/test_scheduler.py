@@ -11,7 +11,7 @@ import pytest
 
 from posture_daemon.daemon.scheduler import ClockWatch, Every, Job, Schedule
 
-LONG_S = 20.0
+LONG_S = 200
 
 
 @pytest.fixture

@@ -332,7 +332,7 @@ def test_two_processes_may_write_read_and_tidy_at_once(tmp_path: Path) -> None:
         assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    assert [(writer.communicate(timeout=60)[1], writer.returncode) for writer in writers] == [("", 0), ("", 0)]
+    assert [(writer.communicate(timeout=600)[1], writer.returncode) for writer in writers] == [("", 0), ("", 0)]
     vectors, found = FeatureCache(tmp_path).space("space", 256, tuple).find(pictures(100), 6)
     assert found.all()
     expected = np.arange(100)[:, None] + np.arange(6)[None, :] % 2

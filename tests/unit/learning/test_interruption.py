@@ -12,7 +12,7 @@ from posture_daemon.domain import Order
 from posture_daemon.errors import TrainingCancelled
 from posture_daemon.learning.interruption import ANSWER, ORDER, Interruption, answered, give
 
-LONG_S = 20.0
+LONG_S = 200
 
 
 class Script:

@@ -286,15 +286,15 @@ def test_the_loop_stops_when_it_is_told_to(store: Store) -> None:
         def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
             assert timeout_s <= 1.0
             waiting.set()
-            release.wait(10)
+            release.wait(100)
 
     stop = threading.Event()
     thread = threading.Thread(target=loop_of(store, Silent()).run, args=(stop,))
     thread.start()
-    assert waiting.wait(10)
+    assert waiting.wait(100)
     stop.set()
     release.set()
-    thread.join(10)
+    thread.join(100)
     assert not thread.is_alive()
     assert store.history.seconds_by_posture(0) == {}
 

@@ -89,7 +89,7 @@ def run_program(log: Path, *, journal: bool) -> list[str]:
     with log.open("w") as file:
         place = os.fstat(file.fileno())
         environment = {**os.environ, "JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino}" if journal else ""}
-        subprocess.run([sys.executable, "-c", PROGRAM], stderr=file, env=environment, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", PROGRAM], stderr=file, env=environment, check=True, timeout=600)
     return log.read_text().splitlines()
 
 

@@ -80,7 +80,7 @@ def test_processes_that_create_the_file_at_the_same_moment_all_get_it(tmp_path: 
         assert opener.stdin is not None
         opener.stdin.write(f"{start}\n")
         opener.stdin.close()
-    assert [opener.wait(60) for opener in openers] == [0, 0]
+    assert [opener.wait(600) for opener in openers] == [0, 0]
     for opener in openers:
         assert opener.stdout is not None
         opener.stdout.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +29,9 @@ from tests.fakes.trainer import CLASSES, MB, StandInTrainer
 
 HOUR = 3600.0
 LOOK_EVERY_H = 3
-DAYS = int(os.environ.get("TEST_SIMULATED_DAYS", "1000"))
+MANY_DAYS = int(os.environ.get("TEST_SIMULATED_DAYS", "1000"))
+DAYS = min(100, MANY_DAYS)
+"""What `make test` lives through; `make test-slow` lives through many."""
 DAYS_A_WORLD = 20
 WORK_S = 40
 """What a training takes, seconds of computing."""
@@ -218,22 +221,16 @@ def live(world: World, phase: Phase) -> bool:
     return learned
 
 
-@pytest.mark.slow
-@settings(
-    deadline=None,
-    derandomize=True,
-    database=None,
-    max_examples=max(1, DAYS // DAYS_A_WORLD),
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-@given(phases=st.lists(PHASES, min_size=6, max_size=30))
-def test_it_never_trains_when_it_must_not_and_always_does_in_the_end(
-    phases: list[Phase], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Never above a limit, never with an unknown that matters, never two at once; and when it could, it has learned it all."""
-    monkeypatch.setattr(
-        database, "PRAGMAS", (*database.PRAGMAS, "synchronous = OFF")
-    )  # the same SQLite, without the waiting
+@pytest.fixture(autouse=True, scope="module")
+def unhurried() -> Iterator[None]:
+    """The same SQLite, without waiting for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "PRAGMAS", (*database.PRAGMAS, "synchronous = OFF"))
+        yield
+
+
+def live_through(phases: list[Phase]) -> None:
+    """A world of its own: in no second what must not be, and what must be in the end."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         hours = 0
@@ -245,6 +242,28 @@ def test_it_never_trains_when_it_must_not_and_always_does_in_the_end(
         assert live(world, replace(GOOD, labels=30)), world.store.runs.recent(1)[0].reason
         assert world.store.labels.new(world.store.runs.labels_learned()) == []
         world.store.close()
+
+
+def worlds(days: int) -> Callable[[Callable[[list[Phase]], None]], Callable[[], None]]:
+    """As many as it takes to live through so many days; the same in each run."""
+    several = settings(
+        deadline=None, derandomize=True, database=None, max_examples=max(1, days // DAYS_A_WORLD),
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+    return lambda test: several(given(phases=st.lists(PHASES, min_size=6, max_size=30))(test))
+
+
+@worlds(DAYS)
+def test_it_never_trains_when_it_must_not_and_always_does_in_the_end(phases: list[Phase]) -> None:
+    """Never above a limit, never with an unknown that matters, never two at once; and when it could, it has learned it all."""
+    live_through(phases)
+
+
+@pytest.mark.slow(seconds=160)
+@worlds(MANY_DAYS)
+def test_it_never_trains_when_it_must_not_in_a_thousand_days(phases: list[Phase]) -> None:
+    """The same, for long (TEST_SIMULATED_DAYS)."""
+    live_through(phases)
 
 
 def test_the_world_can_do_harm() -> None:
