@@ -21,7 +21,7 @@ from tests.faults.processes import Nursery, is_alive, kill
 from tests.faults.witness import Witness
 from tests.waiting import poll
 
-READY_S, MENDED_S = 60.0, 45.0
+READY_S, MENDED_S = 600.0, 450.0
 
 
 class Watched:

@@ -16,7 +16,7 @@ from tests.waiting import poll
 
 CLOCK = "clock set"
 SOURCE = Path(__file__).with_name("wall_clock.c")
-NOTICED_S = 30.0
+NOTICED_S = 300.0
 HOUR_S, DAY_S = 3600, 86_400
 JUMPS = (400 * DAY_S, -400 * DAY_S, 26 * HOUR_S, -26 * HOUR_S, 3650 * DAY_S, -3650 * DAY_S)
 
@@ -76,4 +76,4 @@ def _trains_again(witness: Witness, before: int) -> bool:
         time.sleep(0.1)
         return len(witness.decisions) > before
 
-    return bool(poll(decided, 90))
+    return bool(poll(decided))

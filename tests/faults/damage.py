@@ -73,7 +73,7 @@ def cache_damaged(bench: Bench, phase: str) -> None:
     daemon = bench.start(folder)
     before = len(witness.decisions)
     with bench.in_use(daemon, witness) as owner:
-        if owner is None or not poll(lambda: _looked(witness) > before or not is_alive(daemon.process), 90):
+        if owner is None or not poll(lambda: _looked(witness) > before or not is_alive(daemon.process)):
             count.odd.append(f"no training with a damaged cache: {daemon.last_words()}")
     kill(daemon.process)
     bench.restart(phase, fault, folder, witness)
@@ -132,7 +132,7 @@ def _used(bench: Bench, phase: str) -> tuple[Path, Witness]:
     daemon = bench.start(folder)
     with bench.in_use(daemon, witness):
         if phase == "train":
-            poll(lambda: _looked(witness), 60)
+            poll(lambda: _looked(witness))
         wait_a_moment(bench.chance, 0.5)
         kill(daemon.process)
     witness.look()
@@ -141,7 +141,7 @@ def _used(bench: Bench, phase: str) -> tuple[Path, Witness]:
 
 def _must_refuse(bench: Bench, phase: str, fault: str, folder: Path) -> None:
     daemon = bench.start(folder)
-    poll(lambda: not is_alive(daemon.process), 30)
+    poll(lambda: not is_alive(daemon.process))
     said = [line for line in daemon.log.read_text(errors="replace").splitlines() if line.startswith("posture-daemon: ")]
     if is_alive(daemon.process) or len(said) != 1 or daemon.failed_badly():
         bench.ledger.of(phase, fault).odd.append(f"no refusal in one sentence: {daemon.last_words()}")

@@ -142,7 +142,7 @@ def _ext4(image: Path, mount: Path) -> Iterator[None]:
         yield
     finally:
         _run("umount", mount)
-        poll(lambda: not _loops(image), 20)  # else the next mount may see what the device remembers of the old content
+        poll(lambda: not _loops(image), 200)  # else the next mount may see what the device remembers of the old content
 
 
 def _loops(image: Path) -> str:

@@ -19,7 +19,7 @@ from tests.faults.processes import is_alive, kill, stop_of
 from tests.faults.witness import Witness, database
 from tests.waiting import poll
 
-READY_S = 40.0
+READY_S = 400.0
 BEST, WORST = 1, 2
 """Models of the folder; see `places`."""
 
@@ -195,8 +195,8 @@ class DaemonKills:
         """The restart after the last kill, then a stop in peace."""
         daemon = self._bench.start(folder)
         self._look(before, witness, daemon, daemon.wait_ready())
-        if not stop_of(daemon.process, 10):
-            self._ledger.of(before, FAULT).odd.append("it did not stop within 10 s")
+        if not stop_of(daemon.process, 100):
+            self._ledger.of(before, FAULT).odd.append("it did not stop within 100 s")
             kill(daemon.process)
         for name in leftovers(folder):
             self._ledger.leftovers[name] += 1

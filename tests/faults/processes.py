@@ -16,7 +16,7 @@ from tests.waiting import poll
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-GONE_S = 5.0
+GONE_S = 50.0
 """How long a process may take to die after the one that it belongs to."""
 
 

@@ -21,7 +21,7 @@ from tests.waiting import poll
 
 FAULT = "SIGKILL, worker"
 TRIALS_A_FOLDER = 25
-READY_S = 20.0
+READY_S = 200.0
 Said = list[Any]
 
 
