@@ -84,11 +84,7 @@ def test_a_pause_changes_nothing_in_the_result(trainer: Trainer, job: Path, stor
 
 @pytest.mark.parametrize(
     ("failure", "error"),
-    [
-        (None, TrainingCancelled),
-        (Failure.OUT_OF_MEMORY, TrainingOutOfMemory),
-        (Failure.OUT_OF_TIME, TrainingError),
-    ],
+    [(None, TrainingCancelled), (Failure.OUT_OF_MEMORY, TrainingOutOfMemory), (Failure.OUT_OF_TIME, TrainingError)],
 )
 def test_told_to_end_it_raises_with_the_reason(
     trainer: Trainer, job: Path, failure: Failure | None, error: type[TrainingError]

@@ -90,12 +90,7 @@ def test_a_rise_within_the_spread_of_the_draws_is_no_answer() -> None:
 
 @pytest.mark.parametrize(
     "few",
-    [
-        {"held_out": {"good": 15, "bad": 4}},
-        {"blocks": 1},
-        {"training_blocks": 3},
-        {"likely": (0.6, 0.9)},
-    ],
+    [{"held_out": {"good": 15, "bad": 4}}, {"blocks": 1}, {"training_blocks": 3}, {"likely": (0.6, 0.9)}],
     ids=["images", "holdout blocks", "training blocks", "a wide interval"],
 )
 def test_too_little_is_said_to_be_too_little(few: dict[str, object]) -> None:
@@ -193,9 +188,7 @@ def with_a_rare_look(learned: TrainingSet) -> TrainingSet:
     holdout[bad[::2]] = rare
     holdout[bad[1:4:2]] = training[learned.targets == learned.names.index("good")][0]
     return replace(
-        learned,
-        training=replace(learned.training, vectors=training),
-        holdout=replace(learned.holdout, vectors=holdout),
+        learned, training=replace(learned.training, vectors=training), holdout=replace(learned.holdout, vectors=holdout)
     )
 
 

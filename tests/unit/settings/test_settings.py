@@ -266,8 +266,7 @@ class TestFields:
         assert load_settings(None, {"schedule.windows": text}).settings.schedule.windows == text
 
     @pytest.mark.parametrize(
-        ("ending", "unit"),
-        [("_s", "econds"), ("_celsius", "Celsius"), ("_mb", "egabytes"), ("_px", "pixels")],
+        ("ending", "unit"), [("_s", "econds"), ("_celsius", "Celsius"), ("_mb", "egabytes"), ("_px", "pixels")]
     )
     def test_unit_in_words(self, ending: str, unit: str) -> None:
         """A unit in a name is also in the sentence."""

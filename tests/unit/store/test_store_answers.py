@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from posture_daemon.domain import (
-    Split,
-    Status,
-)
+from posture_daemon.domain import Split, Status
 from posture_daemon.store import Store
 from posture_daemon.store.answers import split_for_new_block
-from tests.builders import (
-    HOLDOUT_EVERY,
-    add_frame,
-    ensure_classes,
-    label,
-    label_block,
-    new_frame,
-)
+from tests.builders import HOLDOUT_EVERY, add_frame, ensure_classes, label, label_block, new_frame
 from tests.checks import blocks_of, splits
 
 HOUR = 3600.0

@@ -12,16 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from posture_daemon.domain import (
-    Status,
-)
+from posture_daemon.domain import Status
 from posture_daemon.errors import DataFolderError, LabelError
 from posture_daemon.store import Store, database
-from tests.builders import (
-    add_frame,
-    label,
-    make_store,
-)
+from tests.builders import add_frame, label, make_store
 from tests.checks import query, sentence
 
 

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from posture_daemon.domain import (
-    LabelledImage,
-    NewFrame,
-    Reason,
-    Split,
-)
+from posture_daemon.domain import LabelledImage, NewFrame, Reason, Split
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.imports import BlockImport
-from tests.builders import (
-    HOLDOUT_EVERY,
-    ensure_classes,
-    label_block,
-    new_frame,
-)
+from tests.builders import HOLDOUT_EVERY, ensure_classes, label_block, new_frame
 from tests.checks import blocks_of, splits
 
 HOUR = 3600.0

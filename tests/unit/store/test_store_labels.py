@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from posture_daemon.domain import (
-    Outcome,
-    PostureClass,
-    Role,
-    Split,
-)
+from posture_daemon.domain import Outcome, PostureClass, Role, Split
 from posture_daemon.store import Store
-from tests.builders import (
-    decided,
-    ensure_classes,
-    label,
-    label_block,
-)
+from tests.builders import decided, ensure_classes, label, label_block
 
 HOUR = 3600.0
 

@@ -10,11 +10,7 @@ import pytest
 from posture_daemon.errors import ModelError
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
-from tests.builders import (
-    add_champion,
-    add_version,
-    random_head,
-)
+from tests.builders import add_champion, add_version, random_head
 from tests.checks import sentence
 
 

@@ -7,21 +7,10 @@ import os
 import numpy as np
 import pytest
 
-from posture_daemon.domain import (
-    Reason,
-    Status,
-)
+from posture_daemon.domain import Reason, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.store import Store
-from tests.builders import (
-    GAP_S,
-    LENGTH_S,
-    add_champion,
-    add_frame,
-    ensure_classes,
-    label,
-    new_frame,
-)
+from tests.builders import GAP_S, LENGTH_S, add_champion, add_frame, ensure_classes, label, new_frame
 from tests.checks import sentence
 
 

@@ -6,16 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from posture_daemon.domain import (
-    Decision,
-    Outcome,
-    Verdict,
-)
+from posture_daemon.domain import Decision, Outcome, Verdict
 from posture_daemon.store import Store
-from tests.builders import (
-    add_champion,
-    decided,
-)
+from tests.builders import add_champion, decided
 
 
 def test_the_same_refusal_again_only_moves_its_time(store: Store) -> None:

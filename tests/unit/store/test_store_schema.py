@@ -13,18 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from posture_daemon.domain import (
-    PostureClass,
-    Role,
-)
+from posture_daemon.domain import PostureClass, Role
 from posture_daemon.errors import DataFolderError
 from posture_daemon.store import Store, database
 from posture_daemon.store.schema import Base
-from tests.builders import (
-    add_version,
-    make_store,
-    random_head,
-)
+from tests.builders import add_version, make_store, random_head
 from tests.checks import query
 
 
