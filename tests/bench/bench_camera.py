@@ -18,6 +18,7 @@ from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.domain import Image
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
+from tests.bench.shared import machine, tell
 from tests.fakes.servers import MjpegServer, RtspServer
 
 MIN_LOSS_S, MAX_LOSS_S = 3.0, 8.0
@@ -57,7 +58,7 @@ def rounds(name: str, url: str, fail: Callable[[], None], mend: Callable[[], Non
         took.append(once(reader, fail, mend, MIN_LOSS_S + (MAX_LOSS_S - MIN_LOSS_S) * number / count))
     reader.stop(5.0)
     cells = [f"{median(values):.1f} ({max(values):.1f})" for values in zip(*took, strict=True)]
-    print(f"| {name} | {cells[0]} | {cells[1]} |", flush=True)  # noqa: T201
+    tell(f"| {name} | {cells[0]} | {cells[1]} |")
 
 
 def rtsp(codec: str, count: int) -> None:
@@ -70,40 +71,25 @@ def rtsp(codec: str, count: int) -> None:
             rounds(f"RTSP {codec}: {name}", camera.url, show, unshow, count)
 
 
-class Http:
-    """An MJPEG camera that can be started again on its port."""
-
-    def __init__(self) -> None:
-        self._server = MjpegServer(picture=scene).__enter__()
-        self.url = self._server.url
-
-    def stop(self) -> None:
-        """Cut its power."""
-        self._server.stop()
-
-    def start(self) -> None:
-        """Give it back."""
-        self._server = MjpegServer(self._server.port, picture=scene).__enter__()
-
-    def stall(self) -> None:
-        """Send nothing."""
-        self._server.stall()
-
-    def resume(self) -> None:
-        """Send again."""
-        self._server.resume()
-
-
 def mjpeg(count: int) -> None:
-    """A camera over HTTP, switched off and stalled."""
-    camera = Http()
-    rounds("MJPEG: power cut", camera.url, camera.stop, camera.start, count)
-    rounds("MJPEG: stalled", camera.url, camera.stall, camera.resume, count)
-    camera.stop()
+    """A camera over HTTP, switched off, started again at its port, and stalled."""
+    running = [MjpegServer(picture=scene).__enter__()]
+    url, port = running[0].url, running[0].port
+
+    def switch_off() -> None:
+        running[-1].stop()
+
+    def switch_on() -> None:
+        running.append(MjpegServer(port, picture=scene).__enter__())
+
+    rounds("MJPEG: power cut", url, switch_off, switch_on, count)
+    rounds("MJPEG: stalled", url, running[-1].stall, running[-1].resume, count)
+    running[-1].stop()
 
 
 if __name__ == "__main__":
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    print("| failure | noticed after, s: median (worst) | frames again after, s |\n|---|---|---|")  # noqa: T201
+    tell(f"{times} failures of each kind; {machine()}")
+    tell("| failure | noticed after, s: median (worst) | frames again after, s |", "|---|---|---|")
     mjpeg(times)
     rtsp("h264", times)

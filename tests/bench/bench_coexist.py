@@ -9,17 +9,19 @@ that do nothing else; it takes about a minute and a half.
 
 from __future__ import annotations
 
-import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.bench.shared import DATA, WEIGHTS, Daemon, machine, options, tell, tell_table, verdict
+
 LIMIT_S = 300.0
 
 SETTINGS = """\
@@ -52,90 +54,47 @@ class Stretch:
         return self.frames / self.seconds
 
 
-class Daemon:
-    """The real one, in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder)]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def run(self, *arguments: str) -> str:
-        """One command to its end."""
-        done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=False, cwd=REPOSITORY)
-        if done.returncode:
-            sys.exit(f"{' '.join(arguments)}: {done.stderr}")
-        return done.stdout
-
-    def start(self) -> None:
-        """Begin to watch."""
-        log = (self.folder / "daemon.log").open("wb")
-        self.process = subprocess.Popen([*self.command, "run"], stdout=log, stderr=log, cwd=REPOSITORY)
-
-    def status(self) -> dict[str, Any]:
-        """What it said within the last second; empty before its first word."""
-        try:
-            found: dict[str, Any] = json.loads((self.folder / "status.json").read_text())
-        except (OSError, ValueError):
-            return {}
-        return found
-
-
 def main() -> int:
     """Measure, print the table, and fail when a bar is missed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=REPOSITORY.parent / "shared" / "data")
-    parser.add_argument("--fps", type=float, default=10.0)
-    parser.add_argument("--quiet-s", type=float, default=20.0)
-    options = parser.parse_args()
+    given = options(__doc__, data=DATA, fps=10.0, quiet_s=20.0)
+    frames = given.data.resolve() / "front_webcam" / "later_session" / "good_posture"
     with tempfile.TemporaryDirectory(prefix="coexist-") as folder:
-        return measure(Daemon(Path(folder)), options)
+        daemon = Daemon(Path(folder), SETTINGS.format(frames=frames, fps=given.fps))
+        daemon.ask("models", "import", given.data / WEIGHTS, "--as-base")
+        daemon.ask("label", "--import", given.data / "front_webcam" / "first_sessions")
+        return measure(daemon, given.fps, given.quiet_s)
 
 
-def measure(daemon: Daemon, options: argparse.Namespace) -> int:
+def measure(daemon: Daemon, fps: float, quiet_s: float) -> int:
     """One run: quiet, training, swap."""
-    frames = options.data.resolve() / "front_webcam" / "later_session" / "good_posture"
-    (daemon.folder / "posture-daemon.toml").write_text(SETTINGS.format(frames=frames, fps=options.fps))
-    daemon.run("models", "import", str(options.data / "weights" / "yolo11n-cls-3class.pt"), "--as-base")
-    daemon.run("label", "--import", str(options.data / "front_webcam" / "first_sessions"))
-    daemon.run("pause")
+    daemon.ask("pause")
     daemon.start()
     try:
-        wait(lambda: daemon.status().get("frames", {}).get("frames", 0) > 5 * options.fps, daemon)
-        quiet = stretch(daemon, options.quiet_s)
-        daemon.run("resume")
+        wait(lambda: daemon.status().get("frames", {}).get("frames", 0) > 5 * fps, daemon)
+        quiet = stretch(daemon, quiet_s)
+        daemon.ask("resume")
         base = daemon.status()["model"]
         wait(lambda: daemon.status()["model"] != base, daemon)
-        swapped = daemon.status()
-        time.sleep(options.quiet_s)
-        after = between(swapped, daemon.status())
+        after = stretch(daemon, quiet_s)
     finally:
-        if daemon.process is not None:
-            daemon.process.terminate()
-            daemon.process.wait(10)
-    return report(
-        quiet, json.loads(daemon.run("status", "--json"))["last_attempt"], after, daemon.status(), options.fps
-    )
+        daemon.stop()
+    return report(quiet, json.loads(daemon.ask("status", "--json"))["last_attempt"], after, daemon.status(), fps)
 
 
-def wait(condition: Any, daemon: Daemon) -> None:
+def wait(condition: Callable[[], bool], daemon: Daemon) -> None:
     """Until it holds, with words when it never does."""
     end = time.monotonic() + LIMIT_S
     while not condition():
         if time.monotonic() > end or (daemon.process is not None and daemon.process.poll() is not None):
-            sys.exit(f"the daemon did not get there:\n{(daemon.folder / 'daemon.log').read_text()[-2000:]}")
+            sys.exit(f"the daemon did not get there:\n{daemon.log()[-2000:]}")
         time.sleep(0.2)
 
 
 def stretch(daemon: Daemon, seconds: float) -> Stretch:
-    """Count for so long."""
+    """Count for so long, from one word of the daemon to another."""
     first = daemon.status()
     time.sleep(seconds)
-    return between(first, daemon.status())
-
-
-def between(first: dict[str, Any], last: dict[str, Any]) -> Stretch:
-    """From one word of the daemon to another."""
+    last = daemon.status()
     frames, skipped = (last["frames"][name] - first["frames"][name] for name in ("frames", "skipped"))
     return Stretch(last["written_at"] - first["written_at"], frames, skipped)
 
@@ -155,8 +114,8 @@ def report(quiet: Stretch, run: dict[str, Any], after: Stretch, end: dict[str, A
         ("training", f"{metrics['ran_s']:.0f} s, {run['outcome']}", "", run["outcome"] == "PROMOTED"),
         ("its peak memory", f"{metrics['peak_memory_bytes'] / 1e6:.0f} MB", "", True),
     ]  # fmt: skip
-    for name, value, bar, good in rows:
-        print(f"{name:44}{value:>22}   {bar:16}{'pass' if good and bar else '' if good else 'FAIL'}")  # noqa: T201
+    tell(f"one run; {machine()}")
+    tell_table((name, value, bar, "" if good and not bar else verdict(good)) for name, value, bar, good in rows)
     return 0 if all(row[3] for row in rows) else 1
 
 

@@ -13,7 +13,6 @@ an even pace; the questions come in three rounds of four, at each third of the f
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -26,25 +25,25 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from posture_daemon.adapters.backbone.onnx import OnnxBackbone  # noqa: E402
-from posture_daemon.adapters.checkpoints import import_checkpoint  # noqa: E402
-from posture_daemon.datasets.images import read_as_jpeg  # noqa: E402
-from posture_daemon.domain import Features, Floats, Prediction  # noqa: E402
-from posture_daemon.labelling.query_strategy import Waiting, distance_to, doubt_of, questions  # noqa: E402
-from posture_daemon.learning.augmentation import augmented_view, view_rng  # noqa: E402
-from posture_daemon.learning.calibration import fit_temperature  # noqa: E402
-from posture_daemon.learning.linear_fit import fit  # noqa: E402
-from posture_daemon.learning.linear_layer import POOLED, Linear  # noqa: E402
-from posture_daemon.learning.sample_weights import image_counts  # noqa: E402
-from posture_daemon.live.sampling import FrameSampler  # noqa: E402
-from posture_daemon.settings import QueueSettings  # noqa: E402
-from posture_daemon.store.files import sha256_of  # noqa: E402
-from posture_daemon.vision.head import softmax  # noqa: E402
-from posture_daemon.vision.jpeg import decode  # noqa: E402
-from tests.bench.bench_training import class_files, side_people  # noqa: E402
+from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.checkpoints import import_checkpoint
+from posture_daemon.datasets.images import read_as_jpeg
+from posture_daemon.domain import Features, Floats, Prediction
+from posture_daemon.labelling.query_strategy import Waiting, distance_to, doubt_of, questions
+from posture_daemon.learning.augmentation import augmented_view, view_rng
+from posture_daemon.learning.calibration import fit_temperature
+from posture_daemon.learning.linear_fit import fit
+from posture_daemon.learning.linear_layer import POOLED, Linear
+from posture_daemon.learning.sample_weights import image_counts
+from posture_daemon.live.sampling import FrameSampler
+from posture_daemon.settings import QueueSettings
+from posture_daemon.store.files import sha256_of
+from posture_daemon.vision.head import softmax
+from posture_daemon.vision.jpeg import decode
+from tests.bench.bench_training import class_files, side_people
+from tests.bench.shared import DATA, WEIGHTS, machine, options, spread, tell
 
 NAMES = ("bad_posture", "good_posture")
 POOL, VIEWS, SIZE = 8, 4, 224
@@ -202,24 +201,27 @@ def stream(before: Frames, new: Frames, choose: Choose | None, seed: int, routed
 def admit(before: Frames | None, new: Frames, order: Rows) -> list[int]:
     """Rows that the router keeps, ten seconds apart: of a champion from `before`, or of a base."""
     router = FrameSampler(QueueSettings(), Random(0))
-    layer = (
-        None if before is None else Labels(before, None, np.random.default_rng(0), list(range(len(before.truth)))).fit()
-    )
-    temperature = 1.0 if before is None else temperature_of(before)
+    layer, temperature = None, 1.0
     if before is not None:
+        layer, temperature = champion_of(before), temperature_of(before)
         blocks = (before.truth * 1000 + np.arange(len(before.truth)) // BLOCK).astype(np.intp)
         router.learn(before.seen, blocks)
     kept = []
     for number, row in enumerate(order.tolist()):
-        chances = (
-            np.empty(0, np.float32) if layer is None else softmax(layer.logits(new.seen[row : row + 1]), temperature)[0]
-        )
+        chances = np.empty(0, np.float32)
+        if layer is not None:
+            chances = softmax(layer.logits(new.seen[row : row + 1]), temperature)[0]
         features = Features(new.seen[row][:, None, None])
         said = Prediction(NAMES if layer else (), chances, features, 1, "", 0.0)
         if router.route(said, SPACING_S * number) is not None:
             router.stored(said)
             kept.append(row)
     return kept
+
+
+def champion_of(frames: Frames) -> Linear:
+    """Fitted to all of them."""
+    return Labels(frames, None, np.random.default_rng(0), [*range(len(frames.truth))]).fit()
 
 
 def temperature_of(frames: Frames) -> float:
@@ -252,11 +254,8 @@ class Bench:
 
     def __init__(self, vectors: dict[str, Floats], seeds: int) -> None:
         self.seeds = range(seeds)
-        self._frames = {
-            (name, seed): drawn(vectors, name, seed)
-            for name in ("first", "later", "side_a", "side_b")
-            for seed in self.seeds
-        }
+        names = ("first", "later", "side_a", "side_b")
+        self._frames = {(name, seed): drawn(vectors, name, seed) for name in names for seed in self.seeds}
 
     def of(self, name: str, seed: int) -> Frames:
         """A set with the views of a seed."""
@@ -284,20 +283,20 @@ class Bench:
         yield from self._streamed("a new person", [("side_a", "side_b"), ("side_b", "side_a")])
 
     def _streamed(self, title: str, ways: Sequence[tuple[str, str]]) -> Iterator[Line]:
-        rows: list[tuple[str, Choose | str | None, bool, str]] = [
-            ("no labels", None, False, "side by side"),
-            ("random", at_random, False, "side by side"),
-            ("lowest margin", lowest_margin, False, "side by side"),
-            ("BADGE", badge, False, "side by side"),
-            ("random of what the router keeps", at_random, True, "side by side"),
-            ("lowest margin of what the router keeps", lowest_margin, True, "side by side"),
-            ("ours, single frames", "single", True, "side by side"),
-            ("ours, keys", "keys", True, "side by side"),
-            ("  the same, bad posture first", "keys", True, "bad first"),
-            ("  the same, good posture first", "keys", True, "good first"),
+        rows: list[tuple[str, Choose | str | None, bool, str | None]] = [
+            ("no labels", None, False, None),
+            ("random", at_random, False, None),
+            ("lowest margin", lowest_margin, False, None),
+            ("BADGE", badge, False, None),
+            ("random of what the router keeps", at_random, True, None),
+            ("lowest margin of what the router keeps", lowest_margin, True, None),
+            ("ours, single frames", "single", True, None),
+            ("ours, keys", "keys", True, None),
+            ("  the same, bad posture first", "keys", True, "bad_posture"),
+            ("  the same, good posture first", "keys", True, "good_posture"),
         ]
-        for name, how, routed, order in rows:
-            found = [self._one(*way, how, seed, routed, order) for seed in self.seeds for way in ways]
+        for name, how, routed, first in rows:
+            found = [self._one(*way, how, seed, routed, first) for seed in self.seeds for way in ways]
             extra = f", {statistics.mean(f.frames for f in found):.0f} frames" if how else ""
             extra += f", {sum(f.exceptions for f in found)} exceptions in all" if how == "keys" else ""
             extra += f", {statistics.mean(f.admitted for f in found):.0f} admitted" if routed else ""
@@ -305,15 +304,13 @@ class Bench:
             passed = statistics.mean(values) >= 0.97
             yield (f"{title}, 12 questions: {name}", spread(values, 3) + extra, *verdict(name, passed, "≥ 0.970"))
 
-    def _one(self, old: str, new: str, how: Choose | str | None, seed: int, routed: bool, order: str) -> Streamed:
+    def _one(
+        self, old: str, new: str, how: Choose | str | None, seed: int, routed: bool, first: str | None
+    ) -> Streamed:
         before, frames = self.of(old, seed), self.of(new, seed)
-        rows = (
-            side_by_side(frames)
-            if order == "side by side"
-            else one_by_one(frames, NAMES.index(f"{order[:-6]}_posture"))
-        )
+        rows = side_by_side(frames) if first is None else one_by_one(frames, NAMES.index(first))
         if isinstance(how, str):  # the champion answers unchanged: no training comes between the questions
-            champion = Labels(before, None, np.random.default_rng(0), list(range(len(before.truth)))).fit()
+            champion = champion_of(before)
             how = ours(lambda _labels: champion, grouped=how == "keys", temperature=temperature_of(before))
         return stream(before, frames, how, seed, routed, rows)
 
@@ -346,12 +343,6 @@ def verdict(name: str, passed: bool, bar: str) -> tuple[str, str]:
     return (bar, "pass" if passed else missed) if name.startswith("ours") else ("", "")
 
 
-def spread(values: Sequence[float], digits: int) -> str:
-    """Mean and standard deviation over the runs."""
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
-
-
 # ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -377,14 +368,10 @@ def computed(data: Path, keep: Path) -> dict[str, Floats]:
     if not file.exists():
         model = keep / "model"
         model.mkdir(parents=True, exist_ok=True)
-        import_checkpoint(data / "weights" / "yolo11n-cls-3class.pt", model, SIZE)
-        backbone, front, people = (
-            OnnxBackbone(model / "backbone.onnx", threads=1),
-            data / "front_webcam",
-            side_people(data),
-        )
+        import_checkpoint(data / WEIGHTS, model, SIZE)
+        backbone, front = OnnxBackbone(model / "backbone.onnx", threads=1), data / "front_webcam"
         sets = {"first": class_files(front / "first_sessions"), "later": class_files(front / "later_session")}
-        sets |= {f"side_{person}": files for person, files in people.items()}
+        sets |= {f"side_{person}": files for person, files in side_people(data).items()}
         vectors = {}
         with ThreadPoolExecutor(2) as pool:
             for name, classes in sets.items():
@@ -405,18 +392,14 @@ def vectors_of(path: Path, backbone: OnnxBackbone) -> Floats:
 
 def main() -> None:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=REPOSITORY.parent / "shared" / "data")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--keep", type=Path, help="folder for the vectors, to go on later; by default a temporary one")
-    options = parser.parse_args()
+    given = options(__doc__, data=DATA, seeds=5, keep=None)
     with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(computed(options.data.resolve(), (options.keep or Path(scratch)).resolve()), options.seeds)
+        bench = Bench(computed(given.data.resolve(), (given.keep or Path(scratch)).resolve()), given.seeds)
     passed = True
+    tell(f"{given.seeds} seeds, mean ± standard deviation; {machine()}")
     for part in (bench.admitted, bench.labels, bench.another_day, bench.another_person):
         for name, value, bar, result in part():
-            sys.stdout.write(f"{name:70}{value:60}{bar:10}{result}".rstrip() + "\n")
-            sys.stdout.flush()
+            tell(f"{name:70}{value:60}{bar:10}{result}")
             passed = passed and result != "FAIL"
     sys.exit(0 if passed else 1)
 

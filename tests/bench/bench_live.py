@@ -6,21 +6,22 @@ classify the same frames of ../shared/data at 224 pixels: `front` is 224×224 al
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DATA = REPOSITORY.parent / "shared" / "data"
-WEIGHTS = DATA / "weights" / "yolo11n-cls-3class.pt"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.bench.shared import DATA, REPOSITORY, WEIGHTS, machine, options, tell, tell_table
+
 SIZE = 224
 SAMPLES = ("front", "large")
 Classify = Callable[[Any], Any]
@@ -28,23 +29,15 @@ Classify = Callable[[Any], Any]
 
 def main() -> None:
     """Import the model, run both sides, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--side", choices=["yolo", "ours"], help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.side:
-        measure(options.side, options.folder, options.threads)
+    given = options(__doc__, hidden=("side", "folder"), threads=1, side="", folder=None)
+    if given.side:
+        SIDES[given.side](given.folder, given.threads)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        env = environment(options.threads, scratch)
-        command = "import sys, pathlib; from posture_daemon.adapters.checkpoints import import_checkpoint as run; "
-        command += f"run(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), {SIZE})"
-        subprocess.run([sys.executable, "-c", command, str(WEIGHTS), scratch], check=True, env=env)
-        for side in ("yolo", "ours"):
-            arguments = ["--side", side, "--folder", scratch, "--threads", str(options.threads)]
-            subprocess.run([sys.executable, __file__, *arguments], check=True, env=env)
-        report(*(dict(np.load(Path(scratch) / f"{side}.npz")) for side in ("yolo", "ours")), options.threads)
+        for side in SIDES:
+            command = [sys.executable, __file__, "--side", side, "--folder", scratch, "--threads", str(given.threads)]
+            subprocess.run(command, check=True, env=environment(given.threads, scratch))
+        report(*(dict(np.load(Path(scratch) / f"{side}.npz")) for side in ("yolo", "ours")), given.threads)
 
 
 def environment(threads: int, scratch: str) -> dict[str, str]:
@@ -54,10 +47,10 @@ def environment(threads: int, scratch: str) -> dict[str, str]:
     return {**os.environ, **limits, **offline, "PYTHONPATH": str(REPOSITORY)}
 
 
-def measure(side: str, folder: Path, threads: int) -> None:
+def measure(side: str, load: Callable[[Path, int], Classify], folder: Path, threads: int) -> None:
     """Measure one side: start-up until the first answer, each frame, memory at the end."""
     started = time.perf_counter()
-    classify = yolo(threads) if side == "yolo" else ours(folder, threads)
+    classify = load(folder, threads)
     classify(np.zeros((720, 1280, 3), np.uint8))
     results: dict[str, Any] = {"start_up_s": time.perf_counter() - started}
     for sample in SAMPLES:
@@ -81,13 +74,20 @@ def frames(sample: str) -> Iterator[Any]:
         yield image if sample == "front" else cv2.resize(image, (1280, 720))
 
 
-def yolo(threads: int) -> Classify:
+def import_weights(folder: Path, _threads: int) -> None:
+    """Make our two parts of the checkpoint, in a process that measures nothing."""
+    from posture_daemon.adapters.checkpoints import import_checkpoint
+
+    import_checkpoint(DATA / WEIGHTS, folder, SIZE)
+
+
+def yolo(_folder: Path, threads: int) -> Classify:
     """Return a function from a frame to `YOLO.predict`'s probabilities."""
     import torch
     from ultralytics import YOLO
 
     torch.set_num_threads(threads)
-    model = YOLO(WEIGHTS)
+    model = YOLO(DATA / WEIGHTS)
     return lambda image: model.predict(image, imgsz=SIZE, verbose=False)[0].probs.data.numpy()
 
 
@@ -101,19 +101,22 @@ def ours(folder: Path, threads: int) -> Classify:
     return lambda image: head.probabilities(backbone.extract(image).map)
 
 
+SIDES = {"import": import_weights, "yolo": partial(measure, "yolo", yolo), "ours": partial(measure, "ours", ours)}
+
+
 def report(theirs: dict[str, Any], mine: dict[str, Any], threads: int) -> None:
     """Print the table."""
     rows = [("start-up until the first answer, s", "start_up_s"), ("memory at the end, MB (RSS)", "memory_mb")]
     rows += [(f"one {sample} frame, ms (median)", f"{sample}_ms") for sample in SAMPLES]
-    print(f"{f'yolo11n-cls, {SIZE} px, {threads} thread(s)':40}{'YOLO.predict':>14}{'ours':>10}{'ratio':>8}")  # noqa: T201
-    for title, key in rows:
-        a, b = float(np.median(theirs[key])), float(np.median(mine[key]))
-        print(f"{title:40}{a:14.2f}{b:10.2f}{b / a:8.2f}")  # noqa: T201
+    tell(f"yolo11n-cls, {SIZE} px, {threads} thread(s); {machine()}")
+    numbers = [(title, *(float(np.median(side[key])) for side in (theirs, mine))) for title, key in rows]
+    lines = [(title, f"{a:.2f}", f"{b:.2f}", f"{b / a:.2f}") for title, a, b in numbers]
+    tell_table([("", "YOLO.predict", "ours", "ratio"), *lines])
     for sample in SAMPLES:
         same = (theirs[sample].argmax(1) == mine[sample].argmax(1)).mean()
         apart = np.abs(theirs[sample] - mine[sample]).max(axis=1)
         text = f"{sample}: {len(apart)} frames, top-1 agrees on {same:.2%}"
-        print(f"{text}, probabilities differ by {np.median(apart):.1e} (median), {apart.max():.1e} (most)")  # noqa: T201
+        tell(f"{text}, probabilities differ by {np.median(apart):.1e} (median), {apart.max():.1e} (most)")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ been handed to the compositor; `event` is the browser's own Event Timing, to the
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from posture_daemon.fake_desk import AWAY, BAD, GOOD, STANDING, FakeDesk  # noqa
 from posture_daemon.labelling.session import Labelling  # noqa: E402
 from posture_daemon.store import Store  # noqa: E402
 from posture_daemon.vision.jpeg import encode_jpeg  # noqa: E402
+from tests.bench.shared import machine, options, tell  # noqa: E402
 from tests.label_page import AlikeFrames, chromium, queue_frames, served  # noqa: E402
 
 NAMES = {"upright": GOOD, "slouching": BAD, "away": AWAY, "standing": STANDING}
@@ -52,18 +52,13 @@ WATCH = """() => {
 
 def main() -> None:
     """Queue, open, press, report; exit code 1 when a bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, default=10_000)
-    parser.add_argument("--keys", type=int, default=300)
-    options = parser.parse_args()
-    missed = []
+    given, missed = options(__doc__, frames=10_000, keys=300), []
     with tempfile.TemporaryDirectory() as scratch, chromium() as browser:
         store = Store(Path(scratch))
-        fill(store, options.frames)
-        head = f"{options.frames} frames waiting, {options.keys} keys"
-        print(f"{head:44}{'p50':>9}{'p95':>9}{'most':>9}")  # noqa: T201
+        fill(store, given.frames)
+        tell(machine(), f"{f'{given.frames} frames waiting, {given.keys} keys':44}{'p50':>9}{'p95':>9}{'most':>9}")
         for title, kind in (("one frame a question", OneByOne), ("five frames a question", AlikeFrames)):
-            missed += measure(store, browser, title, kind, options.keys)
+            missed += measure(store, browser, title, kind, given.keys)
         store.close()
     sys.exit(1 if missed else 0)
 
@@ -103,12 +98,10 @@ def measure(store: Store, browser: Any, title: str, kind: type[Labelling], keys:
         measured = page.evaluate("window.measured")
         times = [ms for ms, _ in measured]
         row(f"{title}: key to picture, script", times)
-        events = page.evaluate("window.events")
-        row(
-            f"{title}: key to picture, event", [*events, *[16.0] * (keys - len(events))]
-        )  # those below 16 are not reported
+        events = page.evaluate("window.events")  # those below 16 ms are not reported
+        row(f"{title}: key to picture, event", [*events, *[16.0] * (keys - len(events))])
         late = sum(not ready for _, ready in measured)
-        print(f"{title}: {len(measured)} of {keys} keys changed the picture, {late} of them before it had come")  # noqa: T201
+        tell(f"{title}: {len(measured)} of {keys} keys changed the picture, {late} of them before it had come")
         page.close()
     return [title] if np.percentile(times, 95) > BAR_MS or len(measured) < keys else []
 
@@ -126,7 +119,7 @@ def ask_ms(host: str) -> float:
 def row(title: str, ms: list[float]) -> None:
     """One line of the table."""
     p50, p95 = np.percentile(ms, [50, 95])
-    print(f"{title:44}{p50:6.1f} ms{p95:6.1f} ms{max(ms):6.1f} ms")  # noqa: T201
+    tell(f"{title:44}{p50:6.1f} ms{p95:6.1f} ms{max(ms):6.1f} ms")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ time is of a whole process, its start included. With `--keep` a run that was int
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -23,7 +22,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from posture_daemon.vision.image_files import natural_key
+from tests.bench.shared import DATA, REPOSITORY, WEIGHTS, machine, options, tell, tell_table, verdict
+
 BLOCK, HOLDOUT_EVERY = 20, 5
 THREADS = 2
 SIZE, EPOCHS = 224, 10
@@ -39,7 +42,7 @@ class Bench:
 
     def __init__(self, data: Path, seeds: int, keep: Path) -> None:
         self.data, self.seeds, self.keep = data, range(seeds), keep
-        self.weights = data / "weights" / "yolo11n-cls-3class.pt"
+        self.weights = data / WEIGHTS
         keep.mkdir(parents=True, exist_ok=True)
 
     def once(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -116,16 +119,14 @@ def front(bench: Bench) -> Iterable[Row]:
     base = statistics.mean(t["seconds"] for t in theirs)
     yield ratio_row("front, cold cache: seconds", [o["seconds"][0] for o in ours], base, 6)
     yield ratio_row("front, warm cache: seconds", [o["warm_seconds"] for o in ours], base, 50)
-    peak, bar = max(o["peak_bytes"] for o in ours), 0.65e9
-    theirs_peak = max(t["peak_bytes"] for t in theirs)
-    yield "front, training: peak memory", gigabytes(theirs_peak), gigabytes(peak), f"≤ {gigabytes(bar)}", peak <= bar
+    peak, theirs_peak = (max(found["peak_bytes"] for found in side) for side in (ours, theirs))
+    yield memory_row("front, training: peak memory", peak, theirs_peak, 0.65e9)
 
 
 def instant(bench: Bench) -> Iterable[Row]:
     """One new label, its views computed, learned on top of all labels of the front webcam."""
-    measured = bench.once(
-        "instant", lambda: dict(json.loads(run([sys.executable, __file__, "--instant", str(bench.keep)]).stdout))
-    )
+    command = [sys.executable, __file__, "--instant", str(bench.keep)]
+    measured = bench.once("instant", lambda: dict(json.loads(run(command).stdout)))
     middle = statistics.median(measured["milliseconds"])
     text = f"{middle:.0f} ms (worst of {len(measured['milliseconds'])}: {max(measured['milliseconds']):.0f})"
     yield f"instant head, {measured['labels']} labels: one more", "-", text, "≤ 100 ms", middle <= 100
@@ -137,10 +138,10 @@ def side(bench: Bench) -> Iterable[Row]:
     ours, theirs = [], []
     for seed in bench.seeds:
         for known, new in (("a", "b"), ("b", "a")):
-            ours.append(bench.ours(f"side-{known}-ours-{seed}", [people[known]], seed, people[new])["top1"][0])
-            theirs.append(
-                bench.ultralytics(f"side-{known}-theirs-{seed}", people[known], seed, people[new])["top1"]["later"]
-            )
+            mine = bench.ours(f"side-{known}-ours-{seed}", [people[known]], seed, people[new])
+            plain = bench.ultralytics(f"side-{known}-theirs-{seed}", people[known], seed, people[new])
+            ours.append(mine["top1"][0])
+            theirs.append(plain["top1"]["later"])
     yield accuracy_row("side, a new person: top-1", ours, theirs)
 
 
@@ -174,25 +175,11 @@ def large(bench: Bench) -> Iterable[Row]:
     theirs = bench.ultralytics("large-theirs", sample, weights=str(weights), imgsz=LARGE_SIZE, epochs=1)
     ours = bench.once("large-ours", lambda: large_ours(bench, weights, sample))
     per_epoch = theirs["epoch_seconds"] * LARGE_IMAGES / LARGE_SAMPLE
-    yield ratio_row(
-        f"yolo11l, 640 px, {LARGE_IMAGES} images: seconds an epoch, cached", [ours["epoch_seconds"]], per_epoch, 80
-    )
-    peak, bar = ours["peak_bytes"], 1.5e9
-    yield (
-        "yolo11l, 640 px: peak memory",
-        gigabytes(theirs["peak_bytes"]),
-        gigabytes(peak),
-        f"≤ {gigabytes(bar)}",
-        peak <= bar,
-    )
+    name = f"yolo11l, 640 px, {LARGE_IMAGES} images"
+    yield ratio_row(f"{name}: seconds an epoch, cached", [ours["epoch_seconds"]], per_epoch, 80)
+    yield memory_row("yolo11l, 640 px: peak memory", ours["peak_bytes"], theirs["peak_bytes"], 1.5e9)
     cold = ours["cold_seconds"] * LARGE_IMAGES / LARGE_SAMPLE
-    yield (
-        f"  the same, {LARGE_IMAGES} images cold (no bar)",
-        f"{10 * per_epoch:.0f} s for 10 epochs",
-        f"{cold:.0f} s",
-        "",
-        True,
-    )
+    yield f"{name}: cold (no bar)", f"{10 * per_epoch:.0f} s for 10 epochs", f"{cold:.0f} s", "", True
 
 
 ROWS = {"front": front, "side": side, "instant": instant, "forgetting": forgetting, "large": large}
@@ -255,7 +242,7 @@ def large_ours(bench: Bench, weights: Path, sample: Files) -> dict[str, Any]:
 def accuracy_row(name: str, ours: list[float], theirs: list[float]) -> Row:
     """Ours must be at least theirs, mean over all runs."""
     bar = statistics.mean(theirs)
-    return name, spread(theirs), spread(ours), f"≥ {bar:.3f}", statistics.mean(ours) >= bar
+    return name, ranged(theirs), ranged(ours), f"≥ {bar:.3f}", statistics.mean(ours) >= bar
 
 
 def ratio_row(name: str, ours: list[float], theirs: float, ratio: int) -> Row:
@@ -264,14 +251,14 @@ def ratio_row(name: str, ours: list[float], theirs: float, ratio: int) -> Row:
     return name, f"{theirs:.0f} s", f"{mean:.1f} s (1/{theirs / mean:.0f})", f"≤ 1/{ratio}", mean <= theirs / ratio
 
 
-def spread(values: list[float]) -> str:
+def memory_row(name: str, ours: float, theirs: float, bar: float) -> Row:
+    """Ours may take so many bytes, at most."""
+    return name, f"{theirs / 1e9:.2f} GB", f"{ours / 1e9:.2f} GB", f"≤ {bar / 1e9:.2f} GB", ours <= bar
+
+
+def ranged(values: list[float]) -> str:
     """Mean and range."""
     return f"{statistics.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})"
-
-
-def gigabytes(count: float) -> str:
-    """1,000,000,000 bytes."""
-    return f"{count / 1e9:.2f} GB"
 
 
 # ── images ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,26 +266,20 @@ def gigabytes(count: float) -> str:
 
 def class_files(folder: Path) -> Files:
     """Images of each class folder in natural order."""
-    return {path.name: sorted(path.iterdir(), key=natural) for path in sorted(folder.iterdir()) if path.is_dir()}
-
-
-def natural(path: Path) -> list[Any]:
-    """`9.jpg` before `10.jpg`."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    return {path.name: sorted(path.iterdir(), key=lambda file: natural_key(file.name)) for path in folders}
 
 
 def side_people(data: Path) -> dict[str, Files]:
     """Person A and B of the side webcam; the camera's first five frames of each sequence are nearly black."""
-    sequences = {
-        "a": {"good_posture": "seq2", "bad_posture": "seq1"},
-        "b": {"good_posture": "seq3", "bad_posture": "seq2"},
-    }
     files = class_files(data / "side_webcam")
+
+    def sequence(name: str, start: str) -> list[Path]:
+        return [file for file in files[name] if file.name.startswith(start)][5:]
+
     return {
-        person: {
-            name: [file for file in files[name] if file.name.startswith(start)][5:] for name, start in parts.items()
-        }
-        for person, parts in sequences.items()
+        person: {"good_posture": sequence("good_posture", good), "bad_posture": sequence("bad_posture", bad)}
+        for person, good, bad in (("a", "seq2", "seq1"), ("b", "seq3", "seq2"))
     }
 
 
@@ -366,32 +347,17 @@ def most_memory(store: Path) -> int:
 
 def main() -> None:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=REPOSITORY.parent / "shared" / "data")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
-    parser.add_argument("--keep", type=Path, help="folder for results, to go on later; by default a temporary one")
-    parser.add_argument("--instant", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.instant:
-        measure_instant(options.instant)
+    given = options(__doc__, hidden=("instant",), data=DATA, seeds=3, rows=[*ROWS], keep=None, instant=None)
+    if given.instant:
+        measure_instant(given.instant)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(options.data.resolve(), options.seeds, (options.keep or Path(scratch)).resolve())
-        rows = [row for name in ROWS if name in options.rows for row in ROWS[name](bench)]
-    print_table(rows)
+        bench = Bench(given.data.resolve(), given.seeds, (given.keep or Path(scratch)).resolve())
+        rows = [row for name in ROWS if name in given.rows for row in ROWS[name](bench)]
+    tell(f"{given.seeds} seeds, mean (range); {machine()}")
+    head = ("measure", "plain ultralytics", "posture-daemon", "bar", "")
+    tell_table([head, *((*row[:4], verdict(row[4])) for row in rows)])
     sys.exit(0 if all(row[-1] for row in rows) else 1)
-
-
-def print_table(rows: list[Row]) -> None:
-    """One line a measure, with pass or fail."""
-    table = [
-        ("measure", "plain ultralytics", "posture-daemon", "bar", ""),
-        *((*row[:4], "pass" if row[4] else "FAIL") for row in rows),
-    ]
-    widths = [max(len(line[column]) for line in table) for column in range(5)]
-    for line in table:
-        sys.stdout.write("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() + "\n")
 
 
 if __name__ == "__main__":

@@ -11,16 +11,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from posture_daemon.fake_desk import AWAY, BAD, GOOD, STANDING, FakeDesk  # noqa: E402
-from posture_daemon.store import Store  # noqa: E402
-from posture_daemon.vision.jpeg import encode_jpeg  # noqa: E402
-from tests.label_page import AlikeFrames, chromium, queue_frames, served, until  # noqa: E402
+from posture_daemon.domain import NewFrame, Reason
+from posture_daemon.fake_desk import AWAY, BAD, GOOD, STANDING, FakeDesk
+from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import encode_jpeg
+from tests.bench.shared import REPOSITORY, tell
+from tests.label_page import AlikeFrames, chromium, queue_frames, served, until
 
 NAMES = {"upright": GOOD, "slouching": BAD, "away": AWAY, "standing": STANDING}
 RUNS = [("upright", 6), ("slouching", 7), ("upright", 5), ("away", 4), ("standing", 3), ("slouching", 4)]
@@ -44,13 +44,8 @@ def main() -> None:
         with served(store, new_labelling=Day) as page, chromium() as browser:
             desktop = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
             photograph(desktop, page.address, folder / "label-page.png", ["Enter", "ArrowRight", "ArrowRight", "x"])
-            phone = {
-                "viewport": {"width": 360, "height": 740},
-                "device_scale_factor": 2,
-                "has_touch": True,
-                "is_mobile": True,
-            }
-            dark = browser.new_context(color_scheme="dark", **phone).new_page()
+            size = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2}
+            dark = browser.new_context(color_scheme="dark", has_touch=True, is_mobile=True, **size).new_page()
             photograph(dark, page.address, folder / "label-page-phone.png", ["ArrowDown", "ArrowDown"])
 
 
@@ -64,16 +59,9 @@ def fill(store: Store) -> None:
             jpegs.append(encode_jpeg(desk.render_pose(NAMES[name], way, t, 0.55 + 0.05 * number), 640, 88))
             guesses.append(name)
     queue_frames(store, guesses, jpegs)
-    store.imports.add_block(known_frames(desk), None, desk.start, 5)
-
-
-def known_frames(desk: FakeDesk) -> Any:
-    """What was labelled before: only its number is shown."""
-    from posture_daemon.domain import NewFrame, Reason
-
-    picture = encode_jpeg(np.zeros((8, 8, 3), np.uint8), 640, 88)
     about = ("camera", Reason.UNCERTAIN, "")
-    return [(NewFrame(picture + bytes([i]), desk.start - 9000 + i, *about), "upright") for i in range(LABELLED)]
+    before = [NewFrame(jpegs[0] + bytes([i]), desk.start - 9000 + i, *about) for i in range(LABELLED)]
+    store.imports.add_block([(frame, "upright") for frame in before], None, desk.start, 5)
 
 
 def photograph(page: Any, address: str, path: Path, keys: list[str]) -> None:
@@ -87,7 +75,7 @@ def photograph(page: Any, address: str, path: Path, keys: list[str]) -> None:
     image = Image.open(io.BytesIO(page.screenshot()))
     path.parent.mkdir(parents=True, exist_ok=True)
     image.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=3).save(path, optimize=True)
-    print(path, path.stat().st_size)  # noqa: T201
+    tell(f"{path} {path.stat().st_size}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
     python plain_ultralytics.py '{"weights": "a.pt", "data": "folder", "out": "run", "seed": 0, "epochs": 10, …}'
 
 `seconds` counts from the start of the process to the end of the training, `epoch_seconds` is the quickest epoch without its
-validation; `top1` holds one number for each folder of class
-folders in `evaluate`.
+validation; `top1` holds one number for each folder of class folders in `evaluate`.
 """
 
 from __future__ import annotations
@@ -27,32 +26,18 @@ def main(job: dict[str, Any]) -> None:
     from ultralytics import YOLO
 
     model = YOLO(job["weights"])
-    settings = {
-        key: job[key] for key in ("data", "epochs", "imgsz", "seed", "freeze", "lr0", "optimizer") if key in job
-    }
+    settings = {key: value for key, value in job.items() if key not in ("weights", "out", "evaluate")}
+    settings |= {"batch": 16, "workers": 0, "device": "cpu", "amp": False, "plots": False}
     epochs: list[float] = []
     model.add_callback("on_train_epoch_start", lambda _: epochs.append(-time.monotonic()))
     model.add_callback("on_train_epoch_end", lambda _: epochs.append(epochs.pop() + time.monotonic()))
-    model.train(
-        **settings,
-        batch=16,
-        workers=0,
-        device="cpu",
-        amp=False,
-        plots=False,
-        project=job["out"],
-        name="run",
-        exist_ok=True,
-    )
+    model.train(**settings, project=job["out"], name="run", exist_ok=True)
     seconds = time.monotonic() - BEGAN
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     best = Path(job["out"], "run", "weights", "best.pt")
     top1 = {name: top1_of(YOLO(best), Path(folder), job["imgsz"]) for name, folder in job.get("evaluate", {}).items()}
-    sys.stdout.write(
-        json.dumps(
-            {"seconds": seconds, "epoch_seconds": min(epochs), "peak_bytes": peak, "top1": top1, "weights": str(best)}
-        )
-    )
+    found = {"seconds": seconds, "epoch_seconds": min(epochs), "peak_bytes": peak, "top1": top1, "weights": str(best)}
+    sys.stdout.write(json.dumps(found))
 
 
 def top1_of(model: Any, folder: Path, size: int) -> float:

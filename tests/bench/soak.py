@@ -10,29 +10,25 @@ was seen, and the exit code says whether the bars are met.
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from posture_daemon.fake_desk import FakeDesk  # noqa: E402
-from tests.bench.soak_report import Sample, draw, read_csv, report, write_csv  # noqa: E402
-from tests.e2e.command import environment  # noqa: E402
-from tests.fakes.page_owner import PageOwner  # noqa: E402
-from tests.waiting import wait_until  # noqa: E402
+from posture_daemon.fake_desk import FakeDesk
+from tests.bench.shared import REPOSITORY, Daemon, machine, options, tell
+from tests.bench.soak_report import Sample, draw, read_csv, report, write_csv
+from tests.e2e.command import environment
+from tests.fakes.page_owner import PageOwner
+from tests.waiting import wait_until
 
 SEED = 37
 SETTINGS = f"""\
@@ -71,24 +67,20 @@ ANSWERS_A_TIME = 1
 
 
 def main() -> int:
-    """Run, or with `--report` only read what an earlier run has written."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--warm-up", type=float, default=10.0, help="minutes that do not count")
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "images")
-    parser.add_argument("--begin-with", type=Path, help="a data folder with labels, of which a copy is used")
-    parser.add_argument("--answer-every", type=float, default=4.0, help="seconds between the owner's answers")
-    parser.add_argument("--report", action="store_true", help="only draw and judge soak.csv again")
-    options = parser.parse_args()
-    file = options.out / "soak.csv"
-    if not options.report:
+    """Run, or with `--report` only read what an earlier run has written; `--begin-with` takes a copy of a data folder.
+
+    Of the minutes, those of `--warm-up` do not count; `--answer-every` so many seconds the owner answers.
+    """
+    place = REPOSITORY / "docs" / "images"
+    given = options(__doc__, minutes=60.0, warm_up=10.0, out=place, begin_with=None, answer_every=4.0, report=False)
+    file = given.out / "soak.csv"
+    if not given.report:
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-            write_csv(
-                file, Soak(Path(folder), options.begin_with, options.answer_every).run(options.minutes * 60, file)
-            )
+            write_csv(file, Soak(Path(folder), given.begin_with, given.answer_every).run(given.minutes * 60, file))
     samples = read_csv(file)
-    draw(samples, options.warm_up * 60, options.out / "soak.png")
-    return report(samples, options.warm_up * 60)
+    draw(samples, given.warm_up * 60, given.out / "soak.png")
+    tell(f"one run; {machine()}")
+    return report(samples, given.warm_up * 60)
 
 
 def _day_after(folder: Path) -> datetime:
@@ -102,35 +94,25 @@ class Soak:
     """One run in a data folder of its own."""
 
     def __init__(self, folder: Path, begin_with: Path | None, answer_every_s: float) -> None:
-        self.folder = folder
-        self.settings = SETTINGS
-        self.answer_every_s = answer_every_s
+        self.folder, self.answer_every_s, settings = folder, answer_every_s, SETTINGS
         if begin_with is not None:
             shutil.copytree(begin_with, folder, dirs_exist_ok=True)
-            self.settings = SETTINGS.replace("speed=12", f"speed=12&start={_day_after(folder):%Y-%m-%dT08:00}")
-        self.command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder)]
+            settings = SETTINGS.replace("speed=12", f"speed=12&start={_day_after(folder):%Y-%m-%dT08:00}")
+        self.daemon = Daemon(folder, settings, environment())
         self.labels = self.rollbacks = 0
 
     def run(self, seconds: float, file: Path) -> list[Sample]:
         """Look at the daemon for so long; `file` is written as it goes, so that a run that ends early shows what it saw."""
-        (self.folder / "posture-daemon.toml").write_text(self.settings)
-        with (self.folder / "daemon.log").open("wb") as log:
-            daemon = subprocess.Popen([*self.command, "run"], stdout=log, stderr=log, cwd=REPOSITORY, env=environment())
+        self.daemon.start()
+        assert self.daemon.process is not None
         try:
-            address = wait_until(lambda: self.status().get("page"), "the page")
+            address = wait_until(lambda: self.daemon.status().get("page"), "the page")
             owner = PageOwner(address, FakeDesk(seed=SEED))
-            return self._watch(psutil.Process(daemon.pid), owner, seconds, file)
+            return self._watch(psutil.Process(self.daemon.process.pid), owner, seconds, file)
         finally:
-            daemon.terminate()
-            code = daemon.wait(30)
-            sys.stdout.write(f"the daemon ended with code {code}\n{self._complaints()}")
-
-    def status(self) -> dict[str, Any]:
-        """What the daemon said within the last second; empty before its first word."""
-        try:
-            return dict(json.loads((self.folder / "status.json").read_text()))
-        except (OSError, ValueError):
-            return {}
+            tell(f"the daemon ended with code {self.daemon.stop()}")
+            said = self.daemon.log().splitlines()
+            tell(*(f"  {line}" for line in said if "WARNING" in line or "ERROR" in line or "PROMOTED" in line))
 
     def _watch(self, process: psutil.Process, owner: PageOwner, seconds: float, file: Path) -> list[Sample]:
         began = time.monotonic()
@@ -145,9 +127,7 @@ class Soak:
                 self._answer(owner)
                 answer_at = now + self.answer_every_s
             elif now >= roll_back_at:
-                roll_back = [*self.command, "models", "rollback"]
-                done = subprocess.run(roll_back, capture_output=True, check=False, cwd=REPOSITORY, env=environment())
-                self.rollbacks += done.returncode == 0
+                self.rollbacks += self.daemon.run("models", "rollback").returncode == 0
                 roll_back_at += ROLL_BACK_EVERY_S
             time.sleep(0.1)
         return samples
@@ -156,10 +136,10 @@ class Soak:
         try:
             self.labels += owner.answer(ANSWERS_A_TIME)
         except OSError as error:  # counted by its absence in the labels; a daemon that is gone ends the loop
-            sys.stdout.write(f"an answer failed: {error}\n")
+            tell(f"an answer failed: {error}")
 
     def _sample(self, process: psutil.Process, now: float) -> Sample:
-        said = self.status()
+        said = self.daemon.status()
         # Threads first: reading the others takes a while, in which a job may end.
         threads, handles = process.num_threads(), process.num_fds()
         sizes = [self._size(name) for name in ("posture.db", "posture.db-wal")]
@@ -185,10 +165,6 @@ class Soak:
             return (self.folder / name).stat().st_size
         except FileNotFoundError:
             return 0
-
-    def _complaints(self) -> str:
-        lines = (self.folder / "daemon.log").read_text(errors="replace").splitlines()
-        return "".join(f"  {line}\n" for line in lines if "WARNING" in line or "ERROR" in line or "PROMOTED" in line)
 
 
 def _memory(pid: int) -> dict[str, int]:

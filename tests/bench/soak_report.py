@@ -75,9 +75,7 @@ class Growth:
         values = np.array([getattr(s, name) for s in samples], np.float64)
         slope = float(np.polyfit(at, values, 1)[0]) * 3600
         return cls(
-            float(np.median(values[at <= at[0] + window_s])),
-            float(np.median(values[at >= at[-1] - window_s])),
-            slope,
+            float(np.median(values[at <= at[0] + window_s])), float(np.median(values[at >= at[-1] - window_s])), slope
         )
 
     @property
