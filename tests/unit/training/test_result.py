@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.standins import add_version, make_store, random_head
 
 from posture_daemon.cli import show, show_model
 from posture_daemon.domain import Decision, Failure, Outcome, PostureClass, Role
@@ -19,6 +18,7 @@ from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
 from posture_daemon.training.result import NewBackbone, TrainingResult
 from posture_daemon.training.run_record import RunRecord
+from tests.builders import add_version, make_store, random_head
 
 SEEN = Evaluation(("good", "bad"), ((3, 1), (0, 4)), 0.125)
 RESULT = TrainingResult(
