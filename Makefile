@@ -58,7 +58,7 @@ format: setup ## format the code and mend what ruff can
 	$(BIN)/ruff format
 
 starter: setup ## train the starter model anew on the fake desk
-	$(BIN)/python -m posture_daemon.adapters.checkpoints.make_starter
+	$(BIN)/python .ci/make_starter.py
 
 example: setup ## render the example dataset in data/ anew
 	$(BIN)/python -m posture_daemon.fake_desk.sessions data/example

@@ -1,7 +1,11 @@
-"""A sheet of small pictures: one row per way of sitting, one column per room, person and hour."""
+"""A sheet of pictures of the fake desk: `.venv/bin/python .ci/contact_sheet.py OUT.jpg`.
+
+One row per way of sitting, one column per room, person and hour.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -76,3 +80,7 @@ def _write(sheet: Image, text: str, place: tuple[int, int], colour: tuple[int, i
     """Write one line; `place` is its left end on the base line, pixels of the reduced sheet."""
     at = (place[0] * _SHARPNESS, place[1] * _SHARPNESS)
     cv2.putText(sheet, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * _SHARPNESS, colour, _SHARPNESS, cv2.LINE_AA)
+
+
+if __name__ == "__main__":
+    write_contact_sheet(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Make the starter model: `make starter`, or `python -m posture_daemon.adapters.checkpoints.make_starter`.
+"""Make the starter model: `make starter`, or `.venv/bin/python .ci/make_starter.py [FOLDER]`.
 
 The model that ships in `assets/starter` is a yolo11n-cls trained from random weights by ultralytics on pictures of the fake
 desk: one person, by day, in a few rooms, with the classes `good_posture`, `bad_posture` and `na`. It has never seen another
@@ -26,9 +26,9 @@ from posture_daemon.learning.calibration import fit_temperature
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.store.files import write_durably
 from posture_daemon.store.json_values import as_json
+from posture_daemon.store.model_copies import STARTER
 from posture_daemon.vision.head import Head, softmax
 
-ASSETS = Path(__file__).parent / "assets" / "starter"
 CLASSES = (GOOD, BAD, AWAY)
 PERSON = 1
 ROOMS = (1, 3, 4, 6, 9, 11)
@@ -61,7 +61,7 @@ def calibration_sessions() -> list[Session]:
     return [Session("calibration", 50 + n, 50 + n, 12.0, 8000 + n) for n in range(4)]
 
 
-def main(out: Path = ASSETS) -> None:
+def main(out: Path = STARTER) -> None:
     """Render, train, import, evaluate; write the four files of the model to `out`."""
     with tempfile.TemporaryDirectory() as folder:
         dataset = Path(folder) / "dataset"
@@ -80,7 +80,7 @@ def describe(out: Path) -> None:
     kinds = {session.name: [s for s in unseen_sessions() if s.name == session.name] for session in unseen_sessions()}
     unseen = {kind: _judge(out, found, about["temperature"], about["classes"]) for kind, found in kinds.items()}
     about["metrics"] = {"unseen": as_json(unseen)}
-    about["source"] = "posture_daemon.adapters.checkpoints.make_starter"
+    about["source"] = "make starter"
     write_durably(out / "head.json", (json.dumps(about, indent=2) + "\n").encode())
     for kind, judged in unseen.items():
         sys.stdout.write(f"{kind}: top-1 {judged.top1:.3f} on {judged.images} images\n")
@@ -117,4 +117,4 @@ def _judge(model: Path, sessions: list[Session], temperature: float, classes: Se
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ASSETS)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else STARTER)
