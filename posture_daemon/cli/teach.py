@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from posture_daemon.settings import Settings
 
 SIMULATED_PACE = 4.0
-"""How much faster than ours the time of a lesson passes for a simulated owner."""
+"""Speed-up of the guided capture for a simulated owner."""
 
 
 def teach(

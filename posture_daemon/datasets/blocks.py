@@ -64,11 +64,8 @@ def _cut_by_time(timed: Iterable[TimedImage], settings: LabelSettings) -> list[B
         members.sort(key=lambda one: one.captured_at)
         blocks.append(members[:1])
         for one in members[1:]:
-            pause_s, length_s = (
-                one.captured_at - blocks[-1][-1].captured_at,
-                one.captured_at - blocks[-1][0].captured_at,
-            )
-            if pause_s >= settings.block_gap_s or length_s >= settings.block_length_s:
+            first, last = blocks[-1][0].captured_at, blocks[-1][-1].captured_at
+            if one.captured_at - last >= settings.block_gap_s or one.captured_at - first >= settings.block_length_s:
                 blocks.append([])
             blocks[-1].append(one)
     return list(blocks)

@@ -41,7 +41,7 @@ def examine(resources: Resources, settings: Settings, need_bytes: int = 0) -> tu
     }
     return (
         _board(resources),
-        *_sources(resources),
+        *(Line("source", source, Health.NOTE if ":" in source else Health.OK) for source in resources.sources),
         *(_zone(zone, resources, settings.limits) for zone in resources.zones),
         gates["temperature"],
         gates["memory"],
@@ -63,9 +63,10 @@ def nearest(folder: Path) -> Path:
 
 def _health(verdict: Verdict, resources: Resources, limits: LimitsSettings) -> Health:
     """Heat and used memory are temporary; unknown values, too little total memory and a full disk are problems."""
+    total, needed = resources.memory_total_bytes, verdict.limit
     stays = {
         "temperature": heat(resources, limits).state is State.UNKNOWN,
-        "memory": verdict.value is None or _too_small(verdict, resources),
+        "memory": verdict.value is None or (total is not None and isinstance(needed, (int, float)) and total < needed),
         "power mode": verdict.value is None,
         "disk": True,
     }
@@ -74,19 +75,9 @@ def _health(verdict: Verdict, resources: Resources, limits: LimitsSettings) -> H
     return Health.PROBLEM if stays[verdict.name] else Health.NOTE
 
 
-def _too_small(memory: Verdict, resources: Resources) -> bool:
-    total = resources.memory_total_bytes
-    return total is not None and isinstance(memory.limit, (int, float)) and total < memory.limit
-
-
 def _board(resources: Resources) -> Line:
     kind = "a Jetson" if resources.is_jetson else "not a Jetson"
     return Line("board", f"{resources.board or 'of unknown name'} ({kind})")
-
-
-def _sources(resources: Resources) -> Iterator[Line]:
-    for source in resources.sources:
-        yield Line("source", source, Health.NOTE if ":" in source else Health.OK)
 
 
 def _zone(zone: ThermalZone, resources: Resources, limits: LimitsSettings) -> Line:

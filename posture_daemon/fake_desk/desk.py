@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-import numpy as np
-
 from posture_daemon.domain import Image
 from posture_daemon.fake_desk import chance, people
 from posture_daemon.fake_desk.day import DAY_S, Day, day_number
@@ -33,7 +31,7 @@ class FakeDesk:
         start: float = DEFAULT_START,
         classes: Sequence[str] | None = None,
     ) -> None:
-        """`seed` chooses room and camera, `person` who sits there, `start` (Unix s) the day after which `sample` looks.
+        """`seed` chooses room and camera, `person` who sits there, `start` is when its clock begins (Unix s).
 
         `classes` leaves out the postures it does not name.
         """
@@ -63,12 +61,6 @@ class FakeDesk:
     def render_pose(self, posture: str, variation: int, t: float, depth: float = 0.7) -> Image:
         """Draw one way (`variation`) of holding `posture` at `t` (Unix s), whatever the day's course says."""
         return self._draw(pose_for(posture, variation, depth), t)
-
-    def sample(self, posture: str, rng: np.random.Generator, hour: float | None = None) -> Image:
-        """Draw `posture` on a random day at `hour` (0–24, or at any time of day), for balanced sets of pictures."""
-        midnight = self.start - self.start % DAY_S + DAY_S * int(rng.integers(60))
-        t = midnight + 3600.0 * (float(rng.uniform(0, 24)) if hour is None else hour) + float(rng.uniform(0, 60))
-        return self.render_pose(posture, int(rng.integers(1 << 62)), t, depth=float(rng.uniform(0.35, 1.0)))
 
     def _draw(self, pose: Pose, t: float) -> Image:
         """Draw a pose with the small motions and the light of time `t`."""

@@ -77,27 +77,16 @@ def _paper(layer: _Painting, x: float, z: float, rng: np.random.Generator) -> No
 
 
 def _keyboard(layer: _Painting, x: float, z: float) -> None:
-    def slab(grow: float, height: float, colour: Colour) -> None:
-        w, d = 0.22 + grow, 0.065 + grow
-        layer.fill(
-            layer.on_desk(
-                [(x - w, height, z + d), (x + w, height, z + d), (x + w, height, z - d), (x - w, height, z - d)]
-            ),
-            colour,
-        )
+    def slab(left: float, right: float, back: float, front: float, height: float, colour: Colour) -> None:
+        corners = [(left, height, back), (right, height, back), (right, height, front), (left, height, front)]
+        layer.fill(layer.on_desk(corners), colour)
 
-    slab(0.0, 0.0, (40, 40, 42))
-    slab(-0.002, 0.012, (70, 70, 74))
+    for w, d, height, colour in ((0.22, 0.065, 0.0, (40, 40, 42)), (0.22 - 0.002, 0.065 - 0.002, 0.012, (70, 70, 74))):
+        slab(x - w, x + w, z + d, z - d, height, colour)
     for row in range(5):
         for column in range(15):
             left, back = x - 0.21 + column * 0.028, z + 0.055 - row * 0.024
-            key = [
-                (left, 0.016, back),
-                (left + 0.022, 0.016, back),
-                (left + 0.022, 0.016, back - 0.019),
-                (left, 0.016, back - 0.019),
-            ]
-            layer.fill(layer.on_desk(key), (36, 36, 38))
+            slab(left, left + 0.022, back, back - 0.019, 0.016, (36, 36, 38))
 
 
 def _mug(layer: _Painting, x: float, z: float, rng: np.random.Generator) -> None:

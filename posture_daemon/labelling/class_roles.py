@@ -50,10 +50,8 @@ def looks_like_postures(classes: Sequence[str]) -> bool:
 def _stems(name: str) -> set[str]:
     """Split `goodPosture`, `good_posture` or `Good-Posture 2` into lower-case words without English endings."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
-    return {stem for word in words for stem in _without_endings(word.lower())}
-
-
-def _without_endings(word: str) -> set[str]:
-    stem = re.sub(r"(ing|ed|s)$", "", word)
-    undoubled = re.sub(r"([tmp])\1$", r"\1", stem)  # sitt-ing
-    return {word, stem, undoubled}
+    stems: set[str] = set()
+    for word in map(str.lower, words):
+        stem = re.sub(r"(ing|ed|s)$", "", word)
+        stems |= {word, stem, re.sub(r"([tmp])\1$", r"\1", stem)}  # sitt-ing
+    return stems

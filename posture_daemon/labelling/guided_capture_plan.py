@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from posture_daemon.domain import Floats, PostureClass, Role, Split
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling.classes import ClassChanges, ClassLine
+from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.session import check_class_name
 from posture_daemon.vision.novelty import alike
 
@@ -99,16 +99,11 @@ def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) 
 def _contrast(changes: ClassChanges, name: str) -> list[str]:
     """The class to capture beside a single one, since a classifier needs two; none if another class has images."""
     others = [line for line in changes.all() if line.posture_class.name != name]
-    if any(_has_both(line) for line in others):
-        return []
+    if any(line.use.images.get(Split.TRAIN) and line.use.images.get(Split.HOLDOUT) for line in others):
+        return []  # there is a class to train on and to evaluate on already
     by_role = {line.posture_class.role: line.posture_class.name for line in reversed(others)}
     found = next((by_role[role] for role in (Role.GOOD, Role.NEUTRAL, Role.BAD, Role.AWAY) if role in by_role), None)
     return [found or changes.add(next(usual for usual in DEFAULT_CLASSES if usual != name)).name]
-
-
-def _has_both(line: ClassLine) -> bool:
-    """Whether a class has images both to train on and to evaluate on."""
-    return bool(line.use.images.get(Split.TRAIN) and line.use.images.get(Split.HOLDOUT))
 
 
 def _sentence(one: PostureClass, number: int) -> str:

@@ -13,7 +13,6 @@ import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import PurePath
-from types import TracebackType
 from typing import TextIO
 
 TERMINAL = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -74,14 +73,11 @@ def _priority(level: int) -> int:
 
 def _story(error: BaseException) -> str:
     """The error with its call stack, outermost call first, and its causes."""
-    told = f"{type(error).__name__}: {error} ({_calls(error.__traceback__)})"
+    frames = traceback.extract_tb(error.__traceback__)
+    calls = " > ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    told = f"{type(error).__name__}: {error} ({calls})"
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return told if cause is None else f"{told}, after {_story(cause)}"
-
-
-def _calls(raised: TracebackType | None) -> str:
-    frames = traceback.extract_tb(raised)
-    return " > ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
 
 
 def _log_end_of_thread(failed: threading.ExceptHookArgs) -> None:

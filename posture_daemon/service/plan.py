@@ -57,7 +57,8 @@ def install_steps(machine: Machine, code: Code, before: Before) -> list[InstallS
         *_write(machine, SYSUSERS, shipped(f"{NAME}.sysusers")),
         *_make_user(machine),
         *_bring_along(machine, before),
-        *_point_to_data(machine),
+        # The settings file points every command to the data of the service; one that the owner wrote is left alone.
+        *(() if machine.path(SYSTEM_FILE).exists() else _write(machine, str(SYSTEM_FILE), SETTINGS_TEXT)),
         *_write(machine, UNIT, code.unit()),
         *(step for name in OURS for step in _drop_in(machine, name, drop_ins.get(name))),
         *_link(machine, code),
@@ -143,12 +144,6 @@ def _bring_along(machine: Machine, before: Before) -> Iterator[InstallStep]:
         )
 
 
-def _point_to_data(machine: Machine) -> Iterator[InstallStep]:
-    """Point every command to the data of the service, unless the owner has a system-wide settings file."""
-    if not machine.path(SYSTEM_FILE).exists():
-        yield from _write(machine, str(SYSTEM_FILE), SETTINGS_TEXT)
-
-
 def _link(machine: Machine, code: Code) -> Iterator[InstallStep]:
     """Link the command into the default PATH, which sudo uses too, unless another file has this name."""
     link, command = machine.path(LINK), code.command
@@ -194,17 +189,14 @@ def _remove(machine: Machine, file: str) -> InstallStep:
 def _purge(machine: Machine) -> list[InstallStep]:
     """Delete the data, then the user: files of a deleted user would belong to whoever gets the id next."""
     steps = []
-    if machine.path(DATA).exists() and not _is_empty_mount(machine.path(DATA)):
+    data = machine.path(DATA)
+    if data.exists() and (not data.is_mount() or any(data.iterdir())):
         words = f"delete {DATA} with every picture, label and model"
-        steps.append(InstallStep(words, lambda: _delete(machine.path(DATA))))
+        steps.append(InstallStep(words, lambda: _delete(data)))
     if machine.ids_of(NAME) is not None:
         where = [] if machine.is_this_one else ["--prefix", str(machine.root)]
         steps.append(InstallStep(f"remove the user {NAME}", partial(machine.run, "userdel", *where, NAME)))
     return steps
-
-
-def _is_empty_mount(folder: Path) -> bool:
-    return folder.is_mount() and not any(folder.iterdir())
 
 
 def _delete(folder: Path) -> None:

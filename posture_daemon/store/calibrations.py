@@ -30,8 +30,5 @@ class Calibrations(Repository):
         """All refits of a version, newest first."""
         query = select(CalibrationRow).where(CalibrationRow.version_id == version_id).order_by(CalibrationRow.id.desc())
         with self._database.read() as session:
-            return [_as_calibration(row) for row in session.scalars(query)]
-
-
-def _as_calibration(row: CalibrationRow) -> Calibration:
-    return Calibration(**{name: getattr(row, name) for name in Calibration.__dataclass_fields__})
+            rows = list(session.scalars(query))
+        return [Calibration(**{name: getattr(row, name) for name in Calibration.__dataclass_fields__}) for row in rows]

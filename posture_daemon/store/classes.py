@@ -138,7 +138,8 @@ class Classes:
         source = f"model {version.id}, {said}"
         child = replace(version, parent_id=version.id, created_at=now, source=source, metrics={}, lineage={})
         if into is not None and into not in names:  # the same outputs under the other name
-            role = self._role_of(into)
+            with self._database.read() as session:
+                role = Role(live_class(session, into).role)
             classes = tuple(PostureClass(into, role) if c.name == name else c for c in version.classes)
             return self._models.add_version(replace(child, classes=classes))
         kept = tuple(c for c in version.classes if c.name != name)
@@ -148,10 +149,6 @@ class Classes:
         return self._models.add_version(
             replace(child, classes=kept, head_sha256=self._models.add_head(head.to_bytes()))
         )  # fmt: skip
-
-    def _role_of(self, name: str) -> Role:
-        with self._database.read() as session:
-            return Role(live_class(session, name).role)
 
 
 def live_class(session: Session, name: str) -> ClassRow:

@@ -81,19 +81,14 @@ class Database:
     def _migrate(self) -> None:
         # When two processes switch a new file to WAL at once, SQLite fails one immediately, whatever its timeout.
         with in_turn(self.path.parent):
-            self._migrate_in_turn()
-
-    def _migrate_in_turn(self) -> None:
-        with self._engine.connect() as connection:
-            revision = _revision(connection)
-        if revision == SCHEMA_HEAD:
-            return
-        if revision is not None:
-            self._copy_first()
-        with self._writer.begin() as connection:
-            revision = _revision(connection)  # another process may have been faster
+            with self._engine.connect() as connection:
+                revision = _revision(connection)
+            if revision not in (None, SCHEMA_HEAD):
+                self._copy_first()
             if revision != SCHEMA_HEAD:
-                _upgrade(connection)
+                with self._writer.begin() as connection:
+                    if _revision(connection) != SCHEMA_HEAD:  # another process may have been faster
+                        _upgrade(connection)
 
     def _copy_first(self) -> None:
         """Back up before a migration, for a downgrade of the program; the migration itself is atomic."""

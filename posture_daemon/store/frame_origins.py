@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -57,10 +57,5 @@ class Origins(Repository):
         )
         with self._database.read() as session:
             rows: list[Any] = list(session.execute(query))
-        return [_origin(*row) for row in rows]
-
-
-def _origin(*values: Any) -> Origin:
-    """`values` are the columns in the order of the fields, with the split as text."""
-    found = dict(zip((field.name for field in fields(Origin)), values, strict=True))
-    return Origin(**{**found, "split": None if found["split"] is None else Split(found["split"])})
+        found = [Origin(*row) for row in rows]  # the columns are in the order of the fields, the split is text
+        return [replace(origin, split=None if origin.split is None else Split(origin.split)) for origin in found]

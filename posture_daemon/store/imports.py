@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -28,12 +28,7 @@ class BlockImport:
     known: int = 0
 
     def __add__(self, other: BlockImport) -> BlockImport:
-        return BlockImport(
-            self.added + other.added,
-            self.queued + other.queued,
-            self.relabelled + other.relabelled,
-            self.known + other.known,
-        )
+        return BlockImport(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Imports(Repository):
@@ -63,30 +58,28 @@ class Imports(Repository):
             given = Given("import", now, batch, next_number(session))
             there = _labels_by_digest(session, wanted)
             added = _add_missing(session, wanted, there, split, now)
-            class_ids = {
-                name: live_class(session, name).id for name in {name for _, name in frames if name is not None}
-            }
+            names = {name for _, name in frames if name is not None}
+            class_ids: dict[str | None, int | None] = {None: None}
+            class_ids |= {name: live_class(session, name).id for name in names}
             for digest, (_, name) in wanted.items():
-                row, label = there[digest]
-                class_id = None if name is None else class_ids[name]
-                if digest in added:
-                    done["queued" if class_id is None else "added"] += 1
-                elif class_id is None or (label is not None and label.class_id == class_id):
-                    done["known"] += 1
+                (row, label), class_id = there[digest], class_ids[name]
+                what = _what_is_done(digest in added, label, class_id)
+                done[what] += 1
+                if what == "known":
                     continue
-                else:
-                    done["relabelled"] += 1
-                if split is not None:
-                    _prefer_split(session, row, split)
+                if split is not None:  # overrides the split rule in a block that has none yet
+                    block = session.get_one(BlockRow, row.block_id)
+                    block.split = block.split or split.value
                 if class_id is not None:
                     record_answer(session, row, label, class_id, given, (holdout_every, test_every))
         return BlockImport(**done)
 
 
-def _prefer_split(session: Session, frame: FrameRow, split: Split) -> None:
-    """Give a block without a split this one, instead of the one of the split rule."""
-    block = session.get_one(BlockRow, frame.block_id)
-    block.split = block.split or split.value
+def _what_is_done(is_new: bool, label: LabelRow | None, class_id: int | None) -> str:
+    """The field of `BlockImport` that counts a picture."""
+    if is_new:
+        return "queued" if class_id is None else "added"
+    return "known" if class_id is None or (label is not None and label.class_id == class_id) else "relabelled"
 
 
 def _labels_by_digest(session: Session, digests: Iterable[str]) -> dict[str, tuple[FrameRow, LabelRow | None]]:

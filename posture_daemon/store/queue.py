@@ -22,6 +22,10 @@ MAX_BY_NUMBER = 500
 """Up to this number frames are queried by id; beyond it, reading all frames of the backbone is faster."""
 
 
+SAME = ("captured_at", "explanation", "predicted", "confidence", "version_id", "usefulness", "backbone_sha256", "jpeg")
+"""Fields of a new frame that are columns of the same name and type."""
+
+
 class Queue(Repository):
     """Kept frames of every status."""
 
@@ -115,20 +119,13 @@ def frame_row(frame: NewFrame, digest: str, block: BlockRow, now: float) -> Fram
     features = None if frame.pooled is None else frame.pooled.astype(np.float16).tobytes()
     return FrameRow(
         sha256=digest,
-        captured_at=frame.captured_at,
         added_at=now,
         block_id=block.id,
         status=Status.QUEUED.value,
         reason=frame.reason.value,
-        explanation=frame.explanation,
-        predicted=frame.predicted,
-        confidence=frame.confidence,
-        version_id=frame.version_id,
-        usefulness=frame.usefulness,
-        backbone_sha256=frame.backbone_sha256,
         features=features,
         size_bytes=len(frame.jpeg) + len(features or b""),
-        jpeg=frame.jpeg,
+        **{name: getattr(frame, name) for name in SAME},
     )
 
 

@@ -66,11 +66,12 @@ class Retention:
         with self._database.read() as session:  # before anything is deleted, since rows define the days of use
             refusals, discarded, history = (Limit(_days_ago(session, now, number), now) for number in days)
             discarded = _spare_deleted_classes(session, discarded)
+        old_periods = select(PeriodRow.id, literal(0)).where(history.passed(PeriodRow.id, PeriodRow.ended_at))
         frames, freed = self._delete(FrameRow, _old_discarded(discarded), PICTURES_AT_ONCE)
         return Tidied(
             refusals=self._delete(RunRow, _old_refusals(refusals))[0],
             frames=frames,
-            periods=self._delete(PeriodRow, _old_periods(history))[0],
+            periods=self._delete(PeriodRow, old_periods)[0],
             models=remove_surplus(self._database, self._models, keep.models, now),
             bytes=freed + sweep(self._database, self._models, now),
         )
@@ -125,7 +126,3 @@ def _old_refusals(limit: Limit) -> Sized:
     newest = select(func.max(RunRow.id)).where(refused).scalar_subquery()
     passed = limit.passed(RunRow.id, RunRow.finished_at)
     return select(RunRow.id, literal(0)).where(refused, RunRow.id < newest, passed)
-
-
-def _old_periods(limit: Limit) -> Sized:
-    return select(PeriodRow.id, literal(0)).where(limit.passed(PeriodRow.id, PeriodRow.ended_at))

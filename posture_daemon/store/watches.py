@@ -65,7 +65,10 @@ class Watches(Repository):
         query = select(WatchRow).where(condition).order_by(WatchRow.id.desc()).limit(1)
         with self._database.read() as session:
             row = session.scalar(query)
-            return None if row is None else _as_watch(row)
+        if row is None:
+            return None
+        ending = None if row.ending is None else WatchEnding(row.ending)
+        return Watch(row.id, row.version_id, row.previous_id, row.began_at, row.ended_at, ending, row.reason)
 
 
 def _record(session: Session, watch: Watch, reason: str, now: float) -> RunRow:
@@ -83,8 +86,3 @@ def _record(session: Session, watch: Watch, reason: str, now: float) -> RunRow:
     session.add(run)
     session.flush()
     return run
-
-
-def _as_watch(row: WatchRow) -> Watch:
-    ending = None if row.ending is None else WatchEnding(row.ending)
-    return Watch(row.id, row.version_id, row.previous_id, row.began_at, row.ended_at, ending, row.reason)

@@ -8,16 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.errors import SettingsError
 from posture_daemon.ports import Camera
-
-if TYPE_CHECKING:
-    from posture_daemon.adapters.cameras.replay import Recording
 
 ALLOWED = (
     "0 (a camera number), /dev/video0, /dev/v4l/by-id/NAME, csi://0, rtsp://HOST/PATH, http://HOST/PATH, "
@@ -129,21 +127,11 @@ def _network(name: str, target: str, options: Options) -> Camera:
     return NetworkCamera(name, target)
 
 
-def _video(name: str, target: str, options: Options) -> Camera:
-    from posture_daemon.adapters.cameras.replay import VideoFile
+def _replay(name: str, target: str, options: Options, is_folder: bool = False) -> Camera:
+    from posture_daemon.adapters.cameras.replay import ImageFolder, Pace, ReplayCamera, VideoFile
 
-    return _replay(name, VideoFile(Path(target).expanduser()), options)
-
-
-def _images(name: str, target: str, options: Options) -> Camera:
-    from posture_daemon.adapters.cameras.replay import ImageFolder
-
-    return _replay(name, ImageFolder(Path(target).expanduser()), options)
-
-
-def _replay(name: str, recording: Recording, options: Options) -> Camera:
-    from posture_daemon.adapters.cameras.replay import Pace, ReplayCamera
-
+    path = Path(target).expanduser()
+    recording = ImageFolder(path) if is_folder else VideoFile(path)
     pace = Pace(options.get("fps"), skip=options.get("skip", True))
     return ReplayCamera(name, recording, loop=options.get("loop", False), pace=pace)
 
@@ -179,7 +167,7 @@ FORMS = (
     # The query of a network URL belongs to the camera, so these take no options of ours.
     Form(re.compile(r"(?P<target>(?i:rtsps?|https?)://[^\s/]\S*)"), {}, _network),
     Form(re.compile(r"fake:desk(?P<target>(\?.*)?)"), DESK, _fake_desk),
-    Form(re.compile(r"replay:(?P<target>[^?]+(\?.*)?)"), REPLAY, _images),
-    Form(re.compile(r"file:(?P<target>[^?]+(\?.*)?)"), REPLAY, _video),
-    Form(re.compile(r"(?P<target>[^?:]+\.(?i:mp4|m4v|avi|mkv|mov|webm|mjpe?g|ts)(\?.*)?)"), REPLAY, _video),
+    Form(re.compile(r"replay:(?P<target>[^?]+(\?.*)?)"), REPLAY, partial(_replay, is_folder=True)),
+    Form(re.compile(r"file:(?P<target>[^?]+(\?.*)?)"), REPLAY, _replay),
+    Form(re.compile(r"(?P<target>[^?:]+\.(?i:mp4|m4v|avi|mkv|mov|webm|mjpe?g|ts)(\?.*)?)"), REPLAY, _replay),
 )

@@ -29,7 +29,8 @@ def write_model(source: Path, out_dir: Path, image_size: int | None) -> Imported
     `image_size` is in pixels; `None` means the size that the checkpoint was trained with, or 224.
     """
     checkpoint = read_checkpoint(source)
-    size = image_size or _trained_size(checkpoint) or DEFAULT_IMAGE_SIZE
+    trained = -(-(checkpoint.image_size or 0) // STRIDE) * STRIDE  # rounded up to the stride as `YOLO.predict` does
+    size = image_size or trained or DEFAULT_IMAGE_SIZE
     backbone = build_backbone(checkpoint.weights, size)
     head = Head.from_tensors(checkpoint.of_layer(HEAD_LAYER)).to_bytes()
     write_durably(out_dir / "backbone.onnx", backbone)
@@ -50,12 +51,6 @@ def write_model(source: Path, out_dir: Path, image_size: int | None) -> Imported
         source=about_head.source,
         source_sha256=about_head.source_sha256,
     )
-
-
-def _trained_size(checkpoint: Yolo11Checkpoint) -> int | None:
-    """Image size of the training, pixels, rounded up to the stride as `YOLO.predict` does."""
-    size = checkpoint.image_size
-    return None if size is None else -(-size // STRIDE) * STRIDE
 
 
 def _describe_backbone(checkpoint: Yolo11Checkpoint, size: int, sha256: str) -> BackboneDescription:

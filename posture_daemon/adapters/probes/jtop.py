@@ -136,7 +136,7 @@ def snapshot_of(client: Any, heard_at: float) -> JtopSnapshot:
         _or_none(lambda: _celsius(client.temperature)) or {},
         _or_none(lambda: _gpu_percent(client.gpu)),
         _or_none(lambda: _power_watts(client.power)),
-        _or_none(lambda: _power_mode(client.nvpmodel)),
+        _or_none(lambda: str(client.nvpmodel.name or "") or None),  # `nvpmodel` is None without power modes
         _or_none(lambda: float(client.uptime.total_seconds())),
     )
 
@@ -169,11 +169,6 @@ def _power_watts(power: Any) -> float | None:
     """Watts of the whole board; 0 is not a measurement. jtop has `{}` for a board without a power monitor."""
     watts = float(power["tot"]["power"]) / 1000
     return watts if watts > 0 else None
-
-
-def _power_mode(nvpmodel: Any) -> str | None:
-    """`None` on a board without power modes."""
-    return str(nvpmodel.name) if nvpmodel is not None and nvpmodel.name else None
 
 
 def _open_client() -> Any:

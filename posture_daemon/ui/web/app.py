@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from posture_daemon import __version__
 from posture_daemon.domain import Role
@@ -37,10 +37,8 @@ Key = Annotated[str, Field(min_length=8, max_length=64)]
 Ids = Annotated[list[tuple[Annotated[int, Field(ge=0, le=MAX_ID)], float]], Field(min_length=1, max_length=MAX_FRAMES)]
 
 
-class Change(BaseModel):
+class Change(BaseModel, extra="forbid"):
     """Base of requests that change something; `key` is an idempotency key made by the page."""
-
-    model_config = ConfigDict(extra="forbid")
 
     key: Key
 
@@ -57,10 +55,8 @@ class Answer(Skip):
     class_name: str | None = Field(alias="class")
 
 
-class NewClass(BaseModel):
+class NewClass(BaseModel, extra="forbid"):
     """A new class; without a role it is guessed from the name. `labelling` validates the name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=1000)
     role: Role | None = None

@@ -87,7 +87,7 @@ class LabelPageSession:
 
     def picture(self, frame_id: int, at: float) -> bytes:
         """A frame as JPEG. Raises `LabelError` when it no longer exists."""
-        if self._store.queue.get(frame_id).captured_at != at:
+        if not self._is_there(frame_id, at):
             raise LabelError(f"There is no frame {frame_id} of that time; it may have been evicted from the queue.")
         return self._store.queue.jpeg(frame_id)
 
@@ -96,29 +96,11 @@ class LabelPageSession:
 
         Raises `LabelError` for an unknown class.
         """
-        with self._changing:
-            if key in self._replies:
-                return self._replies[key]
-            there = [frame_id for frame_id, at in frames if self._is_there(frame_id, at)]
-            answered = self._labelling.answer_group(there, class_name)
-            if answered.done:
-                self._steps.append(answered.done)
-                self._skips.clear()  # as in `labelling`: undo is in order of time
-                self._skipped.difference_update(answered.done)
-            missing = [frame_id for frame_id, _ in frames if frame_id not in there]
-            reply = {"done": answered.done, "already": answered.already, "gone": [*answered.gone, *missing]}
-            return self._remember(key, reply)
+        return self._once(key, lambda: self._answer(frames, class_name))
 
     def skip(self, key: str, frames: Sequence[Seen]) -> Reply:
         """Skip these frames until `ask_again` or a restart of the server."""
-        with self._changing, self._asking:
-            if key not in self._replies:
-                ids = [frame_id for frame_id, _ in frames]
-                for frame_id in ids:
-                    self._labelling.skip(frame_id)
-                self._skips.append(ids)
-                self._skipped.update(ids)
-            return self._remember(key, {})
+        return self._once(key, lambda: self._skip([frame_id for frame_id, _ in frames]))
 
     def ask_again(self) -> Reply:
         """Offer all skipped frames again."""
@@ -130,15 +112,39 @@ class LabelPageSession:
 
     def undo(self, key: str) -> Reply:
         """Undo the last step of any page; `frames` are queued again, `kept` is a frame that has an older answer again."""
-        with self._changing:
-            if key in self._replies:
-                return self._replies[key]
-            return self._remember(key, self._undo_skip() if self._skips else self._undo_answer())
+        return self._once(key, lambda: self._undo_skip() if self._skips else self._undo_answer())
 
     def add_class(self, name: str, role: Role | None) -> Reply:
         """Create a class. Raises `LabelError` for an invalid or taken name."""
         with self._changing:
             return {"name": self._labelling.add_class(name, role).name}
+
+    def _once(self, key: str, change: Callable[[], Reply]) -> Reply:
+        """Carry out a change, or repeat the reply if its key was seen before."""
+        with self._changing:
+            if key not in self._replies:
+                self._replies[key] = change()
+            while len(self._replies) > MAX_REMEMBERED:
+                self._replies.popitem(last=False)
+            return self._replies[key]
+
+    def _answer(self, frames: Sequence[Seen], class_name: str | None) -> Reply:
+        there = [frame_id for frame_id, at in frames if self._is_there(frame_id, at)]
+        answered = self._labelling.answer_group(there, class_name)
+        if answered.done:
+            self._steps.append(answered.done)
+            self._skips.clear()  # as in `labelling`: undo is in order of time
+            self._skipped.difference_update(answered.done)
+        missing = [frame_id for frame_id, _ in frames if frame_id not in there]
+        return {"done": answered.done, "already": answered.already, "gone": [*answered.gone, *missing]}
+
+    def _skip(self, ids: list[int]) -> Reply:
+        with self._asking:
+            for frame_id in ids:
+                self._labelling.skip(frame_id)
+            self._skips.append(ids)
+            self._skipped.update(ids)
+        return {}
 
     def _undo_skip(self) -> Reply:
         with self._asking:
@@ -160,27 +166,18 @@ class LabelPageSession:
 
     def _waiting(self, ids: Sequence[int]) -> list[Reply]:
         """Those of these frames that are queued; others may have been evicted meanwhile."""
-        found = []
-        for frame_id in ids:
-            try:
-                frame = self._store.queue.get(frame_id)
-            except LabelError:
-                continue
-            if frame.status is Status.QUEUED:
-                found.append(_frame(frame))
-        return found
+        frames = (self._find(frame_id) for frame_id in ids)
+        return [_frame(frame) for frame in frames if frame is not None and frame.status is Status.QUEUED]
 
     def _is_there(self, frame_id: int, at: float) -> bool:
-        try:
-            return self._store.queue.get(frame_id).captured_at == at
-        except LabelError:
-            return False
+        frame = self._find(frame_id)
+        return frame is not None and frame.captured_at == at
 
-    def _remember(self, key: str, reply: Reply) -> Reply:
-        self._replies[key] = reply
-        while len(self._replies) > MAX_REMEMBERED:
-            self._replies.popitem(last=False)
-        return reply
+    def _find(self, frame_id: int) -> QueuedFrame | None:
+        try:
+            return self._store.queue.get(frame_id)
+        except LabelError:
+            return None
 
 
 def _group(group: Group) -> Reply:

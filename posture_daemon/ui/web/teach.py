@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from posture_daemon import __version__
 from posture_daemon.errors import LabelError, PostureError
@@ -103,10 +103,8 @@ class GuidedCaptureThread:
             self._problem = str(error)
 
 
-class Wish(BaseModel):
+class Wish(BaseModel, extra="forbid"):
     """Classes to capture; `null`: the owner's own, else the default four."""
-
-    model_config = ConfigDict(extra="forbid")
 
     classes: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=20)] | None = None
 

@@ -116,15 +116,6 @@ def test_everybody_can_be_drawn_in_every_garment() -> None:
     assert all(not np.array_equal(a, b) for a, b in pairwise(pictures))
 
 
-def test_sample_follows_its_generator() -> None:
-    """`sample` gives the same picture for the same generator, and a new one at the next call."""
-    desk = FakeDesk(seed=8)
-    one, other = np.random.default_rng(1), np.random.default_rng(1)
-    first = desk.sample(BAD, one, hour=9.0)
-    assert np.array_equal(first, desk.sample(BAD, other, hour=9.0))
-    assert difference(first, desk.sample(BAD, one, hour=9.0)) > 1.0
-
-
 def test_shares_of_classes_in_the_long_run() -> None:
     """Over twenty days: about 40 % good, 30 % bad, 15 % away, 15 % standing."""
     day = Day(seed=1)
