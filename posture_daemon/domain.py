@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MB = 1_000_000
+"""Bytes: a megabyte is a million of them, in settings, reports and limits alike."""
+
 UNKNOWN = "unknown"
 """The posture shown when no class is sure enough. It is never the name of a class."""
 

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from posture_daemon.cli.context import Yes, console, options, say
-from posture_daemon.cli.show import MB, clock
+from posture_daemon.cli.show import clock
+from posture_daemon.domain import MB
 from posture_daemon.errors import DataFolderError
 
 if TYPE_CHECKING:

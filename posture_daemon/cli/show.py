@@ -11,15 +11,13 @@ from rich.table import Table
 
 from posture_daemon.cli.context import say
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import Decision, Incident, ModelVersion, Status, TrainingRun, Watch
+from posture_daemon.domain import MB, Decision, Incident, ModelVersion, Status, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation, ScoresOnTest
 from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.reports.effect import Effect
 from posture_daemon.reports.status import Overview, RunSummary
 from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus
 from posture_daemon.training.run_record import FrameCost, RunRecord
-
-MB = 1_000_000
 
 
 def clock(time: float | None) -> str:

@@ -8,15 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from posture_daemon.cli.show import clock, share
-from posture_daemon.domain import ModelVersion, TrainingRun, Watch
+from posture_daemon.domain import MB, ModelVersion, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.version_diff import Difference, Said
 from posture_daemon.settings.keys import current_key
 from posture_daemon.store.json_values import known_from_json
 from posture_daemon.training.lineage import Lineage
 from posture_daemon.training.run_record import RunRecord
-
-MB = 1_000_000
 
 
 def model(

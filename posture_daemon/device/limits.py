@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from posture_daemon.device.resources import Resources, ThermalZone
-from posture_daemon.domain import Decision, Verdict
+from posture_daemon.domain import MB, Decision, Verdict
 from posture_daemon.settings import LimitsSettings
-
-MB = 1_000_000
 
 TRIP_MARGIN = 5.0
 """°C below a zone's lowest trip point at which a training is stopped at the latest."""

@@ -9,9 +9,9 @@ from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
-from posture_daemon.device.limits import MB, State, has_room, heat, lowered
+from posture_daemon.device.limits import State, has_room, heat, lowered
 from posture_daemon.device.resources import Resources, ThermalZone
-from posture_daemon.domain import Verdict
+from posture_daemon.domain import MB, Verdict
 from posture_daemon.settings import LimitsSettings, Settings
 
 

@@ -29,13 +29,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posture_daemon.domain import Floats
+from posture_daemon.domain import MB, Floats
 from posture_daemon.store.files import make_private_folder
 from posture_daemon.store.lock import in_turn
 
 log = logging.getLogger(__name__)
 
-MB = 1_000_000
 KEY_BYTES, CRC_BYTES = 36, 4
 SUFFIX = ".features"
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from posture_daemon.domain import Frame, NewFrame, Prediction, Role
+from posture_daemon.domain import MB, Frame, NewFrame, Prediction, Role
 from posture_daemon.errors import PostureError
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.confidence_histogram import ConfidenceTally
@@ -28,7 +28,6 @@ from posture_daemon.vision.jpeg import encode_jpeg
 
 log = logging.getLogger(__name__)
 
-MB = 1_000_000
 
 FRAME_WAIT_S = 0.5
 """Longest wait for a frame; also how soon the loop sees that it must stop."""

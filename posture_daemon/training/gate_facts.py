@@ -6,14 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from posture_daemon.domain import Decision, ModelVersion, Role, Split, Strategy, TrainingRun
+from posture_daemon.domain import MB, Decision, ModelVersion, Role, Split, Strategy, TrainingRun
 from posture_daemon.ports import ResourceProbe
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.gate import TrainingFacts, decide, in_window
 from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
-from posture_daemon.training.memory_estimate import MB, expected_bytes
+from posture_daemon.training.memory_estimate import expected_bytes
 from posture_daemon.training.run_record import Load
 from posture_daemon.training.strategies import FitPlan
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from posture_daemon.domain import Failure, Strategy, TrainingRun
+from posture_daemon.domain import MB, Failure, Strategy, TrainingRun
 from posture_daemon.training.run_record import Load, RunRecord
-
-MB = 1_000_000
 
 LOOK_BACK = 5
 """Trainings like it that are looked at: some find everything cached and take little, the next may not."""

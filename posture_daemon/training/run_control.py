@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from posture_daemon.device.limits import MB, State, heat, power_verdict
+from posture_daemon.device.limits import State, heat, power_verdict
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import Failure, Order
+from posture_daemon.domain import MB, Failure, Order
 from posture_daemon.ports import GO_ON, Instruction
 from posture_daemon.settings import Settings
 

@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from posture_daemon.domain import Split
+from posture_daemon.domain import MB, Split
 from posture_daemon.store import Store
 from tests.e2e.command import environment
 from tests.waiting import allowed_s, wait_until
 
 CLASSES = ("good_posture", "bad_posture", "na")
-MB = 1_000_000
 
 
 def write_pictures(folder: Path, count: int) -> bytes:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from posture_daemon.device.report import Health, Line, nearest
+from posture_daemon.domain import MB
 from posture_daemon.errors import DatabaseDamaged, DataFolderError
 from posture_daemon.integrity.checkup.finding import Finding, few, fine, note, problem
 from posture_daemon.integrity.database_check import offer
@@ -19,7 +20,6 @@ from posture_daemon.store.restore import asides, many
 from posture_daemon.store.sqlite_copy import damage_in, revision_in, size_of
 from posture_daemon.store.sqlite_errors import damaged, user_errors
 
-MB = 1_000_000
 HOUR_S = 3600.0
 LATE_AFTER_PAUSES = 3
 """A newest backup older than this many intervals is too old."""

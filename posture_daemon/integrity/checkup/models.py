@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from posture_daemon.domain import ModelVersion
+from posture_daemon.domain import MB, ModelVersion
 from posture_daemon.errors import ModelError
 from posture_daemon.integrity.checkup.finding import Finding, few, fine, note, problem
 from posture_daemon.integrity.model_recovery import answering, mend
 from posture_daemon.store import Store
 from posture_daemon.store.model_files import sweep, unneeded
 from posture_daemon.store.restore import many
-
-MB = 1_000_000
 
 
 def models(store: Store, now: float) -> Iterator[Finding]:

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from posture_daemon.domain import Floats
-from posture_daemon.learning.feature_cache import MB, CachedSpace, FeatureCache, Key
+from posture_daemon.domain import MB, Floats
+from posture_daemon.learning.feature_cache import CachedSpace, FeatureCache, Key
 
 WIDTH = 8
 RECORD = 32 + 4 + 2 * WIDTH + 4

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posture_daemon.device.resources import Resources, ThermalZone
-from posture_daemon.domain import Decision, Verdict
+from posture_daemon.domain import MB, Decision, Verdict
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.training.gate import TrainingFacts, decide, in_window
 from tests.builders import resources, zones
 
-MB = 1_000_000
 NEED = 300 * MB
 ROOM = 1324 * MB
 """What is needed and the reserve."""

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from posture_daemon.domain import Failure, Outcome, Strategy, TrainingRun
+from posture_daemon.domain import MB, Failure, Outcome, Strategy, TrainingRun
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store.json_values import as_json
 from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
 from posture_daemon.training.memory_estimate import estimate_bytes, expected_bytes
 from posture_daemon.training.run_record import Load
 
-MB = 1_000_000
 LOAD = Load("replay", "n", 5 * MB, 224, images=1000, views=4, batch=8)
 SMALL = Load("replay", "n", 5 * MB, 224, images=100, views=4, batch=8)
 JOB = TrainingJob("data", 1, Recipe(0, 4, True, 2, threads=2, batch=8), threads=2, nice=10, out_dir="out")

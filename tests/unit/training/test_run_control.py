@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from posture_daemon.domain import Failure, Order
+from posture_daemon.domain import MB, Failure, Order
 from posture_daemon.ports import Instruction
 from posture_daemon.settings import LimitsSettings, Settings, TrainingSettings
 from posture_daemon.training.run_control import RunControl, RunReading, at_most
 from tests.builders import resources, zones
 
-MB = 1_000_000
 SETTINGS = Settings(
     data_dir=Path("/nowhere"),
     training=TrainingSettings(timeout_s=100),
