@@ -68,10 +68,9 @@ class ResourceProbe(Protocol):
 
 @dataclass(frozen=True)
 class TrainingSeen:
-    """A running training as its parent sees it: memory of all its processes (bytes; `None`: unknown), and whether it rests."""
+    """A running training as its parent sees it: the memory of all its processes (bytes; `None`: unknown)."""
 
     memory_bytes: int | None
-    resting: bool
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 from random import Random
 
-from posture_daemon.adapters.allocator import give_back, keep_little
 from posture_daemon.adapters.cameras.address import is_live
 from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
@@ -19,6 +18,7 @@ from posture_daemon.bootstrap.models import champion, load_model, open_backbone,
 from posture_daemon.bootstrap.parts import away_by_loop, build_preparer, build_retrainer, build_watcher, newest_frame
 from posture_daemon.daemon.lifecycle import Daemon, Parts
 from posture_daemon.daemon.maintenance import Maintenance
+from posture_daemon.device.allocator import give_back, keep_little
 from posture_daemon.integrity.database_check import check_database
 from posture_daemon.integrity.model_recovery import answering
 from posture_daemon.labelling.classes import ClassChanges

@@ -6,7 +6,6 @@ that computes may be a grandchild (ultralytics), because a look costs microsecon
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import re
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from posture_daemon.device.allocator import give_back
 from posture_daemon.domain import Order
 from posture_daemon.errors import TrainingCancelled
 
@@ -31,13 +31,8 @@ def give(folder: Path, order: Order) -> None:
     _replace(folder / ORDER, order.value)
 
 
-def answered(folder: Path) -> Order | None:
-    """What the training last said that it does; `None` before its first word."""
-    return _read(folder / ANSWER)
-
-
 class Uninterrupted:
-    """Of who computes for its own sake, and is told nothing."""
+    """For a computation that nobody may pause or end: every request is to go on."""
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -97,7 +92,8 @@ class Interruption(Uninterrupted):
                 return
             self._paused = True
             self._release()
-            give_memory_back()
+            gc.collect()
+            give_back()
             _replace(self._folder / ANSWER, Order.PAUSE.value)
 
 
@@ -105,14 +101,6 @@ def peak_memory_bytes() -> int:
     """The largest resident size of this process. Not `ru_maxrss`, which begins with that of the process that forked it."""
     found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     return 1024 * (int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
-def give_memory_back() -> None:
-    """Collect garbage and hand free heap to the system, where the C library can (glibc's `malloc_trim`)."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _replace(path: Path, word: str) -> None:

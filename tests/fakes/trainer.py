@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from posture_daemon.domain import Failure, Order
+from posture_daemon.domain import MB, Failure, Order
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.feature_space import pooled_head
@@ -18,7 +18,6 @@ from posture_daemon.store.json_values import as_json
 from posture_daemon.training.job import TrainingJob
 from tests.fakes.backbone import CHANNELS
 
-MB = 1_000_000
 CLASSES = [{"name": "good", "role": "good"}, {"name": "bad", "role": "bad"}]
 
 
@@ -70,7 +69,7 @@ class StandInTrainer:
         (request.parent / "head.safetensors").write_bytes(head.to_bytes())
         self.during(request.parent)
         for _ in range(self.seconds):
-            said = supervise(TrainingSeen(self.memory_bytes, False))
+            said = supervise(TrainingSeen(self.memory_bytes))
             self.told.append(said)
             if said.failure is Failure.OUT_OF_MEMORY:
                 raise TrainingOutOfMemory(said.reason)

@@ -6,7 +6,7 @@ import os
 import random
 import resource
 import shutil
-import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,6 @@ from posture_daemon.adapters.trainer import process as trainer_module
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.domain import Order, Outcome, TrainingRun
 from posture_daemon.errors import TrainingCancelled, TrainingOutOfMemory
-from posture_daemon.learning.interruption import answered
 from posture_daemon.ports import GO_ON, Instruction, Supervise, TrainingSeen
 from posture_daemon.settings import LimitsSettings, Settings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
@@ -31,6 +30,7 @@ from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
 from tests.builders import add_version, colour_backbone, label_days, make_store, random_head
+from tests.children import answered, training_child
 from tests.fakes.devices import ORIN_NANO
 from tests.waiting import LIMIT_S, computed_s, wait_until
 
@@ -98,8 +98,7 @@ class Conductor:
 
     def cpu_s(self) -> float:
         """What the child has computed so far."""
-        assert self.trainer._child is not None
-        return computed_s(psutil.Process(self.trainer._child.pid))
+        return child_computed_s()
 
     def train(self, request: Path) -> Path:
         """Train, conducted."""
@@ -124,7 +123,7 @@ def test_a_training_pauses_within_two_seconds_and_gives_the_same_model(store: St
             if not cached_bytes(store):
                 return GO_ON
             paused_at.append(conductor.cpu_s())
-        if conductor.seen[-1].resting:
+        if answered(store.folder / "training-test") is Order.PAUSE:
             resting.append((conductor.times[-1], conductor.cpu_s()))
         return GO_ON if resting and resting[-1][0] - resting[0][0] > 0.5 else PAUSE
 
@@ -136,7 +135,7 @@ def test_a_training_pauses_within_two_seconds_and_gives_the_same_model(store: St
 
 
 def test_a_training_that_was_ended_is_continued_to_the_same_model(
-    store: Store, uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch
+    store: Store, uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch, exit_codes: list[int]
 ) -> None:
     """It ends by itself and says why; the next one computes only what is missing, and gives the very same head."""
     monkeypatch.setattr(trainer_module, "GRACE_S", LIMIT_S)
@@ -147,12 +146,33 @@ def test_a_training_that_was_ended_is_continued_to_the_same_model(
     conductor = Conductor(say)
     with pytest.raises(TrainingCancelled, match="too hot"):
         conductor.train(request_for(store))
-    assert conductor.trainer._child.returncode >= 0, "it had to be killed"
+    assert exit_codes[0] >= 0, "it had to be killed"
     assert not (store.folder / "training-test" / "result.json").exists()
     kept = cached_bytes(store)
     size = cached_size_of_all(store)
     assert 0 < kept < size
     assert head_of(store.folder / "training-test" / "result.json") == uninterrupted
+
+
+def child_computed_s() -> float:
+    """What the child that trains has computed, seconds of a processor."""
+    child = training_child()
+    assert child is not None
+    return computed_s(child)
+
+
+@pytest.fixture
+def exit_codes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of the children that have ended, in order; negative where a signal did it."""
+    codes: list[int] = []
+    end = trainer_module._end
+
+    def end_and_note(child: subprocess.Popen[bytes]) -> None:
+        end(child)
+        codes.append(child.returncode)
+
+    monkeypatch.setattr(trainer_module, "_end", end_and_note)
+    return codes
 
 
 def children_computed_s() -> float:
@@ -168,7 +188,7 @@ def cached_size_of_all(store: Store) -> int:
 
 
 def test_a_daemon_that_stops_keeps_what_was_computed(
-    store: Store, uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch
+    store: Store, uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch, exit_codes: list[int]
 ) -> None:
     """The child ends at its batch: it computes for less than two of the five seconds that a stop may take."""
     monkeypatch.setattr(trainer_module, "GRACE_STOPPING_S", LIMIT_S)
@@ -178,13 +198,13 @@ def test_a_daemon_that_stops_keeps_what_was_computed(
 
     def supervise(_seen: TrainingSeen) -> Instruction:
         if cached_bytes(store) and not stopped_at:
-            stopped_at.append(computed_s(psutil.Process(trainer._child.pid)))
+            stopped_at.append(child_computed_s())
             trainer.cancel()
         return GO_ON
 
     with pytest.raises(TrainingCancelled, match="the daemon is stopping"):
         trainer.train(request_for(store), supervise)
-    assert trainer._child.returncode >= 0, "it had to be killed"
+    assert exit_codes[0] >= 0, "it had to be killed"
     assert children_computed_s() - ended_before_s - stopped_at[0] < 2.0 * 2, "on two threads"
     assert cached_bytes(store) > 0
     assert head_of(SubprocessTrainer().train(request_for(store))) == uninterrupted
@@ -233,10 +253,9 @@ def test_a_board_that_gets_hot_has_peace_within_two_seconds(
     with board.training() as run:
         wait_until(lambda: cached_bytes(store) > 0, "a first portion", every_s=0.01)
         board.heat(82.0)
-        child = psutil.Process(board.trainer._child.pid)
-        before = computed_s(child)
+        before = child_computed_s()
         wait_until(lambda: board.answer() is Order.PAUSE, "the pause", every_s=0.01)
-        assert computed_s(child) - before <= 2.0 * 2, "on two threads"
+        assert child_computed_s() - before <= 2.0 * 2, "on two threads"
         assert store.runs.recent()[0].reason == "paused: too warm: hottest zone gpu-thermal 82.0 °C"
         board.heat(71.0)
         ended = run.result(600)
@@ -294,8 +313,9 @@ class KilledTrainer(SubprocessTrainer):
             murderer.join()
 
     def _murder(self) -> None:
-        if self._child is not None and self._child.poll() is None:
-            os.kill(self._child.pid, signal.SIGKILL)
+        child = training_child()
+        if child is not None:
+            child.kill()
 
 
 @pytest.mark.slow

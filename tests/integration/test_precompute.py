@@ -251,9 +251,9 @@ def test_a_slice_gives_way_when_the_device_gets_hot(store: Store, monkeypatch: p
     preparer, trainer = preparer_of(store, device)
 
     def train(request: Path, supervise: Supervise) -> Path:
-        assert supervise(TrainingSeen(None, False)) == GO_ON
+        assert supervise(TrainingSeen(None)) == GO_ON
         device.now = resources(zones=zones(cpu=75.0))
-        said = supervise(TrainingSeen(None, False))
+        said = supervise(TrainingSeen(None))
         assert (said.order, said.failure) == (Order.END, None)
         assert "hottest zone cpu 75.0" in said.reason
         raise TrainingCancelled(said.reason)
@@ -272,9 +272,9 @@ def test_a_slice_that_hangs_is_ended(store: Store, monkeypatch: pytest.MonkeyPat
 
     def train(_request: Path, supervise: Supervise) -> Path:
         now[0] = 139.9
-        assert supervise(TrainingSeen(None, False)) == GO_ON
+        assert supervise(TrainingSeen(None)) == GO_ON
         now[0] = 140.0
-        assert supervise(TrainingSeen(None, False)).failure is Failure.OUT_OF_TIME
+        assert supervise(TrainingSeen(None)).failure is Failure.OUT_OF_TIME
         raise TrainingError("Preparing views took too long.")
 
     monkeypatch.setattr(trainer, "train", train)

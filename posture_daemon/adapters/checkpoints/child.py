@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from posture_daemon.adapters.checkpoints import ImportedCheckpoint
+from posture_daemon.adapters.child_process import die_with_parent
 from posture_daemon.errors import CheckpointRefused, PostureError
 from posture_daemon.store.json_values import as_json
 
@@ -47,4 +48,5 @@ def _act(action: str, request: Any) -> ImportedCheckpoint | None:
 
 
 if __name__ == "__main__":
+    die_with_parent(sys.argv[2:])
     raise SystemExit(main())

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import posture_daemon
+from posture_daemon.adapters.child_process import command, quiet_environment
 from posture_daemon.errors import CheckpointRefused, ModelError
 
 MODULE = "posture_daemon.adapters.checkpoints.child"
@@ -26,7 +24,7 @@ def run_child(action: str, request: Mapping[str, Any], timeout_s: float) -> Any:
     with tempfile.TemporaryDirectory(prefix="posture-daemon-") as scratch:
         try:
             done = subprocess.run(
-                [sys.executable, "-m", MODULE, action],
+                command(MODULE, action),
                 input=json.dumps(request),
                 capture_output=True,
                 encoding="utf-8",
@@ -59,19 +57,3 @@ def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
         return f"ended by {signal.Signals(-done.returncode).name}"
     last_words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
     return last_words[0]
-
-
-def quiet_environment(scratch: Path) -> dict[str, str]:
-    """Return our environment, less network, self-installation and files left in the home folder."""
-    package_root = str(Path(posture_daemon.__file__).resolve().parent.parent)
-    search_path = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(search_path),
-        "YOLO_OFFLINE": "true",
-        "YOLO_AUTOINSTALL": "false",
-        "YOLO_VERBOSE": "false",
-        "YOLO_CONFIG_DIR": str(scratch),
-        "ULTRALYTICS_SAFE_LOAD": "1",
-        "MPLCONFIGDIR": str(scratch),
-    }

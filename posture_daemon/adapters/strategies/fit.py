@@ -11,14 +11,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from posture_daemon.adapters.checkpoints.parent import quiet_environment
+from posture_daemon.adapters.child_process import command, quiet_environment, thread_caps
 from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.store.json_values import JsonText, from_json
@@ -95,7 +94,7 @@ def fit(
     began, result = time.monotonic(), None
     with (out / LOG).open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", MODULE, str(out / "fit.json")],
+            command(MODULE, str(out / "fit.json")),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd=out, env=_environment(request),
         )  # fmt: skip
         with child:
@@ -112,10 +111,9 @@ def fit(
 
 
 def _environment(request: FitRequest) -> dict[str, str]:
-    """Ultralytics' settings, fonts and caches go to `out`; the thread count must be there before torch is loaded."""
-    threads = str(request.threads)
-    cores = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-    return {**quiet_environment(Path(request.out)), **cores, "HOME": request.out, "TMPDIR": request.out}
+    """What ultralytics leaves anywhere, it leaves in `out`."""
+    caps = thread_caps(request.threads, openblas=request.threads)
+    return quiet_environment(Path(request.out), **caps, HOME=request.out, TMPDIR=request.out)
 
 
 def _failure(code: int, log: str) -> TrainingError:

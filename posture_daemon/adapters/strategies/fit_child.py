@@ -7,10 +7,8 @@ within a batch.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from posture_daemon.adapters.child_process import die_with_parent
 from posture_daemon.adapters.strategies.fit import FitRequest, Fitted
 from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.errors import TrainingCancelled
@@ -27,15 +26,12 @@ from posture_daemon.store.json_values import as_json
 if TYPE_CHECKING:
     from posture_daemon.adapters.strategies.checkpoint import CheckpointKeeper
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
-
 
 def main(request_file: Path) -> int:
     """Train, and say one JSON object per line on what was standard output.
 
     Ends with 75 (try again later) when it was told to end, and with 1 and the reason as the last line when memory ran out.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # ultralytics talks on standard output
     request = FitRequest.from_json(request_file.read_text())
@@ -190,4 +186,5 @@ class _Epochs:
 
 
 if __name__ == "__main__":
+    die_with_parent(sys.argv[2:])
     sys.exit(main(Path(sys.argv[1])))

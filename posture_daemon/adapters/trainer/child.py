@@ -6,12 +6,9 @@ the request. It imports no torch. The same child prepares views ahead (`training
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
-import os
 import resource
-import signal
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -19,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posture_daemon.adapters.child_process import die_with_parent, give_way
 from posture_daemon.domain import ModelVersion, Strategy
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingOutOfMemory
 
@@ -37,17 +35,13 @@ OUT_OF_MEMORY = errno.ENOMEM
 TOLD_TO_END = 75
 """Exit codes; the last is EX_TEMPFAIL of sysexits(3): try again later."""
 
-OOM_SCORE = 900
-"""Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
-
-
-def main(request: Path, parent: int) -> int:
-    """Entry of the child of the process `parent`."""
+def main(request: Path) -> int:
+    """Carry out the request; returns the exit code."""
     try:
         data = json.loads(request.read_text())
-        _be_modest(parent, data)
+        give_way(int(str(data["nice"])))
+        _limit_memory(data)
         (_prepare if data.get("task") == "prepare" else _train)(request)
     except TrainingCancelled:
         return TOLD_TO_END
@@ -65,20 +59,11 @@ def _report(error: BaseException, folder: Path) -> int:
     return OUT_OF_MEMORY if no_memory else 1
 
 
-def _be_modest(parent: int, data: Mapping[str, object]) -> None:
-    """Die with the parent, give way to everybody, and be the first that the kernel takes when memory runs out."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was told, and nobody will send the signal
-        sys.exit("the process that asked for this training is gone")
-    os.nice(int(str(data["nice"])))
+def _limit_memory(data: Mapping[str, object]) -> None:
+    """Not for torch: CUDA reserves far more than it takes. There only the parent watches what is taken."""
     most = data.get("max_memory_bytes")
     if most is not None and data.get("strategy") in (None, Strategy.REPLAY.value):
-        # Not for torch: CUDA reserves far more than it takes. There only the parent watches what is taken.
         resource.setrlimit(resource.RLIMIT_DATA, (int(str(most)), resource.RLIM_INFINITY))
-    try:
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-    except OSError as error:  # a container may forbid it; the training still is right, only less polite
-        sys.stderr.write(f"oom_score_adj stays as it is: {error}\n")
 
 
 def _train(request: Path) -> None:
@@ -135,4 +120,5 @@ def _prepare(request: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else os.getppid()))
+    die_with_parent(sys.argv[2:])
+    sys.exit(main(Path(sys.argv[1])))

@@ -8,9 +8,7 @@ loses only what it was computing.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,12 +17,13 @@ from pathlib import Path
 
 import psutil
 
+from posture_daemon.adapters.child_process import command, environment, thread_caps
 from posture_daemon.adapters.strategies.progress import ProgressLog, to_log
 from posture_daemon.adapters.trainer.child import DISK_FULL, ERROR, MODULE, OUT_OF_MEMORY, RESULT, TOLD_TO_END
 from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
 from posture_daemon.domain import Failure, Order
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
-from posture_daemon.learning.interruption import answered, give
+from posture_daemon.learning.interruption import give
 from posture_daemon.ports import GO_ON, Instruction, Supervise, TrainingSeen
 
 LOG = "child.log"
@@ -49,7 +48,6 @@ class SubprocessTrainer:
 
     def __init__(self, say: Callable[[str], None] = to_log) -> None:
         self._say = say
-        self._child: subprocess.Popen[bytes] | None = None
         self._cancelled = threading.Event()
 
     def train(self, request: Path, supervise: Supervise = lambda _seen: GO_ON) -> Path:
@@ -58,12 +56,12 @@ class SubprocessTrainer:
             raise TrainingCancelled("The daemon is stopping, so no training was begun.")
         folder = request.parent
         with (folder / LOG).open("wb") as output:
-            child = self._child = subprocess.Popen(
-                [sys.executable, "-m", MODULE, str(request), str(os.getpid())],
+            child = subprocess.Popen(
+                command(MODULE, str(request)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **_threads(request), "TMPDIR": str(folder)},
+                env=environment(**_threads(request), TMPDIR=str(folder)),
             )
             try:
                 last = self._accompany(child, folder, supervise)
@@ -84,7 +82,7 @@ class SubprocessTrainer:
                 told = told if before is Order.END else STOPPING
                 deadline = min(deadline, now + GRACE_STOPPING_S)
             elif before is not Order.END and now >= due:
-                told, due = supervise(_seen(child, folder)), now + SUPERVISE_EVERY_S
+                told, due = supervise(TrainingSeen(_memory_bytes(child.pid))), now + SUPERVISE_EVERY_S
                 deadline = now + GRACE_S if told.order is Order.END else deadline
                 progress.relay()
             if told.order is not before:
@@ -104,10 +102,6 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
         child.kill()
     child.wait()
-
-
-def _seen(child: subprocess.Popen[bytes], folder: Path) -> TrainingSeen:
-    return TrainingSeen(_memory_bytes(child.pid), answered(folder) is Order.PAUSE)
 
 
 def _memory_bytes(pid: int) -> int | None:
@@ -165,8 +159,5 @@ def _tail(folder: Path) -> str:
 
 
 def _threads(request: Path) -> dict[str, str]:
-    """Libraries read their thread counts when they are loaded, so they must be in the environment of the child.
-
-    OpenBLAS gets one: its threads wait for each other by spinning, and beside a busy daemon that costs more than it gains.
-    """
-    return {"OMP_NUM_THREADS": str(json.loads(request.read_text())["threads"]), "OPENBLAS_NUM_THREADS": "1"}
+    """OpenBLAS gets one: its threads wait for each other by spinning; beside a busy daemon that costs more than it gains."""
+    return thread_caps(json.loads(request.read_text())["threads"], openblas=1)

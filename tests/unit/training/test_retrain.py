@@ -28,7 +28,7 @@ from tests.builders import (
 )
 from tests.fakes.backbone import StandInBackbone
 from tests.fakes.probe import StandInProbe
-from tests.fakes.trainer import MB, StandInTrainer, answers, score
+from tests.fakes.trainer import StandInTrainer, answers, score
 
 NOW = 1_000_000.0
 

@@ -18,14 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import Order, Outcome, TrainingRun
+from posture_daemon.domain import MB, Order, Outcome, TrainingRun
 from posture_daemon.errors import TrainingCancelled
 from posture_daemon.ports import GO_ON, Instruction, Supervise, TrainingSeen
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.store import Store, database
 from posture_daemon.training.retrain import Retrainer
 from tests.builders import add_champion, ensure_classes, make_store, new_frame, zones
-from tests.fakes.trainer import CLASSES, MB, StandInTrainer
+from tests.fakes.trainer import CLASSES, StandInTrainer
 
 HOUR = 3600.0
 LOOK_EVERY_H = 3
@@ -179,7 +179,7 @@ class World(StandInTrainer):
             if second == 3:  # another program tries at the same time
                 other = self.process().run("another", force=True)
                 assert other.outcome is Outcome.DEFERRED
-            said = supervise(TrainingSeen(300 * MB, False))
+            said = supervise(TrainingSeen(300 * MB))
             if said.order is Order.END:
                 raise TrainingCancelled(said.reason)
             computing = said.order is Order.RUN

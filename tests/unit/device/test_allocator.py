@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, sys, tempfile, threading
-from posture_daemon.adapters.allocator import keep_little
+from posture_daemon.device.allocator import keep_little
 
 assert sys.argv[1] == "no" or keep_little()
 libc = ctypes.CDLL(None)
@@ -50,7 +50,7 @@ def test_many_threads_share_two_arenas() -> None:
 
 HOLES = """
 import ctypes, resource
-from posture_daemon.adapters.allocator import give_back, keep_little
+from posture_daemon.device.allocator import give_back, keep_little
 
 def resident() -> int:
     with open("/proc/self/statm") as file:

@@ -1,0 +1,71 @@
+"""What all our child processes need: command and environment for the parent, good manners for the child.
+
+The last argument of each child is the process id of its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import posture_daemon
+
+OOM_SCORE = 900
+"""Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Start this module as a child of ours."""
+    return [sys.executable, "-m", module, *arguments, str(os.getpid())]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours and `more`; the child finds this very package, whatever its folder."""
+    package_root = str(Path(posture_daemon.__file__).resolve().parent.parent)
+    search_path = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(search_path), **more}
+
+
+def thread_caps(threads: int, openblas: int) -> dict[str, str]:
+    """For the environment: libraries read their thread counts when they are loaded."""
+    return {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(openblas)}
+
+
+def quiet_environment(scratch: Path, **more: str) -> dict[str, str]:
+    """For ultralytics: no network, nothing installed, and its settings and caches in `scratch`, not in the home folder."""
+    return environment(
+        YOLO_OFFLINE="true",
+        YOLO_AUTOINSTALL="false",
+        YOLO_VERBOSE="false",
+        YOLO_CONFIG_DIR=str(scratch),
+        ULTRALYTICS_SAFE_LOAD="1",
+        MPLCONFIGDIR=str(scratch),
+        **more,
+    )
+
+
+def die_with_parent(told: Sequence[str]) -> None:
+    """Have the kernel end this child when its parent ends; end it now if that has happened already.
+
+    `told` is the rest of the arguments: the parent's process id, or nothing when a shell started us. For the kernel the parent
+    is the thread that started the child.
+    """
+    parent = int(told[0]) if told else os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel was told, and nobody will send the signal
+        sys.exit("the process that asked for this is gone")
+
+
+def give_way(nice: int) -> None:
+    """Let all others compute first, and be the first that the kernel takes when memory runs out. Children inherit both."""
+    os.nice(nice)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    except OSError as error:  # a container may forbid it; the training still is right, only less polite
+        sys.stderr.write(f"oom_score_adj stays as it is: {error}\n")
