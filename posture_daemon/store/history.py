@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
-
 from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import PeriodRow
 
@@ -17,10 +15,3 @@ class History(Repository):
             return
         with self._database.write() as session:
             session.add(PeriodRow(posture=posture, started_at=started_at, ended_at=ended_at))
-
-    def seconds_by_posture(self, since: float) -> dict[str, float]:
-        """Seconds per posture in periods that ended after `since`."""
-        length = func.sum(PeriodRow.ended_at - func.max(PeriodRow.started_at, since))
-        query = select(PeriodRow.posture, length).where(PeriodRow.ended_at > since).group_by(PeriodRow.posture)
-        with self._database.read() as session:
-            return {posture: float(seconds) for posture, seconds in session.execute(query)}

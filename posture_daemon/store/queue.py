@@ -101,12 +101,6 @@ class Queue(Repository):
             found = {status: int(number) for status, number in session.execute(query)}
         return {status: found.get(status.value, 0) for status in Status}
 
-    def waiting_bytes(self) -> int:
-        """Bytes of the pictures and features of queued frames."""
-        query = select(func.coalesce(func.sum(FrameRow.size_bytes), 0)).where(FrameRow.status == Status.QUEUED.value)
-        with self._database.read() as session:
-            return int(session.scalar(query) or 0)
-
     def evict(self, max_frames: int, max_bytes: int) -> int:
         """Delete the least useful waiting frames until both limits hold; labelled frames never. Returns how many went."""
         with self._database.write() as session:

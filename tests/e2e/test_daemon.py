@@ -21,6 +21,7 @@ from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
 from tests.e2e.command import posture_daemon, running, status
+from tests.history import seconds_by_posture
 from tests.waiting import LIMIT_S, allowed_s, wait_until
 
 SEED = 37
@@ -103,7 +104,7 @@ def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None
     unwell = posture_daemon(folder, "status", "--check")
     assert (unwell.returncode, unwell.stdout) == (1, "")
     assert unwell.stderr == "posture-daemon: No posture-daemon is running on this data folder.\n"
-    assert Store(folder).history.seconds_by_posture(0)
+    assert seconds_by_posture(Store(folder))
 
 
 def test_the_running_daemon_imports_neither_torch_nor_ultralytics(folder: Path) -> None:

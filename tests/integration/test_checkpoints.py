@@ -60,7 +60,7 @@ def test_import_writes_two_parts_and_their_descriptions(
     about = json.loads((folder / "backbone.json").read_text())
     head = json.loads((folder / "head.json").read_text())
     assert imported_base.classes == ("paper", "rock", "scissors") == tuple(head["classes"])
-    assert (imported_base.scale, imported_base.image_size, imported_base.trained_image_size) == ("n", 224, 640)
+    assert (imported_base.scale, imported_base.image_size) == ("n", 224)
     assert (about["channels"], about["feature_size"], about["parameters"]) == (256, 7, 1_200_864)
     assert about["sha256"] == imported_base.backbone_sha256
     assert head["source"] == shared_weights.name

@@ -26,8 +26,8 @@ EXPORT_TIMEOUT_S = 300.0  # importing torch from a slow SD card takes most of it
 class ImportedCheckpoint:
     """A checkpoint split into backbone and head files, with its origin.
 
-    `classes` is in the order of the head's rows. `image_size` is the side of the backbone's input in pixels,
-    `trained_image_size` that of its training (`None` if not stated). `source` is the file's name.
+    `classes` is in the order of the head's rows. `image_size` is the side of the backbone's input in pixels. `source` is the
+    file's name.
     """
 
     backbone_path: Path
@@ -36,10 +36,8 @@ class ImportedCheckpoint:
     head_sha256: str
     classes: tuple[str, ...]
     image_size: int
-    trained_image_size: int | None
     scale: str
     source: str
-    source_sha256: str
 
 
 @dataclass(frozen=True)

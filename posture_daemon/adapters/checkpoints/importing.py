@@ -46,10 +46,8 @@ def write_model(source: Path, out_dir: Path, image_size: int | None) -> Imported
         head_sha256=about_head.sha256,
         classes=about_head.classes,
         image_size=size,
-        trained_image_size=checkpoint.image_size,
         scale=checkpoint.scale,
         source=about_head.source,
-        source_sha256=about_head.source_sha256,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +76,6 @@ def create_app(
     app = FastAPI(title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session = LabelPageSession(store, settings, clock, new_labelling)
     app.state.templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
-    app.state.started = secrets.token_hex(4)
     app.state.guided_capture = guided_capture
     app.include_router(router)
     app.include_router(teach.router)

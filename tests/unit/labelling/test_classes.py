@@ -24,6 +24,7 @@ from tests.builders import (
     random_head,
 )
 from tests.fakes.backbone import StandInBackbone
+from tests.history import seconds_by_posture
 
 NOW, HOUR = 1_000_000.0, 3600.0
 
@@ -94,7 +95,7 @@ def test_a_new_name_is_everywhere(store: Store, changes: ClassChanges) -> None:
     assert names(store) == ["slouching", "good"]
     assert labels(store) == dict.fromkeys(ids, "slouching")
     assert store.queue.get(waiting).predicted == "slouching"
-    assert store.history.seconds_by_posture(0.0) == {"slouching": 10.0}
+    assert seconds_by_posture(store) == {"slouching": 10.0}
     for version in (old, new):
         assert [c.name for c in store.models.get(version.id).classes] == ["good", "slouching"]
         assert store.models.get(version.id).head_sha256 == version.head_sha256
@@ -182,7 +183,7 @@ def test_merging_moves_labels_guesses_history_and_undo(store: Store, changes: Cl
     assert splits[second[0]] is Split.HOLDOUT
     assert [name for name, _ in store.labels.new(seen)] == ["away"]
     assert store.queue.get(waiting).predicted == "away"
-    assert store.history.seconds_by_posture(0.0) == {"away": 10.0}
+    assert seconds_by_posture(store) == {"away": 10.0}
     assert names(store) == ["good", "away"]
     store.labels.undo()
     assert labels(store)[first[0]] == "away"
@@ -236,7 +237,7 @@ def test_the_images_of_a_deleted_class_go_where_they_were_told(
     assert {store.queue.get(frame).status for frame in ids} == {fate}
     assert labels(store) == dict.fromkeys(kept, "good")
     assert (store.queue.get(waiting).predicted, store.queue.get(waiting).confidence) == (None, None)
-    assert store.history.seconds_by_posture(0.0) == {"bad": 10.0}
+    assert seconds_by_posture(store) == {"bad": 10.0}
     assert names(store) == ["good"]
     label(store, ids[1], "good")
     assert next(i.split for i in store.labels.labelled() if i.frame_id == ids[1]) is Split.HOLDOUT

@@ -24,6 +24,7 @@ from posture_daemon.vision.head import Head
 from tests.builders import CHANNELS, COLOURS, coloured_frame, ensure_classes, label, version_of
 from tests.fakes.backbone import StandInBackbone
 from tests.fakes.clock import Clock
+from tests.history import seconds_by_posture
 
 NAMES = ("good", "bad", "away")
 
@@ -232,7 +233,7 @@ def test_history_gets_one_period_a_posture(store: Store) -> None:
     stop = threading.Event()
     seen = ["good"] * 5 + ["away"] * 2 + ["good"] * 3 + ["bad"] * 6
     loop_of(store, Source(frames(*seen, start=100.0), stop), clock=Clock()).run(PacedOnce(stop))
-    assert store.history.seconds_by_posture(0) == {"good": 10.0, "bad": 5.0}
+    assert seconds_by_posture(store) == {"good": 10.0, "bad": 5.0}
 
 
 class PacedOnce(threading.Event):
@@ -296,7 +297,7 @@ def test_the_loop_stops_when_it_is_told_to(store: Store) -> None:
     release.set()
     thread.join(100)
     assert not thread.is_alive()
-    assert store.history.seconds_by_posture(0) == {}
+    assert seconds_by_posture(store) == {}
 
 
 def test_a_class_that_is_renamed_keeps_its_period(store: Store) -> None:
@@ -317,7 +318,7 @@ def test_a_class_that_is_renamed_keeps_its_period(store: Store) -> None:
     loop.step()
     assert loop.state == PostureState("slouch", 0.0)
     run_through(loop)
-    assert store.history.seconds_by_posture(0.0) == {"slouch": 5.0}
+    assert seconds_by_posture(store) == {"slouch": 5.0}
 
 
 def test_a_frame_that_could_not_be_stored_is_kept_when_it_comes_again(
@@ -368,12 +369,12 @@ def test_a_posture_ends_with_the_last_frame_of_a_camera_that_is_lost(store: Stor
     clock.now += 0.2
     loop.step()
     assert (loop.state, loop.last, loop.away_s) == (None, None, None)
-    assert store.history.seconds_by_posture(0) == {"away": 4.0}
+    assert seconds_by_posture(store) == {"away": 4.0}
     source.add(Frame(coloured_frame("away", 9), 7200.0, 6), Frame(coloured_frame("away", 10), 7201.0, 7))
     run_through(loop)
     assert loop.state == PostureState("away", 7200.0)
     loop.run(_set())
-    assert store.history.seconds_by_posture(0) == {"away": 5.0}
+    assert seconds_by_posture(store) == {"away": 5.0}
 
 
 def _set() -> threading.Event:

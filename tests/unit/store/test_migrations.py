@@ -23,6 +23,7 @@ from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.schema import Base
 from tests.checks import rows
+from tests.history import seconds_by_posture
 from tests.old_databases import SCHEMAS, folder_with
 
 DIGESTS = {
@@ -75,7 +76,7 @@ def test_an_older_database_works_as_a_new_one(tmp_path: Path, schema: str) -> No
     assert previous is not None
     assert (champion.id, champion.parent_id, champion.temperature, previous.id) == (2, 1, 1.5, 1)
     assert [(run.outcome, run.metrics["peak"]) for run in store.runs.recent()] == [(Outcome.PROMOTED, 7)]
-    assert store.history.seconds_by_posture(0.0) == {"good": 86_400.0}
+    assert seconds_by_posture(store) == {"good": 86_400.0}
     store.labels.answer(9, "bad", "owner", NOON, 5)
     assert store.labels.undo() == 9
     assert store.corrections.frame(store.corrections.ask(NOON)) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from posture_daemon.store import Store
+from tests.history import seconds_by_posture
 
 
 def test_the_owners_pause_ends_by_itself_by_hand_or_when_the_clock_proves_wrong(store: Store) -> None:
@@ -16,17 +17,8 @@ def test_the_owners_pause_ends_by_itself_by_hand_or_when_the_clock_proves_wrong(
     assert store.pauses.current(150.0) is None
 
 
-def test_history_adds_up_seconds_since_a_time(store: Store) -> None:
-    """A period that began before is counted from that time on only; one that ended before not at all."""
-    for posture, began, ended in (("good", 0, 100), ("bad", 100, 130), ("good", 130, 200)):
-        store.history.add(posture, began, ended)
-    assert store.history.seconds_by_posture(0) == {"good": 170, "bad": 30}
-    assert store.history.seconds_by_posture(90) == {"good": 80, "bad": 30}
-    assert store.history.seconds_by_posture(130) == {"good": 70}
-
-
 def test_history_does_not_record_negative_time(store: Store) -> None:
     """After a clock is set back a period may end before it began; it must not eat up the others."""
     store.history.add("good", 0, 100)
     store.history.add("good", 1000, 50)
-    assert store.history.seconds_by_posture(0) == {"good": 100}
+    assert seconds_by_posture(store) == {"good": 100}

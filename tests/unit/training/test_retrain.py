@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import ModelVersion, Outcome, Strategy, TrainingRun
+from posture_daemon.domain import MB, ModelVersion, Outcome, Strategy, TrainingRun
 from posture_daemon.errors import DataFolderError, ModelError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
