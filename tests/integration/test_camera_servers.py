@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -39,9 +40,19 @@ def noticed(reader: LatestFrame, status: str) -> CameraState:
 
 
 def frames_again(reader: LatestFrame, away: CameraState) -> None:
-    """A new picture comes in the promised time."""
-    assert reader.wait(away.frames, allowed_s(PROMISED_S)) is not None
+    """A new picture comes in the promised time, with a number above all before."""
+    newest = reader.wait(away.frames, allowed_s(PROMISED_S))
+    assert newest is not None
+    assert newest.sequence > away.frames
     assert reader.state.status == "running"
+
+
+@contextmanager
+def reading(url: str) -> Iterator[LatestFrame]:
+    """A reader that has its first picture."""
+    with started(reader_of(url)) as reader:
+        assert reader.wait(0, LONG_S) is not None
+        yield reader
 
 
 @pytest.fixture(params=["h264", "jpeg"])
@@ -54,8 +65,7 @@ def rtsp(request: pytest.FixtureRequest) -> Iterator[RtspServer]:
 @pytest.mark.slow
 def test_an_rtsp_camera_that_is_restarted_comes_back(rtsp: RtspServer) -> None:
     """Its power is cut for a while."""
-    with started(reader_of(rtsp.url)) as reader:
-        assert reader.wait(0, LONG_S) is not None
+    with reading(rtsp.url) as reader:
         rtsp.stop()
         away = noticed(reader, "lost")
         assert "stopped giving frames" in str(away.error)
@@ -64,13 +74,10 @@ def test_an_rtsp_camera_that_is_restarted_comes_back(rtsp: RtspServer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "rtsp", ["h264", "h264-b", "jpeg"], indirect=True
-)  # with B-frames a decoder holds pictures back
+@pytest.mark.parametrize("rtsp", ["h264", "h264-b", "jpeg"], indirect=True)  # with B-frames a decoder holds some back
 def test_an_rtsp_camera_that_stalls_is_noticed_and_read_again(rtsp: RtspServer) -> None:
     """Its process stops with all connections open, as a camera does whose processor hangs."""
-    with started(reader_of(rtsp.url)) as reader:
-        assert reader.wait(0, LONG_S) is not None
+    with reading(rtsp.url) as reader:
         rtsp.stall()
         away = noticed(reader, "lost")
         rtsp.resume()
@@ -81,8 +88,7 @@ def test_an_rtsp_camera_that_stalls_is_noticed_and_read_again(rtsp: RtspServer) 
 @pytest.mark.parametrize("rtsp", ["h264"], indirect=True)
 def test_an_rtsp_camera_that_shows_nothing_is_blind(rtsp: RtspServer) -> None:
     """A black picture, and one that stands still, through a real codec."""
-    with started(reader_of(rtsp.url)) as reader:
-        assert reader.wait(0, LONG_S) is not None
+    with reading(rtsp.url) as reader:
         for pattern, status in (("black", "black"), ("smpte75", "frozen")):
             rtsp.show(pattern)
             blind = noticed(reader, status)
@@ -92,18 +98,18 @@ def test_an_rtsp_camera_that_shows_nothing_is_blind(rtsp: RtspServer) -> None:
 
 def test_an_mjpeg_camera_that_is_restarted_comes_back() -> None:
     """On the same port."""
-    with MjpegServer(picture=scene) as server, started(reader_of(server.url)) as reader:
-        assert reader.wait(0, LONG_S) is not None
+    with MjpegServer(picture=scene) as server, reading(server.url) as reader:
         server.stop()
         away = noticed(reader, "lost")
+        assert "stopped giving frames" in str(away.error)
         with MjpegServer(server.port, picture=scene):
             frames_again(reader, away)
+        assert reader.state.reopened == 1
 
 
 def test_an_mjpeg_camera_that_stalls_is_noticed_and_read_again() -> None:
     """Connections stay open and silent."""
-    with MjpegServer(picture=scene) as server, started(reader_of(server.url)) as reader:
-        assert reader.wait(0, LONG_S) is not None
+    with MjpegServer(picture=scene) as server, reading(server.url) as reader:
         server.stall()
         away = noticed(reader, "lost")
         server.resume()
@@ -112,8 +118,7 @@ def test_an_mjpeg_camera_that_stalls_is_noticed_and_read_again() -> None:
 
 def test_an_mjpeg_camera_that_repeats_its_picture_is_frozen() -> None:
     """It sends frames all the time, and all are the same."""
-    with MjpegServer(picture=scene) as server, started(reader_of(server.url)) as reader:
-        assert reader.wait(0, LONG_S) is not None
+    with MjpegServer(picture=scene) as server, reading(server.url) as reader:
         server.picture = lambda _: scene(0)
         frozen = noticed(reader, "frozen")
         server.picture = scene

@@ -31,10 +31,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
     ensure_classes(opened, "good", "bad", "away")
     for day, name in enumerate(("good", "bad", "away", "good", "bad", "away")):
         label_block(opened, name, NOW + 90_000 * day, count=3)
-    frames = [
-        NewFrame(coloured_jpeg("good", 900 + i), NOW - 9e6 + i, "import:x", Reason.IMPORTED, "x") for i in range(2)
+    for_test = [
+        NewFrame(coloured_jpeg("good", 900 + i), NOW - 9e6 + i, "import:x", Reason.IMPORTED, "x") for i in (0, 1)
     ]
-    opened.imports.add_block([(frame, "good") for frame in frames], Split.TEST, NOW, 5)
+    opened.imports.add_block([(frame, "good") for frame in for_test], Split.TEST, NOW, 5)
     for at in (2.0, 90_002.5):
         known = {"predicted": "bad", "confidence": 0.5, "version_id": champion.id}
         frame = NewFrame(coloured_jpeg("bad", int(at) + 77), NOW + at, "camera", Reason.UNCERTAIN, "unsure", **known)
@@ -119,9 +119,8 @@ def test_the_provenance_tells_where_each_label_came_from(tmp_path: Path, store: 
     label(store, waiting.id, "bad", now=NOW + 5)
     store.confirmed_labels.keep(waiting.id, NOW + 6)
     export_folder(store, settings, tmp_path / "out", NOW, ARTICLE)
-    [(path, said)] = [
-        (path, one) for path, one in told(tmp_path / "out").items() if path.endswith(f"_{waiting.id}.jpg")
-    ]
+    [path] = [path for path in told(tmp_path / "out") if path.endswith(f"_{waiting.id}.jpg")]
+    said = told(tmp_path / "out")[path]
     data = (tmp_path / "out" / path).read_bytes()
     assert said["sha256"] == sha256_of(data)
     assert (said["class"], said["split"], said["labelled_by"]) == ("bad", "train", "owner")
@@ -188,10 +187,7 @@ def test_ultralytics_loads_the_export(tmp_path: Path, store: Store, settings: Se
     export_folder(store, settings, out, NOW, ULTRALYTICS)
     run_ultralytics("dataset", out, tmp_path / "seen.json")
     seen = json.loads((tmp_path / "seen.json").read_text())
+    three_each = {"away": 3, "bad": 3, "good": 3}
     assert seen["names"] == ["away", "bad", "good"]
-    assert seen["labels"] == {
-        "train": {"away": 3, "bad": 3, "good": 3},
-        "val": {"away": 3, "bad": 3, "good": 3},
-        "test": {"good": 2},
-    }
+    assert seen["labels"] == {"train": three_each, "val": three_each, "test": {"good": 2}}
     assert not import_folder(store, settings, out, NOW).changed  # ultralytics left its caches there

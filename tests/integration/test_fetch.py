@@ -17,6 +17,8 @@ from posture_daemon.errors import DownloadError
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 NAME = "yolo11n-cls"
+OFFLINE = "http://127.0.0.1:1/release"
+"""Nobody listens on port 1."""
 
 
 @dataclass
@@ -158,42 +160,31 @@ def test_without_a_published_checksum_the_user_must_give_one(release: Release, t
     assert fetch(NAME, tmp_path, release_api_url=release.api_url, sha256=own).read_bytes() == CONTENT
 
 
-def test_a_missing_file_is_one_sentence(release: Release, tmp_path: Path) -> None:
-    """404 names the address."""
+@pytest.mark.parametrize(
+    ("name", "address", "words"),
+    [
+        pytest.param(NAME, "{url}/release", r"/file answered 404 Not Found\.", id="missing file"),
+        pytest.param("yolo11x-cls", "{url}/release", r"has no file yolo11x-cls\.pt", id="release without the model"),
+        pytest.param(NAME, OFFLINE, "cannot be reached .*is this device online", id="offline"),
+        pytest.param(NAME, "file:///etc/passwd", "not a web address", id="a description could point at a local file"),
+        pytest.param("yolov8n-cls", OFFLINE, "not one of the models", id="another family"),
+        pytest.param("../../etc/passwd", OFFLINE, "not one of the models", id="a path is no name"),
+        pytest.param("yolo11n", OFFLINE, "not one of the models", id="a detector"),
+    ],
+)
+def test_what_cannot_be_had_is_one_sentence(
+    release: Release, tmp_path: Path, name: str, address: str, words: str
+) -> None:
+    """It says why; no name becomes a path or an address before it is checked."""
     release.file_exists = False
-    with pytest.raises(DownloadError, match=r"/file answered 404 Not Found\."):
-        fetch(NAME, tmp_path, release_api_url=release.api_url)
-
-
-def test_a_release_without_the_model_is_one_sentence(release: Release, tmp_path: Path) -> None:
-    """The description is there, the file is not in it."""
-    with pytest.raises(DownloadError, match=r"has no file yolo11x-cls\.pt"):
-        fetch("yolo11x-cls", tmp_path, release_api_url=release.api_url)
+    with pytest.raises(DownloadError, match=words):
+        fetch(name, tmp_path, release_api_url=address.format(url=release.url))
 
 
 def test_a_page_that_is_no_description_is_one_sentence(release: Release, tmp_path: Path) -> None:
     """A login page of a hotel's network, for example."""
     with pytest.raises(DownloadError, match="did not answer with the description of a release"):
         fetch(NAME, tmp_path, release_api_url=f"{release.url}/file")
-
-
-def test_offline_is_one_sentence(tmp_path: Path) -> None:
-    """Nobody listens on port 1."""
-    with pytest.raises(DownloadError, match=r"cannot be reached .*is this device online"):
-        fetch(NAME, tmp_path, release_api_url="http://127.0.0.1:1/release")
-
-
-@pytest.mark.parametrize("name", ["yolov8n-cls", "../../etc/passwd", "yolo11n"])
-def test_only_known_models_are_fetched(tmp_path: Path, name: str) -> None:
-    """The name never becomes a path or an address before it is checked."""
-    with pytest.raises(DownloadError, match="not one of the models"):
-        fetch(name, tmp_path, release_api_url="http://127.0.0.1:1/release")
-
-
-def test_other_addresses_than_web_addresses_are_refused(tmp_path: Path) -> None:
-    """A description could point at a local file."""
-    with pytest.raises(DownloadError, match="not a web address"):
-        fetch(NAME, tmp_path, release_api_url="file:///etc/passwd")
 
 
 def test_an_unwritable_folder_is_one_sentence(release: Release, tmp_path: Path) -> None:

@@ -34,6 +34,15 @@ def shown(console: Console) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
 
 
+def drawn(*states: GuidedCaptureState, **options: object) -> str:
+    """What a live screen printed of these, on a terminal."""
+    console = screen(**({"force_terminal": True, "color_system": "truecolor"} | options))
+    with LiveScreen(console) as live:
+        for state in states:
+            live.show(state, PICTURE)
+    return shown(console)
+
+
 def run(outcome: Outcome, correct: int = 9, reason: str = "top-1 went up") -> TrainingRun:
     """A run whose challenger is right on so many of ten holdout images."""
     confusion = ((correct - 4, 10 - correct), (0, 4))
@@ -43,26 +52,15 @@ def run(outcome: Outcome, correct: int = 9, reason: str = "top-1 went up") -> Tr
 
 def test_the_terminal_shows_sentence_countdown_counts_and_picture() -> None:
     """All of it at once, drawn anew in place."""
-    console = screen(force_terminal=True, color_system="truecolor")
-    with LiveScreen(console) as live:
-        live.show(HOLD, PICTURE)
-    text = shown(console)
+    text = drawn(HOLD)
     for words in ("Sit well: upright", "hold it: 5", "pose 1 of 2; kept: good 3", "Ctrl-C", "▀▀▀"):
         assert words in text
 
 
 def test_a_bell_rings_when_a_pose_begins_and_when_it_is_over() -> None:
     """Whoever has left the picture hears when to come back; between, it is quiet."""
-    console = screen(force_terminal=True, color_system="truecolor")
-    with LiveScreen(console) as live:
-        for state in (
-            replace(HOLD, phase=Phase.READY),
-            HOLD,
-            replace(HOLD, seconds_left=2.0),
-            replace(HOLD, phase=Phase.READY, number=2),
-        ):
-            live.show(state, PICTURE)
-    assert shown(console).count("\x07") == 2
+    ready, next_one = replace(HOLD, phase=Phase.READY), replace(HOLD, phase=Phase.READY, number=2)
+    assert drawn(ready, HOLD, replace(HOLD, seconds_left=2.0), next_one).count("\x07") == 2
 
 
 def test_it_draws_no_more_often_than_one_can_see() -> None:
@@ -79,11 +77,9 @@ def test_it_draws_no_more_often_than_one_can_see() -> None:
 @pytest.mark.parametrize("options", [{"color_system": None}, {"color_system": "truecolor", "no_color": True}])
 def test_a_terminal_without_colours_gets_the_words(options: dict[str, object]) -> None:
     """Everything but the picture."""
-    console = screen(force_terminal=True, **options)
-    with LiveScreen(console) as live:
-        live.show(HOLD, PICTURE)
-    assert "hold it: 5" in shown(console)
-    assert "▀" not in shown(console)
+    text = drawn(HOLD, **options)
+    assert "hold it: 5" in text
+    assert "▀" not in text
 
 
 def test_a_log_gets_a_line_a_pose_and_a_line_a_problem() -> None:

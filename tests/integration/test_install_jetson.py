@@ -11,9 +11,8 @@ import pytest
 from tests.fakes.jetson_board import JP6, JP7, PROJECT, SCRIPT, TORCH, TORCHVISION, Board
 
 APT = "apt-get -qq -o DPkg::Lock::Timeout=300"
-OPENCV_WITH_GSTREAMER = {
-    "__init__.py": "def getBuildInformation(): return '    GStreamer:                   YES (1.20.3)'"
-}
+OPENCV_WITH_GSTREAMER = {"__init__.py": "def getBuildInformation(): return '    GStreamer:    YES (1.20.3)'"}
+NANO, THOR = "NVIDIA Jetson Orin Nano Developer Kit", "NVIDIA Jetson AGX Thor Developer Kit"
 
 
 @pytest.fixture
@@ -59,15 +58,15 @@ class TestBoard:
         ("release", "model", "says"),
         [
             (None, None, "not a Jetson"),
-            (("35", "6.1", "3.8"), "NVIDIA Jetson Orin Nano Developer Kit", "JetPack 5 or older"),
-            (("36", "3.0", "3.10"), "NVIDIA Jetson Orin Nano Developer Kit", "upgrade to JetPack 6.2"),
-            (("38", "2.0", "3.12"), "NVIDIA Jetson Orin Nano Developer Kit", "for the Thor alone"),
-            (("39", "2.0", "3.12"), "NVIDIA Jetson AGX Thor Developer Kit", 'this board is "NVIDIA Jetson AGX Thor'),
+            (("35", "6.1", "3.8"), NANO, "JetPack 5 or older"),
+            (("36", "3.0", "3.10"), NANO, "upgrade to JetPack 6.2"),
+            (("38", "2.0", "3.12"), NANO, "for the Thor alone"),
+            (("39", "2.0", "3.12"), THOR, 'this board is "NVIDIA Jetson AGX Thor'),
             (("35", "6.1", "3.8"), "NVIDIA Jetson Xavier NX Developer Kit", 'this board is "NVIDIA Jetson Xavier NX'),
             (("36", "4.7", "3.10"), None, 'this board is "of unknown name"'),
-            (("40", "1.0", "3.14"), "NVIDIA Jetson Orin Nano Developer Kit", "R40.1.0 is not known"),
-            (("x", "y", "3.10"), "NVIDIA Jetson Orin Nano Developer Kit", "R(unreadable) is not known"),
-            (("36", "4.7", "3.11"), "NVIDIA Jetson Orin Nano Developer Kit", "comes with Python 3.10"),
+            (("40", "1.0", "3.14"), NANO, "R40.1.0 is not known"),
+            (("x", "y", "3.10"), NANO, "R(unreadable) is not known"),
+            (("36", "4.7", "3.11"), NANO, "comes with Python 3.10"),
         ],
     )
     def test_refused(self, tmp_path: Path, release: tuple[str, str, str] | None, model: str | None, says: str) -> None:
@@ -81,9 +80,11 @@ class TestBoard:
         assert run.stderr.endswith((".\n", ").\n"))
         assert (board.files, board.calls, run.stdout) == (before, [], "")
 
-    def test_dry_run_of_another_board(self, tmp_path: Path) -> None:
-        """A plan for a board that would be refused is refused as well."""
-        assert Board(tmp_path, None, None).run("--dry-run").returncode == 1
+    def test_another_board(self, tmp_path: Path) -> None:
+        """A plan is refused as well; removing needs no Jetson, as a disk may have moved, or the board been upgraded."""
+        board = Board(tmp_path, None, None)
+        assert board.run("--dry-run").returncode == 1
+        assert board.run("--uninstall").returncode == 0
 
 
 class TestPlan:
@@ -112,9 +113,8 @@ class TestPlan:
     def test_plan_when_installed(self, board: Board) -> None:
         """On a board where all is done, the plan says of each step that it is so already."""
         board.run()
-        assert [title.endswith(": already so") for title in titles(board.run("--dry-run").stdout)] == [True] * 6 + [
-            False
-        ] * 2
+        done = [title.endswith(": already so") for title in titles(board.run("--dry-run").stdout)]
+        assert done == [True] * 6 + [False] * 2
 
     def test_plan_of_removal(self, board: Board) -> None:
         """The removal has a plan too, and it deletes nothing."""
@@ -151,22 +151,12 @@ class TestInstall:
         board.run()
         files = board.files
         assert files["opt/posture-daemon/pins.txt"].split() == ["torch==2.9.1", "torchvision==0.24.1", "numpy<2"]
-        assert files["opt/posture-daemon/libraries.txt"].split() == [
-            "nvidia-cudss-cu12==0.7.1.6",
-            "nvidia-cusparselt-cu12",
-        ]
-        needs = [re.split(r"[^\w.-]", line)[0] for line in files["opt/posture-daemon/needs.txt"].splitlines()]
-        assert {"filelock", "polars", "onnxruntime", "opencv-python", "jetson-stats"} <= set(needs)
-        assert not {
-            "torch",
-            "torchvision",
-            "ultralytics",
-            "ultralytics-thop",
-            "triton",
-            "cuda-toolkit",
-            "tensorrt",
-        } & set(needs)
-        assert not {"nvidia-cublas-cu12", "pytest", "ruff"} & set(needs)
+        libraries = files["opt/posture-daemon/libraries.txt"].split()
+        assert libraries == ["nvidia-cudss-cu12==0.7.1.6", "nvidia-cusparselt-cu12"]
+        needs = {re.split(r"[^\w.-]", line)[0] for line in files["opt/posture-daemon/needs.txt"].splitlines()}
+        assert {"filelock", "polars", "onnxruntime", "opencv-python", "jetson-stats"} <= needs
+        assert not {"torch", "torchvision", "ultralytics", "ultralytics-thop", "triton"} & needs
+        assert not {"cuda-toolkit", "tensorrt", "nvidia-cublas-cu12", "pytest", "ruff"} & needs
         assert (board.installed("torch"), board.installed("polars")) == ("2.9.1", "1.0")
 
     def test_linker(self, board: Board) -> None:
@@ -181,10 +171,8 @@ class TestInstall:
         """JetPack 7.2 gets PyTorch from where there is one for its GPU, and nothing is told to the linker."""
         board = Board(tmp_path, JP7)
         assert board.run().returncode == 0
-        assert (
-            "pip install --no-deps --index-url https://download.pytorch.org/whl/cu130 torch==2.13.0 torchvision==0.28.0"
-            in board.calls
-        )
+        wheels = "--index-url https://download.pytorch.org/whl/cu130 torch==2.13.0 torchvision==0.28.0"
+        assert f"pip install --no-deps {wheels}" in board.calls
         assert "ldconfig" not in board.calls
         assert board.files["opt/posture-daemon/libraries.txt"].split()[0] == "nvidia-cudnn-cu13"
         assert board.files["opt/posture-daemon/pins.txt"].split() == ["torch==2.13.0", "torchvision==0.28.0"]
@@ -192,10 +180,8 @@ class TestInstall:
     def test_index(self, board: Board) -> None:
         """Another index of PyTorch's wheels can be named."""
         board.run("--torch-index", "https://wheels.example/jp6")
-        assert (
-            "pip install --no-deps --index-url https://wheels.example/jp6 torch==2.9.1 torchvision==0.24.1"
-            in board.calls
-        )
+        wheels = "--index-url https://wheels.example/jp6 torch==2.9.1 torchvision==0.24.1"
+        assert f"pip install --no-deps {wheels}" in board.calls
 
     def test_pytorch_of_the_system_stays(self, board: Board) -> None:
         """A PyTorch with CUDA that the system's Python has already is kept as it is, and pinned."""
@@ -231,9 +217,8 @@ class TestAgain:
         board.run()
         board.code.write_text("# newer\n")
         assert board.run().returncode == 0
-        assert [call.partition(" --")[0] for call in board.calls[:-1]] == ["pip install"] * 3 + [
-            "posture-daemon service install"
-        ]
+        calls = [call.partition(" --")[0] for call in board.calls[:-1]]
+        assert calls == ["pip install"] * 3 + ["posture-daemon service install"]
         assert not any("torch==" in call for call in board.calls)
 
     @pytest.mark.parametrize(
@@ -254,11 +239,8 @@ class TestAgain:
         """A step that fails is named with what to do; the next run skips what is done, and all ends well."""
         run = board.run(fails=fails)
         assert run.returncode != 0
-        assert re.search(
-            rf"^install-jetson: step {step} \(.+\) failed\. .+ Running this again resumes at this step\.$",
-            run.stderr,
-            re.M,
-        )
+        says = rf"^install-jetson: step {step} \(.+\) failed\. .+ Running this again resumes at this step\.$"
+        assert re.search(says, run.stderr, re.M)
         assert len(titles(run.stdout)) == step
         again = board.run()
         assert again.returncode == 0, again.stderr
@@ -371,17 +353,10 @@ class TestUninstall:
         assert board.run("--uninstall").returncode == 0
         assert board.files == before
 
-    def test_on_any_board(self, tmp_path: Path) -> None:
-        """Removing needs no Jetson: a disk may have moved, or the board been upgraded."""
-        assert Board(tmp_path, None, None).run("--uninstall").returncode == 0
-
 
 def test_what_the_page_says() -> None:
     """The page names the same versions and places as the script."""
-    page, script = (
-        (PROJECT / "docs/jetson.md").read_text(encoding="utf-8"),
-        (PROJECT / SCRIPT).read_text(encoding="utf-8"),
-    )
+    page, script = ((PROJECT / name).read_text(encoding="utf-8") for name in ("docs/jetson.md", SCRIPT))
     for found in re.findall(r"torch(?:vision)?==[\d.]+|https://[\w./-]+/cu\d+|nvidia-cud\w+-cu\d+", script):
         assert found in page, found
 

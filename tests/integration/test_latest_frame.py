@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -15,20 +13,9 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame, Patience
-from posture_daemon.adapters.cameras.opencv import NetworkCamera
 from posture_daemon.errors import CameraError
 from tests.fakes.clock import Clock
-from tests.fakes.scripted_camera import (
-    LONG_S,
-    QUICK,
-    CountingEvent,
-    ScriptedCamera,
-    await_state,
-    frame,
-    lost,
-    started,
-)
-from tests.fakes.servers import MjpegServer
+from tests.fakes.scripted_camera import LONG_S, QUICK, CountingEvent, ScriptedCamera, await_state, frame, lost, started
 
 
 def test_only_the_newest_frame_is_kept() -> None:
@@ -225,40 +212,3 @@ def test_a_recording_ends(tmp_path: Path) -> None:
     assert (state.frames, state.reopened, state.error) == (3, 0, None)
     assert newest is not None
     assert newest.sequence == 3
-
-
-@contextmanager
-def network_reader(server: MjpegServer) -> Iterator[LatestFrame]:
-    """Read a real server with short time-outs."""
-    camera = NetworkCamera(server.url, server.url, open_timeout_ms=300, read_timeout_ms=300)
-    with started(LatestFrame(camera, QUICK)) as reader:
-        yield reader
-
-
-def test_a_real_camera_comes_back_after_it_was_switched_off() -> None:
-    """A network camera that vanishes and returns on the same address gives frames again, with rising numbers."""
-    with MjpegServer() as server, network_reader(server) as reader:
-        before = reader.wait(0, LONG_S)
-        server.stop()
-        away = await_state(reader, lambda state: state.status == "lost")
-        with MjpegServer(port=server.port):
-            back = await_state(reader, lambda state: state.status == "running")
-            after = reader.wait(away.frames, LONG_S)
-
-    assert before is not None
-    assert after is not None
-    assert after.sequence > away.frames >= before.sequence
-    assert back.reopened == 1
-
-
-def test_a_real_camera_that_stalls_is_reopened() -> None:
-    """A connection that goes silent is cut after the read time-out and frames flow again once the camera answers."""
-    with MjpegServer() as server, network_reader(server) as reader:
-        assert reader.wait(0, LONG_S) is not None
-        server.stall()
-        away = await_state(reader, lambda state: state.status == "lost")
-        server.resume()
-
-        assert away.error is not None
-        assert "stopped giving frames" in away.error
-        assert reader.wait(away.frames, LONG_S) is not None

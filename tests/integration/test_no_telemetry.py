@@ -17,10 +17,11 @@ OnnxBackbone(STARTER / "backbone.onnx").extract(np.zeros((48, 64, 3), np.uint8))
 
 
 def test_onnx_runtime_keeps_no_identifier_and_no_events(tmp_path: Path) -> None:
-    """Its builds of 2026 do unless told otherwise: `deviceid` and a database of events in ~/.cache."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
-    }
+    """Builds from 1.29 on do unless told otherwise: `deviceid` and a database of events in ~/.cache, to report to their maker.
+
+    They do neither under continuous integration, so this process must not look like it.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("CI", "GITHUB_", "ORT_", "XDG_"))}
     environment["HOME"] = str(tmp_path)
     subprocess.run([sys.executable, "-c", PROGRAM], env=environment, check=True, timeout=1200)
     assert list(tmp_path.rglob("*")) == []

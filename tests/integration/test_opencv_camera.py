@@ -192,13 +192,6 @@ def forbidden_device() -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("ordinary_user")
-def test_a_forbidden_device_says_which_group_to_join(forbidden_device: Path) -> None:
-    """Whoever may not use the device learns the command that helps."""
-    with pytest.raises(CameraError, match=r"no permission .* group `video` with `sudo usermod -aG video \$USER`"):
-        Device(str(forbidden_device)).find()
-
-
-@pytest.mark.usefixtures("ordinary_user")
 def test_a_camera_that_becomes_allowed_is_read_without_a_restart(forbidden_device: Path) -> None:
     """Until then the state says which group to join."""
 

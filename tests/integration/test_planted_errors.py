@@ -78,11 +78,12 @@ def found(learned: TrainingSet, share: float, seed: int) -> tuple[set[int], set[
 def tally(learned: TrainingSet) -> tuple[float, float]:
     """Mean recall and precision over the seeds with 5 % planted."""
     results = [found(learned, 0.05, seed) for seed in SEEDS]
-    recalls = [len(doubted & wrong) / len(wrong) for doubted, wrong in results]
-    precisions = [len(doubted & wrong) / max(1, len(doubted)) for doubted, wrong in results]
-    print(f"recall {np.mean(recalls):.2f} ({min(recalls):.2f}-{max(recalls):.2f})", end=", ")  # noqa: T201
-    print(f"precision {np.mean(precisions):.2f} ({min(precisions):.2f}-{max(precisions):.2f})")  # noqa: T201
-    return float(np.mean(recalls)), float(np.mean(precisions))
+    shares = [
+        (len(doubted & wrong) / len(wrong), len(doubted & wrong) / max(1, len(doubted))) for doubted, wrong in results
+    ]
+    recall, precision = np.mean(shares, axis=0).tolist()
+    print(f"recall {recall:.2f}, precision {precision:.2f}; of each seed: {np.round(shares, 2).tolist()}")  # noqa: T201
+    return recall, precision
 
 
 @pytest.mark.shared

@@ -247,14 +247,11 @@ class RealTerminal:
         self.before = termios.tcgetattr(self.slave)
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         environment.pop("NO_COLOR", None)
-        self.process = subprocess.Popen(
+        command, ends = (
             [sys.executable, "-c", CHILD, str(folder)],
-            stdin=self.slave,
-            stdout=self.slave,
-            stderr=self.slave,
-            start_new_session=True,
-            env=environment,
+            dict.fromkeys(("stdin", "stdout", "stderr"), self.slave),
         )
+        self.process = subprocess.Popen(command, **ends, start_new_session=True, env=environment)
         self.output = b""
 
     def wait_for(self, words: str) -> None:
@@ -296,16 +293,10 @@ def terminal(store: Store) -> Iterator[RealTerminal]:
 def test_keys_in_a_real_terminal(store: Store, terminal: RealTerminal) -> None:
     """Single keys without Enter, arrow keys that do nothing, an umlaut in a name; then the terminal is as before."""
     terminal.wait_for("3 waiting")
-    terminal.type(b"2")
-    terminal.wait_for("2 waiting")
-    terminal.type(b"\x1b[A")
-    terminal.wait_for("no meaning")
-    terminal.type("nschräg\r".encode())
-    terminal.wait_for("What does")
-    terminal.type(b"b")
-    terminal.wait_for("1 waiting")
-    terminal.type(b"q")
-    terminal.wait_for("2 frames are labelled, 1 wait")
+    for keys, answer in (("2", "2 waiting"), ("\x1b[A", "no meaning"), ("nschräg\r", "What does"), ("b", "1 waiting"),
+                         ("q", "2 frames are labelled, 1 wait")):  # fmt: skip
+        terminal.type(keys.encode())
+        terminal.wait_for(answer)
     assert terminal.wait_for_end() == 0
     assert answers(store) == [(1, "good"), (2, "schräg")]
     assert termios.tcgetattr(terminal.slave) == terminal.before

@@ -26,6 +26,7 @@ from posture_daemon.adapters.strategies.fit import MODULE as FIT_CHILD
 from posture_daemon.adapters.trainer import process as trainer_module
 from posture_daemon.adapters.trainer.child import MODULE as TRAINER_CHILD
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
+from posture_daemon.bootstrap.models import champion
 from posture_daemon.domain import Failure, ModelVersion, Order, Outcome
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.ports import GO_ON, Instruction, Supervise
@@ -86,10 +87,6 @@ class Stuck:
         assert child is not None
         return int(child.pid)
 
-    def child_is_gone(self) -> bool:
-        """Wait until nobody reads the backbone any more."""
-        return all_readers_gone(self.writer)
-
 
 def wait_for_reader(fifo: Path) -> int:
     """Open a FIFO for writing as soon as somebody reads it."""
@@ -113,9 +110,7 @@ def all_readers_gone(writer: int) -> bool:
 
 def blocking_backbone(store: Store) -> Path:
     """Put a FIFO where the champion's backbone should be: whoever reads it waits for the test."""
-    champion = store.models.champion()
-    assert champion is not None
-    folder = store.models.backbone_folder(champion.backbone_sha256)
+    folder = store.models.backbone_folder(champion(store).backbone_sha256)
     folder.mkdir(parents=True)
     os.mkfifo(folder / "backbone.onnx")
     return folder / "backbone.onnx"
@@ -169,7 +164,7 @@ def test_a_training_that_does_not_hear_is_killed(store: Store, monkeypatch: pyte
         with pytest.raises(TrainingError, match="stopped after 1 s") as error:
             stuck.answer.result(LONG_S)
         sentence(error.value)
-        assert stuck.child_is_gone()
+        assert all_readers_gone(stuck.writer)
 
 
 def test_a_cancelled_training_ends_at_once_and_no_other_begins(store: Store) -> None:
@@ -178,7 +173,7 @@ def test_a_cancelled_training_ends_at_once_and_no_other_begins(store: Store) -> 
         stuck.trainer.cancel()
         with pytest.raises(TrainingCancelled, match="because the daemon is stopping"):
             stuck.answer.result(LONG_S)
-        assert stuck.child_is_gone()
+        assert all_readers_gone(stuck.writer)
         with pytest.raises(TrainingCancelled, match="no training was begun"):
             stuck.trainer.train(stuck.request, LONG_S)
 
@@ -246,8 +241,6 @@ def test_a_training_from_the_gate_to_the_new_champion(store: Store, tmp_path: Pa
     assert run.outcome is Outcome.PROMOTED, run.reason
     assert run.metrics["challenger"]["top1"] == 1.0
     assert run.metrics["report"]["peak_memory_bytes"] > 10_000_000
-    champion = store.models.champion()
-    assert champion is not None
-    assert [answers(store, champion, name) for name in ("good", "bad", "away")] == ["good", "bad", "away"]
+    assert [answers(store, champion(store), name) for name in ("good", "bad", "away")] == ["good", "bad", "away"]
     again = retrainer.run("test", force=True)
     assert (again.outcome, again.metrics["report"]["computed_views"]) == (Outcome.KEPT, 0)

@@ -71,10 +71,8 @@ def interrupted(request: FitRequest, error: type[TrainingError], after: int, how
 def requested(zoo: Path, folder: Path, count: int, **settings: Any) -> FitRequest:
     """A training in a folder of its own, with pictures of its own, as each run of the daemon has."""
     data = pictures(folder / "data", count)
-    request = FitRequest(
-        str(zoo / "yolo11n-cls.pt"), str(data), str(folder / "out"), EPOCHS, 16, SIZE, 0.001, threads=1
-    )
-    return replace(request, seed=3, checkpoint=str(folder / "kept"), **settings)
+    fixed = (str(zoo / "yolo11n-cls.pt"), str(data), str(folder / "out"), EPOCHS, 16, SIZE, 0.001)
+    return FitRequest(*fixed, threads=1, seed=3, checkpoint=str(folder / "kept"), **settings)
 
 
 def again(request: FitRequest, folder: Path) -> FitRequest:
@@ -225,25 +223,22 @@ def change_a_picture(request: FitRequest) -> FitRequest:
 @pytest.mark.torch
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("change", "note"),
+    ("change", "why"),
     [
-        (turn_a_bit, "the checkpoint is damaged and not used (BadZipFile); the training begins anew"),
-        (change_a_picture, "the checkpoint belongs to another training and is not used; the training begins anew"),
-        (
-            lambda r: replace(r, seed=4),
-            "the checkpoint belongs to another training and is not used; the training begins anew",
-        ),
+        (turn_a_bit, "is damaged and not used (BadZipFile)"),
+        (change_a_picture, "belongs to another training and is not used"),
+        (lambda request: replace(request, seed=4), "belongs to another training and is not used"),
     ],
     ids=["damaged", "other picture", "other seed"],
 )
 def test_a_checkpoint_that_does_not_fit_is_not_used(
-    finished: FitRequest, tmp_path: Path, change: Callable[[FitRequest], FitRequest], note: str
+    finished: FitRequest, tmp_path: Path, change: Callable[[FitRequest], FitRequest], why: str
 ) -> None:
     """One line says so, the training begins with the first epoch, and leaves a checkpoint of its own."""
     shutil.copytree(finished.checkpoint or "", tmp_path / "kept")
     changed = change(replace(again(finished, tmp_path), checkpoint=str(tmp_path / "kept")))
     before = (tmp_path / "kept" / CHECKPOINT).read_bytes()
-    assert train(changed)[1] == Told([1], [note])
+    assert train(changed)[1] == Told([1], [f"the checkpoint {why}; the training begins anew"])
     assert (tmp_path / "kept" / CHECKPOINT).read_bytes() != before
 
 
@@ -261,18 +256,24 @@ WORDS = {
 }
 
 
+def failure_of(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingError:
+    """What a training ends with whose process runs this instead of ultralytics."""
+    (folder / "stand_in.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setattr(fitting, "MODULE", "stand_in")
+    with pytest.raises(TrainingError) as caught:
+        fit(FitRequest("w.pt", "data", str(folder / "out"), 1, 1, 32, 0.1))
+    return caught.value
+
+
 @pytest.mark.parametrize(("code", "error"), WORDS.values(), ids=WORDS)
 def test_how_the_process_ended_says_what_is_to_be_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, error: type[TrainingError]
 ) -> None:
     """Put off, make smaller next time, or failed: told from a process that stands in for ultralytics."""
-    (tmp_path / "stand_in.py").write_text(f"import sys\n{code}\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(fitting, "MODULE", "stand_in")
-    with pytest.raises(TrainingError) as caught:
-        fit(FitRequest("w.pt", "data", str(tmp_path / "out"), 1, 1, 32, 0.1))
-    assert type(caught.value) is error
-    assert str(caught.value).endswith(".")
+    caught = failure_of(f"import sys\n{code}\n", tmp_path, monkeypatch)
+    assert type(caught) is error
+    assert str(caught).endswith(".")
 
 
 CHILD = """
@@ -299,12 +300,8 @@ def test_the_process_says_in_one_line_that_memory_ran_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: str, error: type[TrainingError], says: str
 ) -> None:
     """Without a traceback, and so for an end on demand; any other error keeps its traceback."""
-    (tmp_path / "stand_in.py").write_text(CHILD.replace("ERROR", raised))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(fitting, "MODULE", "stand_in")
-    with pytest.raises(TrainingError) as caught:
-        fit(FitRequest("w.pt", "data", str(tmp_path / "out"), 1, 1, 32, 0.1))
+    caught = failure_of(CHILD.replace("ERROR", raised), tmp_path, monkeypatch)
     said = (tmp_path / "out" / fitting.LOG).read_text()
-    assert type(caught.value) is error
+    assert type(caught) is error
     assert said.strip().splitlines()[-1:] == [says] * bool(says)
     assert ("Traceback" in said) is (error is TrainingError)

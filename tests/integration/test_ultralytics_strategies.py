@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -98,9 +98,8 @@ def run(store: Store, strategy: Strategy, **strategies: float) -> TrainingRun:
     """One training of one epoch through the whole of the retrainer."""
     values = {"epochs": 1, **strategies}
     settings = Settings(data_dir=store.folder, strategies=StrategySettings(**values))  # type: ignore[arg-type]
-    done = Retrainer(store, SubprocessTrainer(), DeviceProbe(store.folder), settings).run(
-        "test", force=True, strategy=strategy
-    )
+    retrainer = Retrainer(store, SubprocessTrainer(), DeviceProbe(store.folder), settings)
+    done = retrainer.run("test", force=True, strategy=strategy)
     assert done.outcome in (Outcome.KEPT, Outcome.PROMOTED), done.reason
     return done
 
@@ -118,6 +117,7 @@ def challenger(store: Store, done: TrainingRun) -> ModelVersion:
 
 WATCH = """
 import json, os, sys
+REPORT = os.open(%r, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def hook(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
         write([event, str(arguments[1:])])
@@ -126,19 +126,8 @@ def hook(event, arguments):
         if any(c in mode for c in "wax+") or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             write(["write", os.path.abspath(os.fsdecode(arguments[0]))])
 def write(line):
-    descriptor = os.open(%r, REPORT)
-    os.write(descriptor, (json.dumps(line) + "\\n").encode())
-    os.close(descriptor)
-REPORT = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-busy = []
-def once(event, arguments):
-    if not busy:
-        busy.append(1)
-        try:
-            hook(event, arguments)
-        finally:
-            busy.clear()
-sys.addaudithook(once)
+    os.write(REPORT, (json.dumps(line) + "\\n").encode())
+sys.addaudithook(hook)
 """
 
 
@@ -166,11 +155,8 @@ def test_finetune_changes_the_head_alone_and_learns_the_new_labels_alone(
     assert np.abs(new.linear_weight[:3] - old.linear_weight).max() < 1e-3 < np.abs(old.linear_weight).max()
     assert not np.array_equal(new.bn_mean, old.bn_mean)  # it did train
     assert any("epoch 1 of 1: loss" in message for message in caplog.messages)
-    assert {path.name for path in set(store.folder.iterdir()) - before} <= {
-        "posture.db-wal",
-        "posture.db-shm",
-        "training.lock",
-    }
+    new_files = {path.name for path in set(store.folder.iterdir()) - before}
+    assert new_files <= {"posture.db-wal", "posture.db-shm", "training.lock"}
     events = [json.loads(line) for line in report.read_text().splitlines()]
     assert [event for event in events if event[0] != "write"] == []
     written = {path for _, path in events}
@@ -256,17 +242,8 @@ def test_one_training_can_be_had_alone(zoo: Path, tmp_path: Path) -> None:
         for i, (name, picture) in enumerate(Session("test", 2, 5, 9.0, seed).pictures(OLD[:2], 4, 96)):
             (tmp_path / "data" / split / name).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(tmp_path / "data" / split / name / f"{i}.jpg"), picture)
-    request = FitRequest(
-        str(zoo / "yolo11n-cls.pt"),
-        str(tmp_path / "data"),
-        str(tmp_path / "out"),
-        2,
-        4,
-        64,
-        0.001,
-        freeze=10,
-        threads=1,
-    )
+    paths = (str(path) for path in (zoo / "yolo11n-cls.pt", tmp_path / "data", tmp_path / "out"))
+    request = FitRequest(*paths, 2, 4, 64, 0.001, freeze=10, threads=1)
     fitted = fit(request)
     assert len(fitted.curve) == 2
     assert fitted.best_epoch == 1 + int(np.argmax(fitted.curve))
@@ -276,4 +253,4 @@ def test_one_training_can_be_had_alone(zoo: Path, tmp_path: Path) -> None:
     assert Path(fitted.best).is_file()
     assert Path(fitted.last).is_file()
     with pytest.raises(TrainingError, match=r"^ultralytics ended with code 1 .*absent\.pt.*\.$"):
-        fit(FitRequest(**{**asdict(request), "weights": "absent.pt"}))
+        fit(replace(request, weights="absent.pt"))

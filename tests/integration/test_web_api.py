@@ -6,12 +6,13 @@ import http.client
 import json
 import logging
 import re
+import signal
 import socket
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,18 +75,18 @@ class Client:
 
     def groups(self) -> list[dict[str, Any]]:
         """The next questions."""
-        found: list[dict[str, Any]] = self.get("/api/groups?limit=20").json["groups"]
-        return found
+        return list(self.get("/api/groups?limit=20").json["groups"])
 
     def answer(self, frames: list[dict[str, Any]], class_name: str | None, key: str = "") -> Reply:
         """Answer frames as they came in a group."""
-        seen = [[frame["id"], frame["at"]] for frame in frames]
-        return self.post("/api/answers", {"key": key or next(self.keys), "frames": seen, "class": class_name})
+        return self.post("/api/answers", self._about(frames, key) | {"class": class_name})
 
     def skip(self, frames: list[dict[str, Any]]) -> Reply:
         """Leave frames for later."""
-        seen = [[frame["id"], frame["at"]] for frame in frames]
-        return self.post("/api/skips", {"key": next(self.keys), "frames": seen})
+        return self.post("/api/skips", self._about(frames))
+
+    def _about(self, frames: list[dict[str, Any]], key: str = "") -> dict[str, Any]:
+        return {"key": key or next(self.keys), "frames": [[frame["id"], frame["at"]] for frame in frames]}
 
     def undo(self, key: str = "") -> Any:
         """Take back the last step."""
@@ -274,15 +275,8 @@ def test_an_answer_of_somebody_else_stays(store: Store, client: Client) -> None:
 def test_answers_from_many_threads_are_all_kept(store: Store, client: Client) -> None:
     """As two people with fast fingers; each frame is answered once."""
     frames = [frame for group in client.groups() for frame in group["frames"]]
-    replies: list[Any] = []
-    threads = [
-        threading.Thread(target=lambda n=n: replies.append(client.answer(frames, "upright", f"thread-{n:04d}").json))
-        for n in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda n: client.answer(frames, "upright", f"thread-{n:04d}").json, range(8)))
     assert sorted(len(reply["done"]) for reply in replies) == [0] * 7 + [6]
     assert all(set(reply["already"].values()) <= {"upright"} for reply in replies)
     assert store.labels.total() == 6
@@ -326,20 +320,16 @@ def test_a_full_disk_is_for_later_not_a_refusal(client: Client, monkeypatch: pyt
 # --- bad input
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("good/bad", "may only have letters"),
-        ("../etc", "may only have letters"),
-        ("happy 😀", "may only have letters"),
-        ("😀", "may only have letters"),
-        ("<script>", "may only have letters"),
-        ("", "1 to 40 characters"),
-        ("x" * 41, "1 to 40 characters"),
-        ("Upright", "already a class 'upright'"),
-        ("train", "reserved"),
-    ],
-)
+BAD_NAMES = dict.fromkeys(("good/bad", "../etc", "happy 😀", "😀", "<script>"), "may only have letters")
+BAD_NAMES |= {
+    "": "1 to 40 characters",
+    "x" * 41: "1 to 40 characters",
+    "Upright": "already a class",
+    "train": "reserved",
+}
+
+
+@pytest.mark.parametrize(("name", "words"), BAD_NAMES.items())
 def test_a_bad_class_name_is_refused_in_words(client: Client, name: str, words: str) -> None:
     """The sentence is the one that the terminal says; no class is created."""
     before = client.get("/api/state").json["classes"]
@@ -378,18 +368,14 @@ def test_what_no_page_sends_is_refused_in_words(store: Store, client: Client, bo
     assert store.labels.total() == 0
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/groups?limit=0", "/api/groups?limit=x", "/picture/x?at=1", "/picture/1", f"/picture/{2**70}?at=1"]
-)
-def test_addresses_that_no_page_asks_for(client: Client, path: str) -> None:
-    """Refused, not failed."""
-    assert client.get(path).status == 422
+WRONG = ("/api/groups?limit=0", "/api/groups?limit=x", "/picture/x?at=1", "/picture/1", f"/picture/{2**70}?at=1")
+NOTHING = ("/docs", "/openapi.json", "/static/../app.py", "/static/%2e%2e/app.py", "/nothing")
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/static/../app.py", "/static/%2e%2e/app.py", "/nothing"])
-def test_there_is_nothing_else(client: Client, path: str) -> None:
-    """No documentation that loads scripts from elsewhere, no files beside the static ones."""
-    assert client.get(path).status == 404
+@pytest.mark.parametrize(("path", "status"), (dict.fromkeys(WRONG, 422) | dict.fromkeys(NOTHING, 404)).items())
+def test_addresses_that_no_page_asks_for(client: Client, path: str, status: int) -> None:
+    """Refused, not failed; no documentation that loads scripts from elsewhere, no files beside the static ones."""
+    assert client.get(path).status == status
 
 
 def test_a_huge_body_is_not_read(client: Client) -> None:
@@ -455,10 +441,8 @@ def test_from_other_devices_the_link_must_have_the_secret(store: Store) -> None:
         cookie = welcome.headers["set-cookie"].split(";")[0]
         assert client.get("/", cookie=cookie).status == 200
         assert client.post("/api/undo", {"key": "with-the-cookie"}, cookie=cookie).status == 200
-        assert (
-            client.post("/api/undo", {"key": "with-the-cookie"}, cookie=cookie, origin="http://evil.example").status
-            == 403
-        )
+        evil = client.post("/api/undo", {"key": "with-the-cookie"}, cookie=cookie, origin="http://evil.example")
+        assert evil.status == 403
 
 
 def test_the_secret_is_kept_privately_and_stays(tmp_path: Path) -> None:
@@ -484,19 +468,14 @@ def test_which_addresses_only_this_computer_reaches() -> None:
 
 
 def test_links_can_be_typed(tmp_path: Path) -> None:
-    """IPv6 in brackets; what stands for all addresses is replaced by one of ours."""
+    """IPv6 in brackets; for all addresses stands one of ours; a port that a container publishes has the secret, too."""
     assert address_of("::1", 8760) == "http://[::1]:8760/"
     assert "0.0.0.0" not in address_of("0.0.0.0", 8760)
     assert link_to("http://[::1]:8760/", tmp_path, "::1") == "http://[::1]:8760/"
     with_secret = f"http://jetson:8760/?token={token_for(tmp_path, 'jetson')}"
     assert link_to("http://jetson:8760/", tmp_path, "127.0.0.1") == with_secret
-
-
-def test_the_published_port_of_a_container_has_a_link_of_its_own(tmp_path: Path) -> None:
-    """The page listens on every address of the container, and is reached by a port of this computer, with the secret."""
-    secret = token_for(tmp_path, "0.0.0.0")
-    published = "http://127.0.0.1:9000/"
-    assert link_to(published, tmp_path, "0.0.0.0") == f"{published}?token={secret}"
+    published = f"http://127.0.0.1:9000/?token={token_for(tmp_path, '0.0.0.0')}"
+    assert link_to("http://127.0.0.1:9000/", tmp_path, "0.0.0.0") == published
 
 
 # --- starting and stopping
@@ -544,8 +523,6 @@ def test_nothing_is_logged_when_all_is_well(store: Store, caplog: pytest.LogCapt
 
 def test_signals_stay_with_the_daemon(store: Store) -> None:
     """The server in its thread installs no handler."""
-    import signal
-
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with served(store) as page:
         Client(page).get("/api/state")
