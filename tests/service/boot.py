@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -117,15 +118,12 @@ class Story:
         began = time.monotonic()
         self.container.ask(self.program, "--data-dir", HOME, "service", "install")
         seconds = time.monotonic() - began
-        assert self.container.shown("ActiveState", "UnitFileState") == {
-            "ActiveState": "active",
-            "UnitFileState": "enabled",
-        }
+        states = {"ActiveState": "active", "UnitFileState": "enabled"}
+        assert self.container.shown(*states) == states
         after = kept(self._state())
         assert before.labels == after.labels, "labels are missing"
-        assert any(before.champion.startswith(file.stem) for file in self._state().glob("models/heads/*")), (
-            "the head is missing"
-        )
+        heads = [file.stem for file in self._state().glob("models/heads/*")]
+        assert any(map(before.champion.startswith, heads)), "the head is missing"
         return f"ready after {seconds:.1f} s, {len(after.labels)} labels came along"
 
     def install_again(self) -> str:
@@ -139,9 +137,7 @@ class Story:
     def is_shut_in(self) -> str:
         """No rights, a filter of system calls, a read-only disk, no homes but the Python that it runs on."""
         pid = self.container.host_pid()
-        status = dict(
-            line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
-        )
+        status = dict(re.findall(r"^(\w+):\t(.*)$", Path(f"/proc/{pid}/status").read_text(), re.M))
         owner = self.container.ask("id", "-u", "posture-daemon")
         assert status["Uid"].split() == [owner] * 4, status["Uid"]
         rights = {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
@@ -169,7 +165,7 @@ class Story:
         """The label page answers where the settings say, within the system."""
         page = self._status()["daemon"]["page"]
         program = (
-            f"import urllib.request; r = urllib.request.urlopen({page!r}, timeout=10); print(r.status, len(r.read()))"
+            f"from urllib.request import urlopen; r = urlopen({page!r}, timeout=10); print(r.status, len(r.read()))"
         )
         code, size = self.container.ask(self.program.parent / "python", "-c", program).split()
         assert code == "200"
@@ -212,10 +208,7 @@ class Story:
         """The process stands still (SIGSTOP): the watchdog ends it, systemd starts it again, frames are answered."""
         began, pid = time.monotonic(), self.container.host_pid()
         os.kill(pid, signal.SIGSTOP)
-        self.container.wait_for(
-            lambda: self.container.shown("NRestarts")["NRestarts"] == "1", WATCHDOG_S + RESTART_S + SLACK_S
-        )
-        self.container.wait_for(lambda: self.container.shown("ActiveState")["ActiveState"] == "active", 30)
+        self._is_restarted("1", WATCHDOG_S + RESTART_S + SLACK_S)
         seconds = time.monotonic() - began
         words = self.container.ask("journalctl", "-u", "posture-daemon", "--no-pager", "-o", "cat")
         assert "Watchdog timeout (limit 30s)!" in words
@@ -227,8 +220,7 @@ class Story:
         """SIGKILL, as from the kernel when memory runs out."""
         began = time.monotonic()
         os.kill(self.container.host_pid(), signal.SIGKILL)
-        self.container.wait_for(lambda: self.container.shown("NRestarts")["NRestarts"] == "2", RESTART_S + SLACK_S)
-        self.container.wait_for(lambda: self.container.shown("ActiveState")["ActiveState"] == "active", 30)
+        self._is_restarted("2", RESTART_S + SLACK_S)
         return f"ready again after {time.monotonic() - began:.0f} s"
 
     def stops(self) -> str:
@@ -264,12 +256,23 @@ class Story:
         self.container.cut_power()
         return self._is_back()
 
-    def _is_back(self) -> str:
-        self.container.boot()
-        self.container.wait_for(lambda: self.container.shown("ActiveState")["ActiveState"] == "active", 60)
+    def _is_active(self, limit_s: float) -> None:
+        self.container.wait_for(lambda: self.container.shown("ActiveState")["ActiveState"] == "active", limit_s)
+
+    def _is_restarted(self, times: str, limit_s: float) -> None:
+        self.container.wait_for(lambda: self.container.shown("NRestarts")["NRestarts"] == times, limit_s)
+        self._is_active(30)
+
+    def _nothing_is_missing(self) -> Kept:
         after = kept(self._state())
         assert self.before is not None
         assert self.before.is_in(after), "something is missing"
+        return after
+
+    def _is_back(self) -> str:
+        self.container.boot()
+        self._is_active(60)
+        after = self._nothing_is_missing()
         return f"{len(after.labels)} labels, {len(after.frames)} frames, the same champion; {self.answers()}"
 
     def uninstall(self) -> str:
@@ -279,15 +282,13 @@ class Story:
         left = [path for path in self.container.root.glob("etc/**/*posture-daemon*") if path.name != "posture-daemon"]
         assert not left, left
         assert self.container.shown("LoadState")["LoadState"] == "not-found"
-        assert self.before is not None
-        assert self.before.is_in(kept(self._state()))
+        self._nothing_is_missing()
         return "data kept"
 
     def purge(self) -> str:
         """Installed again it finds its data; removed with `--purge`, data and user have gone."""
         self.container.ask(self.program, "service", "install")
-        assert self.before is not None
-        assert self.before.is_in(kept(self._state()))
+        self._nothing_is_missing()
         self.container.ask(self.program, "service", "uninstall", "--purge", "--yes")
         assert not self._state().exists()
         assert self.container.run("id", "posture-daemon").returncode != 0
@@ -300,8 +301,7 @@ class Story:
         return self.container.root / str(STATE).lstrip("/")
 
     def _status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.container.ask("posture-daemon", "status", "--json"))
-        return found
+        return dict(json.loads(self.container.ask("posture-daemon", "status", "--json")))
 
     def _frames(self) -> int:
         return int(((self._status()["daemon"] or {}).get("frames") or {}).get("frames", 0))

@@ -75,10 +75,10 @@ def installation() -> tuple[Path, dict[Path, Path]]:
     """
     ask = "import posture_daemon, sys; print(posture_daemon.__path__[0]); print(sys.prefix); print(sys.base_prefix)"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, "-c", ask], cwd="/", env=environment, capture_output=True, text=True, check=True
-    )
-    package, prefix, base = map(Path, done.stdout.split("\n")[:3])
+    said = subprocess.run(
+        [sys.executable, "-c", ask], cwd="/", env=environment, stdout=subprocess.PIPE, check=True
+    ).stdout
+    package, prefix, base = map(Path, said.decode().split("\n")[:3])
     venv = Path(re.match(r"#!(.*)/bin/python", (prefix / "bin/posture-daemon").read_text())[1])  # type: ignore[index]
     shown = {package.parent / name: PROJECT / name for name in CODE} | {venv: prefix.resolve()}
     if base != Path("/usr"):
@@ -110,12 +110,10 @@ class Container:
         binds = [f"--bind-ro={here}:{inside}" for inside, here in self._shown.items()]
         command = ["systemd-nspawn", "-q", "--register=no", "--keep-unit", "--private-network", "-D", str(self.root)]
         with (CACHE / "console.log").open("ab") as console:
-            self._nspawn = subprocess.Popen(
-                [*command, *binds, "--boot"], stdin=subprocess.DEVNULL, stdout=console, stderr=console
-            )
-        self.wait_for(
-            lambda: self.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"), BOOT_S
-        )
+            command += [*binds, "--boot"]
+            self._nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        up = ("running", "degraded")
+        self.wait_for(lambda: self.run("systemctl", "is-system-running").stdout.strip() in up, BOOT_S)
         return time.monotonic() - began
 
     @property
