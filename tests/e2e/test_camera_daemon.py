@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from posture_daemon.domain import Image, Status
 from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, FramesSaid, read_status
 from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import decode
 from tests.e2e.command import posture_daemon, running
 from tests.fakes.servers import MjpegServer, RtspServer
 from tests.waiting import allowed_s, wait_until
@@ -67,21 +68,21 @@ class Run:
         """What `posture-daemon status` prints, on one line."""
         return " ".join(posture_daemon(self.folder, "status").stdout.split())
 
-    def told(self, *statuses: str) -> float:
-        """Wait until `status` says so, and return how many seconds that took, which are not more than promised."""
-        return self._within(lambda: self.camera().status in statuses, f"camera {statuses}")
+    def told(self, status: str) -> None:
+        """Wait until `status` says so, which takes no longer than promised."""
+        self._within(lambda: self.camera().status == status, f"camera {status}")
 
-    def goes_on(self) -> float:
-        """Wait until frames are answered again, and return how many seconds that took, which are not more than promised."""
+    def goes_on(self) -> None:
+        """Wait until frames are answered again, which takes no longer than promised."""
         before = self.answered()
-        return self._within(lambda: self.answered() > before, "answered frames")
+        self._within(lambda: self.answered() > before, "answered frames")
 
-    def _within(self, condition: Callable[[], bool], what: str) -> float:
+    def _within(self, condition: Callable[[], bool], what: str) -> None:
         began = time.monotonic()
         wait_until(condition, what)
         took_s = time.monotonic() - began
+        print(f"{what}: after {took_s:.1f} s")  # noqa: T201
         assert took_s < allowed_s(PROMISED_S), f"{what} took {took_s:.1f} s; {self.camera()}"
-        return took_s
 
 
 @contextmanager
@@ -102,47 +103,37 @@ def camera_lines(log: str) -> list[str]:
     return [line for line in log.splitlines() if "camera" in line and "running:" not in line]
 
 
-def test_an_rtsp_camera_fails_in_every_way_and_the_daemon_goes_on(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_an_rtsp_camera_fails_in_every_way_and_the_daemon_goes_on(tmp_path: Path) -> None:
     """Power cut, process stalled, black and frozen picture: each one warning and one line when it is over."""
     with RtspServer() as camera, daemon_on(tmp_path, camera.url) as run:
-        took: dict[str, tuple[float, float]] = {}
         camera.stop()
-        noticed_s = run.told("lost")
+        run.told("lost")
         assert "lost since" in run.words()
         assert (run.said().frames or FramesSaid(failed=1)).failed == 0
         time.sleep(2)  # as long as it likes; meanwhile it is looked for
         camera.start()
-        took["restarted"] = noticed_s, run.goes_on()
+        run.goes_on()
         camera.stall()
-        noticed_s = run.told("lost")
+        run.told("lost")
         camera.resume()
-        took["stalled"] = noticed_s, run.goes_on()
+        run.goes_on()
         for pattern, status in (("black", "black"), ("smpte75", "frozen")):
             camera.show(pattern)
-            noticed_s = run.told(status)
+            run.told(status)
             queued, answered = run.store.queue.counts()[Status.QUEUED], run.answered()
             time.sleep(1.5)
             assert (run.store.queue.counts()[Status.QUEUED], run.answered()) == (queued, answered)
             assert status in run.words()
             camera.show("smpte")
-            took[status] = noticed_s, run.goes_on()
+            run.goes_on()
         assert run.store.queue.counts()[Status.QUEUED] > 0
-    record_property("seconds until noticed, until frames again", took)
-    print(*(f"RTSP {what}: noticed after {a:.1f} s, back after {b:.1f} s" for what, (a, b) in took.items()), sep="\n")  # noqa: T201
-    lines = camera_lines(run.log)
-    assert len(lines) == 8, run.log
-    for line, words in zip(
-        lines, ("lost", "is back", "lost", "is back", "black", "sees again", "repeats one", "sees again"), strict=True
-    ):
+    expected = ("lost", "is back", "lost", "is back", "black", "sees again", "repeats one", "sees again")
+    for line, words in zip(camera_lines(run.log), expected, strict=True):
         assert words in line
 
 
 def test_no_black_picture_of_a_camera_is_ever_queued(tmp_path: Path) -> None:
     """Every frame is kept here, and between them come single black ones, and at last nothing else: none is in the queue."""
-    import cv2
-
     black = np.zeros((48, 64, 3), np.uint8)
     with (
         MjpegServer(picture=lambda number: black if number % 3 else scene(number)) as camera,
@@ -153,29 +144,7 @@ def test_no_black_picture_of_a_camera_is_ever_queued(tmp_path: Path) -> None:
     waiting = run.store.queue.waiting()
     assert len(waiting) > 3
     for frame in waiting:
-        jpeg = np.frombuffer(run.store.queue.jpeg(frame.id), np.uint8)
-        picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
-        assert picture is not None
-        assert picture.mean() > 60
-
-
-def test_an_mjpeg_camera_is_switched_off_and_on(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """Its connections are cut; later they only stall."""
-    took: dict[str, tuple[float, float]] = {}
-    with ExitStack() as servers:
-        camera = servers.enter_context(MjpegServer(picture=scene))
-        with daemon_on(tmp_path, camera.url) as run:
-            camera.stop()
-            noticed_s = run.told("lost")
-            again = servers.enter_context(MjpegServer(camera.port, picture=scene))
-            took["restarted"] = noticed_s, run.goes_on()
-            again.stall()
-            noticed_s = run.told("lost")
-            again.resume()
-            took["stalled"] = noticed_s, run.goes_on()
-    record_property("seconds until noticed, until frames again", took)
-    print(*(f"MJPEG {what}: noticed after {a:.1f} s, back after {b:.1f} s" for what, (a, b) in took.items()), sep="\n")  # noqa: T201
-    assert len(camera_lines(run.log)) == 4, run.log
+        assert decode(run.store.queue.jpeg(frame.id)).mean() > 60
 
 
 def test_a_camera_of_the_settings_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from posture_daemon.store import Store
-from tests.e2e.command import posture_daemon, running, status
+from tests.e2e.command import of_daemon, refused, running, status, told, told_json
 from tests.waiting import wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
@@ -18,19 +17,18 @@ NEW_NAMES = {"good_posture": "upright", "bad_posture": "slouching", "na": "nobod
 
 def seen(data: Path) -> str | None:
     """What the running daemon sees now."""
-    daemon = status(data)["daemon"] or {}
-    return (daemon.get("sees") or {}).get("label")
+    return (of_daemon(data).get("sees") or {}).get("label")
 
 
 def test_a_running_daemon_answers_with_the_new_names(tmp_path: Path) -> None:
     """Within seconds, without a restart and without another model; none of the old names comes back."""
-    assert posture_daemon(tmp_path, "classes", "list").returncode == 0
+    told(tmp_path, "classes", "list")
     with running(tmp_path, "--camera", "fake:desk?seed=1"):
         wait_until(lambda: seen(tmp_path) in NEW_NAMES, "an answer with an old name")
         for old, new in NEW_NAMES.items():
-            assert posture_daemon(tmp_path, "classes", "rename", old, new).returncode == 0
+            told(tmp_path, "classes", "rename", old, new)
         wait_until(lambda: seen(tmp_path) in NEW_NAMES.values(), "an answer with a new name")
-        listed = posture_daemon(tmp_path, "classes", "list").stdout
+        listed = told(tmp_path, "classes", "list")
         assert all(new in listed for new in NEW_NAMES.values())
         assert "good_posture" not in listed
         assert status(tmp_path)["champion"]["id"] == 1
@@ -39,14 +37,9 @@ def test_a_running_daemon_answers_with_the_new_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [("delete", "na"), ("merge", "na", "bad_posture")])
 def test_without_a_person_to_ask_nothing_is_deleted(tmp_path: Path, command: tuple[str, ...]) -> None:
     """One sentence that names `--yes`; with it, the account is printed and the class is gone."""
-    refused = posture_daemon(tmp_path, "classes", *command)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.count("\n") == 1
-    assert "--yes" in refused.stderr
+    assert "--yes" in refused(tmp_path, "classes", *command)
     assert "na" in status(tmp_path)["champion"]["classes"]
-    done = posture_daemon(tmp_path, "classes", *command, "--yes")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "only answers with bad_posture, good_posture" in done.stdout
+    assert "only answers with bad_posture, good_posture" in told(tmp_path, "classes", *command, "--yes")
     assert "na" not in status(tmp_path)["champion"]["classes"]
 
 
@@ -59,10 +52,9 @@ def test_a_class_that_comes_in_mid_life_is_learned_beside_the_old_ones(tmp_path:
             (pictures / split / name).mkdir(parents=True)
             for file in chosen:
                 shutil.copy(file, pictures / split / name)
-    assert posture_daemon(data, "classes", "add", "standing", "--role", "good").returncode == 0
-    assert posture_daemon(data, "label", "--import", pictures).returncode == 0
-    done = posture_daemon(data, "train", "--force", POSTURE_TRAINING__VIEWS="1")
-    assert done.stdout.startswith("PROMOTED"), done.stdout + done.stderr
+    told(data, "classes", "add", "standing", "--role", "good")
+    told(data, "label", "--import", pictures)
+    assert told(data, "train", "--force", POSTURE_TRAINING__VIEWS="1").startswith("PROMOTED")
     champion = Store(data).models.champion()
     assert champion is not None
     assert [c.name for c in champion.classes] == ["bad_posture", "good_posture", "na", "standing"]
@@ -74,11 +66,10 @@ def test_a_class_that_comes_in_mid_life_is_learned_beside_the_old_ones(tmp_path:
 
 def test_the_stats_of_the_labels_are_printed_for_people_and_programs(tmp_path: Path) -> None:
     """A table with images and blocks, the warnings, and what would help; with `--json` the same as one value."""
-    assert posture_daemon(tmp_path, "label", "--import", EXAMPLE).returncode == 0
-    shown = posture_daemon(tmp_path, "dataset", "stats")
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert "16 (1)" in shown.stdout
-    assert "warning: 'standing' comes from a single time block" in shown.stdout
-    found = json.loads(posture_daemon(tmp_path, "dataset", "stats", "--json").stdout)
+    told(tmp_path, "label", "--import", EXAMPLE)
+    shown = told(tmp_path, "dataset", "stats")
+    assert "16 (1)" in shown
+    assert "warning: 'standing' comes from a single time block" in shown
+    found = told_json(tmp_path, "dataset", "stats")
     assert {c["name"]: c["images"]["train"] for c in found["classes"]}["standing"] == 16
     assert found["advice"][0].startswith("Show it 'bad_posture' at another hour or day")

@@ -20,7 +20,7 @@ from posture_daemon.domain import Outcome, Status
 from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
-from tests.e2e.command import posture_daemon, running, status
+from tests.e2e.command import frames_answered, posture_daemon, refused, running, status, told
 from tests.history import seconds_by_posture
 from tests.waiting import LIMIT_S, allowed_s, wait_until
 
@@ -59,19 +59,13 @@ def folder(tmp_path: Path) -> Path:
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     (data_dir / "posture-daemon.toml").write_text(SETTINGS)
-    assert posture_daemon(data_dir, "models", "list").returncode == 0
+    told(data_dir, "models", "list")
     return data_dir
 
 
 def settings_of(folder: Path) -> Settings:
     """The settings that the daemon of this folder runs with."""
     return load_settings(None, {"data_dir": folder}).settings
-
-
-def frames_answered(folder: Path) -> int:
-    """Frames that the running daemon has answered, 0 before it says so."""
-    daemon = status(folder)["daemon"] or {}
-    return int(daemon.get("frames", {}).get("frames", 0))
 
 
 def wait_for_labels(store: Store, owner: SimulatedOwner, wanted: int, limit_s: float = LIMIT_S) -> None:
@@ -93,17 +87,14 @@ def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None
         assert found["daemon"]["resources"]["memory_available_bytes"] > 0
         assert found["daemon"]["model"] == found["champion"]["id"]
         assert found["daemon"]["next_at"]["learn"] is not None
-        well = posture_daemon(folder, "status", "--check")
-        assert (well.returncode, well.stdout) == (0, "The daemon is well; its camera is running.\n")
+        assert told(folder, "status", "--check") == "The daemon is well; its camera is running.\n"
         began = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(100) == 0
         assert time.monotonic() - began < allowed_s(5)
-    after = status(folder)
-    assert after["daemon"] is None
-    unwell = posture_daemon(folder, "status", "--check")
-    assert (unwell.returncode, unwell.stdout) == (1, "")
-    assert unwell.stderr == "posture-daemon: No posture-daemon is running on this data folder.\n"
+    assert status(folder)["daemon"] is None
+    unwell = refused(folder, "status", "--check")
+    assert unwell == "posture-daemon: No posture-daemon is running on this data folder.\n"
     assert seconds_by_posture(Store(folder))
 
 
@@ -175,7 +166,7 @@ def test_the_loop_closes(folder: Path) -> None:
         assert frames["longest_gap_s"] < 2
         assert "standing" in [c.name for c in store.models.get(version).classes] or store.labels.counts()["standing"]
         daemon.send_signal(signal.SIGSTOP)  # no further training may be promoted in between
-        assert posture_daemon(folder, "models", "rollback").returncode == 0
+        told(folder, "models", "rollback")
         back = store.models.champion_id()
         daemon.send_signal(signal.SIGCONT)
         wait_until(lambda: status(folder)["daemon"]["model"] == back, "the rollback")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from posture_daemon.store import Store
-from tests.e2e.command import posture_daemon, running, status
+from tests.e2e.command import frames_answered, of_daemon, posture_daemon, refused, running, status, told
 from tests.old_databases import damage
 from tests.waiting import wait_until
 
@@ -18,27 +17,17 @@ EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 CAMERA = ("--camera", "fake:desk?seed=1")
 
 
-def frames(folder: Path) -> int:
-    """How many frames the running daemon has answered."""
-    found: dict[str, Any] = status(folder)["daemon"] or {}
-    return int(found.get("frames", {}).get("frames", 0))
-
-
 def labels(folder: Path) -> int:
     """How many there are."""
-    store = Store(folder)
-    try:
+    with closing(Store(folder)) as store:
         return store.labels.total()
-    finally:
-        store.close()
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A data folder with the labels of the example, in a folder that others may enter."""
     data = tmp_path / "data"
-    done = posture_daemon(data, "label", "--import", EXAMPLE, POSTURE_UI__PORT="0")
-    assert done.returncode == 0, done.stderr
+    told(data, "label", "--import", EXAMPLE, POSTURE_UI__PORT="0")
     (data / "posture-daemon.toml").write_text("[ui]\nport = 0\n")
     (data / "posture-daemon.toml").chmod(0o600)
     return data
@@ -51,59 +40,43 @@ def test_a_damaged_starter_mends_itself_and_the_owner_is_told(folder: Path) -> N
     head.write_bytes(head.read_bytes()[:-1] + b"\x01")
     (backbone / "backbone.onnx").unlink()
     with running(folder, *CAMERA) as process:
-        wait_until(lambda: frames(folder), "the first frame")
+        wait_until(lambda: frames_answered(folder), "the first frame")
         process.terminate()
         stderr = process.communicate(timeout=300)[1]
     assert "ERROR posture_daemon.integrity.model_recovery: model 1, the champion, cannot answer" in stderr
     [incident] = status(folder)["incidents"]
     assert incident["text"] == "Damaged files of model 1 have been replaced by sound copies; it answers as before."
-    assert "incident" in posture_daemon(folder, "status").stdout
+    assert "incident" in told(folder, "status")
     posture_daemon(folder, "doctor", "--fix")
     assert status(folder)["incidents"] == []
 
 
 def test_a_damaged_database_is_said_and_a_restore_brings_it_back(folder: Path) -> None:
     """`run` ends with one sentence that names backup and command; after `restore` it runs, with every label of the backup."""
-    assert posture_daemon(folder, "backup").returncode == 0
+    told(folder, "backup")
     damage(folder / "posture.db")
-    refused = posture_daemon(folder, "run", *CAMERA)
+    said = refused(folder, "run", *CAMERA)
     [backup] = (folder / "backups").glob("*.db")
-    assert refused.returncode == 1
-    assert refused.stderr.count("\n") == 1
-    assert f"bring back {backup.name}" in refused.stderr
-    assert "posture-daemon restore" in refused.stderr
-    done = posture_daemon(folder, "restore", "--yes")
-    assert done.returncode == 0, done.stderr
-    assert "was restored: 64 labels" in done.stdout
+    assert f"bring back {backup.name}" in said
+    assert "posture-daemon restore" in said
+    assert "was restored: 64 labels" in told(folder, "restore", "--yes")
     with running(folder, *CAMERA):
-        wait_until(lambda: frames(folder), "the first frame")
-        refused = posture_daemon(folder, "restore", "--yes")
-        assert "stop it first" in refused.stderr
+        wait_until(lambda: frames_answered(folder), "the first frame")
+        assert "stop it first" in posture_daemon(folder, "restore", "--yes").stderr
     assert labels(folder) == 64
 
 
 def test_a_damaged_database_is_restored_without_anybody_where_that_is_wanted(folder: Path) -> None:
     """As a service that nobody looks after may be set to; the damaged file is kept."""
-    assert posture_daemon(folder, "backup").returncode == 0
+    told(folder, "backup")
     damage(folder / "posture.db")
     with (folder / "posture-daemon.toml").open("a") as file:
         file.write("[keep]\nrestore_damaged = true\n")
     with running(folder, *CAMERA):
-        wait_until(lambda: frames(folder), "the first frame")
+        wait_until(lambda: frames_answered(folder), "the first frame")
     assert labels(folder) == 64
     assert len(list(folder.glob("posture.db.damaged-*"))) == 1
     assert "was restored: 64 labels" in status(folder)["incidents"][0]["text"]
-
-
-def test_a_daemon_that_was_killed_holds_nothing_back(folder: Path) -> None:
-    """The lock dies with it, and the next one starts."""
-    with running(folder, *CAMERA) as process:
-        wait_until(lambda: frames(folder), "the first frame")
-        process.send_signal(signal.SIGKILL)
-        process.wait(300)
-        with running(folder, *CAMERA) as second:
-            wait_until(lambda: status(folder)["daemon"] and frames(folder), "a frame of the next daemon")
-            assert second.poll() is None
 
 
 def test_after_a_whole_life_everything_is_for_its_owner_alone(folder: Path) -> None:
@@ -113,12 +86,11 @@ def test_after_a_whole_life_everything_is_for_its_owner_alone(folder: Path) -> N
         with (folder / "posture-daemon.toml").open("a") as file:
             file.write('host = "0.0.0.0"\n')
         with running(folder, *CAMERA):
-            wait_until(lambda: frames(folder), "the first frame")
-            wait_until(lambda: (status(folder)["daemon"] or {}).get("page"), "the page")
-            trained = posture_daemon(folder, "train", "--force", POSTURE_TRAINING__VIEWS="1")
-            assert trained.returncode == 0, trained.stderr
-            assert posture_daemon(folder, "backup").returncode == 0
-            assert posture_daemon(folder, "dataset", "stats").returncode == 0
+            wait_until(lambda: frames_answered(folder), "the first frame")
+            wait_until(lambda: of_daemon(folder).get("page"), "the page")
+            told(folder, "train", "--force", POSTURE_TRAINING__VIEWS="1")
+            told(folder, "backup")
+            told(folder, "dataset", "stats")
             opened = [path for path in folder.rglob("*") if mode_of(path) & 0o077]
     finally:
         os.umask(before)

@@ -6,16 +6,16 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from posture_daemon.ui.web.link import TOKEN_NAME
-from tests.e2e.command import environment, posture_daemon, running, status
+from tests.e2e.command import frames_answered, of_daemon, running, started, told
 from tests.waiting import wait_until
 
 SETTINGS = """\
@@ -37,18 +37,11 @@ def folder(tmp_path: Path) -> Path:
 @contextmanager
 def labelling(folder: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`label` in the foreground without a terminal, and the address that it prints."""
-    command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder), "label"]
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment(**HEADLESS, PYTHONUNBUFFERED="1", **variables),
-    )  # fmt: skip
-    try:
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started(folder, "label", variables=HEADLESS | {"PYTHONUNBUFFERED": "1"} | variables, **streams) as process:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         yield process, next(line for line in lines if "The label page: " in line).split(": ", 1)[1].strip()
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def page_at(address: str) -> str:
@@ -92,9 +85,8 @@ def test_for_other_devices_the_link_has_the_secret(folder: Path) -> None:
 def test_the_running_daemon_serves_the_page(folder: Path) -> None:
     """`label` only says where; the page ends with the daemon, which still ends within five seconds."""
     with running(folder) as daemon:
-        address = wait_until(lambda: (status(folder)["daemon"] or {}).get("page"), "the page")
-        done = posture_daemon(folder, "label", **HEADLESS)
-        assert (done.returncode, done.stdout) == (0, f"The label page: {address}\n")
+        address = wait_until(lambda: of_daemon(folder).get("page"), "the page")
+        assert told(folder, "label", **HEADLESS) == f"The label page: {address}\n"
         assert "posture-daemon" in page_at(address)
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(50) == 0
@@ -107,8 +99,8 @@ def test_a_daemon_whose_port_is_taken_goes_on_without_the_page(folder: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as other:
         (folder / "posture-daemon.toml").write_text(SETTINGS.replace("port = 0", f"port = {other.getsockname()[1]}"))
         with running(folder) as daemon:
-            wait_until(lambda: (status(folder)["daemon"] or {}).get("frames", {}).get("frames"), "frames")
-            assert status(folder)["daemon"]["page"] is None
+            wait_until(lambda: frames_answered(folder), "frames")
+            assert of_daemon(folder)["page"] is None
             with labelling(folder) as (_, address):
                 assert "posture-daemon" in page_at(address)
             daemon.send_signal(signal.SIGTERM)
@@ -121,8 +113,8 @@ def test_the_page_can_be_turned_off(folder: Path) -> None:
     """For a daemon that is labelled over SSH only."""
     (folder / "posture-daemon.toml").write_text(SETTINGS + "enabled = false\n")
     with running(folder) as daemon:
-        wait_until(lambda: (status(folder)["daemon"] or {}).get("frames", {}).get("frames"), "frames")
-        assert status(folder)["daemon"]["page"] is None
+        wait_until(lambda: frames_answered(folder), "frames")
+        assert of_daemon(folder)["page"] is None
         daemon.terminate()
         _, said = daemon.communicate(timeout=100)
         assert "label page" not in said

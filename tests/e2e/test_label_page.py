@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import delete
 
-from posture_daemon.domain import Status
+from posture_daemon.domain import PostureClass, Role, Status
 from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, write_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
+from posture_daemon.store.schema import FrameRow
 from posture_daemon.store.status_file import LOCK_NAME
 from posture_daemon.ui.web.server import LabelPage
 from tests.builders import label
@@ -63,12 +65,13 @@ def page(context: BrowserContext, server: LabelPage) -> Page:
     return opened(context, server)
 
 
-def opened(context: BrowserContext, server: LabelPage) -> Page:
-    """A tab with the first question in it."""
+def opened(context: BrowserContext, server: LabelPage, question: bool = True) -> Page:
+    """A tab, with the first question in it."""
     page = context.new_page()
     page.set_default_timeout(10_000)
     page.goto(str(server.address))
-    page.wait_for_selector("#picture img")
+    if question:
+        page.wait_for_selector("#picture img")
     return page
 
 
@@ -223,10 +226,8 @@ def test_arrows_look_at_other_frames_and_other_groups(page: Page, store: Store) 
 def test_zoom_and_help(page: Page, store: Store) -> None:
     """Z or Space fills the window, keys go on working; ? lists them, Escape closes."""
     press(page, " ")
-    size = page.evaluate(
-        "[document.getElementById('frame').offsetWidth, document.getElementById('frame').offsetHeight]"
-    )
-    assert size == page.evaluate("[innerWidth, innerHeight]")
+    frame = "document.getElementById('frame')"
+    assert page.evaluate(f"[{frame}.offsetWidth, {frame}.offsetHeight]") == page.evaluate("[innerWidth, innerHeight]")
     press(page, "Enter")
     assert page.get_attribute("#zoom", "aria-pressed") == "true"
     press(page, "z", "?")
@@ -242,11 +243,8 @@ def test_zoom_and_help(page: Page, store: Store) -> None:
 def test_a_new_class_and_names_that_will_not_do(page: Page, store: Store) -> None:
     """Slashes, emoji and taken names get words in the form, which keeps what was typed; the frames wait meanwhile."""
     press(page, "n")
-    for name, words in {
-        "a/b": "may only have letters",
-        "😀": "may only have letters",
-        "Upright": "already a class",
-    }.items():
+    letters = "may only have letters"
+    for name, words in (("a/b", letters), ("😀", letters), ("Upright", "already a class")):
         page.keyboard.insert_text(name)
         press(page, "Enter")
         until(page, f"document.getElementById('name-error').textContent.includes({words!r})")
@@ -340,7 +338,8 @@ def test_a_class_that_went_away_puts_the_frames_back(page: Page, store: Store) -
 
 def test_a_frame_evicted_while_it_is_shown(page: Page, store: Store) -> None:
     """The answer finds nothing, the page says so and goes on."""
-    evict(store, keep=lambda frame_id: frame_id > 5)
+    with store.database.write() as session:  # as the daemon does when the queue is full
+        session.execute(delete(FrameRow).where(FrameRow.id <= 5))
     press(page, "1")
     message(page, "5 frames had left the queue to make room, so there was nothing to answer.")
     press(page, "Enter")
@@ -363,8 +362,7 @@ def test_a_damaged_picture_can_be_discarded(context: BrowserContext, tmp_path: P
     store = Store(tmp_path / "data")
     queue_frames(store, ["upright"], [b"no picture"])
     with served(store) as server:
-        page = context.new_page()
-        page.goto(str(server.address))
+        page = opened(context, server, question=False)
         until(page, "document.getElementById('picture').textContent.includes('cannot be shown')")
         press(page, "d")
         until(page, "document.getElementById('asked').textContent.startsWith('All done')")
@@ -451,8 +449,7 @@ def test_a_camera_in_trouble_is_told_where_its_frames_would_come(context: Browse
     said = "document.getElementById('why').textContent"
     with exclusive(store.folder / LOCK_NAME), served(store) as server:
         write_status(store.folder, DaemonStatus(pid=1, camera=CameraSaid(error="camera 0 shows a black picture.")))
-        page = context.new_page()
-        page.goto(str(server.address))
+        page = opened(context, server, question=False)
         until(page, f"{said} === 'No new frames come: camera 0 shows a black picture.'")
         write_status(store.folder, DaemonStatus(pid=1, camera=CameraSaid(error=None)))
         until(page, f"{said}.startsWith('The camera')")
@@ -485,14 +482,10 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser, serve
 
 def test_long_names_do_not_break_the_page(browser: Browser, server: LabelPage, store: Store) -> None:
     """Forty letters without a space, on a phone."""
-    from posture_daemon.domain import PostureClass, Role
-
     store.labels.ensure_class(PostureClass("w" * 40, Role.NEUTRAL), START)
-    page = browser.new_page(viewport={"width": 360, "height": 740})
-    page.goto(str(server.address))
-    page.wait_for_selector("#picture img")
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
-    page.close()
+    phone = browser.new_context(viewport={"width": 360, "height": 740})
+    assert opened(phone, server).evaluate("document.documentElement.scrollWidth") == 360
+    phone.close()
 
 
 def test_every_control_has_a_name_and_every_key_a_button(page: Page) -> None:
@@ -512,15 +505,12 @@ def test_every_control_has_a_name_and_every_key_a_button(page: Page) -> None:
 
 def test_tab_walks_through_the_page_in_the_order_of_reading(page: Page, store: Store) -> None:
     """Help, the frame of the strip that is shown, the guess, classes, commands; focus is visible; Enter presses."""
-    names = []
+    words = []
     for _ in range(8):
         press(page, "Tab")
-        names.append(
-            page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.innerText")
-        )
-        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline == "solid"
-    words = [" ".join(name.split()) for name in names]
+        name = page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.innerText")
+        words.append(" ".join(name.split()))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert words[:3] == ["Help", "Frame 1 of 5", "Enter Yes, slouching"]
     assert [word.split()[1] for word in words[3:7]] == ["upright", "slouching", "away", "standing"]
     assert words[7] == "N New class"
@@ -543,20 +533,8 @@ def test_nothing_is_asked_of_any_other_machine(context: BrowserContext, server: 
     assert said == []
 
 
-def evict(store: Store, keep: Callable[[int], bool]) -> None:
-    """As the daemon does when the queue is full, but these."""
-    from sqlalchemy import delete
-
-    from posture_daemon.store.schema import FrameRow
-
-    gone = [frame.id for frame in store.queue.waiting() if not keep(frame.id)]
-    with store.database.write() as session:
-        session.execute(delete(FrameRow).where(FrameRow.id.in_(gone)))
-
-
 def test_the_pictures_are_those_of_the_frames(page: Page, store: Store) -> None:
     """What is shown under a number is what is stored under it."""
-    shown = page.evaluate(
-        "fetch(document.querySelector('#picture img').src).then((r) => r.arrayBuffer()).then((b) => [...new Uint8Array(b)])"
-    )
+    fetched = "fetch(document.querySelector('#picture img').src).then((reply) => reply.arrayBuffer())"
+    shown = page.evaluate(f"{fetched}.then((bytes) => [...new Uint8Array(bytes)])")
     assert bytes(shown) == store.queue.jpeg(frame_shown(page)) == plain_jpeg("slouching", 0)

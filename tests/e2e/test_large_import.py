@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -93,20 +94,14 @@ def half_done(data_dir: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
 
 def labels(data_dir: Path) -> int:
     """How many there are now."""
-    store = Store(data_dir)
-    try:
+    with closing(Store(data_dir)) as store:
         return store.labels.total()
-    finally:
-        store.close()
 
 
 def counts(data_dir: Path) -> dict[str, dict[Split, int]]:
     """Images by class and split."""
-    store = Store(data_dir)
-    try:
+    with closing(Store(data_dir)) as store:
         return store.labels.counts()
-    finally:
-        store.close()
 
 
 @pytest.mark.slow

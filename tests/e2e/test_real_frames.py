@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.store import Store
-from tests.e2e.command import posture_daemon
+from tests.e2e.command import told
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
@@ -25,33 +25,23 @@ def taught(shared_data: Path, shared_weights: Path, tmp_path_factory: pytest.Tem
         ("label", "--import", shared_data / "front_webcam/first_sessions"),
         ("train", "--force"),
     ):
-        done = posture_daemon(folder, *arguments, timeout_s=2800, **FAST)
-        assert done.returncode == 0, done.stderr
-    assert "PROMOTED" in done.stdout
+        said = told(folder, *arguments, timeout_s=2800, **FAST)
+    assert "PROMOTED" in said
     return folder
 
 
 def test_another_day_is_recognised(taught: Path, shared_data: Path) -> None:
     """Top-1 on a later session with another light and other clothes is at least 0.84."""
-    done = posture_daemon(taught, "models", "evaluate", shared_data / "front_webcam/later_session")
-    found = re.search(r"top-1 (0\.\d+) \(\d+ of 197 images\)", done.stdout)
-    assert found is not None, done.stdout
+    said = told(taught, "models", "evaluate", shared_data / "front_webcam/later_session")
+    found = re.search(r"top-1 (0\.\d+) \(\d+ of 197 images\)", said)
+    assert found is not None, said
     assert float(found[1]) >= 0.84
-
-
-def test_importing_again_changes_nothing(taught: Path, shared_data: Path) -> None:
-    """The store knows every picture by its content."""
-    before = Store(taught).labels.labelled()
-    done = posture_daemon(taught, "label", "--import", shared_data / "front_webcam/first_sessions")
-    assert "Nothing changed" in done.stdout
-    assert Store(taught).labels.labelled() == before
 
 
 def test_unsure_frames_of_a_replay_are_queued_with_their_features(taught: Path, shared_data: Path) -> None:
     """Each queued frame keeps the pooled features of the backbone that saw it."""
     camera = f"replay:{shared_data / 'front_webcam/later_session'}?fps=15"
-    done = posture_daemon(taught, "run", "--camera", camera, POSTURE_QUEUE__MAX_PER_MINUTE="600")
-    assert done.returncode == 0, done.stderr
+    told(taught, "run", "--camera", camera, POSTURE_QUEUE__MAX_PER_MINUTE="600")
     store = Store(taught)
     waiting = store.queue.waiting()
     champion = store.models.champion()
@@ -71,7 +61,7 @@ def test_the_exported_champion_loads_in_ultralytics(
     from posture_daemon.vision.jpeg import decode
 
     exported = tmp_path / "mine.pt"
-    assert posture_daemon(taught, "models", "export", exported).returncode == 0
+    told(taught, "models", "export", exported)
     files = sorted((shared_data / "front_webcam/later_session/good_posture").glob("*.jpg"))[:20]
     pictures = [decode(file.read_bytes()) for file in files]
     np.savez(tmp_path / "pictures.npz", frames=np.array(pictures))

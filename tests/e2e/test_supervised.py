@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.e2e.command import environment, status
+from tests.e2e.command import of_daemon, started
 from tests.fakes.servers import MjpegServer
 from tests.waiting import wait_until
 
@@ -55,13 +54,8 @@ def supervised(folder: Path, camera: str) -> Iterator[tuple[subprocess.Popen[str
         place = os.fstat(journal.fileno())
         variables = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "2000000", "POSTURE_CAMERA__ADDRESS": camera}
         variables["JOURNAL_STREAM"] = f"{place.st_dev}:{place.st_ino}"
-        command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder), "run"]
-        process = subprocess.Popen(command, stderr=journal, text=True, env=environment(**variables))
-        try:
+        with started(folder, "run", variables=variables, stderr=journal) as process:
             yield process, listen
-        finally:
-            process.kill()
-            process.wait()
 
 
 def journal(folder: Path) -> list[str]:
@@ -90,7 +84,7 @@ def test_a_service_waits_for_a_camera_that_is_not_there(folder: Path) -> None:
     with supervised(folder, "/dev/video77") as (daemon, heard):
         wait_until(lambda: heard().count("WATCHDOG=1") >= 2, "the watchdog's food")
         assert "READY=1" in heard()
-        assert status(folder)["daemon"]["camera"]["status"] == "lost"
+        assert of_daemon(folder)["camera"]["status"] == "lost"
         wait_until(lambda: [line for line in heard() if "/dev/video77 lost" in line], "the status")
         assert daemon.poll() is None
     assert sum("lost" in line for line in journal(folder)) == 1
@@ -106,7 +100,7 @@ def test_a_dark_room_is_no_reason_to_start_anew(folder: Path) -> None:
         wait_until(lambda: [line for line in heard() if " black" in line], "the status")
         before = heard().count("WATCHDOG=1")
         wait_until(lambda: heard().count("WATCHDOG=1") >= before + 4, "the watchdog's food")
-        camera, frames = (status(folder)["daemon"][name] for name in ("camera", "frames"))
+        camera, frames = (of_daemon(folder)[name] for name in ("camera", "frames"))
         assert (camera["status"], frames["frames"]) == ("black", 0)
 
 
