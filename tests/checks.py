@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,3 +39,18 @@ def blocks_of(store: Store) -> dict[int, int]:
 def splits(store: Store) -> dict[int, Split]:
     """Split by frame number."""
     return {image.frame_id: image.split for image in store.labels.labelled()}
+
+
+def labels_in(folder: Path) -> int:
+    """How many labels a data folder holds."""
+    with closing(Store(folder)) as store:
+        return store.labels.total()
+
+
+def raising(error: BaseException | type[BaseException]) -> Callable[..., Any]:
+    """A function that takes anything, and raises this."""
+
+    def fail(*_: object, **__: object) -> Any:
+        raise error
+
+    return fail

@@ -50,6 +50,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_kb", [20, 200])
 def test_a_disk_that_fills_up_while_training_costs_only_this_training(small_disk: Path, left_kb: int) -> None:
     """Before the run is recorded or in the middle of it: one sentence, exit 1, the champion and every label untouched."""

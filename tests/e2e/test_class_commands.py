@@ -43,6 +43,7 @@ def test_without_a_person_to_ask_nothing_is_deleted(tmp_path: Path, command: tup
     assert "na" not in status(tmp_path)["champion"]["classes"]
 
 
+@pytest.mark.slow
 def test_a_class_that_comes_in_mid_life_is_learned_beside_the_old_ones(tmp_path: Path) -> None:
     """The champion of three classes gets labels of a fourth: the head grows by a row, in the champion's order."""
     pictures, data = tmp_path / "pictures", tmp_path / "data"

@@ -193,6 +193,7 @@ def page(address: str, path: str, body: object = None) -> dict[str, object]:
         return dict(json.loads(reply.read()))
 
 
+@pytest.mark.slow
 def test_a_lesson_uses_the_camera_of_the_running_daemon(folder: Path) -> None:
     """On its page: frames are labelled by what was asked, while the daemon goes on; stopped, nothing of it is lost."""
     with running(folder):

@@ -66,6 +66,7 @@ def test_a_damaged_database_is_said_and_a_restore_brings_it_back(folder: Path) -
     assert labels(folder) == 64
 
 
+@pytest.mark.slow
 def test_a_damaged_database_is_restored_without_anybody_where_that_is_wanted(folder: Path) -> None:
     """As a service that nobody looks after may be set to; the damaged file is kept."""
     told(folder, "backup")

@@ -116,6 +116,7 @@ class LongGroups(AlikeFrames):
     most = 8
 
 
+@pytest.mark.slow
 def test_a_hundred_frames_take_at_most_forty_key_presses(context: BrowserContext, tmp_path: Path) -> None:
     """Groups of four to eight, of which the model is wrong about some, and one that holds two strangers."""
     runs = [("slouching", 7), ("upright", 6), ("away", 4), ("standing", 5), ("upright", 8), ("slouching", 5)] * 3
@@ -370,6 +371,7 @@ def test_a_damaged_picture_can_be_discarded(context: BrowserContext, tmp_path: P
         assert store.queue.counts()[Status.DISCARDED] == 1
 
 
+@pytest.mark.slow
 def test_answers_outlive_a_restart_of_the_server(context: BrowserContext, store: Store) -> None:
     """The daemon is away: the page goes on, says that it keeps the answers, and sends each once when it is back."""
     with served(store) as server:

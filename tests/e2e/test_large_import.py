@@ -130,6 +130,7 @@ def test_ten_thousand_files_of_which_a_hundred_are_broken(data_dir: Path, tmp_pa
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_import_is_completed_by_a_second_one(
     half_done: subprocess.Popen[str], data_dir: Path, tmp_path: Path, number: signal.Signals

@@ -90,6 +90,7 @@ def test_a_service_waits_for_a_camera_that_is_not_there(folder: Path) -> None:
     assert sum("lost" in line for line in journal(folder)) == 1
 
 
+@pytest.mark.slow
 def test_a_dark_room_is_no_reason_to_start_anew(folder: Path) -> None:
     """No picture can be used, all night long; the loop gets on, and says so."""
     (folder / "posture-daemon.toml").write_text(f"{SETTINGS}blind_s = 1\n")
@@ -104,6 +105,7 @@ def test_a_dark_room_is_no_reason_to_start_anew(folder: Path) -> None:
         assert (camera["status"], frames["frames"]) == ("black", 0)
 
 
+@pytest.mark.slow
 def test_a_loop_that_hangs_feeds_no_watchdog(folder: Path) -> None:
     """The whole process is held, as a driver or a GPU would; when it goes on, so do the messages."""
     with supervised(folder, "fake:desk") as (daemon, heard):

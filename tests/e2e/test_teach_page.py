@@ -100,6 +100,7 @@ def test_a_lesson_from_the_first_key_to_the_personal_model(browser: Browser, tmp
         tab.close()
 
 
+@pytest.mark.slow
 def test_a_lesson_that_is_stopped_keeps_what_it_has(browser: Browser, tmp_path: Path) -> None:
     """Escape, and a second tab sees the same; nothing is trained."""
     with lesson_page(tmp_path) as page:

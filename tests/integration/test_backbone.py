@@ -148,6 +148,7 @@ def yolo_answers(
     return dict(np.load(folder / "answers.npz"))
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.shared
 @pytest.mark.parametrize("sample", ["front", "side", "large"])

@@ -96,6 +96,7 @@ def test_an_rtsp_camera_that_shows_nothing_is_blind(rtsp: RtspServer) -> None:
             frames_again(reader, blind)
 
 
+@pytest.mark.slow
 def test_an_mjpeg_camera_that_is_restarted_comes_back() -> None:
     """On the same port."""
     with MjpegServer(picture=scene) as server, reading(server.url) as reader:
@@ -107,6 +108,7 @@ def test_an_mjpeg_camera_that_is_restarted_comes_back() -> None:
         assert reader.state.reopened == 1
 
 
+@pytest.mark.slow
 def test_an_mjpeg_camera_that_stalls_is_noticed_and_read_again() -> None:
     """Connections stay open and silent."""
     with MjpegServer(picture=scene) as server, reading(server.url) as reader:
@@ -116,6 +118,7 @@ def test_an_mjpeg_camera_that_stalls_is_noticed_and_read_again() -> None:
         frames_again(reader, away)
 
 
+@pytest.mark.slow
 def test_an_mjpeg_camera_that_repeats_its_picture_is_frozen() -> None:
     """It sends frames all the time, and all are the same."""
     with MjpegServer(picture=scene) as server, reading(server.url) as reader:

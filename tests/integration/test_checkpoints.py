@@ -34,6 +34,7 @@ from posture_daemon.vision.head import Head
 # ---- the two parts compute what ultralytics computes
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.parametrize("name", ["yolo11n-cls", "yolo11s-cls", "yolo11m-cls", "yolo11l-cls", "yolo11x-cls", "eps"])
 def test_every_size_gives_the_features_and_scores_of_ultralytics(zoo: Path, name: str) -> None:
@@ -256,6 +257,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.shared
 def test_an_exported_checkpoint_gives_the_same_answers(
@@ -276,6 +278,7 @@ def test_an_exported_checkpoint_gives_the_same_answers(
     assert answers["images"].std(axis=0).max() > 0.05  # the frames differ, so equality means something
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.shared
 def test_export_and_import_again_change_nothing(imported_base: ImportedCheckpoint, tmp_path: Path) -> None:
@@ -304,6 +307,7 @@ def test_export_does_not_overwrite(imported_base: ImportedCheckpoint, tmp_path: 
         export_checkpoint(folder, head, (), tmp_path / "base.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.parametrize("name", ["backbone.onnx", "backbone.json"])
 def test_a_damaged_backbone_is_not_exported(name: str, tmp_path: Path) -> None:

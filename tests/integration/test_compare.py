@@ -131,6 +131,7 @@ def test_the_last_pictures_of_each_class_wait_until_the_incumbent_has_learned(
     assert workspace.start.is_base
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_goes_on_where_it_was(models: Store, settings: Settings, tmp_path: Path) -> None:
     """The labels in the store: what was finished is read, not run; other settings run it again; the store is as it was."""
     dataset = write_dataset(tmp_path / "dataset")

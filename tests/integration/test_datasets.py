@@ -552,6 +552,7 @@ def test_an_export_that_was_interrupted_can_be_repeated(tmp_path: Path, store: S
 # --- real frames -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_real_webcam_frames_are_imported_soon(tmp_path: Path, store: Store, shared_data: Path) -> None:
     """1,387 frames in 15 s where it is quiet, a fifth of them held out by blocks; importing again changes nothing."""

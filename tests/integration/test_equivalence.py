@@ -130,6 +130,7 @@ def assert_same_steps(
         assert max(far.values()) <= limit, far
 
 
+@pytest.mark.slow
 def test_a_step_on_features_is_a_step_of_ultralytics(
     ultralytics_trains: Train, pictures: list[tuple[str, Image]], tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_step_on_features_is_a_step_of_ultralytics(
     assert_same_steps(reference, OnnxBackbone(STARTER / "backbone.onnx"), "AdamW")
 
 
+@pytest.mark.slow
 def test_a_long_gradient_is_clipped_as_ultralytics_does(
     ultralytics_trains: Train, pictures: list[tuple[str, Image]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +156,7 @@ def test_a_long_gradient_is_clipped_as_ultralytics_does(
     assert max(differences(unclipped[0], reference.heads[1], reference.heads[0]).values()) > 0.1
 
 
+@pytest.mark.slow
 def test_new_classes_on_another_backbone_learn_alike(
     ultralytics_trains: Train, zoo: Path, pictures: list[tuple[str, Image]], tmp_path: Path
 ) -> None:

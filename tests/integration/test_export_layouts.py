@@ -180,6 +180,7 @@ def test_an_export_of_an_earlier_version_is_still_read(tmp_path: Path, store: St
     assert export_folder(store, settings, out, NOW, ARTICLE).labelled == store.labels.total()
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_ultralytics_loads_the_export(tmp_path: Path, store: Store, settings: Settings, run_ultralytics) -> None:
     """By its own check and its own dataset class: classes in one order in each split, every picture readable."""

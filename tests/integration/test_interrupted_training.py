@@ -241,6 +241,7 @@ class Board:
                 self.trainer.cancel()
 
 
+@pytest.mark.slow
 def test_a_board_that_gets_hot_has_peace_within_two_seconds(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +267,7 @@ def test_a_board_that_gets_hot_has_peace_within_two_seconds(
     assert store.models.read_head(champion.head_sha256) == whole
 
 
+@pytest.mark.slow
 def test_a_board_that_gets_too_hot_is_left_alone_and_the_training_continued(
     store: Store, uninterrupted: bytes, tmp_path: Path
 ) -> None:

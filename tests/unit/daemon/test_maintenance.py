@@ -14,6 +14,7 @@ from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.settings import ScheduleSettings, Settings
 from posture_daemon.store import Store
 from tests.builders import add_champion
+from tests.checks import raising
 from tests.fakes.backbone import StandInBackbone
 
 DAY = 86_400.0
@@ -65,11 +66,7 @@ def test_a_job_that_fails_is_a_line_in_the_log(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The next time it is tried again; the daemon does not end of it."""
-
-    def fail(*_: object) -> None:
-        raise DataFolderError("The disk is full; free some space.")
-
-    monkeypatch.setattr(store.backups, "make", fail)
+    monkeypatch.setattr(store.backups, "make", raising(DataFolderError("The disk is full; free some space.")))
     with caplog.at_level(logging.ERROR):
         for job in upkeep_at(store, NOW).jobs():
             job.run()
@@ -81,10 +78,7 @@ def test_a_backup_that_fails_tells_whether_the_database_itself_is_damaged(
     store: Store, monkeypatch: pytest.MonkeyPatch, sound: bool
 ) -> None:
     """Only that is a reason to start anew; the copy alone may lie on a bad place."""
-
-    def fail(*_: object) -> None:
-        raise DatabaseDamaged("The copy does not pass its check.")
-
+    fail = raising(DatabaseDamaged("The copy does not pass its check."))
     monkeypatch.setattr(store.backups, "make", fail)
     monkeypatch.setattr(upkeep_module, "is_good", lambda _: sound)
     upkeep = upkeep_at(store, NOW)

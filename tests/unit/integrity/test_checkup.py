@@ -79,7 +79,6 @@ def settings(folder: Path) -> Settings:
 def cached(store: Store, count: int) -> Path:
     """Put vectors into the space that the next training reads; returns its file."""
     champion, recipe = store.models.champion(), Recipe.of(settings(store.folder).training)
-    assert champion is not None
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(champion.head_sha256)), is_base=False)
     cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
     space = cache.space(space_name(champion.backbone_sha256, inputs.key, recipe), inputs.width, list)
@@ -108,20 +107,14 @@ def content(folder: Path) -> tuple[list, list]:
 
 def head_of(folder: Path, number: int) -> Path:
     """The head file of a model."""
-    store = Store(folder)
-    try:
+    with closing(Store(folder)) as store:
         return store.models.head_path(store.models.get(number).head_sha256)
-    finally:
-        store.close()
 
 
 def champion(folder: Path) -> int | None:
     """Its number."""
-    store = Store(folder)
-    try:
+    with closing(Store(folder)) as store:
         return store.models.champion_id()
-    finally:
-        store.close()
 
 
 # ── healthy, not there, older ─────────────────────────────────────────────────────────────────────────────────────────

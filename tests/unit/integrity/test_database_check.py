@@ -18,6 +18,7 @@ from posture_daemon.store import Store
 from posture_daemon.store.restore import asides
 from posture_daemon.store.status_file import stopped_cleanly
 from tests.builders import label_block, make_store
+from tests.checks import labels_in, raising
 from tests.old_databases import damage
 
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
@@ -37,15 +38,6 @@ def folder_with_backup(tmp_path: Path) -> Path:
     label_block(store, "bad", 9000.0, 2)
     store.close()
     return store.folder
-
-
-def labels(folder: Path) -> int:
-    """How many there are."""
-    store = Store(folder)
-    try:
-        return store.labels.total()
-    finally:
-        store.close()
 
 
 def test_a_sound_database_and_a_new_folder_pass(tmp_path: Path) -> None:
@@ -92,7 +84,7 @@ def test_where_the_owner_wants_it_the_backup_is_restored_and_that_is_told(tmp_pa
     [aside] = asides(folder)
     assert aside.name == "posture.db.damaged-20251010-090000"
     assert aside.read_bytes() == damaged
-    assert labels(folder) == 3
+    assert labels_in(folder) == 3
     store = Store(folder)
     [incident] = store.incidents.unseen()
     store.close()
@@ -127,16 +119,12 @@ def test_a_restore_that_was_cut_off_is_begun_again(tmp_path: Path, monkeypatch: 
     """The power went before the copy had its place: that was none yet."""
     folder = folder_with_backup(tmp_path)
     damage(folder / "posture.db")
-
-    def cut_off(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as power:
-        power.setattr("posture_daemon.store.restore.os.replace", cut_off)
+        power.setattr("posture_daemon.store.restore.os.replace", raising(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             check_database(settings(folder, restore=True), NOON + DAY)
     check_database(settings(folder, restore=True), NOON + DAY + 10)
-    assert labels(folder) == 3
+    assert labels_in(folder) == 3
 
 
 @pytest.mark.parametrize("state", ["gone", "empty"])
@@ -151,7 +139,7 @@ def test_a_database_that_is_gone_is_not_taken_for_a_first_start(tmp_path: Path, 
     with pytest.raises(DatabaseDamaged, match=f"is {state}, but there are backups of it"):
         Store(folder)
     check_database(settings(folder, restore=True), NOON + DAY)
-    assert labels(folder) == 3
+    assert labels_in(folder) == 3
 
 
 def test_a_newer_schema_is_not_taken_for_damage(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from posture_daemon.store.files import sha256_of
 from posture_daemon.store.model_copies import STARTER
 from posture_daemon.store.models import Models
 from tests.builders import add_version, make_store, random_head
+from tests.checks import raising
 
 NOW = 1_760_000_400.0
 STARTER_BACKBONE = json.loads((STARTER / "backbone.json").read_text())["sha256"]
@@ -91,7 +92,6 @@ def test_the_model_before_answers_in_place_of_a_damaged_one(
     with caplog.at_level(logging.ERROR):
         assert answers(store) == before.id
     previous = store.models.previous()
-    assert previous is not None
     assert previous.id == champion.id
     [incident] = store.incidents.unseen()
     assert (
@@ -205,10 +205,7 @@ def test_a_full_disk_does_not_keep_the_model_before_from_answering(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It answers although nothing can be written down; the log has it."""
-
-    def full(*_: object, **__: object) -> bool:
-        raise DataFolderError("The disk is full.")
-
+    full = raising(DataFolderError("The disk is full."))
     before, champion = promoted(store, 1), promoted(store, 2)
     damage(store.models.head_path(champion.head_sha256))
     monkeypatch.setattr(Models, "promote", full)

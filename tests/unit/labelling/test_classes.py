@@ -267,7 +267,6 @@ def test_champion_and_previous_lose_the_class_so_a_rollback_cannot_bring_it_back
     store.models.promote(new.id, 1.0)
     delete(changes, "bad")
     previous = store.models.previous()
-    assert previous is not None
     assert (champion(store).parent_id, previous.parent_id) == (new.id, old.id)
     for version in (champion(store), previous):
         assert [c.name for c in version.classes] == ["good", "away"]

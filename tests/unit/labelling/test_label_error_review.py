@@ -55,7 +55,6 @@ def test_only_doubted_labels_are_asked_with_the_other_class_as_the_guess(store: 
     """In the order of the doubts; skipped ones come again in another session."""
     session = review(store, 3, 1)
     frame = session.next()
-    assert frame is not None
     assert (frame.id, frame.predicted, frame.confidence) == (3, "bad", 0.97)
     session.skip(3)
     assert asked(session) == 1
@@ -102,7 +101,6 @@ def test_each_step_is_undone_in_turn(store: Store) -> None:
     session.discard(3)
     for frame_id in (3, 2, 1):
         frame = session.undo()
-        assert frame is not None
         assert (frame.id, frame.predicted) == (frame_id, "bad")
     assert store.confirmed_labels.kept() == set()
     assert labels(store) == {1: "good", 2: "good", 3: "good", 4: "bad", 5: "bad", 6: "bad"}

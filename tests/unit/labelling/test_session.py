@@ -48,7 +48,6 @@ def test_frames_come_oldest_first_until_all_are_answered(store: Store, labelling
     """`next` gives the oldest waiting frame; a label or a discard takes it out of the queue."""
     first, second = queue(store, 2)
     frame = labelling.next()
-    assert frame is not None
     assert frame.id == first
     labelling.answer(first, "good")
     labelling.discard(second)
@@ -63,13 +62,11 @@ def test_a_skipped_frame_waits_for_the_next_session(store: Store, labelling: Lab
     labelling.skip(first)
     labelling.skip(second)
     frame = labelling.next()
-    assert frame is not None
     assert frame.id == third
     labelling.skip(third)
     assert labelling.next() is None
     assert labelling.progress().queued == 3
     frame = Labelling(store, LabelSettings(), lambda: NOW).next()
-    assert frame is not None
     assert frame.id == first
 
 
@@ -79,7 +76,6 @@ def test_a_skipped_frame_answered_elsewhere_hides_no_other(store: Store, labelli
     labelling.skip(first)
     Labelling(store, LabelSettings(), lambda: NOW).answer(first, "good")
     frame = labelling.next()
-    assert frame is not None
     assert frame.id == second
 
 
@@ -94,7 +90,6 @@ def test_undo_goes_back_step_by_step_over_answers_discards_and_skips(store: Stor
     assert labelling.undo() is None
     assert store.labels.labelled() == []
     frame = labelling.next()
-    assert frame is not None
     assert frame.id == first
 
 
@@ -104,7 +99,6 @@ def test_a_skip_that_is_undone_is_offered_again(store: Store, labelling: Labelli
     labelling.skip(first)
     labelling.undo()
     frame = labelling.next()
-    assert frame is not None
     assert frame.id == first
 
 
@@ -114,7 +108,6 @@ def test_undo_after_an_answer_does_not_take_back_an_older_skip(store: Store, lab
     labelling.skip(first)
     labelling.answer(second, "bad")
     frame = labelling.undo()
-    assert frame is not None
     assert frame.id == second
 
 

@@ -326,10 +326,8 @@ def test_two_processes_may_write_read_and_tidy_at_once(tmp_path: Path) -> None:
         for me in "01"
     ]
     for writer in writers:
-        assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
     for writer in writers:
-        assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
     assert [(writer.communicate(timeout=600)[1], writer.returncode) for writer in writers] == [("", 0), ("", 0)]

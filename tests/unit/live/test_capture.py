@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posture_daemon.domain import Frame, Image, NewFrame, Reason
+from posture_daemon.domain import Frame, Image, Reason
 from posture_daemon.errors import DataFolderError
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.live.capture import CaptureLoop
@@ -22,6 +22,7 @@ from posture_daemon.settings import CameraSettings, PostureSettings, QueueSettin
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
 from tests.builders import CHANNELS, COLOURS, coloured_frame, ensure_classes, label, version_of
+from tests.checks import raising
 from tests.fakes.backbone import StandInBackbone
 from tests.fakes.clock import Clock
 from tests.history import seconds_by_posture
@@ -115,7 +116,6 @@ def run_through(loop: CaptureLoop) -> CaptureLoop:
 def test_a_sure_frame_is_answered_and_not_kept(store: Store) -> None:
     """Others read what the loop saw last: prediction, time and posture."""
     loop = run_through(loop_of(store, Source(frames("bad", start=50.0))))
-    assert loop.last is not None
     assert (loop.last.label, loop.last_captured_at) == ("bad", 50.0)
     assert loop.state == PostureState("bad", 50.0)
     assert (loop.counts.frames, loop.counts.queued) == (1, 0)
@@ -182,10 +182,7 @@ def test_a_bad_frame_is_counted_and_ends_nothing(store: Store, bad: Image, caplo
 def test_a_full_disk_does_not_end_the_loop(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames cannot be kept then, but the posture is still followed; when there is room again they are."""
     loop = loop_of(store, Source(frames("good", "bad", "away")), live(store, sharpness=0.1))
-
-    def full(_new: NewFrame, *_args: float) -> int:
-        raise DataFolderError("The database cannot grow because the disk is full.")
-
+    full = raising(DataFolderError("The database cannot grow because the disk is full."))
     with monkeypatch.context() as patched:
         patched.setattr(store.queue, "add", full)
         assert loop.step()
@@ -202,10 +199,7 @@ def test_a_full_disk_does_not_turn_a_clean_stop_into_a_crash(
     """The last period is lost then, with a warning."""
     stop = threading.Event()
     loop = loop_of(store, Source(frames("good", "good"), stop))
-
-    def full(*_args: object) -> None:
-        raise DataFolderError("The database cannot grow because the disk is full.")
-
+    full = raising(DataFolderError("The database cannot grow because the disk is full."))
     monkeypatch.setattr(store.history, "add", full)
     loop.run(stop)
     assert "last period of posture is not recorded" in caplog.text
@@ -326,10 +320,7 @@ def test_a_frame_that_could_not_be_stored_is_kept_when_it_comes_again(
 ) -> None:
     """The disk is full for one frame; the next, which looks just like it, is no near-duplicate of a frame that is lost."""
     loop = loop_of(store, Source(frames("good", "good")), live(store, sharpness=0.1), unsure_below=1.0)
-
-    def full(*_: object) -> None:
-        raise DataFolderError("The database cannot grow because the disk is full; free some space.")
-
+    full = raising(DataFolderError("The database cannot grow because the disk is full; free some space."))
     with monkeypatch.context() as patched:
         patched.setattr(store.queue, "add", full)
         loop.step()

@@ -57,7 +57,6 @@ def test_a_base_keeps_every_distinct_frame() -> None:
     """A model without classes is sure of nothing: its frames are the first to be labelled."""
     one = router()
     kept = offer(one, prediction({}), 0.0)
-    assert kept is not None
     assert kept.reason is Reason.NO_CLASSES
     assert offer(one, prediction({}), 1.0) is None
     assert one.counts["near-duplicate"] == 1
@@ -147,7 +146,6 @@ def labelled(*degrees: float, copies: int = 10) -> tuple[np.ndarray, np.ndarray]
 def test_models_that_disagree_are_the_first_reason() -> None:
     """Even when the champion is sure; the line names both, and the frame counts as useful."""
     kept = router().route(prediction(SURE), 0.0, Noticed(other=("bad", 0.7)))
-    assert kept is not None
     assert (kept.reason, kept.explanation) == (
         Reason.DISAGREEMENT,
         "the model says good at 90%, the one before it bad at 70%",
@@ -163,7 +161,6 @@ def test_models_that_agree_are_no_reason() -> None:
 def test_a_change_of_posture_is_a_reason() -> None:
     """The line says from what to what."""
     kept = router().route(prediction(SURE), 0.0, Noticed(changed=("bad", "good")))
-    assert kept is not None
     assert kept.reason is Reason.TRANSITION
     assert kept.explanation == "the posture shown has just changed from bad to good"
 
@@ -175,7 +172,6 @@ def test_a_frame_unlike_everything_labelled_is_a_reason() -> None:
     one.learn(pooled + np.linspace(0, 0.05, len(pooled), dtype=np.float32)[:, None] * np.float32([0, 0, 1]), blocks)
     assert offer(one, prediction(SURE, direction(0)), 0.0) is None
     kept = offer(one, prediction(SURE, direction(60)), 1.0)
-    assert kept is not None
     assert kept.reason is Reason.NOVEL
     assert "unlike every frame you have labelled" in kept.explanation
 

@@ -122,7 +122,6 @@ def test_only_labels_that_the_incumbent_has_not_seen_are_new(store: Store) -> No
     old = next(i for i in store.labels.labelled() if i.split is Split.TRAIN and i.class_name == "good")
     label(store, old.frame_id, "bad")
     recorded = learn(store, incumbent).new_labels
-    assert recorded is not None
     assert sorted(recorded.frame_ids) == sorted([*came, old.frame_id])
     assert recorded.of == 5
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from posture_daemon.errors import SettingsError
 from posture_daemon.settings import FIELDS, Settings, load_settings, rows
 from posture_daemon.settings import load as load_module
+from tests.checks import raising
 from tests.settings_page import settings_markdown
 
 PROJECT = Path(__file__).parents[3]
@@ -113,10 +114,7 @@ class TestFile:
     def test_unreadable(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file that may not be read is named in one sentence."""
         file = write(tmp_path / "a.toml", "")
-
-        def no(*_: object) -> None:
-            raise PermissionError(13, "Permission denied")
-
+        no = raising(PermissionError(13, "Permission denied"))
         monkeypatch.setattr(load_module, "TomlConfigSettingsSource", no)
         assert refused(file) == f"{file}: cannot be read: Permission denied."
 

@@ -17,7 +17,7 @@ from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.schema import PeriodRow
 from posture_daemon.store.sqlite_copy import RESERVE_BYTES
 from tests.builders import add_frame, label_block
-from tests.checks import rows
+from tests.checks import raising, rows
 
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
 DAY = 86_400.0
@@ -156,11 +156,7 @@ def test_a_copy_that_fails_leaves_nothing_half_written(
 ) -> None:
     """The disk fills up in the middle: one sentence, and the older copy is still there although only one is kept."""
     old = store.backups.make(NOON, keep=1)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(copying, failing, full)
+    monkeypatch.setattr(copying, failing, raising(OSError(28, "No space left on device")))
     with pytest.raises(DataFolderError, match=r"No backup can be made in .* \(No space left on device\)"):
         store.backups.make(NOON + DAY, keep=1)
     assert names(store) == [old.name]

@@ -72,8 +72,6 @@ def test_an_older_database_works_as_a_new_one(tmp_path: Path, schema: str) -> No
     assert all(sha256_of(store.queue.jpeg(image.frame_id)) == image.sha256 for image in store.labels.labelled())
     assert store.queue.pooled([3], "b" * 64)[3].tolist() == np.full(3, 0.2, np.float16).tolist()
     champion, previous = store.models.champion(), store.models.previous()
-    assert champion is not None
-    assert previous is not None
     assert (champion.id, champion.parent_id, champion.temperature, previous.id) == (2, 1, 1.5, 1)
     assert [(run.outcome, run.metrics["peak"]) for run in store.runs.recent()] == [(Outcome.PROMOTED, 7)]
     assert seconds_by_posture(store) == {"good": 86_400.0}

@@ -21,6 +21,7 @@ from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.lock import DAEMON_LOCK, TRAINING_LOCK, exclusive
 from posture_daemon.store.restore import asides, contents, restore
 from tests.builders import add_version, label_block, make_store, random_head
+from tests.checks import labels_in, raising
 from tests.old_databases import DUMPS, damage
 
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
@@ -44,15 +45,6 @@ def label_block_in(folder: Path) -> None:
     store.close()
 
 
-def labels(folder: Path) -> int:
-    """How many there are."""
-    store = Store(folder)
-    try:
-        return store.labels.total()
-    finally:
-        store.close()
-
-
 def run(folder: Path, *arguments: str) -> Result:
     """A command as a user types it."""
     return CliRunner().invoke(app, ["--data-dir", str(folder), *arguments])
@@ -66,11 +58,11 @@ def test_the_backup_is_the_database_and_the_one_before_is_kept(tmp_path: Path) -
         "The backup posture-20251009-090000.db was restored: 3 labels, 3 frames and 0 models. 2 labels and 2 frames that came "
         "after that backup are missing in it; what was there before is kept as posture.db.replaced-20251010-090000."
     )
-    assert labels(folder) == 3
+    assert labels_in(folder) == 3
     [aside] = asides(folder)
     again = restore(folder, aside, NOON + 2 * DAY)
     assert "Nothing is missing in it that was there before" in again.sentence()
-    assert labels(folder) == 5
+    assert labels_in(folder) == 5
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert list(folder.glob(".restore-*")) == []
@@ -90,10 +82,9 @@ def test_what_was_still_in_the_wal_is_kept_and_does_not_get_into_the_backup(tmp_
         damage(folder / "posture.db")
     done = restore(folder, backup, NOON + DAY)
     assert "6 labels and 6 frames" in done.sentence()
-    assert labels(folder) == 3
+    assert labels_in(folder) == 3
     [aside] = asides(folder)
     kept = contents(aside)
-    assert kept is not None
     assert len(kept.labelled) == 9
     assert aside.name.startswith("posture.db.damaged-" if damaged else "posture.db.replaced-")
     assert list(folder.glob("*-wal")) == []
@@ -124,7 +115,7 @@ def test_the_wal_of_a_database_that_is_gone_does_not_get_into_the_backup(tmp_pat
     (folder / "posture.db").unlink()
     (folder / "posture.db-wal").write_bytes(wal)
     done = restore(folder, backup, NOON + DAY)
-    assert labels(folder) == 3
+    assert labels_in(folder) == 3
     assert done.aside == folder / "posture.db.damaged-20251010-090000"
     assert (folder / "posture.db.damaged-20251010-090000-wal").read_bytes() == wal
 
@@ -155,7 +146,7 @@ def test_who_opens_the_database_while_the_copy_is_made_is_noticed(
     monkeypatch.setattr(restoring, "_fresh", made_beside_somebody)
     with pytest.raises(DataFolderError, match="while process 4711 has it open"):
         restore(folder, backup, NOON + DAY, patience_s=0)
-    assert (labels(folder), asides(folder)) == (5, [])
+    assert (labels_in(folder), asides(folder)) == (5, [])
 
 
 def test_a_command_that_passes_by_does_not_keep_a_restore_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +155,7 @@ def test_a_command_that_passes_by_does_not_keep_a_restore_away(tmp_path: Path, m
     looks = iter([[4711], [4711, 4712], []])
     monkeypatch.setattr(restoring, "_users_of", lambda _: iter(next(looks)))
     restore(folder, backup, NOON + DAY)
-    assert (labels(folder), len(asides(folder))) == (3, 1)
+    assert (labels_in(folder), len(asides(folder))) == (3, 1)
 
 
 @pytest.mark.parametrize("failing", ["sync_folder", "_fresh", "replace"])
@@ -173,17 +164,13 @@ def test_a_restore_that_is_cut_off_leaves_a_database_that_opens(
 ) -> None:
     """The one that was there; and the next try does it."""
     folder, backup = folder_with_backup(tmp_path)
-
-    def power_cut(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched:
-        patched.setattr(restoring.os if failing == "replace" else restoring, failing, power_cut)
+        patched.setattr(restoring.os if failing == "replace" else restoring, failing, raising(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             restore(folder, backup, NOON + DAY)
-    assert labels(folder) == 5
+    assert labels_in(folder) == 5
     restore(folder, backup, NOON + 2 * DAY)
-    assert labels(folder) == 3
+    assert labels_in(folder) == 3
 
 
 @pytest.mark.parametrize("schema", ["0001", "0003", "0004-first"])
@@ -196,7 +183,7 @@ def test_an_older_backup_is_brought_up_to_date(tmp_path: Path, schema: str) -> N
     before = old.read_bytes()
     restore(folder, old, NOON + DAY)
     assert old.read_bytes() == before
-    assert labels(folder) == 7
+    assert labels_in(folder) == 7
 
 
 def spoil(backup: Path, how: str) -> None:
@@ -248,7 +235,7 @@ def test_a_full_disk_is_said_before_anything_changes(tmp_path: Path, monkeypatch
     monkeypatch.setattr(copying.shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
     with pytest.raises(DataFolderError, match="no room"):
         restore(folder, backup, NOON + DAY)
-    assert labels(folder) == 5
+    assert labels_in(folder) == 5
 
 
 @pytest.mark.parametrize(("lock", "what"), [(DAEMON_LOCK, "a posture-daemon"), (TRAINING_LOCK, "a training")])
@@ -257,7 +244,7 @@ def test_it_is_refused_while_a_daemon_or_a_training_runs(tmp_path: Path, lock: s
     folder, backup = folder_with_backup(tmp_path)
     with exclusive(folder / lock), pytest.raises(DataFolderError, match=f"while {what} .*stop it first"):
         restore(folder, backup, NOON + DAY)
-    assert labels(folder) == 5
+    assert labels_in(folder) == 5
 
 
 def test_it_is_refused_while_another_process_has_the_database_open(tmp_path: Path) -> None:
@@ -266,7 +253,6 @@ def test_it_is_refused_while_another_process_has_the_database_open(tmp_path: Pat
     code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM frames'); print(1); input()"
     command = [sys.executable, "-c", code, str(folder / "posture.db")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
         assert other.stdin is not None
         other.stdout.readline()
         with pytest.raises(DataFolderError, match=f"process {other.pid} has it open"):
@@ -310,7 +296,7 @@ def test_a_backup_is_chosen_by_its_name_or_its_path(tmp_path: Path) -> None:
         assert run(folder, "restore", *chosen, "--yes").exit_code == 0
         for aside in asides(folder):
             aside.unlink()
-    assert labels(folder) == 3
+    assert labels_in(folder) == 3
 
 
 @pytest.mark.parametrize(
@@ -324,7 +310,7 @@ def test_without_a_yes_or_a_backup_nothing_is_restored(tmp_path: Path, arguments
     assert result.exit_code == 1
     assert isinstance(result.exception, PostureError)
     assert said in str(result.exception)
-    assert labels(folder) == 5
+    assert labels_in(folder) == 5
 
 
 def test_without_any_backup_or_database_the_commands_say_so(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from posture_daemon.store import Store, model_files, retention
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.retention import Tidied
 from tests.builders import add_frame, add_version, ensure_classes, label, label_block, random_head
+from tests.checks import raising
 
 DAY = 86_400.0
 NOW = 20_000.5 * DAY
@@ -366,12 +367,8 @@ def test_a_crash_between_row_and_file_is_made_good(
 ) -> None:
     """The row is first, so the crash leaves a file too many, never a version without its files."""
     made = [child(store, imported, n) for n in (1, 2, 3)]
-
-    def crash(_: Path) -> int:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched:
-        patched.setattr(store.models, "remove", crash)
+        patched.setattr(store.models, "remove", raising(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             store.retention.tidy(NOW, KEEP)
     assert store.models.get(made[0].id).files_removed_at == NOW
@@ -438,10 +435,7 @@ def test_a_file_that_cannot_be_deleted_is_said_in_one_sentence(
     """The row stays marked; the next tidy tries again."""
     for n in (1, 2, 3):
         child(store, imported, n)
-
-    def refuse_(self: Path, missing_ok: bool = False) -> None:
-        raise PermissionError(13, "Permission denied")
-
+    refuse_ = raising(PermissionError(13, "Permission denied"))
     monkeypatch.setattr(Path, "unlink", refuse_)
     with pytest.raises(DataFolderError, match=r"cannot be deleted \(Permission denied\)"):
         store.retention.tidy(NOW, KEEP)

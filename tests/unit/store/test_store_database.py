@@ -16,7 +16,7 @@ from posture_daemon.domain import Status
 from posture_daemon.errors import DataFolderError, LabelError
 from posture_daemon.store import Store, database
 from tests.builders import add_frame, label, make_store
-from tests.checks import query, sentence
+from tests.checks import query, raising, sentence
 
 
 def test_a_new_folder_gets_the_newest_schema_and_keeps_it(tmp_path: Path) -> None:
@@ -67,16 +67,13 @@ def test_processes_that_create_the_file_at_the_same_moment_all_get_it(tmp_path: 
     command = [sys.executable, "-c", OPEN, str(tmp_path)]
     openers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for opener in openers:
-        assert opener.stdout is not None
         assert opener.stdout.readline() == "ready\n"
     start = time.monotonic() + 0.1
     for opener in openers:
-        assert opener.stdin is not None
         opener.stdin.write(f"{start}\n")
         opener.stdin.close()
     assert [opener.wait(600) for opener in openers] == [0, 0]
     for opener in openers:
-        assert opener.stdout is not None
         opener.stdout.close()
 
 
@@ -130,11 +127,7 @@ def test_a_folder_without_permission_is_said_in_one_sentence(tmp_path: Path) -> 
 
 def test_a_file_system_that_became_read_only_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an error the kernel refuses to write although folder and mount look writable."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(Path, "touch", raising(OSError(errno.EROFS, os.strerror(errno.EROFS))))
     with pytest.raises(DataFolderError, match=r"cannot be written \(Read-only file system\)"):
         Store(tmp_path)
 

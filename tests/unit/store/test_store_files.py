@@ -13,6 +13,7 @@ import pytest
 from posture_daemon.store import files as store_files
 from posture_daemon.store.files import write_durably
 from posture_daemon.store.lock import exclusive, is_held, owner_of, taken_at
+from tests.checks import raising
 
 TRY = "import sys\nfrom pathlib import Path\nfrom posture_daemon.store.lock import exclusive\n"
 HOLD = TRY + "with exclusive(Path(sys.argv[1])) as held:\n    print(held, flush=True)\n    sys.stdin.read()\n"
@@ -23,7 +24,6 @@ def test_a_second_process_cannot_take_the_lock_and_gets_it_when_the_first_is_kil
     path = tmp_path / "lock"
     command = [sys.executable, "-c", HOLD, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
         assert holder.stdout.readline() == "True\n"
         with exclusive(path) as held:
             assert held is False
@@ -70,11 +70,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(
     """Whether the disk fails while writing or while renaming."""
     path = tmp_path / "file"
     write_durably(path, b"old")
-
-    def fail(*_args: object) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(store_files.os, step, fail)
+    monkeypatch.setattr(store_files.os, step, raising(OSError("no space left")))
     with pytest.raises(OSError, match="no space left"):
         write_durably(path, b"new")
     monkeypatch.undo()

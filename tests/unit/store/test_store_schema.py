@@ -18,7 +18,7 @@ from posture_daemon.errors import DataFolderError
 from posture_daemon.store import Store, database
 from posture_daemon.store.schema import Base
 from tests.builders import add_version, make_store, random_head
-from tests.checks import query
+from tests.checks import query, raising
 
 
 def old_database(path: Path, revision: str, *statements: str) -> None:
@@ -93,12 +93,8 @@ def test_a_migration_that_fails_leaves_the_file_without_a_schema(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All tables come in one transaction; after a failure the next start can begin again."""
-
-    def broken(self: object, *_args: object, **_kwargs: object) -> None:
-        raise RuntimeError("power cut")
-
     with monkeypatch.context() as patched:
-        patched.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", broken)
+        patched.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", raising(RuntimeError("power cut")))
         with pytest.raises(RuntimeError, match="power cut"):
             Store(tmp_path / "data")
     connection = sqlite3.connect(tmp_path / "data" / "posture.db")
@@ -118,7 +114,6 @@ def test_a_database_of_the_first_schema_is_upgraded_with_its_rows(tmp_path: Path
     )  # fmt: skip
     store = Store(tmp_path)
     champion = store.models.champion()
-    assert champion is not None
     assert (champion.id, champion.temperature, champion.lineage) == (4, 1.25, {})
     assert champion.metrics == {"challenger": {"top1": 0.5}}
     assert [run.reason for run in store.runs.recent()] == ["no"]
@@ -151,7 +146,6 @@ def test_a_database_of_the_third_schema_is_upgraded_with_its_rows(tmp_path: Path
     assert query(store, "SELECT id, labels_seen FROM training_runs") == [(1, 0), (2, 2), (3, 2), (4, 3)]
     assert query(store, "SELECT frame_id, number FROM labels ORDER BY frame_id") == [(1, 3), (2, 1), (3, 2)]
     champion = store.models.champion()
-    assert champion is not None
     assert (champion.id, champion.temperature, champion.files_removed_at) == (4, 1.25, None)
     assert {i.frame_id: i.class_name for i in store.labels.labelled()} == {1: "good", 2: "good", 3: "good"}
     assert store.queue.jpeg(1) == b"\xff\xd8\xff\xd9"

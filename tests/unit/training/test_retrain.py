@@ -26,6 +26,7 @@ from tests.builders import (
     resources,
     zones,
 )
+from tests.checks import raising
 from tests.fakes.backbone import StandInBackbone
 from tests.fakes.probe import StandInProbe
 from tests.fakes.trainer import StandInTrainer, answers, score
@@ -88,7 +89,6 @@ def test_a_better_challenger_is_promoted(bench: Bench) -> None:
     assert run.reason == (
         "top-1 on the holdout 0.500 (10 of 20) → 0.750 (15 of 20): fixed 5, broke 0 of 20, 98.4 % sure that it is better"
     )
-    assert champion is not None
     assert previous == bench.champion
     assert (run.incumbent_id, run.challenger_id) == (bench.champion.id, champion.id)
     assert (champion.parent_id, champion.backbone_sha256) == (bench.champion.id, bench.champion.backbone_sha256)
@@ -117,7 +117,6 @@ def test_a_version_knows_how_it_was_made(bench: Bench) -> None:
     """Strategy, seed, the settings in force, the labels it learned from and their hash, seconds, memory, software."""
     bench.run(strategy=Strategy.FINETUNE)
     champion = bench.store.models.champion()
-    assert champion is not None
     made = champion.lineage
     assert (made["strategy"], made["seed"]) == ("finetune", 7)
     assert made["labels"] == {"frame_ids": [1, 2, 7], "sha256": "abc"}
@@ -231,11 +230,7 @@ def test_a_training_that_fails_is_an_outcome(bench: Bench, error: Exception, out
 
 def test_labels_of_a_failed_training_are_still_new(bench: Bench) -> None:
     """Nothing was learned from them, so after the cool-down they are tried again; one attempt per cool-down."""
-
-    def fail(_folder: Path) -> None:
-        raise TrainingError("The training process was killed (SIGKILL).")
-
-    bench.trainer.during = fail
+    bench.trainer.during = raising(TrainingError("The training process was killed (SIGKILL)."))
     bench.run()
     assert bench.run().reason == "last training 0 s ago (at least 60 s)"
     bench.now += 60
@@ -295,17 +290,13 @@ def test_a_crash_right_after_the_promotion_does_not_call_it_a_failure(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The challenger is champion; the record that the crash cut off says so, and which labels were learned."""
-
-    def crash(*_: object) -> None:
-        raise KeyboardInterrupt
-
+    crash = raising(KeyboardInterrupt)
     monkeypatch.setattr(bench.store.runs, "finish", crash)
     with pytest.raises(KeyboardInterrupt):
         bench.run()
     monkeypatch.undo()
     bench.retrainer.recover()
     champion, run = bench.roles()[0], bench.store.runs.recent()[0]
-    assert champion is not None
     assert champion != bench.champion
     assert (run.outcome, run.challenger_id) == (Outcome.PROMOTED, champion.id)
     assert bench.store.labels.new(bench.store.runs.labels_learned()) == []
@@ -325,7 +316,6 @@ def test_a_promotion_opens_a_watch_but_not_over_a_base(bench: Bench, tmp_path: P
     """A base has no answers that could be better."""
     run = bench.run()
     watch = bench.store.watches.current()
-    assert watch is not None
     assert (watch.version_id, watch.previous_id, watch.began_at) == (run.challenger_id, bench.champion.id, NOW)
     base = Bench(tmp_path / "base")
     base.trainer.result.update(incumbent=None, answers=answers(15, None))
@@ -421,10 +411,7 @@ def test_a_window_that_closes_ends_a_training_but_not_a_forced_one(bench: Bench)
 
 def test_a_training_that_runs_out_of_memory_is_made_smaller_then_waits_longer(bench: Bench) -> None:
     """Half the batch each time, on one thread; when it is a single image, the cool-down doubles. A good one forgives all."""
-
-    def fail(_folder: Path) -> None:
-        raise TrainingOutOfMemory("The training ran out of memory.")
-
+    fail = raising(TrainingOutOfMemory("The training ran out of memory."))
     bench.trainer.during = fail
     batches = []
     for _ in range(4):
@@ -472,9 +459,7 @@ def test_what_a_training_took_is_expected_of_the_next(bench: Bench) -> None:
 
 def test_a_database_that_is_busy_for_once_costs_no_training(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the look at the owner's pause nor the note of a pause may end it."""
-
-    def busy(*_: object) -> None:
-        raise DataFolderError("The database has been busy for more than 10 s.")
+    busy = raising(DataFolderError("The database has been busy for more than 10 s."))
 
     def during(_folder: Path) -> None:
         monkeypatch.setattr(bench.store.pauses, "current", busy)

@@ -127,7 +127,6 @@ def test_a_worse_champion_is_rolled_back_once(owner: Owner) -> None:
     assert owner.check() is None
     label_block(owner.store, "bad", SWAP + 60, 6)
     run = owner.check()
-    assert run is not None
     assert (run.outcome, run.incumbent_id, run.challenger_id) == (Outcome.ROLLED_BACK, owner.new.id, owner.old.id)
     assert run.reason.startswith("model 2 was rolled back to model 1: of 6 frames labelled since the swap")
     assert owner.roles() == (owner.old.id, owner.new.id)
@@ -149,12 +148,10 @@ def test_a_better_champion_is_kept_when_the_labels_are_in(owner: Owner) -> None:
     label_block(owner.store, "bad", SWAP + 60, 6)
     owner.check()
     noted = owner.store.watches.current()
-    assert noted is not None
     assert "only the new model is right on 6" in noted.reason
     label_block(owner.store, "bad", SWAP + HOUR, 20)
     owner.check()
     ended = owner.store.watches.latest()
-    assert ended is not None
     assert (ended.ending, ended.ended_at) == (WatchEnding.KEPT, owner.now)
     owner.right = {owner.old.id}
     assert owner.check() is None
@@ -198,7 +195,6 @@ def test_a_champion_that_the_owner_changed_is_not_touched(owner: Owner) -> None:
     assert owner.store.watches.roll_back(watch, "too late", owner.now) is None
     assert owner.roles() == (third.id, owner.new.id)
     ended = owner.store.watches.latest()
-    assert ended is not None
     assert (ended.ending, ended.reason) == (WatchEnding.OVERTAKEN, "model 3 became champion")
 
 
@@ -218,7 +214,6 @@ def test_unsure_frames_alone_are_told_and_change_nothing(owner: Owner) -> None:
     assert owner.store.confidences.of(owner.new.id) == (0, MIN_FRAMES, *[0] * 8)
     assert owner.check() is None
     noted = owner.store.watches.current()
-    assert noted is not None
     assert noted.reason.endswith("; it is unsure of 100% of the frames, the one before was of 0%")
     assert owner.roles() == (owner.new.id, owner.old.id)
 
@@ -238,7 +233,6 @@ def test_a_worse_head_is_found_out_by_its_answers(tmp_path: Path) -> None:
     seen = backbone.seen
     ask = lambda version, images: say(store, version, images, lambda _: backbone, Recipe.of(settings.training))  # noqa: E731
     run = RollbackWatch(store, ask, settings, clock=lambda: SWAP + 2 * HOUR).check()
-    assert run is not None
     assert "only the new model is right on 0 and only the one before on 8" in run.reason
     assert store.models.champion() == old
     assert backbone.seen == seen
