@@ -28,6 +28,7 @@ from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import load_settings
 from posture_daemon.store import Store
 from tests.service.container import CACHE, Container, Failed, build, installation, missing
+from tests.waiting import allowed_s
 
 SEED = 37
 HOME, STATE = Path("/home/owner/posture"), Path("/var/lib/posture-daemon")
@@ -58,7 +59,7 @@ LABELS = 60
 QUIET_S = 60
 WATCHDOG_S, RESTART_S, STOP_S = 30, 10, 5
 """As in the unit."""
-SLACK_S = 30
+SLACK_S = 300
 """For a busy machine."""
 
 
@@ -99,13 +100,13 @@ class Story:
         (folder / "posture-daemon.toml").write_text(SETTINGS)
         run = f"POSTURE_TRAINING__MIN_NEW_LABELS=10000 exec {self.program} --data-dir {HOME} run"
         self.container.ask("sh", "-c", f"({run}) </dev/null >/var/tmp/by-hand.log 2>&1 & echo $! >/var/tmp/by-hand.pid")
-        self.container.wait_for((folder / "status.json").exists, 60)
+        self.container.wait_for((folder / "status.json").exists, 600)
         settings = load_settings(None, {"data_dir": folder}).settings
         store = Store(folder)
         owner = SimulatedOwner(store, settings, FakeDesk(seed=SEED))
-        self.container.wait_for(lambda: (owner.answer_all(), store.labels.total() >= LABELS)[1], 120)
+        self.container.wait_for(lambda: (owner.answer_all(), store.labels.total() >= LABELS)[1], 1200)
         self.container.ask("sh", "-c", "kill $(cat /var/tmp/by-hand.pid)")
-        self.container.wait_for(lambda: not self._by_hand_runs(), 20)
+        self.container.wait_for(lambda: not self._by_hand_runs(), 200)
         store.close()
         return f"{LABELS} labels or more"
 
@@ -178,13 +179,13 @@ class Story:
             run = self._status()["last_attempt"]
             return run if run and run["outcome"] not in ("running", "DEFERRED") else None
 
-        run = self.container.wait_for(ended, 120)
+        run = self.container.wait_for(ended, 1200)
         assert run["outcome"] in ("PROMOTED", "KEPT"), run["reason"]
         return f"{run['outcome']}: {run['reason']}"[:90]
 
     def is_quiet(self) -> str:
         """A minute in which all is well leaves nothing in the journal."""
-        self.container.wait_for(lambda: self._lines_since(time.time() - 15) == [], 90)
+        self.container.wait_for(lambda: self._lines_since(time.time() - 15) == [], 900)
         since = time.time()
         time.sleep(QUIET_S)
         lines = self._lines_since(since)
@@ -228,7 +229,7 @@ class Story:
         began = time.monotonic()
         self.container.ask("systemctl", "stop", "posture-daemon")
         seconds = time.monotonic() - began
-        assert seconds < STOP_S, seconds
+        assert seconds < allowed_s(STOP_S), seconds
         found = self.container.shown("ActiveState", "Result", "ExecMainStatus")
         assert found == {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0"}, found
         self.before = kept(self._state())
@@ -240,7 +241,7 @@ class Story:
         text = file.read_text()
         file.write_text(text.replace('address = "fake:desk', 'address = "/dev/video77" # "fake:desk'))
         self.container.ask("systemctl", "start", "posture-daemon")
-        said = self.container.wait_for(lambda: self._says("lost"), 30)
+        said = self.container.wait_for(lambda: self._says("lost"), 300)
         self.container.ask("systemctl", "stop", "posture-daemon")
         file.write_text(text)
         return said
@@ -261,7 +262,7 @@ class Story:
 
     def _is_restarted(self, times: str, limit_s: float) -> None:
         self.container.wait_for(lambda: self.container.shown("NRestarts")["NRestarts"] == times, limit_s)
-        self._is_active(30)
+        self._is_active(300)
 
     def _nothing_is_missing(self) -> Kept:
         after = kept(self._state())
@@ -271,7 +272,7 @@ class Story:
 
     def _is_back(self) -> str:
         self.container.boot()
-        self._is_active(60)
+        self._is_active(600)
         after = self._nothing_is_missing()
         return f"{len(after.labels)} labels, {len(after.frames)} frames, the same champion; {self.answers()}"
 

@@ -15,6 +15,7 @@ import pytest
 from posture_daemon.adapters.probes import DeviceProbe, JtopReader
 from posture_daemon.adapters.probes.jtop import pause_s, snapshot_of
 from posture_daemon.device.resources import Resources, ThermalZone
+from tests.conftest import REPOSITORY
 from tests.fakes.devices import LIMIT_S, MEMINFO, ORIN_NANO, JtopException, StandInJtop, put
 
 NOT_ACTIVE = JtopException("The jtop.service is not active. Please run:\nsudo jtop --install-service")
@@ -341,7 +342,7 @@ def real_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., subp
 
         def start(*how: str) -> subprocess.Popen[str]:
             command = [sys.executable, "-m", "tests.fakes.jtop_service", socket, *how]
-            started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY))
             assert started[-1].stdout is not None
             assert started[-1].stdout.readline() == "ready\n"
             return started[-1]

@@ -9,6 +9,7 @@ import pytest
 
 from posture_daemon.domain import Floats
 from posture_daemon.labelling.query_strategy import MAX_QUESTION_FRAMES, Waiting, distance_to, doubt_of, questions
+from tests.waiting import allowed_s
 
 
 def directions(*degrees: float) -> Floats:
@@ -87,6 +88,6 @@ def test_the_order_is_the_same_each_time_and_quick_with_ten_thousand_frames() ->
     many = Waiting(features, rng.random(10_000, np.float32), np.zeros(10_000, np.intp), np.ones(10_000, np.float32))
     began = time.perf_counter()
     first = questions(many, 20)
-    assert time.perf_counter() - began < 2.0, "0.04 s on a quiet machine"
+    assert time.perf_counter() - began < allowed_s(2.0), "0.04 s on a quiet machine"
     assert questions(many, 20) == first
     assert questions(many, 5) == first[:5]
