@@ -25,9 +25,9 @@ def poll(condition: Callable[[], Any], limit_s: float = LIMIT_S, *, what: str = 
     return found
 
 
-def wait_until(condition: Callable[[], Any], what: str = "it", limit_s: float = LIMIT_S, **how: Any) -> Any:
+def wait_until(condition: Callable[[], Any], what: str = "it", limit_s: float = LIMIT_S, every_s: float = 0.1) -> Any:
     """Like `poll`, but fail with words after `limit_s`."""
-    found = poll(condition, limit_s, what=what, **how)
+    found = poll(condition, limit_s, what=what, every_s=every_s)
     assert found, f"{what} did not happen within {limit_s:g} s"
     return found
 

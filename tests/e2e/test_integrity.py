@@ -51,6 +51,7 @@ def test_a_damaged_starter_mends_itself_and_the_owner_is_told(folder: Path) -> N
     assert status(folder)["incidents"] == []
 
 
+@pytest.mark.slow
 def test_a_damaged_database_is_said_and_a_restore_brings_it_back(folder: Path) -> None:
     """`run` ends with one sentence that names backup and command; after `restore` it runs, with every label of the backup."""
     told(folder, "backup")
@@ -80,6 +81,7 @@ def test_a_damaged_database_is_restored_without_anybody_where_that_is_wanted(fol
     assert "was restored: 64 labels" in status(folder)["incidents"][0]["text"]
 
 
+@pytest.mark.slow
 def test_after_a_whole_life_everything_is_for_its_owner_alone(folder: Path) -> None:
     """Run, labelled, trained, backed up, exported a secret for the page: no file, no folder, under a generous umask."""
     before = os.umask(0)
