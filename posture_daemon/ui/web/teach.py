@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from posture_daemon import __version__
 from posture_daemon.errors import LabelError, PostureError
 from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureState, Phase
+from posture_daemon.store.json_values import as_json
 from posture_daemon.ui.guided_capture_screen import closing_words
 from posture_daemon.vision.jpeg import encode_jpeg
 
@@ -112,9 +113,8 @@ class Wish(BaseModel, extra="forbid"):
 @router.get("/teach")
 def page(request: Request) -> HTMLResponse:
     """The page itself."""
-    _guided_capture(request)  # refuses where there is no camera
     template = request.app.state.templates.get_template("teach.html")
-    return HTMLResponse(template.render(version=__version__))
+    return HTMLResponse(template.render(state=as_json(_guided_capture(request).state()), version=__version__))
 
 
 @router.get("/api/teach")
