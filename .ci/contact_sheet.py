@@ -3,8 +3,6 @@
 One row per way of sitting, one column per room, person and hour.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from itertools import count

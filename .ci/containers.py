@@ -4,8 +4,6 @@ Needs root, and Debian's packages buildah, podman and what `PROGRAMS` names. Con
 cgroups, seccomp, a read-only root, published ports.
 """
 
-from __future__ import annotations
-
 import ast
 import os
 import shutil

@@ -5,8 +5,6 @@
 Prints a line a promise and exits 1 if one is broken. See `containers` for what it needs.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

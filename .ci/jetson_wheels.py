@@ -6,8 +6,6 @@ Where NVIDIA's PyTorch would be, stand-ins of the same version are installed, so
 numpy 1, alone. Needs Python 3.10 and a package index; prints a line a direct dependency, exits 1 if one has no wheel.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -6,8 +6,6 @@ person, a night or `standing`; learning those is the owner's daemon's work. All 
 versions of torch and ultralytics give the same model. Takes about a quarter of an hour on two cores.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """How large a plain `pip install posture-daemon` is, with the CUDA libraries that pip's default PyTorch brings on x86."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path

@@ -5,8 +5,6 @@ own index of CPU wheels is used when it answers. On a Jetson only NVIDIA's build
 Needs nothing but the standard library; the Makefile has already checked that this is Python 3.10 or newer.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

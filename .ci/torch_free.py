@@ -7,8 +7,6 @@ dependencies of the project, as installed in `.venv`, less `HEAVY`. A Python tha
 the CI machine, which must have both.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The containers on which `image_test` tries its promises."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

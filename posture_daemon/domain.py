@@ -5,8 +5,6 @@ Units and conventions, everywhere: times are seconds since the Unix epoch (UTC, 
 An unknown number is `None`, never 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum

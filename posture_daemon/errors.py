@@ -22,8 +22,6 @@ Expected endings (a training that is deferred, a challenger that is kept out) ar
 The message of each is one complete sentence: what is wrong, where, and what to do. The command line prints it and exits 1.
 """
 
-from __future__ import annotations
-
 
 class PostureError(Exception):
     """Base of all errors that are meant for a user; `str(error)` is one sentence."""

@@ -3,8 +3,6 @@
 Each has a real implementation in `adapters/` and is driven by the same contract test as its stand-in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Builders that many test files share: a store, frames, labels, model versions, predictions, resources."""
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence

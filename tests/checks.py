@@ -1,7 +1,5 @@
 """What several test files look at: rows past the store, blocks, splits, and whether an error is one sentence."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing

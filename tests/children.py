@@ -1,7 +1,5 @@
 """The training child of the process that runs the tests: as the kernel sees it, and what it says that it does."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import psutil

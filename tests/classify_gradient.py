@@ -8,8 +8,6 @@ the same loss (mean cross-entropy), the same clipping, the same two optimisers, 
 Shapes: n images, p positions of a feature map, c channels of the backbone, k classes. All arrays are `float32`.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Protocol

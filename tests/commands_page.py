@@ -4,8 +4,6 @@ What typer's own generator writes is cut after a few words and full of HTML. Typ
 commands, so that the page is the same with every version of typer.
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 import types

@@ -1,7 +1,5 @@
 """Fixtures that several test files use: real data, an imported model, a zoo of checkpoints."""
 
-from __future__ import annotations
-
 import importlib.util
 import logging
 import os

@@ -1,7 +1,5 @@
 """What the history of posture adds up to, read past the product, which only writes it so far."""
 
-from __future__ import annotations
-
 from sqlalchemy import func, select
 
 from posture_daemon.store import Store

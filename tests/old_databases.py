@@ -1,7 +1,5 @@
 """Databases that are damaged, or of an older schema, as files."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

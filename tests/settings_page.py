@@ -1,7 +1,5 @@
 """Writes `docs/settings.md` from the settings: `python -m tests.settings_page > docs/settings.md`."""
 
-from __future__ import annotations
-
 import sys
 
 from pydantic.fields import FieldInfo

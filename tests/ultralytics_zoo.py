@@ -5,8 +5,6 @@
 `train MODEL DATASET OUT.npz SETTINGS` trains one epoch with `freeze=10` and writes every batch, its loss and the head after it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """The one waiter of the tests: its limits suit a busy machine, and it prints that it goes on."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

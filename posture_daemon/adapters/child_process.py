@@ -3,8 +3,6 @@
 The last argument of each child is the process id of its parent.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

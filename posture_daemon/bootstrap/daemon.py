@@ -1,7 +1,5 @@
 """Builds the daemon of `posture-daemon run`: every part a real one, as the settings say."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

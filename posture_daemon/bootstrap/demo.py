@@ -5,8 +5,6 @@ ordinary file; the owner labels through `labelling` as every front end does, and
 it for any moment. This file only starts, answers, watches and reports.
 """
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

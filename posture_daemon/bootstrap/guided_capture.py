@@ -1,7 +1,5 @@
 """Builds a guided capture from settings, with a camera of its own or with the daemon's."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The data folder and its models: opened, imported, loaded."""
 
-from __future__ import annotations
-
 import logging
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The parts of a daemon that other commands need too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """The command line: `posture-daemon …`. Each command is a few lines that call the rooms below and print what they say."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

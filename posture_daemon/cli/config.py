@@ -1,7 +1,5 @@
 """`config show`."""
 
-from __future__ import annotations
-
 import typer
 from rich.table import Table
 

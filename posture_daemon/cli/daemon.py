@@ -1,7 +1,5 @@
 """`run` and `status`."""
 
-from __future__ import annotations
-
 import threading
 import time
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`demo`."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Whose data these are: with the service's data every command goes on as the service's user, so that all files stay its own."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil

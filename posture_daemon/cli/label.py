@@ -1,7 +1,5 @@
 """`label`: the page in a browser, the terminal, and folders for a file manager."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

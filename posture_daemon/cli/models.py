@@ -1,7 +1,5 @@
 """`models …`: import, export, inspect, fetch, list, show, diff, rollback, evaluate."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Annotated

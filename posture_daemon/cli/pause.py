@@ -1,7 +1,5 @@
 """`pause` and `resume`."""
 
-from __future__ import annotations
-
 import time
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """One setting in the settings file, changed in place: comments and everything else stay as the owner wrote them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

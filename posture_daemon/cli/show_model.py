@@ -1,7 +1,5 @@
 """One model, and two models side by side, for people."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rich.console import Console

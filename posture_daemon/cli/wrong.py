@@ -1,7 +1,5 @@
 """`wrong`: what is shown now is wrong."""
 
-from __future__ import annotations
-
 import time
 from typing import Annotated
 

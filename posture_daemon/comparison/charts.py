@@ -1,7 +1,5 @@
 """The pictures of the report, as SVG in data URIs: confusion matrices, bars, learning curves."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The whole comparison: workspace, rounds, report."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

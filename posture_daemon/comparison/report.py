@@ -1,7 +1,5 @@
 """The page of a comparison: one HTML file that needs nothing else, and the same numbers as JSON."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

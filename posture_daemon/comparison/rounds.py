@@ -1,7 +1,5 @@
 """One strategy after the other, each in a process of its own; what is finished is kept and not run again."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import time

@@ -1,7 +1,5 @@
 """The strategies side by side: what one of them scored, and the key under which its result is kept."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ From a folder in the article's layout, the owner's history is played again: the 
 from it, and then the new part is labelled.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Start, supervise, stop: the capture thread, the scheduler, and what other processes are told."""
 
-from __future__ import annotations
-
 import logging
 import os
 import threading

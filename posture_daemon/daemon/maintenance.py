@@ -4,8 +4,6 @@ Each is a job that never raises. What has a date on disk is asked for it, so tha
 backed up as well.
 """
 
-from __future__ import annotations
-
 import logging
 import shutil
 import time

@@ -5,8 +5,6 @@ and a job that was planned before a jump back would not run for as long as the j
 that cannot jump, and after a jump, or after a suspend, which looks the same, every job is planned anew.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ order and these blocks: one second apart, blocks separated by more than the paus
 Pictures of an export with provenance keep their block and time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby

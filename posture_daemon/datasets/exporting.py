@@ -1,7 +1,5 @@
 """Export to a folder to sort in a file manager, or to train on with ultralytics; `import_folder` reads both."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

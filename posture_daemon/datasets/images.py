@@ -1,7 +1,5 @@
 """One image file: the JPEG to store, and its capture time."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from datetime import datetime

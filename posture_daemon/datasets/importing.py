@@ -1,7 +1,5 @@
 """Import of an image folder into the store. Importing the same folder again changes nothing."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

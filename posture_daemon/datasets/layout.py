@@ -6,8 +6,6 @@ of their own and fix the split. The article's layout, plain class folders and `t
 be mixed.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

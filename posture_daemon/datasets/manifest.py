@@ -4,8 +4,6 @@ A hidden file in the export tells files that the owner moved from untouched ones
 answer given meanwhile in another front end.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

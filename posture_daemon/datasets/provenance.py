@@ -4,8 +4,6 @@ An import into another data folder restores capture times, time blocks and split
 from it. A malformed file is ignored; pictures and folders are imported all the same.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -6,8 +6,6 @@ some pictures then sits on tens of megabytes. Two arenas are enough where Python
 that is given is not raised any more, so that the top of an arena goes back to the system.
 """
 
-from __future__ import annotations
-
 import ctypes
 from contextlib import suppress
 

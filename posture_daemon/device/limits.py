@@ -3,8 +3,6 @@
 An unknown temperature is a state of its own: the gate stays closed, and a running training is paused.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 

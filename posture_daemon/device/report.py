@@ -1,7 +1,5 @@
 """Device report for `doctor`: one line per resource, with its verdict. Pure."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

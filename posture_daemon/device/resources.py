@@ -1,7 +1,5 @@
 """A reading of the device's resources. An unknown value is `None`, never 0."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

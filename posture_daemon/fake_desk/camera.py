@@ -1,7 +1,5 @@
 """The fake desk as a camera that runs in real time, or faster."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

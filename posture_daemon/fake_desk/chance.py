@@ -1,7 +1,5 @@
 """Chance without state: every random choice is a pure function of whole numbers, and so can be asked again."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -4,8 +4,6 @@ A visit is cut into *beats*, each one pose held for about a minute. The day turn
 both sides, so that days can be made one by one and in any order. Times are Unix seconds.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

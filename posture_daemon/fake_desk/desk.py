@@ -1,7 +1,5 @@
 """The fake desk: one room, one person, and a day that flows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timezone
 

@@ -1,7 +1,5 @@
 """Trunk, neck, arms and hands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Chairs. Local coordinates: metres from the middle of the seat, x right, y up from the floor, z to the back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The desk top and what lies on it, painted once per room and day as a layer to lay over the sitter."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

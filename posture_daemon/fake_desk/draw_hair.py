@@ -1,7 +1,5 @@
 """Hair, beards, glasses and headphones, in the head's local coordinates (see `draw_head`)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

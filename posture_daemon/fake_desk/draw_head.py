@@ -3,8 +3,6 @@
 Local coordinates: metres from the middle of the head, x right, y up, z towards the camera when the head looks ahead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

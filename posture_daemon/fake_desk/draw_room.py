@@ -3,8 +3,6 @@
 The wall is a flat picture of 200 pixels per metre that is put into perspective at the end.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -1,7 +1,5 @@
 """Cloth as a tile: `uint8 (256, 256, 3)`, shoulders at the top edge, hips at the bottom edge."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import cv2

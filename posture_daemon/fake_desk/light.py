@@ -1,7 +1,5 @@
 """The light of an hour of the day, as a webcam with automatic exposure and imperfect white balance sees it."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property

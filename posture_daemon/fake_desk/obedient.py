@@ -1,7 +1,5 @@
 """A fake desk whose person does what is asked: its clock runs through the stretches of its days that show it."""
 
-from __future__ import annotations
-
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
 from posture_daemon.fake_desk.camera import FakeDeskCamera

@@ -1,7 +1,5 @@
 """Who sits at the desk: looks that stay, and clothes that change every day. Colours are BGR, 0–255; lengths metres."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from posture_daemon.fake_desk import chance

@@ -4,8 +4,6 @@ Metres and radians. x to the right of the picture, y up from the floor, z away f
 the sides of the picture. Body and hands are relative to the seat, so that one pose fits every room and person.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, replace

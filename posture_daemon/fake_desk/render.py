@@ -3,8 +3,6 @@
 Slow parts are kept: walls and desks for a day, their light for three minutes, the chair while it stands still.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Where the desk stands: what a seed decides about room and camera. Metres and radians; colours BGR."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

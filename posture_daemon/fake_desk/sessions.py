@@ -3,8 +3,6 @@
 `python -m posture_daemon.fake_desk.sessions OUT` writes the example dataset.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Outlines: closed smooth curves, limbs and arcs, as arrays of points."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import lru_cache

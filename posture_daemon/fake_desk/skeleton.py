@@ -1,7 +1,5 @@
 """From a pose to the joints of one person in the room: `(3,)` arrays, metres (right, up, away from the camera)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

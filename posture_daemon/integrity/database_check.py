@@ -1,7 +1,5 @@
 """Integrity check of the database at the start of the daemon, and automatic restore of a backup."""
 
-from __future__ import annotations
-
 import logging
 from datetime import datetime, timezone
 from pathlib import Path

@@ -4,8 +4,6 @@ The fallback becomes champion in the database too, so that no training starts fr
 becomes `previous`; `models rollback` brings it back once its files are repaired.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import time

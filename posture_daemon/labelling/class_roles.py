@@ -1,7 +1,5 @@
 """Guess the role of a class from its name. The owner can override it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

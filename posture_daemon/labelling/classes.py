@@ -1,7 +1,5 @@
 """Changes of classes: what a change would do, in words, and the change itself. Front ends change classes only here."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

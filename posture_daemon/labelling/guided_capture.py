@@ -4,8 +4,6 @@ Has no user interface: a front end calls `step` (or `run` in a thread) and shows
 disk with its label at once, so an interruption loses nothing. Countdowns run only while frames come from the camera.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import threading

@@ -4,8 +4,6 @@ Each class is asked for once a round. Each pose is a time block of its own, so t
 (`store/answers.py`) puts one into training and one into the holdout. The second round asks for a variation.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

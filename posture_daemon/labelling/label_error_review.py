@@ -1,7 +1,5 @@
 """Review of suspected label errors (`learning/label_errors.py`): change, discard or confirm each label."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 

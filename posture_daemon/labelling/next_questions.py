@@ -1,7 +1,5 @@
 """Next questions for the owner: reads queued frames, ranks them with `query_strategy.py`, and explains the choice."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

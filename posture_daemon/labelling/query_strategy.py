@@ -13,8 +13,6 @@ but clear frames. Distances are updated after every pick, as in the greedy k-mea
 Pure, deterministic functions on arrays; a question costs two matrix-vector products.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

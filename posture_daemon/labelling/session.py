@@ -1,7 +1,5 @@
 """The labelling session behind every front end: next question, answer, undo, new class."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ After ultralytics' classify augmentation (random resized crop with scale 0.5–1
 instead of Pillow: an eighth of the time. A view depends only on the picture, its number and the seed, so it can be cached.
 """
 
-from __future__ import annotations
-
 import math
 
 import cv2

@@ -1,7 +1,5 @@
 """One number that makes confidences mean what they say: the temperature (Guo et al. 2017, arXiv 1706.04599)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """What a model gets right on labelled images, in the field's own measures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

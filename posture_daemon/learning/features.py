@@ -5,8 +5,6 @@ its vectors: decode once, draw the views, run the backbone on one thread. Measur
 backbone use all threads on one batch, and the size of a batch makes no difference, so batches are small.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

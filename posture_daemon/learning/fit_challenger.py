@@ -3,8 +3,6 @@
 Runs in a process of its own (see `adapters/trainer/process.py`); knows the store, a backbone and numpy, but no torch.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from dataclasses import replace

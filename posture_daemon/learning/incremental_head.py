@@ -5,8 +5,6 @@ for looking ahead (learning curves, doubtful labels, which question to ask next)
 training and its gate.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

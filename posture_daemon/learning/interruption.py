@@ -4,8 +4,6 @@ The parent writes `order`, the child that computes looks at it between two batch
 that computes may be a grandchild (ultralytics), because a look costs microseconds, and because a person can read them too.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import re

@@ -8,8 +8,6 @@ label is doubted. Two things are ours: no threshold is above `SURE_PROBABILITY`,
 than the label.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

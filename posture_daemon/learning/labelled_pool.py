@@ -3,8 +3,6 @@
 From the rows of the frames that the live path kept, else from the feature cache; nothing is computed here.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 Apart from the fit (`linear_fit.py`), which needs SciPy: that takes a third of a second to import, and the daemon never fits.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

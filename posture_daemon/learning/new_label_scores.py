@@ -4,8 +4,6 @@ The challenger has learned the training images among them, so asking it would on
 it is the answer of a fit without their time blocks (`out_of_fold.py`); what cannot be asked so is left out and counted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from posture_daemon.domain import ModelVersion

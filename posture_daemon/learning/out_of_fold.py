@@ -4,8 +4,6 @@ Each training image is asked of a fit without its time block. Neighbours in time
 would only ask whether their neighbours are remembered.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A temperature is fitted when a version is made, on the holdout of that day. Late
 be trusted, also when no training follows for weeks.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Sequence

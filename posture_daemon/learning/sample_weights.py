@@ -9,8 +9,6 @@ Measured on the real webcams, docs/asking.md, which also has what does not help:
 around it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A model as it would answer, examined on images that it did not learn from."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

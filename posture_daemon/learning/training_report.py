@@ -1,7 +1,5 @@
 """What a training process says of its own work, for the record of the run and the lineage of the version."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

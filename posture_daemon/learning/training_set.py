@@ -1,7 +1,5 @@
 """All that a training learns from: the labelled images as vectors, the classes, and what was known before."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

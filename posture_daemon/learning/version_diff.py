@@ -1,7 +1,5 @@
 """What a version says of labelled images now, whatever backbone it has: for comparing any two versions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

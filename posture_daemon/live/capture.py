@@ -1,7 +1,5 @@
 """The capture loop: read → predict → state → route. It is the last thing to stop and the first to be protected."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """The live classifier: one frame in, one prediction out, and a swap of the model between two frames."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Counts how sure the live model is, in memory, so that the database is written to once a minute and not once a frame."""
 
-from __future__ import annotations
-
 import threading
 
 from posture_daemon.domain import Prediction

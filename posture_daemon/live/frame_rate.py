@@ -1,7 +1,5 @@
 """How frames flow over a stretch of time: what a training costs the capture loop is measured, not promised."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The end of the road: the model that answers follows the champion of the database, between two frames."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 

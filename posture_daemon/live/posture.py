@@ -1,7 +1,5 @@
 """The posture that is shown: debounced, so that a glance does not count, and `unknown` when the model is unsure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from posture_daemon.domain import UNKNOWN, Prediction

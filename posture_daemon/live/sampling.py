@@ -1,7 +1,5 @@
 """Uncertainty sampling: should this frame be kept for the owner, and why? Pure state, driven by the frames' own clock."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

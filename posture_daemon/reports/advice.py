@@ -4,8 +4,6 @@ First what cannot be learned, then what cannot be judged, then what is known bad
 record of the champion's training are read, so that `status` can say it at any time.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 It shows one course of things, the one that was. Whether more labels would help is for `learning_curve.py`, which draws many.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

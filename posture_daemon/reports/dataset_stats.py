@@ -1,7 +1,5 @@
 """What the labels in the store can teach, and what they cannot show: classes × splits × time blocks, and warnings."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

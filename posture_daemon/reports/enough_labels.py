@@ -16,8 +16,6 @@ What is foreseen is a power law with a floor, error(n) = a + b n^-c, by least sq
 asymptotic values and rate of convergence"; the form that fits best in Viering & Loog's survey, arXiv 2103.10948).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum

@@ -4,8 +4,6 @@ Whole time blocks are drawn, never single frames: half of the frames of every bl
 the curve would be flat from the start and flatter. Each draw adds block after block, the classes at an even pace.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

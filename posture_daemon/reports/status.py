@@ -1,7 +1,5 @@
 """Everything `status` tells, gathered from the database and from what the running daemon says of itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

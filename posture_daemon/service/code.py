@@ -1,7 +1,5 @@
 """Location of the installed program, whether the service user can run it, and the unit that runs it."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

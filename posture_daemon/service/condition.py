@@ -1,7 +1,5 @@
 """State of the installed service in words, from systemd and the journal."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import time

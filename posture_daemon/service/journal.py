@@ -4,8 +4,6 @@ journald reads `<N>` at the start of a line as its priority (sd-daemon(3)), so t
 the time itself. It splits events at line breaks, so a traceback is put into the line of its event.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """The system on which the service is installed, or a root folder of another one: files, users, systemd."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from dataclasses import dataclass

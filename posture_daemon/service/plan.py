@@ -1,7 +1,5 @@
 """Steps of installing and removing the service: listed first, then carried out; each step is idempotent."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 The protocol of sd_notify(3) is a datagram of `KEY=value` lines to the socket that `NOTIFY_SOCKET` names.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import time

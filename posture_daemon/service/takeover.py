@@ -3,8 +3,6 @@
 The old folder is left unchanged. Caches and backups are not copied.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

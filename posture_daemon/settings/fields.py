@@ -1,7 +1,5 @@
 """All settings together: what can be set, and how a field is named and described in words."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

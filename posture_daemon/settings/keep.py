@@ -1,7 +1,5 @@
 """The settings of forgetting: how long what nobody needs any more is kept, each with its unit, default and bounds."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from posture_daemon.settings.sections import Section

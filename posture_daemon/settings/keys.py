@@ -1,7 +1,5 @@
 """The keys of settings: those that there are, those that there were, and what is said of one that is neither."""
 
-from __future__ import annotations
-
 import difflib
 import logging
 from collections.abc import Callable, Mapping

@@ -5,8 +5,6 @@ All that a user can get wrong ends in a `SettingsError` of one sentence: where, 
 allowed.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

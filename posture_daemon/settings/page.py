@@ -1,7 +1,5 @@
 """The settings of the label page: where it is served."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from posture_daemon.settings.sections import Section

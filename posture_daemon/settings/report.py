@@ -1,7 +1,5 @@
 """The settings as a person reads them: the rows of `config show`."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from posture_daemon.settings.fields import FIELDS, Settings, shown

@@ -1,7 +1,5 @@
 """The settings of watching and labelling: each with its unit, default and bounds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator

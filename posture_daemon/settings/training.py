@@ -1,7 +1,5 @@
 """The settings of learning: when, within which limits, how, and what becomes of the result."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from posture_daemon.settings.sections import Section

@@ -5,8 +5,6 @@
 maintenance: `backups`, `model_copies`, `retention`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from posture_daemon.errors import DataFolderError

@@ -1,7 +1,5 @@
 """One answer within a transaction: set the label, give the time block its split, or undo both."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A copy holds the whole database: labels, pictures, history, model records. The m
 copies in `models/`; see `model_copies`. The feature cache is derived and is not backed up.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from collections.abc import Iterator

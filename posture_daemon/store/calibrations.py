@@ -1,7 +1,5 @@
 """Refits of the softmax temperature of model versions, with the calibration error before and after."""
 
-from __future__ import annotations
-
 from sqlalchemy import select
 
 from posture_daemon.domain import Calibration

@@ -4,8 +4,6 @@ A deleted class stays as a *retired* row, because old models still have an outpu
 another posture, and such a model cannot become champion.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Histogram of the confidence on live frames, per model version; updated once a minute."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select

@@ -1,7 +1,5 @@
 """Suspected label errors that the owner reviewed and confirmed; they are not reported again."""
 
-from __future__ import annotations
-
 from sqlalchemy import select
 
 from posture_daemon.errors import LabelError

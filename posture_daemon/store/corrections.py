@@ -3,8 +3,6 @@
 They go through the database because another process holds the camera.
 """
 
-from __future__ import annotations
-
 from sqlalchemy import delete, select, update
 
 from posture_daemon.store.database import Repository

@@ -1,7 +1,5 @@
 """The SQLite file: connection settings, transactions, schema migrations."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sqlite3

@@ -1,7 +1,5 @@
 """Durable writes: a file is complete on disk before any name or row points to it."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import tempfile

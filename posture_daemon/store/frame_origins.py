@@ -1,7 +1,5 @@
 """Provenance of each kept frame and its label, for exports."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Posture history: one row per period of one posture."""
 
-from __future__ import annotations
-
 from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import PeriodRow
 

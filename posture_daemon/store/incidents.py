@@ -1,7 +1,5 @@
 """Incidents that the owner must be told of, shown until they are acknowledged."""
 
-from __future__ import annotations
-
 from sqlalchemy import select, update
 
 from posture_daemon.domain import Incident

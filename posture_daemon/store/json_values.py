@@ -1,7 +1,5 @@
 """Values to JSON and back, in one way for the database, for files that processes leave each other, and for `--json`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass

@@ -1,7 +1,5 @@
 """The owner's labels: classes, answers, undo, and counts by class, split, time block and session."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, func, select

@@ -1,7 +1,5 @@
 """One daemon, and one training, per data folder: an advisory lock that the kernel releases when its process dies."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ They lie in `models/` beside the backups, content-addressed like the data folder
 backups need it. So a backup folder on its own is enough for a restore.
 """
 
-from __future__ import annotations
-
 import logging
 import sqlite3
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 A crash in between leaves a file that no row refers to, which the next sweep deletes.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

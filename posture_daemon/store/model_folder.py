@@ -1,7 +1,5 @@
 """Content-addressed, immutable model files, each named by its SHA-256."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Model versions and their roles; their files are in `model_folder`."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Training pauses set by the owner; in the database, so that they survive a restart."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select

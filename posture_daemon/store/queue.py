@@ -1,7 +1,5 @@
 """The queue of frames that were kept for labelling; row and JPEG are committed together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 

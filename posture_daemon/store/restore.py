@@ -1,7 +1,5 @@
 """Restore a backup. The replaced database is kept beside it, whatever its state, and never deleted."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

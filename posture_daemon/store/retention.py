@@ -7,8 +7,6 @@ neighbours.
 The database file does not shrink: SQLite reuses the space. VACUUM would copy the whole file and block all writers.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

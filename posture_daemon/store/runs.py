@@ -1,7 +1,5 @@
 """Training runs: each attempt, how it ended, and why."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """The tables, as SQLAlchemy maps them. Changing one means a new file in `migrations/versions`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, LargeBinary, UniqueConstraint

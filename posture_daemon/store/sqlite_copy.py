@@ -1,7 +1,5 @@
 """Online copies of the database, made while others read and write, and checked before they get their name."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3

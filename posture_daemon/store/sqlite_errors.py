@@ -1,7 +1,5 @@
 """Translates SQLite's errors into sentences for the user."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 What it says is in `service/daemon_status.py`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rollback watches over promoted champions. A watch begins with the promotion (see `models`) and ends once."""
 
-from __future__ import annotations
-
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 

@@ -1,7 +1,5 @@
 """May this device train now? A pure function: numbers in, go or the reasons out. An unknown that matters closes the gate."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

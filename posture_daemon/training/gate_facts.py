@@ -1,7 +1,5 @@
 """What the gate is told besides the device: labels, times, the owner, and what the training would take."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence

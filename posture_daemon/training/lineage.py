@@ -1,7 +1,5 @@
 """How a version was made, so that it can be understood, and made again, years later."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """How much memory a training will take at its peak: what trainings like it really took, else a documented estimate."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from posture_daemon.domain import MB, Failure, Strategy, TrainingRun

@@ -5,8 +5,6 @@ the child (`prepare`, in `adapters/trainer/process.py`) ends after some seconds,
 no lock, so that no training ever waits for it or is turned away: the cache is safe for two.
 """
 
-from __future__ import annotations
-
 import logging
 import shutil
 import tempfile

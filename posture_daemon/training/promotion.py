@@ -4,8 +4,6 @@ Only images on which exactly one of the two is right can tell them apart (McNema
 that the incumbent gets wrong, and *broke* those that it gets right.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """One attempt to learn: gate → train → evaluate → promote or keep. Every ending is a row with its reason."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 import tempfile

@@ -8,8 +8,6 @@ Most frames that wait for a label are those that the champion was unsure of, so 
 rollback asks for more certainty than a promotion does.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,6 @@ Warm, or blind: pause, and go on when it is cool again (not before: `limits.star
 Hot, short of memory, or the owner wants the device: keep what is done and end, to be continued when the gate opens.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One training while it runs: asks the supervisor each second, remembers what it took, and tells the record when news come."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ ultralytics itself trains them (`adapters/strategies`); here is only what tells 
 same as for the default.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Reads single keys from a terminal, whose settings are always restored."""
 
-from __future__ import annotations
-
 import codecs
 import os
 import select

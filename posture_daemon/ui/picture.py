@@ -1,7 +1,5 @@
 """Draws a frame as coloured half blocks, two pixels per character cell."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 from rich.color import Color

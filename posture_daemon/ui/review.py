@@ -1,7 +1,5 @@
 """Review of suspected label errors (`dataset doubts`) in the terminal, with an extra key to confirm a label."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Labelling in the terminal: the frame, the prediction of the model, one key per class."""
 
-from __future__ import annotations
-
 import tempfile
 from datetime import datetime
 from pathlib import Path

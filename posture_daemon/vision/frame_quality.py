@@ -3,8 +3,6 @@
 Thresholds and the measurements behind them: docs/cameras.md. Pure; about 0.3 ms per frame of 1280×720 px.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Natural sort order of image file names."""
 
-from __future__ import annotations
-
 import re
 
 

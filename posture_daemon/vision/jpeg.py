@@ -1,7 +1,5 @@
 """JPEG encoding with a bounded longest side, and decoding of any picture."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

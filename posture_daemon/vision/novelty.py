@@ -1,7 +1,5 @@
 """Novelty, and near-duplicates to deduplicate: how alike frames are, by the cosine of their pooled features."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

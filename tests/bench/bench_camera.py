@@ -5,8 +5,6 @@
 Each failure lasts a little longer than the one before, so that the camera comes back at every moment between two attempts.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable

@@ -7,8 +7,6 @@ pictures anew and ends in a promotion, then the new champion. All three are comp
 that do nothing else; it takes about a minute and a half.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import tempfile

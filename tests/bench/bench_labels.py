@@ -11,8 +11,6 @@ are of another class are exceptions, which the owner picks out: here they stay w
 an even pace; the questions come in three rounds of four, at each third of the first half. Other orders are shown below.
 """
 
-from __future__ import annotations
-
 import statistics
 import sys
 import tempfile

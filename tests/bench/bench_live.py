@@ -4,8 +4,6 @@ Run `python tests/bench/bench_live.py [--threads 1]` on a quiet machine. Each si
 classify the same frames of ../shared/data at 224 pixels: `front` is 224×224 already, `large` is what a 1280×720 camera gives.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -5,8 +5,6 @@ Run `python tests/bench/bench_page.py [--frames 10000] [--keys 300]` on a quiet 
 been handed to the compositor; `event` is the browser's own Event Timing, to the presentation of that frame, in steps of 8 ms.
 """
 
-from __future__ import annotations
-
 import http.client
 import sys
 import tempfile

@@ -7,8 +7,6 @@ Both sides see the same images: blocks of 20 files, the second and then every fi
 time is of a whole process, its start included. With `--keep` a run that was interrupted goes on where it was.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

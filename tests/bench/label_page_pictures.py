@@ -3,8 +3,6 @@
 The person, the desk and the room are drawn by the fake desk.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 import tempfile

@@ -6,8 +6,6 @@
 validation; `top1` holds one number for each folder of class folders in `evaluate`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

@@ -1,7 +1,5 @@
 """What the benches share: their options, the machine that they name, a daemon seen from outside, and how numbers are told."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -8,8 +8,6 @@ and refits run on short intervals. Every ten seconds the daemon is looked at fro
 was seen, and the exit code says whether the bars are met.
 """
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import sys

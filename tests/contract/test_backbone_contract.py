@@ -1,7 +1,5 @@
 """What every backbone promises, real or stand-in: the `Backbone` Protocol of `ports.py`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """What every camera promises, real or fake: the `Camera` Protocol of `ports.py`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise

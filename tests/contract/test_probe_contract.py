@@ -1,7 +1,5 @@
 """What every probe promises, real or stand-in: the `ResourceProbe` Protocol of `ports.py`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What every trainer promises, real or stand-in: the `Trainer` Protocol of `ports.py`."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The real command line in processes of its own, as a person would use it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

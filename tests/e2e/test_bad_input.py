@@ -1,7 +1,5 @@
 """Bad input of which only a part is bad, and faults that need more than one command; the others are in `tests/faults`."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Iterator

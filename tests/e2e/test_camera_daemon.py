@@ -1,7 +1,5 @@
 """The real daemon on real network cameras that fail: told in `status` and in the log, over without a restart."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

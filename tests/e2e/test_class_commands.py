@@ -1,7 +1,5 @@
 """`classes …` as a person uses it: beside a running daemon, refused without a person to ask, and a class that comes later."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The real daemon on the fake desk: it tells its status, stops, survives being killed, learns and swaps."""
 
-from __future__ import annotations
-
 import json
 import random
 import signal

@@ -1,7 +1,5 @@
 """The real commands on damaged data folders: the daemon answers again by itself, or says in one sentence what is needed."""
 
-from __future__ import annotations
-
 import os
 from contextlib import closing
 from pathlib import Path

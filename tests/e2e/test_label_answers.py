@@ -1,7 +1,5 @@
 """What the command line answers about labels, on the example dataset of the fake desk."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

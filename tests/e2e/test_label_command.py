@@ -1,7 +1,5 @@
 """`posture-daemon label`: the page of the running daemon, or one of its own until Ctrl-C."""
 
-from __future__ import annotations
-
 import re
 import signal
 import socket

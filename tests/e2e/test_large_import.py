@@ -1,7 +1,5 @@
 """Large and broken folders through the command line: clear words, bounded time and memory, nothing lost, however it ends."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal

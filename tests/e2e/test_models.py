@@ -1,7 +1,5 @@
 """What the command line tells of models: how one was made, and where two differ."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

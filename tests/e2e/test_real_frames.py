@@ -1,7 +1,5 @@
 """The whole way on real webcam frames with a real backbone, as the README tells it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

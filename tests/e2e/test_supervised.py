@@ -1,7 +1,5 @@
 """The real daemon under a service manager: what it is told, by a real socket and a real process."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

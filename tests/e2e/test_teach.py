@@ -1,7 +1,5 @@
 """`teach` and `setup` as a person would use them, with a drawn person who does what is asked."""
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

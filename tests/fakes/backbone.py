@@ -1,7 +1,5 @@
 """A backbone of colours, for tests that need no network."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """A clock that only moves when a test moves it, or somebody sleeps on it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 

@@ -4,8 +4,6 @@ The stand-ins write down how they were called, and leave what the real ones woul
 at it. The script's own Python snippets run for real, on packages of one line.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -5,8 +5,6 @@
 Prints `ready` when clients may come. `hangs` lets them in and never tells them its configuration, as a wedged service does.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

@@ -1,7 +1,5 @@
 """An owner who answers over HTTP, as the label page does, from a process of its own; a drawn desk tells them the truth."""
 
-from __future__ import annotations
-
 import json
 import urllib.request
 import uuid

@@ -1,7 +1,5 @@
 """A device that reports what the test says."""
 
-from __future__ import annotations
-
 from posture_daemon.device.resources import Resources
 from tests.builders import resources
 

@@ -5,8 +5,6 @@ pattern of videotestsrc to show from then on: smpte has a corner of noise, as a 
 `check` instead of a port fails when something for this is not installed.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 

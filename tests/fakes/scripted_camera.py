@@ -1,7 +1,5 @@
 """A camera that does what a test says, and what tests of its reader need: clocks, a stop event, waiting with words."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Callable, Iterator

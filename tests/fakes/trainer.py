@@ -1,7 +1,5 @@
 """A training that takes no time, with the result that the test says."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

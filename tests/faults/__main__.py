@@ -1,7 +1,5 @@
 """`make faults N=1000`: kills of the real daemon and of a worker, and the other faults; 0 when nothing was lost."""
 
-from __future__ import annotations
-
 import argparse
 import random
 import sys

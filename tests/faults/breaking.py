@@ -1,7 +1,5 @@
 """How some of what the catalogue lists is broken."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import sqlite3

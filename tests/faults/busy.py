@@ -1,7 +1,5 @@
 """Another program that holds the database: for a while, and for longer than the daemon waits for it."""
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from contextlib import closing

@@ -5,8 +5,6 @@ command `~` is a folder beside the data folder); or, where more than a file must
 its `Place`, yields the arguments of the command, and afterwards mends what would outlive the test. Then `make docs`.
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 import shutil

@@ -1,7 +1,5 @@
 """A wall clock that is set forth and back under the running daemon, by a small library in front of it: `wall_clock.c`."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """Files that rot while the daemon is down: a model, the feature cache, the settings, a page of the database."""
 
-from __future__ import annotations
-
 import random
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A disk that is full, and one that the kernel has made read-only: real file systems, mounted for the purpose (as root)."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

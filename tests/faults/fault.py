@@ -3,8 +3,6 @@
 Each command runs in a process of its own, forked from one that has imported the program already: forty of them cost seconds.
 """
 
-from __future__ import annotations
-
 import atexit
 import hashlib
 import multiprocessing

@@ -1,7 +1,5 @@
 """SIGKILL for the real daemon, at a random moment of each phase; the next one must start without a hand and have everything."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from contextlib import suppress

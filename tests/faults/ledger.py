@@ -1,7 +1,5 @@
 """What came of the faults, by phase and fault: the table, and whether anything was lost."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ What is forked is the real command, `posture_daemon.cli.main` with its arguments
 is asked for with a line of JSON on standard input (see `Nursery` in `processes.py`), and answers with the process id.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

@@ -3,8 +3,6 @@
 Alembic makes the empty older schema; then every row whose columns it knows is copied over.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

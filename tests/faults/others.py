@@ -1,7 +1,5 @@
 """All faults that are not kills: what each is called, in which phases it is tried, and whether it can be tried here."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 With arguments only those faults are met, and their rows are printed.
 """
 
-from __future__ import annotations
-
 import atexit
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The data folder that the faults begin with: the starter model, a second model, labels enough to learn from."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The processes that are killed: a daemon, a worker, where they come from, and whether anything of them is left."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

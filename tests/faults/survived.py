@@ -1,7 +1,5 @@
 """What goes wrong beside a running daemon, what its log says, and the test that has seen it go on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Every fault of the catalogue is told in one sentence and costs nothing, and `docs/faults.md` says so word by word."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A short run of all faults on the real daemon: `make faults N=1000` is the long one. TEST_FAULTS sets how many kills."""
 
-from __future__ import annotations
-
 import os
 import random
 from collections.abc import Iterator

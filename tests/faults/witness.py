@@ -1,7 +1,5 @@
 """Who remembers what was acknowledged, and looks whether it is still so: labels, frames, decisions, answers of the champion."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

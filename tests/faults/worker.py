@@ -6,8 +6,6 @@ The acknowledgements are lines of JSON in a file beside the folder, written afte
 the kernel has of them outlives the process, as what a person was told does.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

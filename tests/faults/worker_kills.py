@@ -1,7 +1,5 @@
 """SIGKILL for a worker that does nothing but store operations: hundreds of kills in the narrow moments around a commit."""
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from collections.abc import Callable, Iterator

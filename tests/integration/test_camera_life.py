@@ -4,8 +4,6 @@ No video device can be made on a machine for tests, so those are files in a fold
 `cv2.VideoCapture`. Network cameras are real, in test_camera_servers.py.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Real network cameras that fail: an RTSP and an MJPEG server, read by OpenCV, are switched off, stalled and started again."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

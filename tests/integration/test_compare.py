@@ -1,7 +1,5 @@
 """The strategies side by side: what is refused, what is kept, and what the page says. Pictures of the fake desk."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Folders ↔ store: real files, a real SQLite file."""
 
-from __future__ import annotations
-
 import io
 import os
 import time

@@ -1,7 +1,5 @@
 """Exports in both layouts: where each label came from, ultralytics really reads it, and reading it back changes nothing."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a teaching shows in the terminal, and what it says at the end."""
 
-from __future__ import annotations
-
 import io
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """`systemd/install-jetson.sh` on folders that stand for boards: what it refuses, plans, does, resumes and takes off again."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The reader thread: the newest frame only, a lost camera reported once and brought back, and a prompt stop."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

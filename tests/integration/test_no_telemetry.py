@@ -1,7 +1,5 @@
 """Nothing that the program loads keeps an identifier of this computer, or events that wait to be sent."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Live cameras through OpenCV: a real MJPEG server, and device files that are missing, forbidden or no camera."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -3,8 +3,6 @@
 Printed with `-s`; docs/labels.md has the table. The real frames are in ../shared/data, and nothing of them is copied.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

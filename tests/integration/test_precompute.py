@@ -1,7 +1,5 @@
 """Views prepared ahead: by a real child, in slices, when the device has room, and never twice in vain."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Iterator

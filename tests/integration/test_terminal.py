@@ -1,7 +1,5 @@
 """Labelling in the terminal: with keys from a list, and with a real pseudo-terminal."""
 
-from __future__ import annotations
-
 import fcntl
 import io
 import os

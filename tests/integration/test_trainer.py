@@ -1,7 +1,5 @@
 """Training in a real child process: its result, and each of the ways in which it can end without one."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """A training by ultralytics that is paused, ended or killed, and what becomes of it."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The article's strategies, trained by ultralytics itself on pictures of the fake desk, from the gate to the answers."""
 
-from __future__ import annotations
-
 import json
 import logging
 import shutil

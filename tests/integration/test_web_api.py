@@ -1,7 +1,5 @@
 """The label page's server: what it answers, what it refuses, and that nothing is answered twice. Real HTTP, real SQLite."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import logging

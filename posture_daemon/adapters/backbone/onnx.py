@@ -1,7 +1,5 @@
 """The backbone in ONNX Runtime: no torch, a fifth of a second to load, a few milliseconds an image."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path

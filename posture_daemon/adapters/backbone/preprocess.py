@@ -6,8 +6,6 @@ Only the part that the crop keeps is ever copied or resized; that differs from r
 (one level of 255 in one pixel of a thousand).
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

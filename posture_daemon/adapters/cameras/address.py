@@ -1,7 +1,5 @@
 """Properties of a camera's address as text: whether the camera is live, and the address without its password."""
 
-from __future__ import annotations
-
 import re
 
 

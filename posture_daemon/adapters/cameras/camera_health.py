@@ -1,7 +1,5 @@
 """Health of a camera: its state for `status`, and one log line for each change of it."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Linux numbers cameras in the order of their appearance: after replugging, `/dev/
 `/dev/v4l/by-id` (make and serial number) and `/dev/v4l/by-path` (USB port) follow the device.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Camera discovery: the devices of this machine, each tried by opening it and reading one frame."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import closing

@@ -3,8 +3,6 @@
 `FORMS` is the whole grammar: patterns with the options that each takes and what it builds. The first match wins.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

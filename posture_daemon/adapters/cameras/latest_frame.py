@@ -6,8 +6,6 @@ a posture. Only the end of a recording ends the reader: a thread whose call hang
 camera.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -4,8 +4,6 @@ They differ only in `connect`. After a failed read the capture is unusable altho
 it is released at once and the caller opens a new one.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import time

@@ -5,8 +5,6 @@ holds a whole model in memory. Reading order: `archive` (a `.pt` file as data), 
 network we know?), `graph` (its backbone as ONNX), `importing` and `exporting` (the child's work), `fetch` (download).
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass

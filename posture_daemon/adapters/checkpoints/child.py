@@ -4,8 +4,6 @@ It reads one JSON object from standard input and answers one on standard output:
 sentence}` or `{"error": sentence}`. Whatever libraries print goes to standard error.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """`backbone.json` and `head.json`: what lies beside the two parts of a model and says what they are."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 Imports torch and ultralytics, which takes seconds and 700 MB.
 """
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Mapping, Sequence

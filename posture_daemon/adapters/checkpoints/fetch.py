@@ -4,8 +4,6 @@ The release description (GitHub's API) gives size, address and SHA-256 of each f
 the next call, and a file gets its final name only when its checksum is right.
 """
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import json

@@ -1,7 +1,5 @@
 """Import, run in the child process: split a checkpoint into backbone, head and their descriptions. Needs no torch."""
 
-from __future__ import annotations
-
 from datetime import datetime, timezone
 from pathlib import Path
 

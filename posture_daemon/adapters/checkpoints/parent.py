@@ -1,7 +1,5 @@
 """Start the child process, hand it a request, and turn what comes back into a value or one sentence."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -3,8 +3,6 @@
 The network is recognised by its layers, not by its name; YOLO26-cls is accepted because it has the same layers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

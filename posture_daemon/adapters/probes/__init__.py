@@ -3,8 +3,6 @@
 One file each: `files` (reads that never block), `thermal`, `proc`, `jetson` (what only its /sys has), `jtop`, `device`.
 """
 
-from __future__ import annotations
-
 from posture_daemon.adapters.probes.device import DeviceProbe
 from posture_daemon.adapters.probes.jtop import JtopReader, JtopSnapshot
 

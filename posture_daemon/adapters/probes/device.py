@@ -1,7 +1,5 @@
 """The resource probe: /proc and /sys everywhere, and jtop in addition on a Jetson."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

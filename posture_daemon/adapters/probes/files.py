@@ -1,7 +1,5 @@
 """Reads of /proc and /sys that never block and never raise; an unreadable file is `None`."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

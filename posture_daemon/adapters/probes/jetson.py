@@ -1,7 +1,5 @@
 """Jetson-specific values from /proc, /sys and /etc, without jtop: board, GPU load, power draw, power mode."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Only that thread uses the client; callers get the last snapshot if it is fresh.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Values of every Linux from /proc: memory, memory pressure, CPU load, uptime; and free disk space."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from pathlib import Path

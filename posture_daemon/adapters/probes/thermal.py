@@ -1,7 +1,5 @@
 """Thermal zones of the kernel, named by type, since zone numbers differ between boards."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A strategy from the labels in the store to a judged challenger. Runs in the training child; torch is one child further."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import time

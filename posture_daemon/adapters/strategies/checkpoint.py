@@ -3,8 +3,6 @@
 Imports torch, so only `fit_child` and what it uses may import this.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -5,8 +5,6 @@ classes. Every class has its folder, because a class without one is lost; it may
 repairs files in place and leaves `*.cache` files beside them, which a second training would believe.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@ on standard output is a JSON object, one per epoch and the result at last. Nothi
 nothing asks the network.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

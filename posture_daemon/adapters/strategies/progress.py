@@ -1,7 +1,5 @@
 """What a training child says of its progress, in the log of whoever started it."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from pathlib import Path

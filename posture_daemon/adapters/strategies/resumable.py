@@ -6,8 +6,6 @@ the weights, and neither the gradients that were not applied yet nor the state o
 Imports ultralytics, so only `fit_child` may import this.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

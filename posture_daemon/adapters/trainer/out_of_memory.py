@@ -4,8 +4,6 @@ On a Jetson the usual `CUDA out of memory` often never comes: there PyTorch fail
 driver (NvMap) says why on standard error. See pytorch#185240.
 """
 
-from __future__ import annotations
-
 import re
 import signal
 

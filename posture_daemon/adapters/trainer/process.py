@@ -5,8 +5,6 @@ answer down (`learning/interruption.py`). A child that is told to end has some s
 loses only what it was computing.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import threading

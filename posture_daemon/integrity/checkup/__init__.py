@@ -1,7 +1,5 @@
 """Checks of the data folder for `doctor`, and repairs for `doctor --fix`, which never change a label or a frame."""
 
-from __future__ import annotations
-
 from posture_daemon.device.report import Health
 from posture_daemon.integrity.checkup.database import backups, data_folder, incidents, kept_aside
 from posture_daemon.integrity.checkup.files import access, cache, leftovers, status_file

@@ -1,7 +1,5 @@
 """Checks of the data folder, the database and its backups. They create and migrate nothing."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from datetime import datetime, timezone

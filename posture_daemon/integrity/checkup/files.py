@@ -1,7 +1,5 @@
 """Checks of the other files of the data folder: access rights, leftovers of crashes, status file, feature cache."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A finding about the data folder, with its repair."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

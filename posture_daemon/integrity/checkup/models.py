@@ -1,7 +1,5 @@
 """Checks of all model files against their digests, and for unneeded files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from posture_daemon.domain import MB, ModelVersion

@@ -1,7 +1,5 @@
 """Routes of the label page: the page, its pictures, and a small JSON API."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any

@@ -9,8 +9,6 @@ The pictures show somebody at home, so other web sites must not reach them throu
 Other devices need the secret of the link once; then a cookie holds it.
 """
 
-from __future__ import annotations
-
 import hmac
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """Address of the label page, and the secret in its link when other devices can reach it."""
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import re

@@ -5,8 +5,6 @@ reply was lost), late (the server was down) or for a frame that was answered els
 key made by the page; a repeated key gets the same reply again and changes nothing.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence

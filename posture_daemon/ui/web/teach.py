@@ -1,7 +1,5 @@
 """The page of guided capture: instruction, countdown and live picture; the same as `posture-daemon teach`."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager

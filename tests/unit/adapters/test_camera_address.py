@@ -1,7 +1,5 @@
 """One string names a camera: which forms exist, what is refused and in which words, and that passwords never show."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

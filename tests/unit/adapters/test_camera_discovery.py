@@ -1,7 +1,5 @@
 """Which cameras are there."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

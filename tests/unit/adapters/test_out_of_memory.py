@@ -1,7 +1,5 @@
 """Out of memory, in the words of whoever ran out of it."""
 
-from __future__ import annotations
-
 import pytest
 
 from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory

@@ -1,7 +1,5 @@
 """jtop beside /sys: what it says is used while it is fresh, and nothing that it does stops or delays a reading."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """Memory, pressure, load, uptime, disk, and what only a Jetson tells, on trees that look like /proc, /sys and /etc."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Thermal zones on trees that look like a Jetson's and a laptop's /sys, with the traps of the real ones."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Recordings as cameras: the order of images, damaged files, real time, and the end."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the demo tells while it runs, and when it has shown what it promises."""
 
-from __future__ import annotations
-
 import io
 from itertools import count
 

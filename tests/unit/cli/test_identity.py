@@ -1,7 +1,5 @@
 """Commands on the service's data go on as the service's user, or say who may."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import sys

@@ -1,7 +1,5 @@
 """One setting changed in the settings file: all else stays."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

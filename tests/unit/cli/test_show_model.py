@@ -1,7 +1,5 @@
 """What `models show` prints of a model that an older version made."""
 
-from __future__ import annotations
-
 import io
 
 from rich.console import Console

@@ -1,7 +1,5 @@
 """What the daemon does for itself: when it is due, and that a failure is only a line in the log."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The jobs and the clock: what jumps, sleeps or takes long does no harm."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What the C library keeps: asked of glibc itself, in a process of its own."""
 
-from __future__ import annotations
-
 import platform
 import subprocess
 import sys

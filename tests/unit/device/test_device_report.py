@@ -1,7 +1,5 @@
 """`doctor`: each matter in words with its verdict, and an exit code that tells heat from what keeps training away for good."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

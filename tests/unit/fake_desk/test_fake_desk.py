@@ -1,7 +1,5 @@
 """The fake desk: same arguments give the same picture, the day flows, and the camera runs in real time."""
 
-from __future__ import annotations
-
 import runpy
 from collections import Counter
 from itertools import pairwise

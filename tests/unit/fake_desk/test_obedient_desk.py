@@ -1,7 +1,5 @@
 """The fake desk whose person does what is asked."""
 
-from __future__ import annotations
-
 import pytest
 
 from posture_daemon.domain import Frame

@@ -1,7 +1,5 @@
 """`doctor` on data folders: a healthy one and broken ones, and what `doctor --fix` mends without touching label or frame."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3

@@ -1,7 +1,5 @@
 """A damaged database at the start: said with the backup that would help, or restored where the owner wants that."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Who answers when model files are damaged: the same model after mending, the one before it, the starter; and who is told."""
 
-from __future__ import annotations
-
 import json
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Classes come and go: what becomes of labels, queue, history and models, on a real store."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

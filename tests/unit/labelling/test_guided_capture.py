@@ -1,7 +1,5 @@
 """Teaching as a state machine: a stand-in camera, a backbone of colours, and a clock that only the test moves."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future

@@ -1,7 +1,5 @@
 """A second look at doubted labels: what was kept is not asked again, and every step can be undone."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable
 

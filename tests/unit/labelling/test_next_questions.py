@@ -1,7 +1,5 @@
 """The queue as questions, and one key for alike frames: over a real SQLite file."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What is asked first: pure functions on made-up features."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

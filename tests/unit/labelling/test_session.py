@@ -1,7 +1,5 @@
 """Labelling: what every front end may rely on, over a real SQLite file."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """One training from labels to a challenger, on a real store, a real cache and a backbone of colours."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 import threading

@@ -1,7 +1,5 @@
 """Gradient steps on the head, against what calculus says; `test_equivalence.py` holds them beside ultralytics."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

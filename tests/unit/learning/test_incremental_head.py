@@ -1,7 +1,5 @@
 """The head that follows every label."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """How a training hears that it must pause or end, and what it does then."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from pathlib import Path

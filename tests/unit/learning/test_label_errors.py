@@ -1,7 +1,5 @@
 """Is a label wrong? Out-of-sample answers over time blocks, confident learning, and a review that is remembered."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

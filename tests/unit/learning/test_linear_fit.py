@@ -1,7 +1,5 @@
 """The parts of learning, each against numbers that can be worked out by hand or by another road."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The champion's temperature follows the holdout: when it helps, only then, and only on the champion."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """How much an image counts: sessions alike, up to a limit; alike frames of one key as their root."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What any version says of labelled images now: different backbones, cached features, unreadable pictures."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The capture loop: every frame is answered, unsure ones are kept, and nothing that happens to one frame ends it."""
 
-from __future__ import annotations
-
 import dataclasses
 import threading
 from collections.abc import Callable, Sequence

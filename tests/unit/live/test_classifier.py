@@ -1,7 +1,5 @@
 """The live classifier: every answer is of one model, and a model that cannot answer never takes over."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

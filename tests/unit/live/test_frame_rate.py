@@ -1,7 +1,5 @@
 """The flow of frames over a stretch of time."""
 
-from __future__ import annotations
-
 from posture_daemon.live.frame_rate import FrameMeter
 
 

@@ -1,7 +1,5 @@
 """The posture that is shown: a glance does not count, an unsure model shows `unknown`."""
 
-from __future__ import annotations
-
 import pytest
 
 from posture_daemon.domain import UNKNOWN

@@ -1,7 +1,5 @@
 """The router: which frames are kept, why, how many, and never two alike."""
 
-from __future__ import annotations
-
 from random import Random
 
 import numpy as np

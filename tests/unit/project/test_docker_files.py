@@ -1,7 +1,5 @@
 """What the files in docker/ promise, as far as that can be read; `make image-test` builds and runs them."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

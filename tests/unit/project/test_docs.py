@@ -1,7 +1,5 @@
 """The documentation says what the program does: every command, option and setting, and no broken links."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The plan of the house holds: few modules in the root, no circle of imports, no file or function that outgrew its room."""
 
-from __future__ import annotations
-
 import ast
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The plan of the house is true: the table of rooms, and the words by which a newcomer searches."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

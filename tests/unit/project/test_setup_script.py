@@ -1,7 +1,5 @@
 """The set-up scripts: where PyTorch comes from, and what the torch-free environments hold."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The verdict of a soak: what grows is found, what only goes up and down is not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What should I show it next? The most useful sentences first, at most three."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from posture_daemon.domain import PostureClass, Reason, Role

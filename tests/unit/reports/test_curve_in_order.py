@@ -1,7 +1,5 @@
 """What the labels tell before anything is promoted, on a real store and a backbone of colours."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`dataset stats`: counts per class, split and time block, and what it warns of."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Did my label change anything? Sentences from the record of a run, and what the training writes into it."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

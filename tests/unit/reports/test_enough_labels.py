@@ -1,7 +1,5 @@
 """Have I labelled enough? Each rule on a synthetic curve, and the curve itself on a real store with a backbone of colours."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

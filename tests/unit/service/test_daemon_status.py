@@ -1,7 +1,5 @@
 """What a daemon says of itself: the trip through the file, what older versions and broken files say, and its health."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

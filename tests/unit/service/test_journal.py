@@ -1,7 +1,5 @@
 """What the journal gets: one line an event, its priority in front, no time."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os

@@ -1,7 +1,5 @@
 """What systemd is told: by a real datagram socket, by the progress of the capture loop alone."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

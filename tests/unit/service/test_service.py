@@ -1,7 +1,5 @@
 """`service install`, `uninstall` and `status`, against a folder that stands for a system."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil

@@ -1,7 +1,5 @@
 """The unit, its drop-ins and its user: what systemd itself says of them, and that each line has its reason."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

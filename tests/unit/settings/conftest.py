@@ -1,7 +1,5 @@
 """Where every test of settings begins: with nothing set, and nothing warned of."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

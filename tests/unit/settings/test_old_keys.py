@@ -1,7 +1,5 @@
 """Keys that were renamed: read as before from wherever a setting can be given, with one warning that names today's."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

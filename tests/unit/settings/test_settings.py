@@ -1,7 +1,5 @@
 """Settings: where values come from, what is refused and in which words."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Backups: consistent while others write, checked, rotated, never half written, and no room is said before it begins."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import threading

@@ -1,7 +1,5 @@
 """Every schema that was ever on main is brought up to date with all that is in it, or the file stays as it was."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 import sqlite3

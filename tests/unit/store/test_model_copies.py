@@ -1,7 +1,5 @@
 """Second copies of model files: what a backup needs lies beside it once, and mends what is damaged."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Restoring: a checked backup takes the place of the database, which is kept; at no moment is there none."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import subprocess

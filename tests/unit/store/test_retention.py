@@ -1,7 +1,5 @@
 """What grows for ever is bounded; what somebody may still need stays, whatever the clock says."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Blocks and splits: what decides for training or holdout, once and for all; and undo."""
 
-from __future__ import annotations
-
 import pytest
 
 from posture_daemon.domain import Split, Status

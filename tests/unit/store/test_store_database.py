@@ -1,7 +1,5 @@
 """The database file: made once, for its owner alone, durable, and what is wrong with it said in one sentence."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sqlite3

@@ -1,7 +1,5 @@
 """The owner's pauses, and the history of postures."""
 
-from __future__ import annotations
-
 from posture_daemon.store import Store
 from tests.history import seconds_by_posture
 

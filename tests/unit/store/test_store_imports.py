@@ -1,7 +1,5 @@
 """Imports: labelled, queued, known or relabelled, with splits that were given."""
 
-from __future__ import annotations
-
 import pytest
 
 from posture_daemon.domain import LabelledImage, NewFrame, Reason, Split

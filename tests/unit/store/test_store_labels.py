@@ -1,7 +1,5 @@
 """Classes, labels, and which of them are new since a training."""
 
-from __future__ import annotations
-
 import pytest
 
 from posture_daemon.domain import Outcome, PostureClass, Role, Split

@@ -1,7 +1,5 @@
 """Model versions: recorded, promoted, rolled back, and their files known by their content."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The queue: frames come back as they were put in, and the surest leave first."""
 
-from __future__ import annotations
-
 import os
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Runs: every ending is a row, and a crash leaves none open."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """The schema: it migrates, or refuses and touches nothing."""
 
-from __future__ import annotations
-
 import sqlite3
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The gate: each condition on both sides of its limit, and no unknown that lets a training through."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

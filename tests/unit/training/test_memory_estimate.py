@@ -1,7 +1,5 @@
 """How much memory a training will take, and how it is made smaller after one that had too little."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

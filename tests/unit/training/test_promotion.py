@@ -1,7 +1,5 @@
 """Promotion: who wins on the same holdout, how sure that is, and which class may veto."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pytest

@@ -1,7 +1,5 @@
 """The result of a training on its way to the daemon, and what the rows of runs say, by whatever version of ours."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One attempt to learn: every ending is a row with its reason, and the champion changes only when it is beaten."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

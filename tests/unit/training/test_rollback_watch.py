@@ -1,7 +1,5 @@
 """The watch over a new champion: a worse one is rolled back, once, and a good one is left alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a running training is told: pause when warm or blind, end for now when hot, short or unwanted, with hysteresis."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

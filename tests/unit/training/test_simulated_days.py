@@ -4,8 +4,6 @@ Each world lasts twenty days and two good ones, a second at a time while a train
 What must never happen is looked for in each of these seconds; what must happen in the end is looked for after two good days.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """What tells the article's strategies apart: the start, the labels, what is frozen. Nothing is trained here."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The label page can be read by everybody: the contrast of its colours is computed from the style sheet."""
 
-from __future__ import annotations
-
 import re
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whether a camera can see: black, blank and frozen pictures are told from dim, dull and quiet ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
