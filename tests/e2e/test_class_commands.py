@@ -18,6 +18,7 @@ def seen(data: Path) -> str | None:
     return (of_daemon(data).get("sees") or {}).get("label")
 
 
+@pytest.mark.slow
 def test_a_running_daemon_answers_with_the_new_names(tmp_path: Path) -> None:
     """Within seconds, without a restart and without another model; none of the old names comes back."""
     told(tmp_path, "classes", "list")

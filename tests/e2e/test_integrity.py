@@ -31,6 +31,7 @@ def folder(tmp_path: Path) -> Path:
     return data
 
 
+@pytest.mark.slow
 def test_a_damaged_starter_mends_itself_and_the_owner_is_told(folder: Path) -> None:
     """Head and backbone: the daemon runs, says it as an error, and `status` shows it until it was seen."""
     [head] = (folder / "models/heads").iterdir()

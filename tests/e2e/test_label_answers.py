@@ -22,6 +22,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_curve_ends_in_a_sentence(data_dir: Path) -> None:
     """Sixteen holdout images are too few, and it says so; JSON says the same; `--in-order` is the plain curve."""
     text = told(data_dir, "dataset", "curve", "--draws", "2", **ONE_VIEW)

@@ -444,6 +444,7 @@ def test_frames_that_arrive_are_shown_by_themselves(context: BrowserContext, tmp
         until(page, "document.querySelector('#picture img') !== null")
 
 
+@pytest.mark.slow
 def test_a_camera_in_trouble_is_told_where_its_frames_would_come(context: BrowserContext, tmp_path: Path) -> None:
     """Instead of promising frames to somebody who left the cap on the lens; it goes when the camera sees again."""
     store = Store(tmp_path / "data")

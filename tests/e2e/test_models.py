@@ -18,6 +18,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_trained_model_tells_how_it_was_made(data_dir: Path) -> None:
     """Everything that is needed to understand it, and to make it again."""
     text = told(data_dir, "models", "show", "2", COLUMNS="200")

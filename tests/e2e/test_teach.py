@@ -89,6 +89,7 @@ def test_ctrl_c_keeps_what_was_shown_and_trains_nothing(tmp_path: Path) -> None:
     assert store.runs.recent() == []
 
 
+@pytest.mark.slow
 def test_while_a_daemon_runs_the_camera_is_not_fought_for(tmp_path: Path) -> None:
     """One sentence that names its process, from a second daemon too; the first goes on."""
     with running(tmp_path, "--camera", "fake:desk?seed=1") as daemon:

@@ -107,7 +107,7 @@ def test_the_next_training_finds_everything_computed(store: Store) -> None:
     recipe = Recipe.of(settings_of(store).training)
     backbone, cache = backbone_of(store, champion(store)), FeatureCache(store.folder)
     cold = train(store, champion(store), backbone, cache, recipe)
-    assert cold.report["computed_views"] == ALL_VIEWS
+    assert cold.report.computed_views == ALL_VIEWS
     shutil.rmtree(cache.folder)
 
     preparer, trainer = preparer_of(store)
@@ -115,7 +115,7 @@ def test_the_next_training_finds_everything_computed(store: Store) -> None:
     assert trainer.children == 1
     shutil.rmtree(store.models.backbone_folder(backbone.sha256))  # nobody needs it any more
     warm = train(store, champion(store), backbone_of(store, champion(store)), cache, recipe)
-    assert warm.report["computed_views"] == 0
+    assert warm.report.computed_views == 0
     assert warm.head.to_bytes() == cold.head.to_bytes()
     assert not list(store.folder.glob(".preparing-*"))
 

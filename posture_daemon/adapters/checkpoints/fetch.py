@@ -73,9 +73,9 @@ def fetch(
 class _ReleaseFile:
     """A file, in the words of GitHub's interface."""
 
-    name: str
-    browser_download_url: str
-    size: int
+    name: str = ""
+    browser_download_url: str = ""
+    size: int = 0
     digest: str | None = None
 
 
