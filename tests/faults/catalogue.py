@@ -22,14 +22,6 @@ __all__ = ["FAULTS"]
 # fmt: off
 
 settings = Group("Settings and options")
-camera = Group("Cameras")
-data_folder = Group("The data folder")
-backup = Group("Backups, health and the service")
-model = Group("Models")
-labels = Group("Labels, classes and pictures")
-learning = Group("Training and its answers")
-
-# ── settings and options ──────────────────────────────────────────────────────────────────────────────────────────────
 
 settings.plain("A misspelt key in the settings file", "--config ~/bad.toml config show",
     "bad.toml", "did you mean camera.address?", {"bad.toml": "[camera]\nadress = '0'\n"})
@@ -55,7 +47,7 @@ settings.plain("An option that there is not", "label --terminl", "--terminl", "l
 settings.plain("A pause of no length", "pause --hours 0", "--hours", "0.01", code=2)
 settings.plain("Two ways to label at once", "label --terminal --export ~/out", "--export", "choose one", code=2)
 
-# ── cameras ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+camera = Group("Cameras")
 
 camera.plain("An address of no known kind", "run --camera telepathy:1",
     "telepathy:1", "write one of 0 (a camera number)")
@@ -97,7 +89,7 @@ camera.plain("A pose that nobody at the fake desk can show", "teach yoga --camer
 camera.plain("A simulated owner before a real camera", "teach --camera replay:~/desk --simulate-owner",
     "--simulate-owner", "add --camera fake:desk", {"desk/a.png": Place.picture})
 
-# ── the data folder ───────────────────────────────────────────────────────────────────────────────────────────────────
+data_folder = Group("The data folder")
 
 
 @data_folder("A file where the data folder should be", where="/data", advice="choose another with --data-dir")
@@ -160,7 +152,7 @@ data_folder.plain("Teaching while a daemon has the camera", "teach --camera fake
 data_folder.plain("A label page for an address of another machine", "label",
     "203.0.113.7", "ui.host", POSTURE_UI__HOST="203.0.113.7")
 
-# ── backups, health and the service ───────────────────────────────────────────────────────────────────────────────────
+backup = Group("Backups, health and the service")
 
 backup.plain("A restore where there is no backup", "restore --yes", "/data/backups", "give one by its path")
 backup.plain("A backup that is not there", "restore none.db --yes", "none.db", "`posture-daemon backup --list`")
@@ -187,7 +179,7 @@ backup.plain("A health check where no daemon runs", "status --check",
     "this data folder", "No posture-daemon is running")
 backup.plain("A service for a system that is not there", "service install --root /none", "/none", "check the path")
 
-# ── models ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+model = Group("Models")
 
 model.plain("A checkpoint that is not there", "models import ~/none.pt", "/none.pt", "check the path")
 model.plain("Setting up with a checkpoint that is not there", "setup --yes --camera fake:desk --model ~/none.pt",
@@ -275,7 +267,7 @@ def no_network(at: Place) -> Made:
         yield "models", "fetch", "yolo11n-cls", "--release", f"http://127.0.0.1:{port}/release.json"
 
 
-# ── labels, classes and pictures ──────────────────────────────────────────────────────────────────────────────────────
+labels = Group("Labels, classes and pictures")
 
 labels.plain("A folder that is not there", "label --import ~/none", "/none", "check the path")
 labels.plain("A file instead of a folder", "label --import ~/a.png",
@@ -316,7 +308,7 @@ labels.plain("Teaching a class whose name cannot be a folder", "teach --classes 
 labels.plain("Teaching no class", "teach --classes , --camera fake:desk",
     "No class is named", "--classes good_posture,bad_posture")
 
-# ── training and its answers ──────────────────────────────────────────────────────────────────────────────────────────
+learning = Group("Training and its answers")
 
 learning.plain("A training without enough labels", "train --force",
     "too few labelled images", "two classes are needed", sql="DELETE FROM labels")

@@ -29,8 +29,6 @@ from posture_daemon.errors import CheckpointRefused, ModelError
 from posture_daemon.store.model_copies import STARTER
 from posture_daemon.vision.head import Head
 
-# ---- the two parts compute what ultralytics computes
-
 
 @pytest.mark.slow
 @pytest.mark.torch
@@ -44,9 +42,6 @@ def test_every_size_gives_the_features_and_scores_of_ultralytics(zoo: Path, name
     np.testing.assert_allclose(features, expected["features"], atol=1e-5)
     head = Head.from_tensors(checkpoint.of_layer(HEAD_LAYER))
     np.testing.assert_allclose(head.logits(features), expected["logits"], atol=1e-5)
-
-
-# ---- import
 
 
 @pytest.mark.shared
@@ -102,9 +97,6 @@ def test_the_parent_imports_neither_torch_nor_ultralytics() -> None:
     modules = "posture_daemon.adapters.checkpoints, posture_daemon.adapters.backbone.onnx, posture_daemon.vision.head"
     check = f"import sys, {modules}; assert not {{'torch', 'ultralytics', 'onnx'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True, cwd=Path(__file__).parents[2])
-
-
-# ---- what is refused
 
 
 @pytest.mark.torch
@@ -214,9 +206,6 @@ def test_a_flipped_byte_is_noticed(shared_weights: Path, tmp_path: Path) -> None
         import_checkpoint(tmp_path / "flipped.pt", tmp_path / "out")
 
 
-# ---- the child
-
-
 def test_a_child_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     """The caller gets one sentence, and no process is left."""
     with pytest.raises(ModelError, match=r"The import was stopped after 0 s"):
@@ -241,9 +230,6 @@ def test_a_child_that_dies_is_reported(
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(ModelError, match=f"failed without an answer .*{message}"):
         parent.run_child("export", {}, timeout_s=100)
-
-
-# ---- export
 
 
 @pytest.fixture(scope="module")
@@ -317,9 +303,6 @@ def test_a_damaged_backbone_is_not_exported(name: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is damaged or missing; posture-daemon doctor --fix"):
         export_checkpoint(folder, head, ("a", "b", "c"), tmp_path / "mine.pt")
     assert not (tmp_path / "mine.pt").exists()
-
-
-# ---- inspect
 
 
 @pytest.mark.shared

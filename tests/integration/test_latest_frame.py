@@ -23,7 +23,6 @@ def test_only_the_newest_frame_is_kept() -> None:
         camera.give(frame(0, at=1.0), frame(1, at=2.0), frame(2, at=3.0))
         newest = reader.wait(after_sequence=2, timeout_s=LONG_S)
         camera.give(None)
-
     assert newest is not None
     assert (newest.sequence, newest.captured_at) == (3, 3.0)
 
@@ -47,7 +46,6 @@ def test_numbers_keep_rising_when_the_camera_starts_again_at_zero() -> None:
         newest = reader.wait(after_sequence=2, timeout_s=LONG_S)
         state = reader.state
         camera.give(None)
-
     assert newest is not None
     assert newest.sequence == 3
     assert (state.status, state.frames, state.reopened, state.error) == ("running", 3, 1, None)
@@ -64,7 +62,6 @@ def test_a_loss_is_logged_once_however_often_reopening_fails(caplog: pytest.LogC
         assert reader.wait(1, LONG_S) is not None
         camera.give(None)
         await_state(reader, lambda state: state.status == "ended")
-
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "camera lost, will keep trying: camera scripted stopped."),
         ("INFO", "camera scripted is back after 0 s"),
@@ -78,7 +75,6 @@ def test_the_delays_double_up_to_a_limit() -> None:
     camera = ScriptedCamera(openings=[lost()] * 5)
     with started(LatestFrame(camera, stopping=stopping)) as reader:
         state = await_state(reader, lambda _: stopping.is_set())
-
     assert stopping.delays == [0.5, 1.0, 1.0, 1.0, 1.0]
     assert (state.status, state.error) == ("lost", "camera scripted stopped.")
 
@@ -94,7 +90,6 @@ def test_the_delays_start_over_after_a_camera_has_held_out() -> None:
         camera.give(frame(), lost(), lost())
         camera.give(lost())
         await_state(reader, lambda _: stopping.is_set())
-
     assert stopping.delays == [0.5, 1.0, 0.5, 1.0]
 
 
@@ -119,7 +114,6 @@ def test_a_read_that_hangs_is_a_lost_camera(caplog: pytest.LogCaptureFixture) ->
         assert reader.wait(2, LONG_S) is not None
         assert reader.state.since == 777.0  # still the same spell, not the newest frame
         camera.give(None)
-
     assert caplog.text.count("camera lost") == 1
 
 
@@ -147,7 +141,6 @@ def test_stopping_does_not_wait_for_a_camera_that_hangs(caplog: pytest.LogCaptur
     reader = LatestFrame(camera)
     reader.start()
     assert camera.reading.acquire(timeout=LONG_S)
-
     assert reader.stop(timeout_s=0.05) is False
     assert "did not answer" in caplog.text
     assert reader._reader._thread.daemon
@@ -165,7 +158,6 @@ def test_stopping_interrupts_the_delay_of_a_lost_camera() -> None:
     reader = LatestFrame(camera, Patience(min_delay_s=3600, max_delay_s=3600))
     reader.start()
     await_state(reader, lambda state: state.status == "lost")
-
     assert reader.stop(LONG_S) is True
     assert camera.closed.acquire(blocking=False)
 
@@ -182,7 +174,6 @@ def test_a_bug_in_an_adapter_does_not_end_the_reader(caplog: pytest.LogCaptureFi
         camera.give(ZeroDivisionError("oops"), frame())
         assert reader.wait(0, LONG_S) is not None
         camera.give(None)
-
     assert "ZeroDivisionError: oops" in caplog.text
     assert "failed unexpectedly with ZeroDivisionError" in caplog.text
 
@@ -191,7 +182,6 @@ def test_check_tells_at_once_that_a_camera_is_wrong() -> None:
     """`check` opens and closes once, so that the program can end with the camera's own sentence."""
     good, bad = ScriptedCamera(), ScriptedCamera(openings=[lost("no camera at /dev/video7.")])
     LatestFrame(good).check()
-
     assert (good.opened, good.closed.acquire(blocking=False)) == (1, True)
     with pytest.raises(CameraError, match="no camera at /dev/video7"):
         LatestFrame(bad).check()
@@ -206,7 +196,6 @@ def test_a_recording_ends(tmp_path: Path) -> None:
         state = await_state(reader, lambda state: state.status == "ended")
         newest = reader.wait(0, LONG_S)
         assert reader.wait(3, 0.01) is None
-
     assert (state.frames, state.reopened, state.error) == (3, 0, None)
     assert newest is not None
     assert newest.sequence == 3

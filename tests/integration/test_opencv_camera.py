@@ -50,7 +50,6 @@ def test_an_mjpeg_camera_gives_frames(server: MjpegServer) -> None:
     camera.open()
     first, second = camera.read(), camera.read()
     camera.close()
-
     assert first is not None
     assert second is not None
     assert first.image.shape == (48, 64, 3)
@@ -66,7 +65,6 @@ def test_a_camera_that_hangs_up_is_lost_and_can_be_reopened(server: MjpegServer)
     camera.open()
     assert camera.read() is not None
     server.hang_up()
-
     with pytest.raises(CameraError, match="stopped giving frames"):
         read_until_lost(camera)
     with pytest.raises(CameraError, match="is not open"):
@@ -82,7 +80,6 @@ def test_a_camera_that_stalls_is_lost_after_the_read_timeout(server: MjpegServer
     camera.open()
     server.stall()
     began = time.monotonic()
-
     with pytest.raises(CameraError, match="stopped giving frames"):
         read_until_lost(camera)
     assert time.monotonic() - began < allowed_s(3)
@@ -92,7 +89,6 @@ def test_opening_gives_up_on_a_camera_that_says_nothing(server: MjpegServer) -> 
     """A server that accepts but never answers is refused after the time-out."""
     server.stall()
     began = time.monotonic()
-
     with pytest.raises(CameraError, match="did not answer with video"):
         impatient(server).open()
     assert time.monotonic() - began < allowed_s(3)
@@ -109,7 +105,6 @@ def test_a_password_is_sent_but_never_shown(server: MjpegServer, capfd: pytest.C
         read_until_lost(camera)
     with pytest.raises(CameraError) as refused:
         open_camera(url.replace(str(server.port), "1")).open()
-
     assert server.requests == ["/video?token=s3cret"]
     assert "s3cret" not in camera.name + str(lost.value) + str(refused.value)
     assert "http://***@127.0.0.1" in str(lost.value)
@@ -133,7 +128,6 @@ for address in sys.argv[1:]:
     result = subprocess.run(
         [sys.executable, "-c", script, *addresses], capture_output=True, text=True, timeout=300, check=True
     )
-
     assert result.stderr == ""
     assert len(result.stdout.splitlines()) == 4
 
@@ -143,7 +137,6 @@ def test_a_missing_device_names_those_that_exist(tmp_path: Path) -> None:
     (tmp_path / "v4l" / "by-id").mkdir(parents=True)
     for name in ("video1", "video0", "v4l/by-id/usb-Logi-index0", "null"):
         (tmp_path / name).touch()
-
     with pytest.raises(CameraError, match=r"no camera at /dev/video77: .*; cameras found: "):
         open_camera("77").open()
     assert found_devices(tmp_path).split(", ") == [
@@ -156,7 +149,6 @@ def test_a_file_that_is_no_camera_is_refused(tmp_path: Path, capfd: pytest.Captu
     """An existing device that gives no video (in use, or a metadata node) gets a sentence and no noise."""
     device = tmp_path / "video0"
     device.touch()
-
     with pytest.raises(CameraError, match="exists but gives no video: another program may be using it"):
         V4l2Camera("0", Device(str(device))).open()
     assert capfd.readouterr().err == ""
@@ -212,7 +204,6 @@ def test_a_camera_that_becomes_allowed_is_read_without_a_restart(forbidden_devic
 def test_the_pixel_format_is_set_before_size_and_rate() -> None:
     """Drivers limit size and rate by the format, so MJPG goes first; a single buffer keeps frames fresh."""
     wishes = v4l2_wishes(Picture(width=640, height=360, fps=10))
-
     assert wishes[0] == (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     assert dict(wishes[1:]) == {
         cv2.CAP_PROP_FRAME_WIDTH: 640,
