@@ -10,24 +10,17 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-import numpy as np
-
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
-from posture_daemon.domain import Image
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
 from tests.bench.shared import machine, tell
+from tests.fakes.scripted_camera import scene
 from tests.fakes.servers import MjpegServer, RtspServer
 
 MIN_LOSS_S, MAX_LOSS_S = 3.0, 8.0
 """How long a failure lasts."""
 
 Took = tuple[float, float]
-
-
-def scene(number: int) -> Image:
-    """A picture with noise, which changes with its number."""
-    return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 
 
 def once(reader: LatestFrame, fail: Callable[[], None], mend: Callable[[], None], lasts_s: float) -> Took:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posture_daemon.domain import Image, Status
+from posture_daemon.domain import Status
 from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, FramesSaid, read_status
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
 from tests.e2e.command import posture_daemon, running
+from tests.fakes.scripted_camera import scene
 from tests.fakes.servers import MjpegServer, RtspServer
 from tests.waiting import allowed_s, wait_until
 
@@ -33,11 +34,6 @@ max_per_minute = 3600
 max_audit_per_hour = 3600
 max_uncertain_per_hour = 3600
 """
-
-
-def scene(number: int) -> Image:
-    """A picture with noise, which changes with its number."""
-    return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 
 
 class Run:

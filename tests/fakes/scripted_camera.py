@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame, Patience
-from posture_daemon.domain import Frame
+from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
 from tests.waiting import poll
 
@@ -76,6 +76,11 @@ class CountingEvent(threading.Event):
         if len(self.delays) >= self._limit:
             self.set()
         return self.is_set()
+
+
+def scene(number: int) -> Image:
+    """A picture with noise, which changes with its number."""
+    return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 
 
 def frame(sequence: int = 0, at: float = 0.0) -> Frame:

@@ -22,15 +22,10 @@ from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
 from tests.fakes.clock import Clock
-from tests.fakes.scripted_camera import LONG_S, QUICK, ScriptedCamera, await_state, lost, started
+from tests.fakes.scripted_camera import LONG_S, QUICK, ScriptedCamera, await_state, lost, scene, started
 
 BLACK: Image = np.zeros((48, 64, 3), np.uint8)
 GREEN: Image = np.full((48, 64, 3), (0, 135, 0), np.uint8)
-
-
-def scene(number: int) -> Image:
-    """A picture with something on it, another one for each number."""
-    return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 
 
 class Watched:

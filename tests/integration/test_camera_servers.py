@@ -4,29 +4,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame
-from posture_daemon.domain import Image
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
-from tests.fakes.scripted_camera import LONG_S, await_state, started
+from tests.fakes.scripted_camera import LONG_S, await_state, scene, started
 from tests.fakes.servers import MjpegServer, RtspServer
 from tests.waiting import allowed_s
 
 PROMISED_S = 5.0
 """Noticed within this time, and frames again within this time after the camera is back."""
-
-
-def scene(number: int) -> Image:
-    """A picture with noise, which changes with its number."""
-    return np.random.default_rng(number).integers(0, 256, (48, 64, 3)).astype(np.uint8)
-
-
-def reader_of(url: str) -> LatestFrame:
-    """As the daemon reads it, with the usual patience."""
-    return LatestFrame(open_camera(url), quality=FrameQualityMonitor, another=lambda: open_camera(url))
 
 
 def noticed(reader: LatestFrame, status: str) -> CameraState:
@@ -47,8 +35,10 @@ def frames_again(reader: LatestFrame, away: CameraState) -> None:
 
 @contextmanager
 def reading(url: str) -> Iterator[LatestFrame]:
-    """A reader that has its first picture."""
-    with started(reader_of(url)) as reader:
+    """A reader as the daemon has it, with the usual patience and its first picture."""
+    with started(
+        LatestFrame(open_camera(url), quality=FrameQualityMonitor, another=lambda: open_camera(url))
+    ) as reader:
         assert reader.wait(0, LONG_S) is not None
         yield reader
 
@@ -72,13 +62,14 @@ def test_an_rtsp_camera_that_is_restarted_comes_back(rtsp: RtspServer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rtsp", ["h264", "h264-b", "jpeg"], indirect=True)  # with B-frames a decoder holds some back
-def test_an_rtsp_camera_that_stalls_is_noticed_and_read_again(rtsp: RtspServer) -> None:
-    """Its process stops with all connections open, as a camera does whose processor hangs."""
-    with reading(rtsp.url) as reader:
-        rtsp.stall()
+@pytest.mark.parametrize("kind", ["h264", "h264-b", "jpeg", "mjpeg"])  # with B-frames a decoder holds some back
+def test_a_camera_that_stalls_is_noticed_and_read_again(kind: str) -> None:
+    """All connections stay open and silent, as with a camera whose processor hangs."""
+    made = MjpegServer(picture=scene) if kind == "mjpeg" else RtspServer(kind)
+    with made as server, reading(server.url) as reader:
+        server.stall()
         away = noticed(reader, "lost")
-        rtsp.resume()
+        server.resume()
         frames_again(reader, away)
 
 
@@ -104,16 +95,6 @@ def test_an_mjpeg_camera_that_is_restarted_comes_back() -> None:
         with MjpegServer(server.port, picture=scene):
             frames_again(reader, away)
         assert reader.state.reopened == 1
-
-
-@pytest.mark.slow
-def test_an_mjpeg_camera_that_stalls_is_noticed_and_read_again() -> None:
-    """Connections stay open and silent."""
-    with MjpegServer(picture=scene) as server, reading(server.url) as reader:
-        server.stall()
-        away = noticed(reader, "lost")
-        server.resume()
-        frames_again(reader, away)
 
 
 @pytest.mark.slow
