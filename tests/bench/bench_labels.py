@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -109,9 +110,6 @@ class Labels:
         self.exceptions += len(group) - len(right)
 
 
-# ── who asks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def at_random(labels: Labels, free: Rows, count: int) -> list[list[int]]:
     """Any."""
     return [[int(row)] for row in labels.rng.choice(free, min(count, len(free)), replace=False)]
@@ -152,9 +150,6 @@ def ours(model: Callable[[Labels], Linear] = Labels.fit, *, grouped: bool = True
         return [[int(free[row]) for row in one.rows] for one in questions(waiting, count)]
 
     return choose
-
-
-# ── the bars ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def enough_labels(frames: Frames, choose: Choose, seed: int, first: int = FIRST, batch: int = BATCH) -> tuple[int, int]:
@@ -244,9 +239,6 @@ def one_by_one(frames: Frames, first: int) -> Rows:
     return np.lexsort((frames.time, frames.truth != first))
 
 
-# ── the table ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 class Bench:
     """The frames of every seed."""
 
@@ -272,15 +264,8 @@ class Bench:
             text = f"{spread([keys for keys, _ in results], 0)}, {images:.0f} frames"
             yield (f"labels for {ENOUGH}: {name}", text, *verdict(name, mean[name] <= bar, f"≤ {bar:.0f}"))
 
-    def another_day(self) -> Iterator[Line]:
-        """From the first sessions to the later one."""
-        yield from self._streamed("a new day", [("first", "later")])
-
-    def another_person(self) -> Iterator[Line]:
-        """From one person to the other, both ways."""
-        yield from self._streamed("a new person", [("side_a", "side_b"), ("side_b", "side_a")])
-
-    def _streamed(self, title: str, ways: Sequence[tuple[str, str]]) -> Iterator[Line]:
+    def streamed(self, title: str, *ways: tuple[str, str]) -> Iterator[Line]:
+        """A champion from the first set of each way meets the second, with twelve questions."""
         rows: list[tuple[str, Choose | str | None, bool, str | None]] = [
             ("no labels", None, False, None),
             ("random", at_random, False, None),
@@ -341,9 +326,6 @@ def verdict(name: str, passed: bool, bar: str) -> tuple[str, str]:
     return (bar, "pass" if passed else missed) if name.startswith("ours") else ("", "")
 
 
-# ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def drawn(vectors: dict[str, Floats], name: str, seed: int) -> Frames:
     """Identity and `VIEWS` of the `POOL` views of each picture."""
     parts = [vectors[f"{name}/{class_name}"] for class_name in NAMES]
@@ -395,10 +377,11 @@ def main() -> None:
         bench = Bench(computed(given.data.resolve(), (given.keep or Path(scratch)).resolve()), given.seeds)
     passed = True
     tell(f"{given.seeds} seeds, mean ± standard deviation; {machine()}")
-    for part in (bench.admitted, bench.labels, bench.another_day, bench.another_person):
-        for name, value, bar, result in part():
-            tell(f"{name:70}{value:60}{bar:10}{result}")
-            passed = passed and result != "FAIL"
+    day = bench.streamed("a new day", ("first", "later"))
+    person = bench.streamed("a new person", ("side_a", "side_b"), ("side_b", "side_a"))
+    for name, value, bar, result in chain(bench.admitted(), bench.labels(), day, person):
+        tell(f"{name:70}{value:60}{bar:10}{result}")
+        passed = passed and result != "FAIL"
     sys.exit(0 if passed else 1)
 
 

@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from posture_daemon.fake_desk import AWAY, BAD, GOOD, STANDING, FakeDesk  # noqa: E402
-from posture_daemon.labelling.session import Labelling  # noqa: E402
-from posture_daemon.store import Store  # noqa: E402
-from posture_daemon.vision.jpeg import encode_jpeg  # noqa: E402
-from tests.bench.shared import machine, options, tell  # noqa: E402
-from tests.label_page import AlikeFrames, chromium, queue_frames, served  # noqa: E402
+from posture_daemon.fake_desk import AWAY, BAD, GOOD, STANDING, FakeDesk
+from posture_daemon.labelling.session import Labelling
+from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import encode_jpeg
+from tests.bench.shared import machine, options, tell
+from tests.label_page import AlikeFrames, chromium, queue_frames, served
 
 NAMES = {"upright": GOOD, "slouching": BAD, "away": AWAY, "standing": STANDING}
 DRAWN, RUN = 24, 5

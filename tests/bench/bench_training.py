@@ -53,8 +53,6 @@ class Bench:
         found: dict[str, Any] = json.loads(file.read_text())
         return found
 
-    # ── ultralytics ───────────────────────────────────────────────────────────────────────────────────────────────────
-
     def ultralytics(
         self, name: str, train: Files, seed: int = 0, evaluate: Files | None = None, **job: Any
     ) -> dict[str, Any]:
@@ -76,8 +74,6 @@ class Bench:
             return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
         return self.once(name, measure)
-
-    # ── ours ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def ours(self, name: str, steps: list[Files], seed: int = 0, evaluate: Files | None = None) -> dict[str, Any]:
         """Import the weights, then for each step import its labels and train; then train again with all features cached."""
@@ -103,9 +99,6 @@ class Bench:
             return result | {"warm_seconds": time.monotonic() - began, "peak_bytes": most_memory(store)}
 
         return self.once(name, measure)
-
-
-# ── the rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def front(bench: Bench) -> Iterable[Row]:
@@ -188,6 +181,7 @@ def measure_instant(keep: Path) -> None:
     import numpy as np
 
     from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+    from posture_daemon.bootstrap.models import champion
     from posture_daemon.learning.feature_cache import FeatureCache
     from posture_daemon.learning.feature_space import FeatureSpace
     from posture_daemon.learning.features import FeatureSource
@@ -199,12 +193,11 @@ def measure_instant(keep: Path) -> None:
     from posture_daemon.vision.head import Head
 
     store = Store(keep / "runs" / "front-ours-0" / "store")
-    champion = store.models.champion()
-    assert champion is not None
-    backbone = OnnxBackbone(store.models.backbone_folder(champion.backbone_sha256) / "backbone.onnx", threads=THREADS)
-    inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(champion.head_sha256)), is_base=False)
+    best = champion(store)
+    backbone = OnnxBackbone(store.models.backbone_folder(best.backbone_sha256) / "backbone.onnx", threads=THREADS)
+    inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(best.head_sha256)), is_base=False)
     recipe, images = Recipe.of(TrainingSettings()), store.labels.labelled()
-    names = [c.name for c in champion.classes]
+    names = [c.name for c in best.classes]
     warm = FeatureSource(store, backbone, FeatureCache(store.folder), inputs, recipe)
     prior = Linear(np.zeros((len(names), inputs.width), np.float32), np.zeros(len(names), np.float32))
     known, new = images[:-INSTANT_LABELS], images[-INSTANT_LABELS:]
@@ -259,9 +252,6 @@ def ranged(values: list[float]) -> str:
     return f"{statistics.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})"
 
 
-# ── images ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def class_files(folder: Path) -> Files:
     """Images of each class folder in natural order."""
     folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
@@ -299,9 +289,6 @@ def copy(files: Files, folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for file in found:
             shutil.copyfile(file, folder / name / file.name)
-
-
-# ── processes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def cli(store: Path, seed: int, *arguments: object) -> subprocess.CompletedProcess[str]:

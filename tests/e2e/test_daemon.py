@@ -1,13 +1,11 @@
 """The real daemon on the fake desk: it tells its status, stops, survives being killed, learns and swaps."""
 
-import json
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import psutil
@@ -19,6 +17,7 @@ from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
 from tests.e2e.command import frames_answered, posture_daemon, refused, running, status, told
+from tests.fakes.page_owner import PageOwner
 from tests.history import seconds_by_posture
 from tests.waiting import LIMIT_S, allowed_s, wait_until
 
@@ -183,27 +182,17 @@ def test_the_end_of_a_recording_ends_the_daemon(folder: Path, tmp_path: Path) ->
     assert "end" in done.stderr
 
 
-def page(address: str, path: str, body: object = None) -> dict[str, object]:
-    """One request as the label page makes it."""
-    headers = {"content-type": "application/json", "x-posture-daemon": "label"}
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(address + path, data, headers), timeout=100) as reply:
-        return dict(json.loads(reply.read()))
-
-
 @pytest.mark.slow
 def test_a_lesson_uses_the_camera_of_the_running_daemon(folder: Path) -> None:
     """On its page: frames are labelled by what was asked, while the daemon goes on; stopped, nothing of it is lost."""
     with running(folder):
         wait_until(lambda: frames_answered(folder) > 3, "frames")
-        address = str(status(folder)["daemon"]["page"])
-        page(address, "api/teach", {"classes": ["good_posture", "bad_posture"]})
+        page = PageOwner(str(status(folder)["daemon"]["page"]), FakeDesk(seed=SEED), timeout_s=100)
+        page.call("api/teach", {"classes": ["good_posture", "bad_posture"]})
         before = frames_answered(folder)
-        kept = wait_until(
-            lambda: dict(page(address, "api/teach").get("frames") or {}).get("good_posture"), "a kept frame"
-        )
-        page(address, "api/teach/stop", {})
-        wait_until(lambda: page(address, "api/teach")["phase"] == "stopped", "the end of the lesson")
+        kept = wait_until(lambda: (page.call("api/teach").get("frames") or {}).get("good_posture"), "a kept frame")
+        page.call("api/teach/stop", {})
+        wait_until(lambda: page.call("api/teach")["phase"] == "stopped", "the end of the lesson")
         assert frames_answered(folder) > before
         labelled = Store(folder).labels.labelled()
         assert len(labelled) >= int(kept)

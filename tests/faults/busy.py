@@ -18,7 +18,6 @@ def database_busy(bench: Bench, phase: str) -> None:
     count = bench.ledger.of(phase, BUSY)
     folder = bench.folder("busy", learns=phase == "train")
     witness = Witness(folder, promoting=phase == "train")
-    witness.look()
     daemon = bench.start(folder)
     with bench.in_use(daemon, witness) as owner:
         if owner is None:

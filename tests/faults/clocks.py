@@ -31,7 +31,6 @@ def clock_set(bench: Bench, phase: str) -> None:
     clock = bench.place / "clock.txt"
     clock.write_text("0")
     witness = Witness(folder, promoting=phase == "train")
-    witness.look()
     daemon = _start(bench, folder, clock)
     with bench.in_use(daemon, witness) as owner:
         if owner is None:

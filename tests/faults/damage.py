@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from posture_daemon.bootstrap.models import champion
 from posture_daemon.store import Store
 from tests.e2e.command import environment
 from tests.faults.bench import Bench, wait_a_moment
@@ -35,10 +36,9 @@ def model_damaged(bench: Bench, phase: str) -> None:
     count = bench.ledger.of(phase, fault)
     folder, witness = _used(bench, phase)
     store = Store(folder)
-    champion = store.models.champion()
-    assert champion is not None
-    backbone = store.models.backbone_folder(champion.backbone_sha256) / "backbone.onnx"
-    path = store.models.head_path(champion.head_sha256) if bench.chance.random() < 0.5 else backbone
+    best = champion(store)
+    backbone = store.models.backbone_folder(best.backbone_sha256) / "backbone.onnx"
+    path = store.models.head_path(best.head_sha256) if bench.chance.random() < 0.5 else backbone
     store.close()
     scribble(path, bench.chance)
     count.done += 1
@@ -50,7 +50,7 @@ def model_damaged(bench: Bench, phase: str) -> None:
     with database(folder) as connection:
         told = connection.execute("SELECT text FROM incidents").fetchall()
         now = connection.execute("SELECT version_id FROM model_roles WHERE role = 'champion'").fetchone()[0]
-    bench.ledger.landed[phase, f"{fault}: {'another model answers' if now != champion.id else 'mended'}"] += 1
+    bench.ledger.landed[phase, f"{fault}: {'another model answers' if now != best.id else 'mended'}"] += 1
     if not told:
         count.odd.append(f"{fault}: nobody was told")
     witness.champion = now
@@ -126,7 +126,6 @@ def _used(bench: Bench, phase: str) -> tuple[Path, Witness]:
     """A folder that was used for a while, and whose daemon was killed."""
     folder = bench.folder("damaged", learns=phase == "train")
     witness = Witness(folder, promoting=phase == "train")
-    witness.look()
     daemon = bench.start(folder)
     with bench.in_use(daemon, witness):
         if phase == "train":

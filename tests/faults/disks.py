@@ -30,7 +30,6 @@ def disk_full(bench: Bench, phase: str) -> None:
     with _tmpfs(bench.place / "small") as small:
         folder = bench.folder("data", learns=phase == "train", inside=small)
         witness = Witness(folder, promoting=phase == "train")
-        witness.look()
         daemon = bench.start(folder)
         with bench.in_use(daemon, witness) as owner:
             if owner is None:
@@ -68,7 +67,6 @@ def disk_read_only(bench: Bench, phase: str) -> None:
             "sync", "-f", mount
         )  # the copy was ours; what is written from now on, the daemon must bring to the disk itself
         witness = Witness(folder, promoting=phase == "train")
-        witness.look()
         daemon = bench.start(folder)
         with bench.in_use(daemon, witness) as owner:
             if owner is None:

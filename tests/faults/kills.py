@@ -17,7 +17,6 @@ from tests.faults.processes import is_alive, kill, stop_of
 from tests.faults.witness import Witness, database
 from tests.waiting import poll
 
-READY_S = 400.0
 BEST, WORST = 1, 2
 """Models of the folder; see `places`."""
 
@@ -57,7 +56,6 @@ class DaemonKills:
         folder = self._bench.folder(f"daemon-{self._folders}")
         witness = Witness(folder)
         before: str | None = None
-        witness.look()
         witness.changed_answers()
         for name in names:
             began = time.monotonic()
@@ -117,8 +115,7 @@ class DaemonKills:
         self._check(before, witness)
 
     def _check(self, before: str, witness: Witness) -> None:
-        self._ledger.lose(before, FAULT, [*witness.missing(), *witness.changed_answers()])
-        self._ledger.acknowledged += len(witness.labels) + len(witness.frames) + len(witness.decisions) + 1
+        self._bench.check(before, FAULT, witness)
         witness.look()
 
     def _write(self, daemon: Watched, witness: Witness, _address: str) -> None:
@@ -177,7 +174,6 @@ class DaemonKills:
         folder = self._bench.folder("old")
         make_old(folder, revision)
         witness = Witness(folder)
-        witness.look()
         daemon = self._bench.start(folder)
         time.sleep(self._chance.uniform(0, 0.5))
         self._kill("migrate", daemon)

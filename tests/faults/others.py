@@ -7,10 +7,6 @@ from tests.faults import busy, clocks, damage, disks
 from tests.faults.bench import Bench
 
 
-def _always() -> str | None:
-    return None
-
-
 @dataclass(frozen=True)
 class Other:
     """A fault. `why_not` says why it cannot be tried here, `None` when it can."""
@@ -18,7 +14,7 @@ class Other:
     name: str
     phases: tuple[str, ...]
     run: Callable[[Bench, str], None]
-    why_not: Callable[[], str | None] = _always
+    why_not: Callable[[], str | None] = lambda: None
 
 
 IN_USE, ALSO_TRAINING = ("write and label",), ("write and label", "train")

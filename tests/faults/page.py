@@ -54,18 +54,14 @@ def row(fault: Fault, sentence: str) -> str:
     return f"| {fault.title} | {sentence.replace('|', chr(92) + '|')} | {fault.code} |"
 
 
-def rows_of_running() -> str:
-    """The lines of the second table."""
-    return "".join(f"| {one.title} | {one.says} | {one.does} |\n" for one in SURVIVED)
-
-
 def written(rows: Iterable[tuple[Fault, str]]) -> str:
     """The whole page."""
     parts = [INTRODUCTION]
     for group, members in groupby(rows, key=lambda met: met[0].group):
         lines = "\n".join(line for _, line in members)
         parts.append(f"## {group}\n\n| what is wrong | what it says | exit |\n|---|---|---|\n{lines}\n")
-    return "\n".join([*parts, RUNNING + rows_of_running()])
+    survived = (f"| {one.title} | {one.says} | {one.does} |\n" for one in SURVIVED)
+    return "\n".join([*parts, RUNNING + "".join(survived)])
 
 
 def told(fault: Fault) -> str:

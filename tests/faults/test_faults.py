@@ -70,7 +70,6 @@ def test_the_witness_notices_what_is_lost(bench: Bench) -> None:
 
     folder = bench.folder("tampered")
     witness = Witness(folder)
-    witness.look()
     assert (witness.missing(), witness.changed_answers()) == ([], [])
     with database(folder) as connection:
         frame, at, name = connection.execute(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posture_daemon.bootstrap.models import load_model
+from posture_daemon.bootstrap.models import champion, load_model
 from posture_daemon.domain import Floats
 from posture_daemon.errors import PostureError
 from posture_daemon.fake_desk import FakeDesk
@@ -45,6 +45,9 @@ class Witness:
     _backbone: Backbone | None = None
     _desk: FakeDesk = field(default_factory=lambda: FakeDesk(seed=SEED))
 
+    def __post_init__(self) -> None:
+        self.look()
+
     def look(self) -> None:
         """Take down what everybody can read now: frames that are kept, decisions that are recorded, who is champion."""
         with database(self.folder) as connection:
@@ -61,12 +64,9 @@ class Witness:
         """Whether the champion's files are whole and it says what it said when it was first asked."""
         store = Store(self.folder)
         try:
-            version = store.models.champion()
-            if version is None:
-                return ["there is no champion"]
-            sha256 = version.backbone_sha256
-            path = store.models.backbone_folder(sha256) / "backbone.onnx"
-            if sha256_of(path.read_bytes()) != sha256:
+            version = champion(store)
+            path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
+            if sha256_of(path.read_bytes()) != version.backbone_sha256:
                 return [f"the backbone of model {version.id} is damaged"]
             model = load_model(store, version, self._backbone)
         except (PostureError, OSError) as error:

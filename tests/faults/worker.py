@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from posture_daemon.bootstrap.models import champion
 from posture_daemon.domain import NewFrame, Reason
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
@@ -64,8 +65,7 @@ def label(store: Store, number: int, say: Say) -> None:
 
 def promote(store: Store, number: int, say: Say) -> None:
     """A new model becomes champion: file, row, role."""
-    before = store.models.champion()
-    assert before is not None
+    before = champion(store)
     head = Head.from_bytes(store.models.read_head(before.head_sha256))
     changed = replace(head, linear_bias=np.asarray(head.linear_bias) + np.float32(number % 1000) / 1e6)
     digest = store.models.add_head(changed.to_bytes())

@@ -2,11 +2,13 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from posture_daemon.bootstrap.models import champion
 from posture_daemon.errors import PostureError
 from posture_daemon.store import Store
 from tests.faults.bench import Bench
@@ -31,11 +33,10 @@ class WorkerKills:
 
     def run(self, number: int, go_on: Callable[[int], bool] = lambda _done: True) -> None:
         """So many kills, the phases in turn, or fewer when `go_on` says no."""
-        phases = [phase for _, phase in zip(range(number), _for_ever(WORK), strict=False)]
+        phases = [*islice(cycle(WORK), number)]
         for start in range(0, number, TRIALS_A_FOLDER):
             folder = self._bench.folder(f"worker-{start}")
             witness = Witness(folder)
-            witness.look()
             for phase in sorted(phases[start : start + TRIALS_A_FOLDER]):
                 began = time.monotonic()
                 self._one(folder, phase, witness)
@@ -50,7 +51,6 @@ class WorkerKills:
             folder = self._bench.folder("old")
             make_old(folder, self._chance.choice(OLD_SCHEMAS))
             witness = Witness(folder)
-            witness.look()
         file = folder.with_name(f"{folder.name}.acknowledged")
         file.unlink(missing_ok=True)
         log = folder.with_name(f"{folder.name}.log")
@@ -76,17 +76,12 @@ class WorkerKills:
             return
         try:
             _remember(said, witness)
-            found = [*witness.missing(), *_champion_unlike(store, said), *_backups_unlike(store, said)]
+            found = [*witness.missing(), *_champion_unlike(store), *_backups_unlike(store, said)]
         finally:
             store.close()
         self._ledger.lose(phase, FAULT, found)
         self._ledger.acknowledged += len(said)
         witness.look()
-
-
-def _for_ever(names: Any) -> Iterator[str]:
-    while True:
-        yield from names
 
 
 def _remember(said: list[Said], witness: Witness) -> None:
@@ -112,13 +107,10 @@ def _remember(said: list[Said], witness: Witness) -> None:
             witness.champion = witness.champion if witness.promoting else values[0]
 
 
-def _champion_unlike(store: Store, said: list[Said]) -> list[str]:
+def _champion_unlike(store: Store) -> list[str]:
     """The champion's file is whole, whoever it is."""
-    version = store.models.champion()
-    if version is None:
-        return ["there is no champion"]
     try:
-        store.models.read_head(version.head_sha256)
+        store.models.read_head(champion(store).head_sha256)
     except PostureError as error:
         return [str(error)]
     return []

@@ -27,6 +27,7 @@ from posture_daemon.bootstrap.demo import SimulatedOwner
 from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import load_settings
 from posture_daemon.store import Store
+from tests.bench.shared import tell
 from tests.service.container import CACHE, Container, Failed, build, installation, missing
 from tests.waiting import allowed_s
 
@@ -84,8 +85,6 @@ class Story:
         self.container = Container.fresh(shown)
         self.before: Kept | None = None
 
-    # ── the owner, by hand ────────────────────────────────────────────────────────────────────────────────────────────
-
     def boot(self) -> str:
         """The system boots, and knows nothing of posture-daemon."""
         seconds = self.container.boot()
@@ -132,8 +131,6 @@ class Story:
         words = self.container.ask("posture-daemon", "service", "install", "--dry-run").splitlines()[1:]
         assert not [line for line in words if "write" in line or "copy" in line or "make" in line], words
         return "; ".join(line.strip() for line in words)
-
-    # ── the service, running ──────────────────────────────────────────────────────────────────────────────────────────
 
     def is_shut_in(self) -> str:
         """No rights, a filter of system calls, a read-only disk, no homes but the Python that it runs on."""
@@ -202,8 +199,6 @@ class Story:
         closed = [path for path in self._state().rglob("*") if path.lstat().st_mode & 0o077 and not path.is_symlink()]
         assert not others, others
         return f"all of {STATE} is its own" + (f"; {len(closed)} entries could be read by others" if closed else "")
-
-    # ── what goes wrong ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def survives_a_hang(self) -> str:
         """The process stands still (SIGSTOP): the watchdog ends it, systemd starts it again, frames are answered."""
@@ -296,8 +291,6 @@ class Story:
         assert (self.container.root / str(HOME).lstrip("/") / "posture.db").exists()
         return "nothing left but the owner's own folder"
 
-    # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def _state(self) -> Path:
         return self.container.root / str(STATE).lstrip("/")
 
@@ -356,12 +349,6 @@ def main() -> int:
         story.container.close()
     tell(f"{good} passed, {len(checks) - good} failed")
     return 0 if good == len(checks) else 1
-
-
-def tell(line: str) -> None:
-    """One line, at once, also into a pipe."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def _told(check: Callable[[], str]) -> bool:
