@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from posture_daemon.bootstrap.models import champion
 from posture_daemon.store import Store
 from tests.e2e.command import of_daemon, refused, running, status, told, told_json
 from tests.waiting import wait_until
@@ -55,11 +56,10 @@ def test_a_class_that_comes_in_mid_life_is_learned_beside_the_old_ones(tmp_path:
     told(data, "classes", "add", "standing", "--role", "good")
     told(data, "label", "--import", pictures)
     assert told(data, "train", "--force", POSTURE_TRAINING__VIEWS="1").startswith("PROMOTED")
-    champion = Store(data).models.champion()
-    assert champion is not None
-    assert [c.name for c in champion.classes] == ["bad_posture", "good_posture", "na", "standing"]
-    assert champion.classes[3].role.value == "good"
-    confusion = champion.metrics["challenger"]["confusion"]
+    learned = champion(Store(data))
+    assert [c.name for c in learned.classes] == ["bad_posture", "good_posture", "na", "standing"]
+    assert learned.classes[3].role.value == "good"
+    confusion = learned.metrics["challenger"]["confusion"]
     assert confusion[3][3] >= 1  # of 8, from 8 images; the champion of before: 0
     assert sum(confusion[row][row] for row in range(3)) >= 19  # of 24: as many as the champion of before
 

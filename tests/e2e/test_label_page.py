@@ -44,12 +44,10 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """Thirteen frames wait in four groups."""
-    store = Store(tmp_path / "data")
     queue_frames(store, GUESSES)
-    yield store
-    store.close()
+    return store
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from posture_daemon.bootstrap.models import champion, load_model
 from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import decode
 from tests.e2e.command import told
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
@@ -42,9 +44,7 @@ def test_unsure_frames_of_a_replay_are_queued_with_their_features(taught: Path, 
     told(taught, "run", "--camera", camera, POSTURE_QUEUE__MAX_PER_MINUTE="600")
     store = Store(taught)
     waiting = store.queue.waiting()
-    champion = store.models.champion()
-    assert champion is not None
-    features = store.queue.pooled([frame.id for frame in waiting], champion.backbone_sha256)
+    features = store.queue.pooled([frame.id for frame in waiting], champion(store).backbone_sha256)
     assert len(waiting) >= 3
     assert set(features) == {frame.id for frame in waiting}
     assert all(vector.shape == (256,) and np.isfinite(vector).all() for vector in features.values())
@@ -55,9 +55,6 @@ def test_the_exported_champion_loads_in_ultralytics(
     taught: Path, tmp_path: Path, run_ultralytics, shared_data: Path
 ) -> None:
     """`YOLO(path)` of an export gives our calibrated probabilities on real frames."""
-    from posture_daemon.bootstrap.models import load_model
-    from posture_daemon.vision.jpeg import decode
-
     exported = tmp_path / "mine.pt"
     told(taught, "models", "export", exported)
     files = sorted((shared_data / "front_webcam/later_session/good_posture").glob("*.jpg"))[:20]
@@ -65,8 +62,6 @@ def test_the_exported_champion_loads_in_ultralytics(
     np.savez(tmp_path / "pictures.npz", frames=np.array(pictures))
     run_ultralytics("predict", exported, 224, tmp_path / "pictures.npz", tmp_path / "answers.npz")
     store = Store(taught)
-    champion = store.models.champion()
-    assert champion is not None
-    model = load_model(store, champion)
+    model = load_model(store, champion(store))
     ours = np.array([model.predict(picture).probabilities for picture in pictures])
     assert np.abs(np.load(tmp_path / "answers.npz")["frames"] - ours).max() < 2e-3

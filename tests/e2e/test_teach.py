@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from posture_daemon.bootstrap.models import champion
 from posture_daemon.domain import Outcome, Split
 from posture_daemon.store import Store
 from tests.e2e.command import frames_answered, posture_daemon, refused, running, started, status, told
@@ -37,7 +38,6 @@ def test_a_lesson_ends_with_a_personal_model_and_a_class_is_added_later(tmp_path
     assert re.search(r"Holdout accuracy \d+%: .* right on \d+ of \d+", said)
     store = Store(tmp_path)
     assert store.runs.recent(1)[0].outcome in (Outcome.PROMOTED, Outcome.KEPT)  # the starter knows these three
-
     later = told(tmp_path, "teach", "standing", *SIMULATED, **COOL)
     assert later.count("(standing)") == 2
     assert "(good_posture)" not in later
@@ -45,9 +45,7 @@ def test_a_lesson_ends_with_a_personal_model_and_a_class_is_added_later(tmp_path
     assert all(counts[name][split] >= 5 for name in counts for split in (Split.TRAIN, Split.HOLDOUT)), counts
     run = store.runs.recent(1)[0]
     assert run.outcome is Outcome.PROMOTED, run.reason
-    champion = store.models.champion()
-    assert champion is not None
-    assert "standing" in [c.name for c in champion.classes]
+    assert "standing" in [c.name for c in champion(store).classes]
     assert "What it says now: " in later
 
 

@@ -18,8 +18,6 @@ from posture_daemon.vision.head import Head
 Images = NDArray[np.uint8]
 """`(n, height, width, 3)`, BGR."""
 
-# ---- preprocessing
-
 
 def gradient(height: int, width: int) -> Image:
     """A picture whose blue grows to the right, green downwards, and whose red is 200."""
@@ -67,9 +65,6 @@ def test_resizing_equals_torchvision_but_for_rounding(shape: tuple[int, int], si
     assert np.abs(expected.astype(int) - centre_square(image, size)).max() <= 1
 
 
-# ---- the backbone
-
-
 @pytest.fixture(scope="module")
 def backbone(imported_base: ImportedCheckpoint) -> OnnxBackbone:
     """The real backbone at 224 pixels."""
@@ -87,16 +82,6 @@ def test_it_is_a_backbone(backbone: OnnxBackbone, imported_base: ImportedCheckpo
 
 
 @pytest.mark.shared
-def test_a_batch_gives_what_single_images_give(backbone: OnnxBackbone) -> None:
-    """Images of different sizes may share a batch; an empty batch is fine."""
-    images = [gradient(480, 640), gradient(300, 200), gradient(224, 224)]
-    batch = backbone.extract_batch(images)
-    for image, features in zip(images, batch, strict=True):
-        np.testing.assert_allclose(features, backbone.extract(image).map, atol=1e-4)
-    assert backbone.extract_batch([]).shape == (0, 256, 7, 7)
-
-
-@pytest.mark.shared
 def test_a_changed_file_is_refused(imported_base: ImportedCheckpoint) -> None:
     """The recorded digest protects a device from a damaged or exchanged backbone."""
     with pytest.raises(ModelError, match="is damaged"):
@@ -110,9 +95,6 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(ModelError, match="damaged or not an ONNX model"):
         OnnxBackbone(tmp_path / "text.onnx")
-
-
-# ---- agreement with YOLO.predict on real frames
 
 
 def every(folder: Path, step: int) -> list[Image]:

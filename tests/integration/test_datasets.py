@@ -3,7 +3,7 @@
 import io
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -22,6 +22,7 @@ from posture_daemon.settings import QueueSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.vision import jpeg as pictures
 from posture_daemon.vision.image_files import natural_key
+from tests.builders import add_frame, ensure_classes
 from tests.waiting import allowed_s
 
 NOW = 1_700_000_000.0
@@ -51,17 +52,9 @@ def jpegs(folder: Path, count: int, first_seed: int = 0) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """Open a new data folder."""
-    store = Store(tmp_path / "store")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(store: Store) -> Settings:
     """Blocks of three files, every second one of a class held out from the second on."""
-    return Settings(data_dir=tmp_path / "store", labels={"block_files": 3, "holdout_every": 2})
+    return Settings(data_dir=store.folder, labels={"block_files": 3, "holdout_every": 2})
 
 
 @pytest.fixture
@@ -139,13 +132,6 @@ def test_a_tree_with_val_and_test_fixes_the_splits(tmp_path: Path, store: Store,
     assert store.labels.counts()["good"] == {Split.TRAIN: 7, Split.HOLDOUT: 7, Split.TEST: 7}
 
 
-def test_a_train_folder_alone_still_gets_a_holdout(tmp_path: Path, store: Store, load) -> None:
-    """Without `val` the rule decides, or no model could ever be judged."""
-    jpegs(tmp_path / "d" / "train" / "good", 6)
-    load(tmp_path / "d")
-    assert splits(store) == [Split.TRAIN] * 3 + [Split.HOLDOUT] * 3
-
-
 def test_nested_sessions_are_read_in_natural_order(tmp_path: Path, store: Store, load) -> None:
     """Pictures deeper in a class folder count; session2 comes before session10, 9.jpg before 10.jpg."""
     for seed, name in enumerate(("session10/1.jpg", "session2/10.jpg", "session2/9.jpg")):
@@ -180,9 +166,10 @@ def test_a_folder_means_the_class_of_its_name_in_any_case(
 # --- splits by time block --------------------------------------------------------------------------------------------
 
 
-def test_files_without_times_are_cut_into_blocks_of_so_many(tmp_path: Path, store: Store, load) -> None:
-    """Three files a block here; a class begins in training and its second block is held out."""
-    jpegs(tmp_path / "d" / "good", 8)
+@pytest.mark.parametrize("folder", ["good", "train/good"])
+def test_files_without_times_are_cut_into_blocks_of_so_many(tmp_path: Path, store: Store, load, folder: str) -> None:
+    """Three files a block; the second of a class is held out. Without `val` the rule decides, or no model could be judged."""
+    jpegs(tmp_path / "d" / folder, 8)
     load(tmp_path / "d")
     assert splits(store) == [Split.TRAIN] * 3 + [Split.HOLDOUT] * 3 + [Split.TRAIN] * 2
 
@@ -404,14 +391,10 @@ def test_a_picture_in_another_folder_than_before_is_relabelled(tmp_path: Path, s
 
 def test_a_block_may_name_a_picture_twice(store: Store) -> None:
     """The first one counts, in the store too."""
-    for name in ("good", "bad"):
-        store.labels.ensure_class(PostureClass(name, Role.NEUTRAL), NOW)
+    ensure_classes(store, "good", "bad")
     frame = NewFrame(pictures.encode_jpeg(noise(1), 640, 90), NOW, "import:d", Reason.IMPORTED, "")
     done = store.imports.add_block([(frame, "good"), (frame, "bad")], None, NOW, 5)
     assert (done.added, done.relabelled, labels(store)) == (1, 0, ["good"])
-
-
-# --- refused folders -------------------------------------------------------------------------------------------------
 
 
 # --- export, sort, import --------------------------------------------------------------------------------------------
@@ -420,19 +403,13 @@ def test_a_block_may_name_a_picture_twice(store: Store) -> None:
 @pytest.fixture
 def labelling(store: Store, settings: Settings) -> Labelling:
     """A session of somebody who labels, with the classes good and bad."""
-    session = Labelling(store, settings.labels, lambda: NOW)
-    for name in ("good", "bad"):
-        session.add_class(name)
-    return session
+    ensure_classes(store, "good", "bad")
+    return Labelling(store, settings.labels, lambda: NOW)
 
 
 def keep(store: Store, seed: int) -> int:
     """Let a camera frame wait; return its number."""
-    data = pictures.encode_jpeg(noise(seed), 640, 90)
-    frame = NewFrame(data, NOW + seed, "camera", Reason.UNCERTAIN, "0.5")
-    frame_id = store.queue.add(frame, NOW, 300, 900)
-    assert frame_id is not None
-    return frame_id
+    return add_frame(store, NOW + seed, pictures.encode_jpeg(noise(seed), 640, 90))
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -480,19 +457,6 @@ def test_answers_given_elsewhere_since_the_export_are_not_overruled(
     assert dict(zip((relabelled, labelled), labels(store), strict=True)) == {relabelled: "good", labelled: "bad"}
     assert save(tmp_path / "out").removed == 3
     assert sorted(files(tmp_path / "out").values()) == ["bad", "good"]
-
-
-def test_an_export_read_by_another_store_brings_all_labels(
-    tmp_path: Path, store: Store, settings: Settings, load, save
-) -> None:
-    """There the untouched files are news; times and splits come along."""
-    jpegs(tmp_path / "d" / "good", 6)
-    load(tmp_path / "d")
-    save(tmp_path / "out")
-    other = Store(tmp_path / "other")
-    assert import_folder(other, settings, tmp_path / "out", NOW + 9999).labelled == 6
-    assert other.labels.counts() == store.labels.counts()
-    other.close()
 
 
 def test_sorting_that_was_not_imported_is_never_lost(tmp_path: Path, store: Store, save) -> None:
@@ -552,9 +516,9 @@ def test_an_export_that_was_interrupted_can_be_repeated(tmp_path: Path, store: S
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_the_real_webcam_frames_are_imported_soon(tmp_path: Path, store: Store, shared_data: Path) -> None:
+def test_the_real_webcam_frames_are_imported_soon(store: Store, shared_data: Path) -> None:
     """1,387 frames in 15 s where it is quiet, a fifth of them held out by blocks; importing again changes nothing."""
-    settings, frames = Settings(data_dir=tmp_path / "store"), shared_data / "front_webcam" / "first_sessions"
+    settings, frames = Settings(data_dir=store.folder), shared_data / "front_webcam" / "first_sessions"
     begin = time.perf_counter()
     report = import_folder(store, settings, frames, NOW)
     assert time.perf_counter() - begin < allowed_s(15)

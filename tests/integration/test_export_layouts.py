@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,36 +16,39 @@ from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
-from tests.builders import add_champion, coloured_jpeg, ensure_classes, label, label_block
+from tests.builders import add_champion, add_frame, coloured_jpeg, ensure_classes, label, label_block
 
 NOW = 1_700_000_000.0
 ARTICLE, ULTRALYTICS = DatasetLayout.ARTICLE, DatasetLayout.ULTRALYTICS
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """Blocks of camera frames of three classes in all three splits, two frames of them still waiting."""
-    opened = Store(tmp_path / "store")
-    champion = add_champion(opened, "good", "bad")
-    ensure_classes(opened, "good", "bad", "away")
+    champion = add_champion(store, "good", "bad")
+    ensure_classes(store, "good", "bad", "away")
     for day, name in enumerate(("good", "bad", "away", "good", "bad", "away")):
-        label_block(opened, name, NOW + 90_000 * day, count=3)
-    for_test = [
-        NewFrame(coloured_jpeg("good", 900 + i), NOW - 9e6 + i, "import:x", Reason.IMPORTED, "x") for i in (0, 1)
-    ]
-    opened.imports.add_block([(frame, "good") for frame in for_test], Split.TEST, NOW, 5)
+        label_block(store, name, NOW + 90_000 * day, count=3)
+    about = ("import:x", Reason.IMPORTED, "x")
+    for_test = [(NewFrame(coloured_jpeg("good", 900 + i), NOW - 9e6 + i, *about), "good") for i in (0, 1)]
+    store.imports.add_block(for_test, Split.TEST, NOW, 5)
+    known = {"predicted": "bad", "confidence": 0.5, "version_id": champion.id}
     for at in (2.0, 90_002.5):
-        known = {"predicted": "bad", "confidence": 0.5, "version_id": champion.id}
-        frame = NewFrame(coloured_jpeg("bad", int(at) + 77), NOW + at, "camera", Reason.UNCERTAIN, "unsure", **known)
-        opened.queue.add(frame, NOW, 300, 900)
-    yield opened
-    opened.close()
+        add_frame(store, NOW + at, coloured_jpeg("bad", int(at) + 77), **known)
+    return store
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(store: Store) -> Settings:
     """The defaults."""
-    return Settings(data_dir=tmp_path / "store")
+    return Settings(data_dir=store.folder)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Store]:
+    """Another store, which knows nothing yet."""
+    with closing(Store(tmp_path / "other")) as store:
+        yield store
 
 
 def state(store: Store) -> list[tuple[object, ...]]:
@@ -73,13 +77,12 @@ def test_reading_an_export_back_changes_nothing(
 
 @pytest.mark.parametrize("layout", list(DatasetLayout))
 def test_another_store_gets_labels_times_blocks_splits_and_roles(
-    tmp_path: Path, store: Store, settings: Settings, layout: DatasetLayout
+    tmp_path: Path, store: Store, other: Store, settings: Settings, layout: DatasetLayout
 ) -> None:
     """Whatever its own rule would say, and whatever its clock says; reading it twice changes nothing there either."""
     store.labels.ensure_class(PostureClass("away", Role.AWAY), NOW)
     store.classes.set_role("bad", Role.NEUTRAL)
     export_folder(store, settings, tmp_path / "out", NOW, layout)
-    other = Store(tmp_path / "other")
     import_folder(other, settings, tmp_path / "out", NOW + 1e7)
     assert other.labels.counts() == store.labels.counts()
     assert other.labels.block_counts() == store.labels.block_counts()
@@ -90,7 +93,6 @@ def test_another_store_gets_labels_times_blocks_splits_and_roles(
     before = state(other)
     assert not import_folder(other, settings, tmp_path / "out", NOW + 2e7).changed
     assert state(other) == before
-    other.close()
 
 
 def test_ultralytics_gets_train_val_and_test(tmp_path: Path, store: Store, settings: Settings) -> None:
@@ -157,14 +159,12 @@ def test_an_export_of_the_other_layout_is_refused(tmp_path: Path, store: Store, 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pictures": {"a": 3}, "classes": []}', "\x00"])
 def test_a_provenance_that_makes_no_sense_is_not_believed(
-    tmp_path: Path, store: Store, settings: Settings, text: str
+    tmp_path: Path, store: Store, other: Store, settings: Settings, text: str
 ) -> None:
     """The pictures and folders count; nothing is refused."""
     export_folder(store, settings, tmp_path / "out", NOW, ARTICLE)
     (tmp_path / "out" / PROVENANCE).write_text(text)
-    other = Store(tmp_path / "other")
     assert import_folder(other, settings, tmp_path / "out", NOW).labelled == store.labels.total()
-    other.close()
 
 
 def test_an_export_of_an_earlier_version_is_still_read(tmp_path: Path, store: Store, settings: Settings) -> None:

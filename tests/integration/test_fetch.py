@@ -122,30 +122,23 @@ def test_a_cut_connection_is_continued_by_the_next_call(release: Release, tmp_pa
     assert path.read_bytes() == CONTENT
 
 
-def test_a_server_without_ranges_starts_again(release: Release, tmp_path: Path) -> None:
-    """It sends everything, and the part that was there is replaced, not doubled."""
-    release.understands_range = False
-    (tmp_path / f"{NAME}.pt.part").write_bytes(CONTENT[:1000])
-    path = fetch(NAME, tmp_path, release_api_url=release.api_url)
-    assert release.ranges == ["bytes=1000-"]
-    assert path.read_bytes() == CONTENT
-
-
-def test_a_complete_part_is_only_checked(release: Release, tmp_path: Path) -> None:
-    """After a crash between download and rename nothing is downloaded again."""
-    (tmp_path / f"{NAME}.pt.part").write_bytes(CONTENT)
-    assert fetch(NAME, tmp_path, release_api_url=release.api_url).read_bytes() == CONTENT
-    assert release.ranges == []
-
-
-def test_a_part_that_is_too_long_is_thrown_away_and_said(
-    release: Release, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("part", "asked"),
+    [
+        pytest.param(CONTENT[:1000], ["bytes=1000-"], id="replaced, not doubled, by a server without ranges"),
+        pytest.param(CONTENT, [], id="complete after a crash before the rename: only checked"),
+        pytest.param(CONTENT + b"x", [None], id="too long to be the beginning of this file: thrown away and said"),
+    ],
+)
+def test_a_part_that_is_there(
+    release: Release, tmp_path: Path, caplog: pytest.LogCaptureFixture, part: bytes, asked: list[str | None]
 ) -> None:
-    """It cannot be the beginning of this file."""
-    (tmp_path / f"{NAME}.pt.part").write_bytes(CONTENT + b"x")
+    """It ends as the whole file."""
+    release.understands_range = False
+    (tmp_path / f"{NAME}.pt.part").write_bytes(part)
     assert fetch(NAME, tmp_path, release_api_url=release.api_url).read_bytes() == CONTENT
-    assert release.ranges == [None]
-    assert "thrown away" in caplog.text
+    assert release.ranges == asked
+    assert ("thrown away" in caplog.text) is (len(part) > len(CONTENT))
 
 
 def test_without_a_published_checksum_the_user_must_give_one(release: Release, tmp_path: Path) -> None:

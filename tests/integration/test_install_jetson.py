@@ -321,14 +321,6 @@ class TestUninstall:
         assert "Your data stays in /var/lib/posture-daemon" in run.stdout
         assert board.calls[0] == "posture-daemon service uninstall --root"
 
-    def test_purge(self, board: Board) -> None:
-        """With `--purge` the data goes too."""
-        before = board.files
-        board.run()
-        board.run("--uninstall", "--purge")
-        assert board.files == before
-        assert not (board.root / "var/lib/posture-daemon").exists()
-
     def test_twice(self, board: Board) -> None:
         """Where nothing is, nothing is removed."""
         run = board.run("--uninstall")
@@ -344,12 +336,14 @@ class TestUninstall:
         assert board.files == before
         assert board.calls[:2] == ["systemctl disable --now posture-daemon.service", "systemctl daemon-reload"]
 
-    def test_after_half_an_installation(self, board: Board) -> None:
-        """An installation that stopped in the middle can be taken off."""
+    @pytest.mark.parametrize(("fails", "purge"), [("needs.txt", ()), ("", ("--purge",))])
+    def test_nothing_is_left(self, board: Board, fails: str, purge: tuple[str, ...]) -> None:
+        """An installation that stopped in the middle can be taken off; with `--purge` the data goes too."""
         before = board.files
-        board.run(fails="needs.txt")
-        assert board.run("--uninstall").returncode == 0
+        board.run(fails=fails)
+        assert board.run("--uninstall", *purge).returncode == 0
         assert board.files == before
+        assert not (purge and (board.root / "var/lib/posture-daemon").exists())
 
 
 def test_what_the_page_says() -> None:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ import pytest
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer import process as trainer_module
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
+from posture_daemon.bootstrap.models import champion
 from posture_daemon.domain import Order, Outcome, TrainingRun
 from posture_daemon.errors import TrainingCancelled, TrainingOutOfMemory
 from posture_daemon.ports import GO_ON, Instruction, Supervise, TrainingSeen
@@ -29,7 +30,7 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
-from tests.builders import add_version, colour_backbone, label_days, make_store, random_head
+from tests.builders import add_version, colour_backbone, label_days, random_head
 from tests.children import answered, training_child
 from tests.fakes.devices import ORIN_NANO
 from tests.waiting import LIMIT_S, computed_s, wait_until
@@ -43,14 +44,12 @@ KILLS = int(os.environ.get("TEST_KILLS", "6"))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store, tmp_path: Path) -> Store:
     """A store with labels of three classes, none of their views computed, and a base whose network is a real ONNX file."""
-    opened = make_store(tmp_path)
-    base = add_version(opened, random_head(2), colour_backbone(opened, tmp_path))
-    opened.models.promote(base.id, 0.0)
-    label_days(opened, "good", "bad", "away")
-    yield opened
-    opened.close()
+    base = add_version(store, random_head(2), colour_backbone(store, tmp_path))
+    store.models.promote(base.id, 0.0)
+    label_days(store, "good", "bad", "away")
+    return store
 
 
 @pytest.fixture(autouse=True)
@@ -82,29 +81,6 @@ def head_of(result: Path) -> bytes:
     return (result.parent / "head.safetensors").read_bytes()
 
 
-class Conductor:
-    """Answers each look with what `say` gives, and writes down what is seen."""
-
-    def __init__(self, say: Callable[[Conductor], Instruction]) -> None:
-        self.trainer, self._say = SubprocessTrainer(), say
-        self.seen: list[TrainingSeen] = []
-        self.times: list[float] = []
-
-    def __call__(self, seen: TrainingSeen) -> Instruction:
-        """The next look."""
-        self.seen.append(seen)
-        self.times.append(time.monotonic())
-        return self._say(self)
-
-    def cpu_s(self) -> float:
-        """What the child has computed so far."""
-        return child_computed_s()
-
-    def train(self, request: Path) -> Path:
-        """Train, conducted."""
-        return self.trainer.train(request, self)
-
-
 @pytest.fixture
 def uninterrupted(store: Store) -> bytes:
     """The head that a training gives when it is left alone; nothing of it is left in the cache."""
@@ -118,16 +94,16 @@ def test_a_training_pauses_within_two_seconds_and_gives_the_same_model(store: St
     paused_at: list[float] = []
     resting: list[tuple[float, float]] = []
 
-    def say(conductor: Conductor) -> Instruction:
+    def supervise(_seen: TrainingSeen) -> Instruction:
         if not paused_at:
             if not cached_bytes(store):
                 return GO_ON
-            paused_at.append(conductor.cpu_s())
+            paused_at.append(child_computed_s())
         if answered(store.folder / "training-test") is Order.PAUSE:
-            resting.append((conductor.times[-1], conductor.cpu_s()))
+            resting.append((time.monotonic(), child_computed_s()))
         return GO_ON if resting and resting[-1][0] - resting[0][0] > 0.5 else PAUSE
 
-    head = head_of(Conductor(say).train(request_for(store)))
+    head = head_of(SubprocessTrainer().train(request_for(store), supervise))
     assert resting, "it never paused"
     assert resting[0][1] - paused_at[0] <= 2.0 * 2, "on two threads"
     assert resting[-1][1] - resting[0][1] <= 0.1
@@ -139,19 +115,14 @@ def test_a_training_that_was_ended_is_continued_to_the_same_model(
 ) -> None:
     """It ends by itself and says why; the next one computes only what is missing, and gives the very same head."""
     monkeypatch.setattr(trainer_module, "GRACE_S", LIMIT_S)
-
-    def say(conductor: Conductor) -> Instruction:
-        return END if cached_bytes(store) else GO_ON
-
-    conductor = Conductor(say)
     with pytest.raises(TrainingCancelled, match="too hot"):
-        conductor.train(request_for(store))
+        SubprocessTrainer().train(request_for(store), lambda _seen: END if cached_bytes(store) else GO_ON)
     assert exit_codes[0] >= 0, "it had to be killed"
     assert not (store.folder / "training-test" / "result.json").exists()
     kept = cached_bytes(store)
-    size = cached_size_of_all(store)
-    assert 0 < kept < size
-    assert head_of(store.folder / "training-test" / "result.json") == uninterrupted
+    head = head_of(SubprocessTrainer().train(request_for(store)))
+    assert 0 < kept < cached_bytes(store)
+    assert head == uninterrupted
 
 
 def child_computed_s() -> float:
@@ -179,12 +150,6 @@ def children_computed_s() -> float:
     """What all children that have ended computed, seconds of a processor."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def cached_size_of_all(store: Store) -> int:
-    """Continue to the end; what is in the cache then."""
-    SubprocessTrainer().train(request_for(store))
-    return cached_bytes(store)
 
 
 def test_a_daemon_that_stops_keeps_what_was_computed(
@@ -262,9 +227,7 @@ def test_a_board_that_gets_hot_has_peace_within_two_seconds(
         ended = run.result(600)
     assert ended.outcome is Outcome.PROMOTED, ended.reason
     assert [one["order"] for one in ended.metrics["interruptions"]] == ["pause", "run"]
-    champion = store.models.champion()
-    assert champion is not None
-    assert store.models.read_head(champion.head_sha256) == whole
+    assert store.models.read_head(champion(store).head_sha256) == whole
 
 
 @pytest.mark.slow
@@ -285,9 +248,7 @@ def test_a_board_that_gets_too_hot_is_left_alone_and_the_training_continued(
     done = again.retrainer.run("test", force=True)
     assert done.outcome is Outcome.PROMOTED, done.reason
     assert 0 < done.metrics["report"]["computed_views"] < 3 * 12 * (1 + VIEWS) + 3 * 6
-    champion = store.models.champion()
-    assert champion is not None
-    assert store.models.read_head(champion.head_sha256) == uninterrupted
+    assert store.models.read_head(champion(store).head_sha256) == uninterrupted
 
 
 def test_the_kernel_refuses_a_training_more_memory_than_it_may_take(store: Store) -> None:
@@ -330,14 +291,13 @@ def test_killed_at_any_moment_it_leaves_the_champion_and_nothing_else(store: Sto
         limits=LimitsSettings(memory_reserve_mb=0, disk_reserve_mb=0),
     )
     retrainer = Retrainer(store, trainer, DeviceProbe(store.folder), settings)
-    before = store.models.champion()
+    before = champion(store)
     files = {path.name for path in store.folder.iterdir()} | {"cache", "training.lock"}
     killed = 0
     for _ in range(KILLS):
         trainer.after_s = chance.uniform(0.0, 1.5)
         run = retrainer.run("test", force=True)
         if run.outcome is Outcome.PROMOTED:  # it was faster than its murderer: begin again
-            assert before is not None
             store.models.promote(before.id, 0.0)
             shutil.rmtree(store.folder / "cache")
             continue

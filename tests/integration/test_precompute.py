@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 
 from posture_daemon.adapters.backbone.on_demand import backbone_of
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
-from posture_daemon.domain import Failure, ModelVersion, Order
+from posture_daemon.bootstrap.models import champion
+from posture_daemon.domain import Failure, Order
 from posture_daemon.errors import TrainingCancelled, TrainingError
 from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.features import PORTION_VIEWS
@@ -57,14 +58,12 @@ class CountingTrainer(SubprocessTrainer):
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store, tmp_path: Path) -> Store:
     """A store with labels and a champion whose backbone is a real ONNX file."""
-    opened = make_store(tmp_path)
-    base = add_version(opened, random_head(2), colour_backbone(opened, tmp_path))
-    opened.models.promote(base.id, 0.0)
-    label_days(opened, "good", "bad", "away")
-    yield opened
-    opened.close()
+    base = add_version(store, random_head(2), colour_backbone(store, tmp_path))
+    store.models.promote(base.id, 0.0)
+    label_days(store, "good", "bad", "away")
+    return store
 
 
 def settings_of(store: Store, **training: Any) -> Settings:
@@ -76,16 +75,8 @@ def preparer_of(
     store: Store, probe: StandInProbe | None = None, **training: Any
 ) -> tuple[Precomputer, CountingTrainer]:
     """A preparer with a real child."""
-    trainer = CountingTrainer()
-    settings = settings_of(store, **training)
-    return Precomputer(store, trainer, probe or StandInProbe(), settings, lambda v: backbone_of(store, v)), trainer
-
-
-def champion(store: Store) -> ModelVersion:
-    """The champion."""
-    version = store.models.champion()
-    assert version is not None
-    return version
+    trainer, settings = CountingTrainer(), settings_of(store, **training)
+    return Precomputer(store, trainer, probe or StandInProbe(), settings, partial(backbone_of, store)), trainer
 
 
 def job_of(store: Store, max_s: float = 60.0, **changed: Any) -> PreparationJob:
@@ -109,7 +100,6 @@ def test_the_next_training_finds_everything_computed(store: Store) -> None:
     cold = train(store, champion(store), backbone, cache, recipe)
     assert cold.report.computed_views == ALL_VIEWS
     shutil.rmtree(cache.folder)
-
     preparer, trainer = preparer_of(store)
     assert [preparer.run(), preparer.run()] == [True, False]
     assert trainer.children == 1
@@ -160,17 +150,16 @@ def test_no_child_is_started_while_a_training_runs(store: Store) -> None:
     assert preparer.run()
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"memory_available_bytes": 100},
-        {"memory_available_bytes": None},
-        {"zones": zones(cpu=99.0)},
-        {"cpu_percent": 61.0},
-        {"cpu_percent": None},
-    ],
-    ids=["little memory", "unknown memory", "hot", "busy", "unknown load"],
-)
+WITHOUT_ROOM: dict[str, dict[str, Any]] = {
+    "little memory": {"memory_available_bytes": 100},
+    "unknown memory": {"memory_available_bytes": None},
+    "hot": {"zones": zones(cpu=99.0)},
+    "busy": {"cpu_percent": 61.0},
+    "unknown load": {"cpu_percent": None},
+}
+
+
+@pytest.mark.parametrize("changed", WITHOUT_ROOM.values(), ids=WITHOUT_ROOM)
 def test_a_device_without_room_is_left_alone(store: Store, changed: dict[str, Any]) -> None:
     """The same limits as for a training, and a processor that is idle."""
     preparer, trainer = preparer_of(store, StandInProbe(resources(**changed)))
@@ -230,9 +219,8 @@ def test_features_that_the_live_path_kept_are_not_missing(tmp_path: Path) -> Non
     backbone, store = StandInBackbone(), make_store(tmp_path)
     add_champion(store, backbone=backbone)
     label_block(store, "good", 0.0, backbone=backbone)
-    trainer = CountingTrainer()
     settings = Settings(data_dir=store.folder, training=TrainingSettings(views=0))
-    assert not Precomputer(store, trainer, StandInProbe(), settings, lambda _: backbone).run()
+    assert not Precomputer(store, CountingTrainer(), StandInProbe(), settings, lambda _: backbone).run()
     store.close()
 
 
@@ -262,11 +250,9 @@ def test_a_slice_gives_way_when_the_device_gets_hot(store: Store, monkeypatch: p
 
 def test_a_slice_that_hangs_is_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its seconds and two minutes of grace."""
-    now = [0.0]
-    trainer = CountingTrainer()
-    preparer = Precomputer(
-        store, trainer, StandInProbe(), settings_of(store), lambda v: backbone_of(store, v), monotonic=lambda: now[0]
-    )
+    now, trainer = [0.0], CountingTrainer()
+    find = partial(backbone_of, store)
+    preparer = Precomputer(store, trainer, StandInProbe(), settings_of(store), find, monotonic=lambda: now[0])
 
     def train(_request: Path, supervise: Supervise) -> Path:
         now[0] = 139.9

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from posture_daemon.domain import NewFrame, PostureClass, Reason, Role, Status
+from posture_daemon.domain import PostureClass, Role, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.session import Labelling, LabellingProgress
 from posture_daemon.settings import LabelSettings
@@ -29,25 +29,21 @@ from posture_daemon.ui.keyboard import END, Keys, keyboard, read_key
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 from posture_daemon.ui.terminal import run_terminal
 from posture_daemon.vision import jpeg as pictures
+from tests.builders import add_frame, ensure_classes
 from tests.waiting import LIMIT_S, wait_until
 
 NOW = 1_700_000_000.0
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """Let three frames wait: the model guesses `bad` for the first two; classes are `bad` and `good`."""
-    store = Store(tmp_path / "data")
-    store.labels.ensure_class(PostureClass("bad", Role.BAD), NOW)
-    store.labels.ensure_class(PostureClass("good", Role.GOOD), NOW)
-    for number in range(3):
-        picture = np.full((48, 64, 3), 20 * number, np.uint8)
-        guess = ("bad", 0.52) if number < 2 else ("unknown", 0.0)
-        data = pictures.encode_jpeg(picture, 640, 90)
-        frame = NewFrame(data, NOW + number, "camera", Reason.UNCERTAIN, "bad 0.52 [b]", *guess)
-        store.queue.add(frame, NOW, 300, 900)
-    yield store
-    store.close()
+    ensure_classes(store, "bad", "good")
+    for number, guess in enumerate((("bad", 0.52), ("bad", 0.52), ("unknown", 0.0))):
+        data = pictures.encode_jpeg(np.full((48, 64, 3), 20 * number, np.uint8), 640, 90)
+        known = dict(zip(("predicted", "confidence"), guess, strict=True))
+        add_frame(store, NOW + number, data, explanation="bad 0.52 [b]", **known)
+    return store
 
 
 @pytest.fixture
@@ -245,10 +241,8 @@ class RealTerminal:
         self.before = termios.tcgetattr(self.slave)
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         environment.pop("NO_COLOR", None)
-        command, ends = (
-            [sys.executable, "-c", CHILD, str(folder)],
-            dict.fromkeys(("stdin", "stdout", "stderr"), self.slave),
-        )
+        ends = dict.fromkeys(("stdin", "stdout", "stderr"), self.slave)
+        command = [sys.executable, "-c", CHILD, str(folder)]
         self.process = subprocess.Popen(command, **ends, start_new_session=True, env=environment)
         self.output = b""
 
@@ -262,10 +256,6 @@ class RealTerminal:
         if select.select([self.master], [], [], 0.05)[0]:
             self.output += os.read(self.master, 65536)
         return self.output
-
-    def type(self, keys: bytes) -> None:
-        """Press keys."""
-        os.write(self.master, keys)
 
     def wait_for_end(self) -> int:
         """Its exit code."""
@@ -293,7 +283,7 @@ def test_keys_in_a_real_terminal(store: Store, terminal: RealTerminal) -> None:
     terminal.wait_for("3 waiting")
     for keys, answer in (("2", "2 waiting"), ("\x1b[A", "no meaning"), ("nschräg\r", "What does"), ("b", "1 waiting"),
                          ("q", "2 frames are labelled, 1 wait")):  # fmt: skip
-        terminal.type(keys.encode())
+        os.write(terminal.master, keys.encode())
         terminal.wait_for(answer)
     assert terminal.wait_for_end() == 0
     assert answers(store) == [(1, "good"), (2, "schräg")]
@@ -306,7 +296,7 @@ def test_the_terminal_is_restored_when_the_session_is_interrupted(terminal: Real
     terminal.wait_for("3 waiting")
     assert termios.tcgetattr(terminal.slave) != terminal.before
     if how == "ctrl-c":
-        terminal.type(b"\x03")
+        os.write(terminal.master, b"\x03")
     else:
         terminal.process.send_signal(signal.SIGTERM)
     assert terminal.wait_for_end() != 0

@@ -34,15 +34,7 @@ from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.retrain import Retrainer
 from posture_daemon.vision.head import Head
-from tests.builders import (
-    add_champion,
-    add_version,
-    colour_backbone,
-    coloured_frame,
-    label_days,
-    make_store,
-    random_head,
-)
+from tests.builders import add_champion, add_version, colour_backbone, coloured_frame, label_days, random_head
 from tests.children import training_child
 
 LONG_S = 600
@@ -50,13 +42,11 @@ LONG_S = 600
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """A store with labels, and a champion whose backbone is not there."""
-    opened = make_store(tmp_path)
-    add_champion(opened)
-    label_days(opened, "good", "bad", "away")
-    yield opened
-    opened.close()
+    add_champion(store)
+    label_days(store, "good", "bad", "away")
+    return store
 
 
 def request_for(store: Store, incumbent_id: int = 1) -> Path:

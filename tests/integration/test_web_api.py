@@ -92,12 +92,10 @@ class Client:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """Six frames wait: the model calls three slouching and two upright, and has no guess for one."""
-    store = Store(tmp_path / "data")
     queue_frames(store, GUESSES)
-    yield store
-    store.close()
+    return store
 
 
 @pytest.fixture
