@@ -17,11 +17,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from posture_daemon.store import Store
 from posture_daemon.vision.image_files import natural_key
 from tests.bench.shared import DATA, REPOSITORY, WEIGHTS, machine, options, tell, tell_table, verdict
 
@@ -189,7 +191,6 @@ def measure_instant(keep: Path) -> None:
     from posture_daemon.learning.linear_layer import Linear
     from posture_daemon.settings import TrainingSettings
     from posture_daemon.settings.recipe import Recipe
-    from posture_daemon.store import Store
     from posture_daemon.vision.head import Head
 
     store = Store(keep / "runs" / "front-ours-0" / "store")
@@ -309,11 +310,8 @@ def run(command: list[str], env: dict[str, str] | None = None) -> subprocess.Com
 
 def newest_top1(store: Path, seed: int, folder: Path) -> float:
     """Top-1 of the newest version, promoted or not: the bars are about the training, not about the gate."""
-    from posture_daemon.store import Store
-
-    opened = Store(store)
-    newest = max(version.id for version in opened.models.all())
-    opened.close()
+    with closing(Store(store)) as opened:
+        newest = max(version.id for version in opened.models.all())
     said = cli(store, seed, "models", "evaluate", folder, "--model", newest).stdout
     found = re.search(r"\((\d+) of (\d+) images\)", said)
     assert found is not None, said
@@ -322,12 +320,8 @@ def newest_top1(store: Path, seed: int, folder: Path) -> float:
 
 def most_memory(store: Path) -> int:
     """The largest peak of any training on this data folder, bytes."""
-    from posture_daemon.store import Store
-
-    opened = Store(store)
-    peaks = [run.metrics["report"]["peak_memory_bytes"] for run in opened.runs.recent() if "report" in run.metrics]
-    opened.close()
-    return max(peaks)
+    with closing(Store(store)) as opened:
+        return max(r.metrics["report"]["peak_memory_bytes"] for r in opened.runs.recent() if "report" in r.metrics)
 
 
 def main() -> None:

@@ -125,15 +125,20 @@ class Bench:
             owner.stop()
 
     def restart(self, phase: str, fault: str, folder: Path, witness: Witness) -> None:
-        """SIGKILL is done with; start again, count a hand that would be needed, and look whether all is there."""
-        count = self.ledger.of(phase, fault)
+        """SIGKILL is done with; start again, and look whether all is there."""
         daemon = self.start(folder)
+        self.count_restart(phase, fault, daemon)
+        self.check(phase, fault, witness)
+        self.ledger.of(phase, fault).orphans += len(kill(daemon.process))
+
+    def count_restart(self, phase: str, fault: str, daemon: Watched) -> str | None:
+        """Wait for it, and count a hand that would be needed; returns the address of its page."""
+        count, address = self.ledger.of(phase, fault), daemon.wait_ready()
         count.restarts += 1
-        if daemon.wait_ready() is None:
+        if address is None:
             count.hands += 1
             count.odd.append(f"no restart: {daemon.last_words()}")
-        self.check(phase, fault, witness)
-        count.orphans += len(kill(daemon.process))
+        return address
 
     def check(self, phase: str, fault: str, witness: Witness) -> None:
         """Look whether everything that was acknowledged is there."""

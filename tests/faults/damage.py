@@ -43,10 +43,7 @@ def model_damaged(bench: Bench, phase: str) -> None:
     scribble(path, bench.chance)
     count.done += 1
     daemon = bench.start(folder)
-    count.restarts += 1
-    if daemon.wait_ready() is None:
-        count.hands += 1
-        count.odd.append(f"no restart: {daemon.last_words()}")
+    bench.count_restart(phase, fault, daemon)
     with database(folder) as connection:
         told = connection.execute("SELECT text FROM incidents").fetchall()
         now = connection.execute("SELECT version_id FROM model_roles WHERE role = 'champion'").fetchone()[0]

@@ -80,8 +80,7 @@ class DaemonKills:
             time.sleep(self._chance.uniform(0, 0.6))
             self._kill(name, daemon)
             return
-        address = daemon.wait_ready()
-        self._look(before, witness, daemon, address)
+        address = self._look(before, witness, daemon)
         witness.promoting = witness.promoting or name in ("train", "promote")
         if address is not None:
             self._phases[name](daemon, witness, address)
@@ -101,18 +100,15 @@ class DaemonKills:
             self._owner.stop()
             self._owner = None
 
-    def _look(self, before: str | None, witness: Witness, daemon: Watched, address: str | None) -> None:
-        """After a restart; `before` is the phase in which the daemon before it was killed."""
+    def _look(self, before: str | None, witness: Witness, daemon: Watched) -> str | None:
+        """After a restart; `before` is the phase in which the daemon before it was killed. The address of the page."""
         if before is None:
-            return
-        count = self._ledger.of(before, FAULT)
-        count.restarts += 1
+            return daemon.wait_ready()
+        address = self._bench.count_restart(before, FAULT, daemon)
         if before == "promote":
             self._ledger.landed[before, _record(witness.folder)] += 1
-        if address is None:
-            count.hands += 1
-            count.odd.append(f"no restart: {daemon.last_words()}")
         self._check(before, witness)
+        return address
 
     def _check(self, before: str, witness: Witness) -> None:
         self._bench.check(before, FAULT, witness)
@@ -181,14 +177,13 @@ class DaemonKills:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
         self._ledger.landed["migrate", "before the commit" if found == revision else "after the commit"] += 1
         again = self._bench.start(folder)
-        address = again.wait_ready()
-        self._look("migrate", witness, again, address)
+        self._look("migrate", witness, again)
         kill(again.process)
 
     def _end(self, before: str, folder: Path, witness: Witness) -> None:
         """The restart after the last kill, then a stop in peace."""
         daemon = self._bench.start(folder)
-        self._look(before, witness, daemon, daemon.wait_ready())
+        self._look(before, witness, daemon)
         if not stop_of(daemon.process, 100):
             self._ledger.of(before, FAULT).odd.append("it did not stop within 100 s")
             kill(daemon.process)
