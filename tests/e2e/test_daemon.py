@@ -19,7 +19,7 @@ from posture_daemon.store import Store
 from tests.e2e.command import frames_answered, posture_daemon, refused, running, status, told
 from tests.fakes.page_owner import PageOwner
 from tests.history import seconds_by_posture
-from tests.waiting import LIMIT_S, allowed_s, wait_until
+from tests.waiting import allowed_s, wait_until
 
 SEED = 37
 SETTINGS = f"""\
@@ -63,16 +63,6 @@ def folder(tmp_path: Path) -> Path:
 def settings_of(folder: Path) -> Settings:
     """The settings that the daemon of this folder runs with."""
     return load_settings(None, {"data_dir": folder}).settings
-
-
-def wait_for_labels(store: Store, owner: SimulatedOwner, wanted: int, limit_s: float = LIMIT_S) -> None:
-    """Let the owner answer until there are this many labels."""
-
-    def enough() -> bool:
-        owner.answer_all()
-        return store.labels.total() >= wanted
-
-    wait_until(enough, f"{wanted} labels", limit_s)
 
 
 def test_it_tells_its_status_and_stops_within_five_seconds(folder: Path) -> None:
@@ -120,7 +110,7 @@ def test_killed_at_any_moment_it_comes_back_with_everything(folder: Path, seed: 
     desk = FakeDesk(seed=SEED)
     with running(folder) as daemon:
         owner = SimulatedOwner(store, settings_of(folder), desk)
-        wait_for_labels(store, owner, 40 if seed == 3 else 8)
+        wait_until(lambda: (owner.answer_all(), store.labels.total() >= (40 if seed == 3 else 8))[1], "labels")
         if seed == 3:  # in the middle of a training
             wait_until(lambda: any(run.outcome is None for run in store.runs.recent()), "a training")
         time.sleep(random.Random(seed).uniform(0, 0.5))

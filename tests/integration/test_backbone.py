@@ -104,28 +104,23 @@ def every(folder: Path, step: int) -> list[Image]:
 
 
 @pytest.fixture(scope="module")
-def real_frames(shared_data: Path) -> dict[str, Images]:
-    """A sample of the real frames, as they are and as a 1280×720 camera would give them."""
-    side = every(shared_data / "side_webcam", 12)
-    return {
+def judged(
+    shared_data: Path,
+    shared_weights: Path,
+    run_ultralytics: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, tuple[Images, Floats]]:
+    """Real frames, as they are and as a 1280×720 camera would give them, and what `YOLO.predict` says: `(n, classes)`."""
+    folder, side = tmp_path_factory.mktemp("answers"), every(shared_data / "side_webcam", 12)
+    frames = {
         "front": np.stack(every(shared_data / "front_webcam", 8)),
         "side": np.stack(side),
         "large": np.stack([cv2.resize(image, (1280, 720)) for image in side[::3]]),
     }
-
-
-@pytest.fixture(scope="module")
-def yolo_answers(
-    real_frames: dict[str, Images],
-    shared_weights: Path,
-    run_ultralytics: Callable[..., None],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Floats]:
-    """What `YOLO.predict` says of them, `(n, classes)` for each sample."""
-    folder = tmp_path_factory.mktemp("answers")
-    np.savez(folder / "images.npz", **real_frames)
+    np.savez(folder / "images.npz", **frames)
     run_ultralytics("predict", shared_weights, 224, folder / "images.npz", folder / "answers.npz")
-    return dict(np.load(folder / "answers.npz"))
+    answers = np.load(folder / "answers.npz")
+    return {name: (images, answers[name]) for name, images in frames.items()}
 
 
 @pytest.mark.slow
@@ -133,15 +128,11 @@ def yolo_answers(
 @pytest.mark.shared
 @pytest.mark.parametrize("sample", ["front", "side", "large"])
 def test_real_frames_get_the_answers_of_yolo_predict(
-    real_frames: dict[str, Images],
-    yolo_answers: dict[str, Floats],
-    backbone: OnnxBackbone,
-    imported_base: ImportedCheckpoint,
-    sample: str,
+    judged: dict[str, tuple[Images, Floats]], backbone: OnnxBackbone, imported_base: ImportedCheckpoint, sample: str
 ) -> None:
     """Top-1 agrees on at least 99.5 % of the frames; the median frame's probabilities differ by 0.02 at most."""
     head = Head.from_bytes(imported_base.head_path.read_bytes())
-    ours = head.probabilities(np.stack([backbone.extract(image).map for image in real_frames[sample]]))
-    theirs = yolo_answers[sample]
+    images, theirs = judged[sample]
+    ours = head.probabilities(np.stack([backbone.extract(image).map for image in images]))
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= 0.995
     assert np.median(np.abs(ours - theirs).max(axis=1)) <= 0.02
