@@ -87,11 +87,8 @@ def test_frames_are_bgr_pictures_with_rising_numbers_and_times(camera: Camera) -
     """`uint8 (height, width, 3)`, contiguous; sequence strictly rising; capture time never going back."""
     camera.open()
     seen = frames(camera, FRAMES)
-
     for frame in seen:
-        assert frame.image.dtype == np.uint8
-        assert frame.image.ndim == 3
-        assert frame.image.shape[2] == 3
+        assert (frame.image.dtype, frame.image.ndim, frame.image.shape[2]) == (np.uint8, 3, 3)
         assert frame.image.flags.c_contiguous
     assert len({frame.image.shape for frame in seen}) == 1
     assert all(a.sequence < b.sequence for a, b in pairwise(seen))
@@ -105,7 +102,6 @@ def test_a_frame_is_not_overwritten_by_the_next(camera: Camera) -> None:
     first = frames(camera, 1)[0]
     before = first.image.copy()
     later = frames(camera, 2)
-
     assert np.array_equal(first.image, before)
     assert not any(np.shares_memory(first.image, frame.image) for frame in later)
 
@@ -147,7 +143,6 @@ def test_the_end_is_none_and_stays(camera: Camera) -> None:
     """After the last frame comes `None`, again and again; opening anew starts from the first."""
     camera.open()
     frames(camera, FRAMES)
-
     assert camera.read() is None
     assert camera.read() is None
     camera.open()

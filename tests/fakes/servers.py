@@ -152,12 +152,10 @@ class RtspServer:
             [SYSTEM_PYTHON, RTSP_CAMERA, str(self.port), self._codec],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
 
     def show(self, pattern: str) -> None:
         """Show another pattern of videotestsrc from now on."""
-        assert self._process.stdin is not None
         self._process.stdin.write(f"{pattern}\n")
         self._process.stdin.flush()
 

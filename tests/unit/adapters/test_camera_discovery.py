@@ -36,8 +36,7 @@ def test_a_jetson_may_have_a_ribbon_cable_camera(tmp_path: Path) -> None:
 def test_a_camera_is_tried_by_its_first_picture() -> None:
     """Its size is told."""
     found = try_camera("fake:desk")
-    assert found.error is None
-    assert found.words == "1280×720"
+    assert (found.error, found.words) == (None, "1280×720")
 
 
 def test_a_camera_that_is_not_there_says_why(tmp_path: Path) -> None:

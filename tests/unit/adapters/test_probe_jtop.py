@@ -68,8 +68,7 @@ def test_what_jtop_says_is_used_while_it_is_fresh(bench: Bench) -> None:
     bench.service.answer()
     found = bench.read()
     assert found.zones[0] == ThermalZone("cpu-thermal", 51.5, found.zones[0].trips)
-    assert found.zones[0].lowest_trip == 95.0
-    assert len(found.zones) == 9
+    assert (found.zones[0].lowest_trip, len(found.zones)) == (95.0, 9)
     assert (found.gpu_percent, found.power_watts, found.power_mode) == (33.4, 7.202, "15W")
     assert found.sources == ("/proc and /sys", "jtop")
 
@@ -94,8 +93,7 @@ def test_a_service_that_repeats_itself_counts_as_silent(bench: Bench) -> None:
     bench.service.answer()
     bench.now += 4.0
     bench.service.answer_the_same()
-    assert bench.cpu() == 49.218
-    assert bench.why() == "jtop: the service has not answered for 4 s"
+    assert (bench.cpu(), bench.why()) == (49.218, "jtop: the service has not answered for 4 s")
 
 
 def test_minus_256_is_never_a_temperature(bench: Bench) -> None:
@@ -148,8 +146,7 @@ def test_a_service_that_hangs_delays_nobody(bench: Bench) -> None:
     for _ in range(5):
         assert bench.cpu() == 49.218
     bench.now += 60.0
-    assert bench.why() == "jtop: the service has not answered for 60 s"
-    assert bench.service.knocks == 1
+    assert (bench.why(), bench.service.knocks) == ("jtop: the service has not answered for 60 s", 1)
     assert sum(thread.name == "jtop" for thread in threading.enumerate()) == 1
 
 
@@ -181,12 +178,10 @@ def test_a_service_that_dies_is_left_and_found_again(bench: Bench, how: bool | B
     bench.service.door.clear()
     bench.service.fail(how)
     bench.service.until_knocked()
-    assert bench.cpu() == 49.218
-    assert bench.why() == f"jtop: {words}"
+    assert (bench.cpu(), bench.why()) == (49.218, f"jtop: {words}")
     bench.service.door.set()
     bench.service.answer()
-    assert bench.cpu() == 51.5
-    assert bench.read().sources == ("/proc and /sys", "jtop")
+    assert (bench.cpu(), bench.read().sources) == (51.5, ("/proc and /sys", "jtop"))
 
 
 @pytest.mark.parametrize(
@@ -207,8 +202,7 @@ def test_a_service_that_refuses_is_asked_again_later(bench: Bench, error: BaseEx
     bench.service.until_knocked()
     bench.service.door.set()
     bench.service.until_asked()  # the second attempt was let in
-    assert bench.cpu() == 49.218
-    assert bench.why() == f"jtop: {words}"
+    assert (bench.cpu(), bench.why()) == (49.218, f"jtop: {words}")
 
 
 def test_a_second_attempt_that_hangs_is_not_called_by_the_first_ones_name(bench: Bench) -> None:
@@ -231,8 +225,7 @@ def test_without_jetson_stats_nobody_is_asked_again() -> None:
     bench = Bench(open_client=fail)
     bench.probe.settle(LIMIT_S)
     bench.reader._thread.join(LIMIT_S)  # type: ignore[union-attr]
-    assert bench.cpu() == 49.218
-    assert bench.why() == "jtop: jetson-stats is not installed in this environment"
+    assert (bench.cpu(), bench.why()) == (49.218, "jtop: jetson-stats is not installed in this environment")
     assert opened == [1]
     bench.end()
 
@@ -341,7 +334,6 @@ def real_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., subp
         def start(*how: str) -> subprocess.Popen[str]:
             command = [sys.executable, "-m", "tests.fakes.jtop_service", socket, *how]
             started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY))
-            assert started[-1].stdout is not None
             assert started[-1].stdout.readline() == "ready\n"
             return started[-1]
 

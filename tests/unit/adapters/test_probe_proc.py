@@ -33,8 +33,7 @@ def rail(root: Path, channel: int, name: str, millivolts: str, milliamperes: str
 def test_available_memory_is_what_can_be_had_without_swap(root: Path) -> None:
     """MemAvailable in bytes, neither MemFree nor with the zram swap, which CUDA memory cannot use."""
     found = read(root)
-    assert found.memory_available_bytes == 3_145_728 * 1024
-    assert found.memory_total_bytes == 7_802_968 * 1024
+    assert (found.memory_available_bytes, found.memory_total_bytes) == (3_145_728 * 1024, 7_802_968 * 1024)
     assert (found.swap_used_bytes, found.swap_total_bytes) == (1024 * 1024, 3_901_476 * 1024)
 
 

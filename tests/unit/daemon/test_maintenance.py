@@ -1,6 +1,5 @@
 """What the daemon does for itself: when it is due, and that a failure is only a line in the log."""
 
-import logging
 from typing import Any
 
 import pytest
@@ -65,9 +64,8 @@ def test_a_job_that_fails_is_a_line_in_the_log(
 ) -> None:
     """The next time it is tried again; the daemon does not end of it."""
     monkeypatch.setattr(store.backups, "make", raising(DataFolderError("The disk is full; free some space.")))
-    with caplog.at_level(logging.ERROR):
-        for job in upkeep_at(store, NOW).jobs():
-            job.run()
+    for job in upkeep_at(store, NOW).jobs():
+        job.run()
     assert caplog.messages == ["The disk is full; free some space."]
 
 

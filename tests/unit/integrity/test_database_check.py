@@ -80,8 +80,7 @@ def test_where_the_owner_wants_it_the_backup_is_restored_and_that_is_told(tmp_pa
     damaged = (folder / "posture.db").read_bytes()
     check_database(settings(folder, restore=True), NOON + DAY)
     [aside] = asides(folder)
-    assert aside.name == "posture.db.damaged-20251010-090000"
-    assert aside.read_bytes() == damaged
+    assert (aside.name, aside.read_bytes()) == ("posture.db.damaged-20251010-090000", damaged)
     assert labels_in(folder) == 3
     store = Store(folder)
     [incident] = store.incidents.unseen()

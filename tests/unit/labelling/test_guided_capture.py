@@ -160,8 +160,7 @@ def test_a_guided_capture_goes_from_the_first_countdown_to_the_first_answer(clas
             phases.append(teaching.state.phase)
     assert phases == [*4 * [Phase.READY, Phase.HOLD], Phase.TRAIN, Phase.LOOK, Phase.DONE]
     assert [ask.posture_class.name for ask in classroom.asked] == ["good", "away", "good", "away"]
-    assert classroom.trained == 1
-    assert classroom.live.version.id == 2
+    assert (classroom.trained, classroom.live.version.id) == (1, 2)
     assert teaching.state.says[0] in ("good", "bad")
 
 
@@ -204,8 +203,7 @@ def test_nothing_is_kept_while_getting_ready(classroom: Classroom) -> None:
     """Whoever is still moving shows nothing yet; the countdown runs."""
     teaching = classroom.begin()
     classroom.step(teaching, READY_S - 1)
-    assert teaching.state.phase is Phase.READY
-    assert teaching.state.seconds_left == pytest.approx(1.1, abs=0.15)
+    assert (teaching.state.phase, teaching.state.seconds_left) == (Phase.READY, pytest.approx(1.1, abs=0.15))
     assert classroom.store.labels.total() == 0
 
 
@@ -276,8 +274,7 @@ def test_a_lost_camera_is_waited_for_and_named(classroom: Classroom) -> None:
     classroom.step(teaching)
     assert (teaching.state.problem, teaching.state.phase) == (None, Phase.READY)
     classroom.step(teaching, READY_S + 0.1)
-    assert teaching.state.phase is Phase.HOLD
-    assert teaching.state.seconds_left == pytest.approx(left, abs=0.5)
+    assert (teaching.state.phase, teaching.state.seconds_left) == (Phase.HOLD, pytest.approx(left, abs=0.5))
     classroom.finish(teaching)
     assert teaching.state.phase is Phase.DONE
     assert len({image.block_id for image in classroom.store.labels.labelled()}) == 4
@@ -289,8 +286,7 @@ def test_a_camera_that_never_gives_a_picture_is_waited_for(classroom: Classroom)
     teaching = classroom.begin()
     classroom.step(teaching, 30)
     assert teaching.state.problem == "Waiting for a picture: the camera gives no picture."
-    assert teaching.state.seconds_left == READY_S
-    assert teaching.picture() is None
+    assert (teaching.state.seconds_left, teaching.picture()) == (READY_S, None)
 
 
 def test_a_recording_that_ends_ends_the_capture(classroom: Classroom) -> None:

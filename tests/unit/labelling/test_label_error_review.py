@@ -145,7 +145,6 @@ def at_the_keyboard(session: Review, keys: str) -> str:
     """Press the keys; return everything that was shown."""
     console = Console(file=io.StringIO(), width=110, height=30, force_terminal=True, color_system=None, _environ={})
     run_review(session, console, typed(keys))
-    assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 

@@ -49,8 +49,7 @@ def test_frames_come_oldest_first_until_all_are_answered(store: Store, labelling
     assert frame.id == first
     labelling.answer(first, "good")
     labelling.discard(second)
-    assert labelling.next() is None
-    assert labelling.progress() == LabellingProgress(queued=0, labelled=1, discarded=1)
+    assert (labelling.next(), labelling.progress()) == (None, LabellingProgress(queued=0, labelled=1, discarded=1))
     assert [image.class_name for image in store.labels.labelled()] == ["good"]
 
 
@@ -62,8 +61,7 @@ def test_a_skipped_frame_waits_for_the_next_session(store: Store, labelling: Lab
     frame = labelling.next()
     assert frame.id == third
     labelling.skip(third)
-    assert labelling.next() is None
-    assert labelling.progress().queued == 3
+    assert (labelling.next(), labelling.progress().queued) == (None, 3)
     frame = Labelling(store, LabelSettings(), lambda: NOW).next()
     assert frame.id == first
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import os
 import subprocess
 import sys
@@ -104,11 +103,10 @@ def test_8_bits_are_another_space_and_half_the_size(tmp_path: Path) -> None:
     assert cache[8].path.stat().st_size < 0.6 * cache[16].path.stat().st_size
 
 
-def check_after_damage(folder: Path, truth: Floats, lost: int, caplog: pytest.LogCaptureFixture) -> None:
+def check_after_damage(folder: Path, truth: Floats, lost: int) -> None:
     """All that is found is right, all but `lost` vectors are found, and these can be put again."""
     count = len(truth)
-    with caplog.at_level(logging.WARNING):
-        vectors, found = space_of(folder).find(pictures(count), 1)
+    vectors, found = space_of(folder).find(pictures(count), 1)
     there = found[:, 0]
     np.testing.assert_array_equal(vectors[there, 0], truth[there])
     assert there.sum() >= count - lost
@@ -119,9 +117,7 @@ def check_after_damage(folder: Path, truth: Floats, lost: int, caplog: pytest.Lo
     np.testing.assert_array_equal(vectors[:, 0], truth)
 
 
-def test_a_file_that_was_cut_off_anywhere_loses_only_what_was_cut(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_that_was_cut_off_anywhere_loses_only_what_was_cut(tmp_path: Path) -> None:
     """At every single byte of three records: the records before it are there, and new ones fit behind them."""
     truth = fill(space_of(tmp_path), 3)
     path = space_of(tmp_path).path
@@ -129,28 +125,26 @@ def test_a_file_that_was_cut_off_anywhere_loses_only_what_was_cut(
     assert len(whole) == 3 * RECORD
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        check_after_damage(tmp_path, truth, 3 - length // RECORD, caplog)
+        check_after_damage(tmp_path, truth, 3 - length // RECORD)
         assert path.stat().st_size == 3 * RECORD
 
 
-def test_a_flipped_byte_anywhere_loses_one_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_flipped_byte_anywhere_loses_one_record(tmp_path: Path) -> None:
     """Every byte of three records in turn: one vector is computed anew, never a wrong one used."""
     truth = fill(space_of(tmp_path), 3)
     path = space_of(tmp_path).path
     whole = path.read_bytes()
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
-        check_after_damage(tmp_path, truth, 1, caplog)
+        check_after_damage(tmp_path, truth, 1)
 
 
 @pytest.mark.parametrize("rubbish", [b"rubbish" * 100, bytes(10 * RECORD), b""], ids=["text", "zeros", "empty"])
-def test_a_file_of_something_else_is_not_believed(
-    tmp_path: Path, rubbish: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_of_something_else_is_not_believed(tmp_path: Path, rubbish: bytes) -> None:
     """Such as blocks of zeros after a power cut: everything is computed anew."""
     truth = fill(space_of(tmp_path), 3)
     space_of(tmp_path).path.write_bytes(rubbish)
-    check_after_damage(tmp_path, truth, 3, caplog)
+    check_after_damage(tmp_path, truth, 3)
 
 
 def test_another_space_under_this_name_is_not_believed(tmp_path: Path) -> None:
@@ -168,8 +162,7 @@ def test_damage_is_told_once_and_mended(tmp_path: Path, caplog: pytest.LogCaptur
     data[RECORD + 40] ^= 1
     path.write_bytes(data)
     for _ in range(2):
-        with caplog.at_level(logging.WARNING):
-            assert space_of(tmp_path).find(pictures(3), 1)[1][:, 0].tolist() == [True, False, True]
+        assert space_of(tmp_path).find(pictures(3), 1)[1][:, 0].tolist() == [True, False, True]
     assert [record.message.split(" ")[0] for record in caplog.records] == ["1"]
     assert path.stat().st_size == 2 * RECORD
 
@@ -222,10 +215,9 @@ def test_labelled_pictures_that_do_not_fit_are_not_stored(tmp_path: Path, caplog
     """What is there stays, one warning is given, and the vectors are returned as if they had been stored."""
     space = space_of(tmp_path, labelled=tuple(pictures(20)), max_mb=10 * RECORD / MB)
     truth = fill(space, 10)
-    with caplog.at_level(logging.WARNING):
-        for number in range(10, 20):
-            told = space.put([(sha(number), 0)], truth[:1])
-            np.testing.assert_array_equal(told, truth[:1])
+    for number in range(10, 20):
+        told = space.put([(sha(number), 0)], truth[:1])
+        np.testing.assert_array_equal(told, truth[:1])
     assert [record.message.partition(" (")[0] for record in caplog.records] == ["the feature cache is full"]
     assert not space.storing
     assert space.has(pictures(20), 1).sum() == 10
@@ -266,7 +258,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(
     truth = fill(space_of(tmp_path), 3)
     opened = Path.open
     space = space_of(tmp_path)
-    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "open", lambda path, *mode: FullDisk(opened(path, *mode)))
         for number in (3, 4, 5):
             np.testing.assert_array_equal(space.put([(sha(number), 0)], truth[:1]), truth[:1])
@@ -286,9 +278,8 @@ def test_a_file_that_cannot_be_read_is_an_empty_one(tmp_path: Path, caplog: pyte
     """Here a folder lies in its place: everything is computed, nothing is stored, and both are said."""
     space = space_of(tmp_path)
     space.path.mkdir(parents=True)
-    with caplog.at_level(logging.WARNING):
-        assert not space.find(pictures(3), 1)[1].any()
-        fill(space, 3)
+    assert not space.find(pictures(3), 1)[1].any()
+    fill(space, 3)
     assert "cannot be read" in caplog.text
     assert "cannot be written" in caplog.text
 

@@ -193,8 +193,6 @@ def test_the_calibration_error_falls_where_confidences_exaggerate() -> None:
     logits, targets = answers(3.0)
     truth = [("a", "b", "c")[target] for target in targets]
     found = calibration(logits, truth, ["a", "b", "c"], [i // 50 for i in range(len(truth))])
-    assert found.before is not None
-    assert found.after is not None
     assert found.images == len(truth)
     assert found.after < 0.5 * found.before
 
@@ -204,7 +202,6 @@ def test_the_calibration_error_after_is_not_measured_on_the_images_it_was_fitted
     logits = np.tile(np.array([[4.0, 0.0]], np.float32), (40, 1))
     truth = ["a"] * 20 + ["b"] * 20
     found = calibration(logits, truth, ["a", "b"], [1] * 20 + [2] * 20)
-    assert found.after is not None
     own = softmax(logits, fit_temperature(logits, np.repeat([0, 1], 20))).max()
     assert own < 0.65
     assert found.after > 0.45
@@ -215,8 +212,6 @@ def test_the_calibration_error_before_is_that_of_the_temperature_in_force() -> N
     logits, targets = answers(3.0)
     truth = [("a", "b", "c")[target] for target in targets]
     found = calibration(logits, truth, ["a", "b", "c"], [i // 50 for i in range(len(truth))], temperature=3.0)
-    assert found.before is not None
-    assert found.after is not None
     assert found.before == pytest.approx(found.after, abs=0.01)
 
 
@@ -236,8 +231,7 @@ TRUTH = ["good", "bad", "bad", "good", "away"]
 def test_counts_by_hand() -> None:
     """Five images: two good ones right, one bad one of two right, and one of a class that the model lacks is missed."""
     found = evaluate(SAID, ["good", "bad"], TRUTH)
-    assert found.classes == ("good", "bad", "away")
-    assert found.confusion == ((2, 0, 0), (1, 1, 0), (1, 0, 0))
+    assert (found.classes, found.confusion) == (("good", "bad", "away"), ((2, 0, 0), (1, 1, 0), (1, 0, 0)))
     assert (found.images, found.correct, found.top1) == (5, 3, 0.6)
     assert found.per_class() == {"good": (2, 2), "bad": (1, 2), "away": (0, 1)}
 

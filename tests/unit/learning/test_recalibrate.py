@@ -95,8 +95,7 @@ def test_a_champion_whose_confidence_is_right_is_left_alone(bench: Bench) -> Non
     fitted = bench.temperature()
     assert bench.restarted().check() is None
     bench.hold_out(2)
-    assert bench.recalibrator.check() is None
-    assert bench.temperature() == fitted
+    assert (bench.recalibrator.check(), bench.temperature()) == (None, fitted)
     assert len(bench.store.calibrations.of(1)) == 1
 
 
@@ -134,15 +133,13 @@ def test_only_the_holdout_counts_and_only_classes_that_the_champion_knows(bench:
     ensure_classes(bench.store, "away")
     away = [(new_frame(coloured_jpeg("away", n), 9e5 + n), "away") for n in range(40)]
     bench.store.imports.add_block(away, Split.HOLDOUT, NOW, 5)
-    assert bench.recalibrator.check() is None
-    assert bench.asked == 0
+    assert (bench.recalibrator.check(), bench.asked) == (None, 0)
 
 
 def test_one_time_block_cannot_judge_itself(bench: Bench) -> None:
     """However wrong the confidence looks: what was fitted there would be measured there."""
     bench.hold_out(1, 48)
-    assert bench.recalibrator.check() is None
-    assert bench.temperature() == 1.0
+    assert (bench.recalibrator.check(), bench.temperature()) == (None, 1.0)
 
 
 def test_a_gain_that_is_noise_is_not_taken(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,8 +88,7 @@ def test_compose_shows_the_page_to_this_computer_alone() -> None:
 
 def test_compose_gives_no_more_than_needed() -> None:
     """No capabilities, no new privileges, a root that cannot be written; the data in a named volume; bounded logs."""
-    assert DAEMON["cap_drop"] == ["ALL"]
-    assert DAEMON["security_opt"] == ["no-new-privileges"]
+    assert (DAEMON["cap_drop"], DAEMON["security_opt"]) == (["ALL"], ["no-new-privileges"])
     assert DAEMON["read_only"] is True
     assert "privileged" not in DAEMON
     assert DAEMON["init"] is True
@@ -103,8 +102,7 @@ def test_compose_starts_the_fake_desk_unless_told_otherwise(monkeypatch: pytest.
         if variable.startswith("POSTURE_"):
             monkeypatch.setenv(variable, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
     settings = load_settings().settings
-    assert settings.camera.address == "fake:desk"
-    assert settings.ui.link == "http://127.0.0.1:8760/"
+    assert (settings.camera.address, settings.ui.link) == ("fake:desk", "http://127.0.0.1:8760/")
 
 
 def test_a_usb_camera_is_an_addition_to_the_same_service() -> None:

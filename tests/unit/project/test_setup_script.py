@@ -19,7 +19,6 @@ PROJECT = Path(__file__).parents[3]
 def script(name: str) -> ModuleType:
     """Import a script of `.ci/`, which is no package."""
     spec = importlib.util.spec_from_file_location(f"ci_{name}", PROJECT / ".ci" / f"{name}.py")
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)

@@ -136,10 +136,7 @@ def test_the_challenger_is_asked_without_the_time_block(store: Store) -> None:
     for frame_id in wrong:
         label(store, frame_id, "bad")
     asked = learn(store, incumbent).new_labels
-    assert asked is not None
-    assert asked.truth == ("bad",) * 3
-    assert asked.challenger == ("good",) * 3
-    assert asked.incumbent == ("good",) * 3
+    assert (asked.truth, asked.challenger, asked.incumbent) == (("bad",) * 3, ("good",) * 3, ("good",) * 3)
 
 
 def test_a_version_without_a_run_has_seen_what_its_parent_saw(store: Store) -> None:
@@ -173,7 +170,6 @@ def test_status_tells_the_effect_and_not_every_answer(store: Store) -> None:
     store.runs.finish(run_id, Outcome.KEPT, "", 0.0, {**metrics, "new_labels": {**metrics["answers"], "of": 2}})
     store.classes.rename("good", "upright")
     run = overview(store, Settings(data_dir=store.folder)).last_run
-    assert run is not None
     assert run.effect[0] == "On the holdout: upright: 1 more right."
     assert run.effect[1].startswith("Of your 2 new labels the model before was right on 1, this one is on 2")
     assert not {"answers", "new_labels"} & set(as_json(run)["metrics"])

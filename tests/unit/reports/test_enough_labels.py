@@ -169,9 +169,7 @@ def test_easy_classes_are_learned_enough(store: Store) -> None:
     """Colours are told apart from the first blocks on: the whole way from labels to the sentence."""
     label_days(store, "good", "bad", blocks=8, count=10)
     found = block_curve(lesson(store))
-    assert found.steps[-1].labels == 120
-    assert found.steps[-1].top1 == 1.0
-    assert found.held_out == {"good": 20, "bad": 20}
+    assert (found.steps[-1].labels, found.steps[-1].top1, found.held_out) == (120, 1.0, {"good": 20, "bad": 20})
     assert (found.blocks, found.training_blocks) == (4, 12)
     assert enough(found).answer is Sufficiency.ENOUGH
 

@@ -104,5 +104,4 @@ def test_in_a_terminal_the_time_stands_in_front(tmp_path: Path) -> None:
     """And no priority."""
     lines = run_program(tmp_path / "log", journal=False)
     assert lines[0].endswith("INFO posture_daemon.live.capture: running")
-    assert lines[0][:2] == "20"
-    assert lines[-1] == "posture-daemon: There is no camera."
+    assert (lines[0][:2], lines[-1]) == ("20", "posture-daemon: There is no camera.")

@@ -148,7 +148,6 @@ def test_a_program_in_a_home_is_shown_to_the_service_and_nothing_else_of_it() ->
     """Homes are closed to other users on Ubuntu; the bound folders alone are there, under their own names."""
     venv, python = Path("/home/jetson/p/.venv"), Path("/root/.pyenv/versions/3.12")
     text = Code(venv / "bin/python", (venv, Path("/opt/x"), python)).drop_in()
-    assert text is not None
     assert "ProtectHome=tmpfs\n" in text
     assert f"BindReadOnlyPaths={venv} {python}\n" in text
     assert Code(Path("/opt/x/bin/python"), (Path("/opt/x"),)).drop_in() is None

@@ -35,9 +35,7 @@ class TestLayers:
     def test_nothing_set(self, tmp_path: Path) -> None:
         """With no file and no environment, every value is its default and says so."""
         loaded = load_settings()
-        assert loaded.file is None
-        assert set(loaded.sources.values()) == {"default"}
-        assert loaded.settings.camera.fps == 10.0
+        assert (loaded.file, set(loaded.sources.values()), loaded.settings.camera.fps) == (None, {"default"}, 10.0)
         assert loaded.settings.data_dir == tmp_path / "home/.local/share/posture-daemon"
 
     def test_order(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

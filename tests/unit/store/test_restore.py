@@ -251,7 +251,6 @@ def test_it_is_refused_while_another_process_has_the_database_open(tmp_path: Pat
     code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM frames'); print(1); input()"
     command = [sys.executable, "-c", code, str(folder / "posture.db")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdin is not None
         other.stdout.readline()
         with pytest.raises(DataFolderError, match=f"process {other.pid} has it open"):
             restore(folder, backup, NOON + DAY, patience_s=0)

@@ -287,7 +287,6 @@ def test_both_sides_of_an_open_watch_keep_their_files(store: Store, imported: Mo
     store.retention.tidy(NOW, KEEP)
     assert {before.id, after.id} <= with_files(store)
     watch = store.watches.current()
-    assert watch is not None
     store.watches.keep(watch, "it is over", 3.0)
     store.retention.tidy(NOW, KEEP)
     assert with_files(store) == {imported.id, *(v.id for v in newer)}

@@ -43,8 +43,7 @@ def test_promotion_and_two_rollbacks(store: Store) -> None:
     new = add_version(store, random_head(2, seed=1), "sha", "good", "bad")
     store.models.promote(new.id, 1.0)
     for _ in range(2):
-        assert (store.models.champion(), store.models.previous()) == (new, old)
-        assert store.models.champion_id() == new.id
+        assert (store.models.champion(), store.models.previous(), store.models.champion_id()) == (new, old, new.id)
         store.models.promote(old.id, 2.0)
         assert (store.models.champion(), store.models.previous()) == (old, new)
         store.models.promote(new.id, 3.0)

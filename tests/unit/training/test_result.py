@@ -66,10 +66,8 @@ def test_the_record_of_a_run_has_no_labels_and_gives_all_else_back() -> None:
     record = RunRecord.of(json.loads(json.dumps(RESULT.for_run())))
     assert (record.challenger, record.answers, record.test) == (RESULT.challenger, RESULT.answers, RESULT.test)
     assert record.new_labels == RESULT.new_labels
-    assert record.report is not None
     assert (record.report.label_ids, record.report.train_images) == (None, {"good": 2})
-    assert RESULT.report.label_ids == (3, 4)
-    assert RESULT.for_run()["challenger"]["top1"] == 0.875
+    assert (RESULT.report.label_ids, RESULT.for_run()["challenger"]["top1"]) == ((3, 4), 0.875)
     assert set(RESULT.for_version()) == {"challenger", "test", "report"}
 
 
@@ -83,9 +81,7 @@ def test_what_is_no_result_is_one_sentence(text: str) -> None:
 def test_what_another_version_wrote_of_a_run_counts_as_far_as_it_can_be_read() -> None:
     """A part that lacks something is unknown as a whole, and nothing else with it."""
     record = RunRecord.of(OLD_METRICS)
-    assert record.challenger is not None
-    assert record.challenger.top1 == 0.875
-    assert (record.load, record.frames, record.ran_s) == (None, None, 3.0)
+    assert (record.challenger.top1, record.load, record.frames, record.ran_s) == (0.875, None, None, 3.0)
     assert RunRecord.of({"failure": "out of memory", "refusals": 4}) == RunRecord(
         failure=Failure.OUT_OF_MEMORY, refusals=4
     )
@@ -104,7 +100,6 @@ def test_old_rows_are_shown(tmp_path: Path) -> None:
     show.training_run(console, run)
     show.versions(console, [version], {})
     show_model.model(console, version, "champion", run, None)
-    assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     for words in ("0.875 top-1 on the holdout", "PROMOTED: better", "trained on good 2; holdout 1 images", "good: 1 more right",
                   "features 1.0 s, fit 0.5 s, peak memory 300 MB", "top-1 0.875 of 8 images: good 3/4, bad 4/4"):  # fmt: skip

@@ -117,8 +117,7 @@ def test_a_version_knows_how_it_was_made(bench: Bench) -> None:
     champion = bench.store.models.champion()
     made = champion.lineage
     assert (made["strategy"], made["seed"]) == ("finetune", 7)
-    assert made["labels"] == {"frame_ids": [1, 2, 7], "sha256": "abc"}
-    assert made["settings"]["training"]["views"] == 3
+    assert (made["labels"], made["settings"]["training"]["views"]) == ({"frame_ids": [1, 2, 7], "sha256": "abc"}, 3)
     assert made["settings"]["promotion"]["min_probability"] == bench.settings.promotion.min_probability
     assert (made["seconds"], made["peak_memory_bytes"]) == ({"fit": 0.5}, None)
     assert made["software"]["numpy"] == np.__version__
@@ -133,8 +132,7 @@ def test_a_challenger_that_is_no_better_is_kept_out(bench: Bench, right: int) ->
     run = bench.run()
     assert run.outcome is Outcome.KEPT
     assert run.challenger_id not in (None, bench.champion.id)
-    assert bench.roles() == (bench.champion, None)
-    assert len(bench.store.models.all()) == 2
+    assert (bench.roles(), len(bench.store.models.all())) == ((bench.champion, None), 2)
 
 
 def test_the_first_challenger_of_a_base_has_nobody_to_beat(tmp_path: Path) -> None:
@@ -165,9 +163,7 @@ def test_a_closed_gate_defers_and_repeats_itself_in_one_line(bench: Bench) -> No
     assert second.outcome is Outcome.DEFERRED
     assert second.reason.startswith("available memory is unknown (at least ")
     assert (second.id, second.started_at, second.finished_at) == (first.id, NOW, NOW + 60)
-    assert bench.trainer.jobs == []
-    assert len(bench.store.runs.recent()) == 1
-    assert bench.roles() == (bench.champion, None)
+    assert (bench.trainer.jobs, len(bench.store.runs.recent()), bench.roles()) == ([], 1, (bench.champion, None))
 
 
 def test_force_skips_what_is_the_owners_but_not_the_holdout(bench: Bench) -> None:
@@ -221,8 +217,7 @@ def test_a_training_that_fails_is_an_outcome(bench: Bench, error: Exception, out
     run = bench.run()
     assert (run.outcome, run.reason, run.challenger_id) == (outcome, str(error), None)
     assert run.finished_at == NOW
-    assert bench.roles() == (bench.champion, None)
-    assert bench.store.models.all() == [bench.champion]
+    assert (bench.roles(), bench.store.models.all()) == ((bench.champion, None), [bench.champion])
     assert bench.leftovers() == []
 
 
@@ -252,8 +247,7 @@ def test_a_result_that_makes_no_sense_is_a_failure_too(
     run = bench.run()
     assert run.outcome is Outcome.FAILED
     assert run.reason
-    assert bench.roles() == (bench.champion, None)
-    assert bench.leftovers() == []
+    assert (bench.roles(), bench.leftovers()) == ((bench.champion, None), [])
 
 
 def test_two_trainings_at_once_are_one_too_many(bench: Bench) -> None:
@@ -317,8 +311,7 @@ def test_a_promotion_opens_a_watch_but_not_over_a_base(bench: Bench, tmp_path: P
     assert (watch.version_id, watch.previous_id, watch.began_at) == (run.challenger_id, bench.champion.id, NOW)
     base = Bench(tmp_path / "base")
     base.trainer.result.update(incumbent=None, answers=answers(15, None))
-    assert base.run().outcome is Outcome.PROMOTED
-    assert base.store.watches.latest() is None
+    assert (base.run().outcome, base.store.watches.latest()) == (Outcome.PROMOTED, None)
     base.store.close()
 
 
@@ -337,8 +330,7 @@ def test_recovery_closes_what_a_dead_process_left_open(bench: Bench) -> None:
     bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
     (bench.store.folder / ".training-abc").mkdir()
     bench.retrainer.recover()
-    assert bench.store.runs.recent()[0].outcome is Outcome.FAILED
-    assert bench.leftovers() == []
+    assert (bench.store.runs.recent()[0].outcome, bench.leftovers()) == (Outcome.FAILED, [])
 
 
 def test_a_training_that_gets_hot_is_deferred_with_its_story(bench: Bench) -> None:
@@ -355,8 +347,7 @@ def test_a_training_that_gets_hot_is_deferred_with_its_story(bench: Bench) -> No
         ("end", "too hot: hottest zone cpu 90.0 °C"),
     ]
     assert (run.metrics["paused_s"], run.metrics["peak_memory_bytes"]) == (2.0, 200 * MB)
-    assert bench.roles() == (bench.champion, None)
-    assert bench.run().outcome is Outcome.PROMOTED
+    assert (bench.roles(), bench.run().outcome) == ((bench.champion, None), Outcome.PROMOTED)
 
 
 def test_a_paused_training_says_so_in_its_record(bench: Bench) -> None:

@@ -127,17 +127,13 @@ def test_a_worse_champion_is_rolled_back_once(owner: Owner) -> None:
     run = owner.check()
     assert (run.outcome, run.incumbent_id, run.challenger_id) == (Outcome.ROLLED_BACK, owner.new.id, owner.old.id)
     assert run.reason.startswith("model 2 was rolled back to model 1: of 6 frames labelled since the swap")
-    assert owner.roles() == (owner.old.id, owner.new.id)
-    assert owner.store.runs.recent()[0] == run
+    assert (owner.roles(), owner.store.runs.recent()[0]) == ((owner.old.id, owner.new.id), run)
     told = overview(owner.store, owner.settings).watch
-    assert told is not None
     assert (told.ending, told.reason) == (WatchEnding.ROLLED_BACK, run.reason)
     owner.right = {owner.new.id}  # now the other one looks better: that must not swing it back
     label_block(owner.store, "good", SWAP + 2 * HOUR, 20)
     owner.now += 3 * HOUR
-    assert owner.check() is None
-    assert owner.roles() == (owner.old.id, owner.new.id)
-    assert len(owner.store.runs.recent()) == 1
+    assert (owner.check(), owner.roles(), len(owner.store.runs.recent())) == (None, (owner.old.id, owner.new.id), 1)
 
 
 def test_a_better_champion_is_kept_when_the_labels_are_in(owner: Owner) -> None:
@@ -152,8 +148,7 @@ def test_a_better_champion_is_kept_when_the_labels_are_in(owner: Owner) -> None:
     ended = owner.store.watches.latest()
     assert (ended.ending, ended.ended_at) == (WatchEnding.KEPT, owner.now)
     owner.right = {owner.old.id}
-    assert owner.check() is None
-    assert owner.roles() == (owner.new.id, owner.old.id)
+    assert (owner.check(), owner.roles()) == (None, (owner.new.id, owner.old.id))
 
 
 def test_only_fresh_frames_count(owner: Owner) -> None:
@@ -166,8 +161,7 @@ def test_only_fresh_frames_count(owner: Owner) -> None:
             "UPDATE blocks SET split = 'test' WHERE id = (SELECT block_id FROM frames WHERE id = ?)", (block[0],)
         )
     assert [image.split for image in owner.store.labels.labelled(since=SWAP + 2)] == [Split.TEST] * 6
-    assert owner.check() is None
-    assert owner.asked == []
+    assert (owner.check(), owner.asked) == (None, [])
 
 
 def test_models_are_asked_again_only_when_there_are_new_labels(owner: Owner) -> None:
@@ -185,7 +179,6 @@ def test_models_are_asked_again_only_when_there_are_new_labels(owner: Owner) -> 
 def test_a_champion_that_the_owner_changed_is_not_touched(owner: Owner) -> None:
     """A rollback by hand, or an import, ends the watch; nothing that the watch found before counts any more."""
     watch = owner.store.watches.current()
-    assert watch is not None
     label_block(owner.store, "bad", SWAP + 60, 6)
     third = add_version(owner.store, random_head(2, seed=2), "sha", "good", "bad")
     owner.store.models.promote(third.id, owner.now)
@@ -200,8 +193,7 @@ def test_switched_off_it_does_nothing(owner: Owner) -> None:
     """Also with a watch that is open already."""
     label_block(owner.store, "bad", SWAP + 60, 6)
     owner.settings = Settings(data_dir=owner.store.folder, watch=WatchSettings(enabled=False))
-    assert owner.check() is None
-    assert owner.roles() == (owner.new.id, owner.old.id)
+    assert (owner.check(), owner.roles()) == (None, (owner.new.id, owner.old.id))
 
 
 def test_unsure_frames_alone_are_told_and_change_nothing(owner: Owner) -> None:
