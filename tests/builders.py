@@ -1,6 +1,7 @@
 """Builders that many test files share: a store, frames, labels, model versions, predictions, resources."""
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -23,6 +24,9 @@ from posture_daemon.domain import (
     Role,
     Verdict,
 )
+from posture_daemon.learning.feature_cache import FeatureCache
+from posture_daemon.learning.training_set import TrainingSet, gather
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.vision.head import HIDDEN, Head
@@ -151,6 +155,22 @@ def add_champion(store: Store, *names: str, backbone: StandInBackbone | None = N
     version = add_version(store, random_head(len(names) or 2), sha256, *names)
     store.models.promote(version.id, 0.0)
     return version
+
+
+def training_set(store: Store) -> TrainingSet:
+    """What a training from a base would learn from, without augmented views."""
+    recipe = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
+    return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), recipe)
+
+
+def add_backbone(store: Store, folder: Path, content: bytes) -> str:
+    """Store a backbone with this content, of which there is no second copy; returns its digest."""
+    folder.mkdir(exist_ok=True)
+    digest = sha256_of(content)
+    (folder / "backbone.onnx").write_bytes(content)
+    (folder / "backbone.json").write_text(json.dumps({"sha256": digest}))
+    store.models.add_backbone(folder, digest)
+    return digest
 
 
 def colour_backbone(store: Store, folder: Path) -> str:

@@ -34,6 +34,11 @@ def blocks_of(store: Store) -> dict[int, int]:
     return dict(query(store, "SELECT id, block_id FROM frames"))
 
 
+def classes_of(store: Store) -> dict[int, str]:
+    """Class by frame number."""
+    return {image.frame_id: image.class_name for image in store.labels.labelled()}
+
+
 def splits(store: Store) -> dict[int, Split]:
     """Split by frame number."""
     return {image.frame_id: image.split for image in store.labels.labelled()}

@@ -26,12 +26,6 @@ HugePages_Total:       0
 """
 
 
-def write(root: Path, **files: str) -> None:
-    """Write files; `__` in a name stands for `/`."""
-    for name, text in files.items():
-        put(root, name.replace("__", "/"), text)
-
-
 def put(root: Path, path: str, text: str) -> None:
     """Write one file and the folders above it."""
     file = root / path
