@@ -26,6 +26,7 @@ from tests.fakes.clock import Clock
 from tests.history import seconds_by_posture
 
 NAMES = ("good", "bad", "away")
+FULL = raising(DataFolderError("The database cannot grow because the disk is full."))
 
 
 class Source:
@@ -178,9 +179,8 @@ def test_a_bad_frame_is_counted_and_ends_nothing(store: Store, bad: Image, caplo
 def test_a_full_disk_does_not_end_the_loop(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames cannot be kept then, but the posture is still followed; when there is room again they are."""
     loop = loop_of(store, Source(frames("good", "bad", "away")), live(store, sharpness=0.1))
-    full = raising(DataFolderError("The database cannot grow because the disk is full."))
     with monkeypatch.context() as patched:
-        patched.setattr(store.queue, "add", full)
+        patched.setattr(store.queue, "add", FULL)
         assert loop.step()
         assert loop.step()
     assert (loop.counts.frames, loop.counts.failed, loop.counts.queued, loop.last_captured_at) == (2, 2, 0, 1.0)
@@ -194,8 +194,7 @@ def test_a_full_disk_does_not_turn_a_clean_stop_into_a_crash(
     """The last period is lost then, with a warning."""
     stop = threading.Event()
     loop = loop_of(store, Source(frames("good", "good"), stop))
-    full = raising(DataFolderError("The database cannot grow because the disk is full."))
-    monkeypatch.setattr(store.history, "add", full)
+    monkeypatch.setattr(store.history, "add", FULL)
     loop.run(stop)
     assert "last period of posture is not recorded" in caplog.text
 
@@ -219,22 +218,11 @@ def test_the_longest_gap_between_two_answers_is_remembered(store: Store) -> None
 
 def test_history_gets_one_period_a_posture(store: Store) -> None:
     """A glance is no period; a posture ends where the next begins; the last one ends with the last frame."""
-    stop = threading.Event()
+    clock = Clock()
+    stop = PacedStop(clock)
     seen = ["good"] * 5 + ["away"] * 2 + ["good"] * 3 + ["bad"] * 6
-    loop_of(store, Source(frames(*seen, start=100.0), stop), clock=Clock()).run(PacedOnce(stop))
+    loop_of(store, Source(frames(*seen, start=100.0), stop), clock=clock).run(stop)
     assert seconds_by_posture(store) == {"good": 10.0, "bad": 5.0}
-
-
-class PacedOnce(threading.Event):
-    """A stop event that never makes anybody wait."""
-
-    def __init__(self, inner: threading.Event) -> None:
-        super().__init__()
-        self._inner = inner
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Only look."""
-        return self._inner.is_set()
 
 
 def test_how_long_a_step_lasts_tells_whether_the_loop_hangs(store: Store) -> None:
@@ -315,9 +303,8 @@ def test_a_frame_that_could_not_be_stored_is_kept_when_it_comes_again(
 ) -> None:
     """The disk is full for one frame; the next, which looks just like it, is no near-duplicate of a frame that is lost."""
     loop = loop_of(store, Source(frames("good", "good")), live(store, sharpness=0.1), unsure_below=1.0)
-    full = raising(DataFolderError("The database cannot grow because the disk is full; free some space."))
     with monkeypatch.context() as patched:
-        patched.setattr(store.queue, "add", full)
+        patched.setattr(store.queue, "add", FULL)
         loop.step()
     assert (loop.counts.failed, len(store.queue.waiting())) == (1, 0)
     loop.step()
@@ -359,14 +346,10 @@ def test_a_posture_ends_with_the_last_frame_of_a_camera_that_is_lost(store: Stor
     source.add(Frame(coloured_frame("away", 9), 7200.0, 6), Frame(coloured_frame("away", 10), 7201.0, 7))
     run_through(loop)
     assert loop.state == PostureState("away", 7200.0)
-    loop.run(_set())
-    assert seconds_by_posture(store) == {"away": 5.0}
-
-
-def _set() -> threading.Event:
     stop = threading.Event()
     stop.set()
-    return stop
+    loop.run(stop)
+    assert seconds_by_posture(store) == {"away": 5.0}
 
 
 def test_what_the_owner_calls_wrong_is_kept_however_sure_the_model_is(store: Store) -> None:
@@ -436,13 +419,8 @@ def test_labels_of_other_days_are_recognised(store: Store) -> None:
     loop = loop_of(store, Source(pictures), unsure, clock)
     loop.step()
     [kept] = store.queue.waiting()
-    label_as(store, kept.id, "good")
+    ensure_classes(store, "good")
+    label(store, kept.id, "good")
     clock.now += 60
     loop.step()
     assert loop.routed == {"kept": 1, "near-duplicate": 1}
-
-
-def label_as(store: Store, frame_id: int, name: str) -> None:
-    """Answer as the owner would."""
-    ensure_classes(store, name)
-    label(store, frame_id, name)

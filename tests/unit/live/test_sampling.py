@@ -54,8 +54,7 @@ def test_the_reason_is_told_in_words() -> None:
 def test_a_base_keeps_every_distinct_frame() -> None:
     """A model without classes is sure of nothing: its frames are the first to be labelled."""
     one = router()
-    kept = offer(one, prediction({}), 0.0)
-    assert kept.reason is Reason.NO_CLASSES
+    assert offer(one, prediction({}), 0.0).reason is Reason.NO_CLASSES
     assert offer(one, prediction({}), 1.0) is None
     assert one.counts["near-duplicate"] == 1
 
@@ -142,17 +141,10 @@ def labelled(*degrees: float, copies: int = 10) -> tuple[np.ndarray, np.ndarray]
 
 
 def test_models_that_disagree_are_the_first_reason() -> None:
-    """Even when the champion is sure; the line names both, and the frame counts as useful."""
-    kept = router().route(prediction(SURE), 0.0, Noticed(other=("bad", 0.7)))
-    assert (kept.reason, kept.explanation) == (
-        Reason.DISAGREEMENT,
-        "the model says good at 90%, the one before it bad at 70%",
+    """Even when the champion is sure; the line names both, and the frame is useful. Where they agree there is no reason."""
+    assert router().route(prediction(SURE), 0.0, Noticed(other=("bad", 0.7))) == Kept(
+        Reason.DISAGREEMENT, "the model says good at 90%, the one before it bad at 70%", pytest.approx(0.6)
     )
-    assert kept.usefulness == pytest.approx(0.6)
-
-
-def test_models_that_agree_are_no_reason() -> None:
-    """However unsure the one before is."""
     assert router().route(prediction(SURE), 0.0, Noticed(other=("good", 0.51))) is None
 
 

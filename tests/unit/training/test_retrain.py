@@ -1,6 +1,6 @@
 """One attempt to learn: every ending is a row with its reason, and the champion changes only when it is beaten."""
 
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from posture_daemon.domain import MB, ModelVersion, Outcome, Strategy, TrainingR
 from posture_daemon.errors import DataFolderError, ModelError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
+from posture_daemon.store import Store
 from posture_daemon.training.retrain import Retrainer
 from tests.builders import (
     add_champion,
@@ -19,7 +20,6 @@ from tests.builders import (
     add_version,
     label,
     label_days,
-    make_store,
     random_head,
     resources,
     zones,
@@ -35,8 +35,8 @@ NOW = 1_000_000.0
 class Bench:
     """A store with labels and a champion, a stand-in trainer and probe, and a clock that only the test moves."""
 
-    def __init__(self, folder: Path, *classes: str) -> None:
-        self.store = make_store(folder)
+    def __init__(self, store: Store, *classes: str) -> None:
+        self.store = store
         self.champion = add_champion(self.store, *classes)
         label_days(self.store, "good", "bad", blocks=2, count=3)
         self.trainer, self.probe = StandInTrainer(), StandInProbe()
@@ -72,11 +72,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(store: Store) -> Bench:
     """Everything ready for a training; the champion knows two classes."""
-    one = Bench(tmp_path, "good", "bad")
-    yield one
-    one.store.close()
+    return Bench(store, "good", "bad")
 
 
 def test_a_better_challenger_is_promoted(bench: Bench) -> None:
@@ -135,23 +133,14 @@ def test_a_challenger_that_is_no_better_is_kept_out(bench: Bench, right: int) ->
     assert (bench.roles(), len(bench.store.models.all())) == ((bench.champion, None), 2)
 
 
-def test_the_first_challenger_of_a_base_has_nobody_to_beat(tmp_path: Path) -> None:
-    """A base has no score; one right answer is enough."""
-    bench = Bench(tmp_path)
-    bench.trainer.result.update(challenger=score(1), incumbent=None, answers=answers(1, None))
-    assert bench.run().outcome is Outcome.PROMOTED
-    bench.store.close()
-
-
-def test_a_base_waits_for_its_second_class(tmp_path: Path) -> None:
+def test_a_base_waits_for_its_second_class(store: Store) -> None:
     """Many labels of one class open no gate, so they cost no failed run and no cool-down."""
-    bench = Bench(tmp_path)
+    bench = Bench(store)
     ids = [image.frame_id for image in bench.store.labels.labelled() if image.class_name == "bad"]
     for frame_id in ids:
         label(bench.store, frame_id, "good")
     run = bench.run()
     assert (run.outcome, run.reason) == (Outcome.DEFERRED, "1 classes with 2 images or more (at least 2)")
-    bench.store.close()
 
 
 def test_a_closed_gate_defers_and_repeats_itself_in_one_line(bench: Bench) -> None:
@@ -239,9 +228,7 @@ def test_labels_of_a_failed_training_are_still_new(bench: Bench) -> None:
         {"head": "missing.safetensors"},
     ],
 )
-def test_a_result_that_makes_no_sense_is_a_failure_too(
-    bench: Bench, nonsense: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_result_that_makes_no_sense_is_a_failure_too(bench: Bench, nonsense: dict[str, Any]) -> None:
     """The run is closed with the reason, and the champion goes on."""
     bench.trainer.result.update(nonsense)
     run = bench.run()
@@ -266,14 +253,18 @@ def test_two_trainings_at_once_are_one_too_many(bench: Bench) -> None:
     assert len(bench.trainer.jobs) == 1
 
 
-def test_what_a_crash_left_behind_is_cleared_before_the_next_attempt(bench: Bench) -> None:
+@pytest.mark.parametrize("by", ["the start of the daemon", "the next attempt"])
+def test_what_a_crash_left_behind_is_cleared(bench: Bench, by: str) -> None:
     """The open run is closed as failed and its folder deleted, even when the gate then is closed."""
     bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
     (bench.store.folder / ".training-abc").mkdir()
     (bench.store.folder / ".training-abc" / "request.json").write_text("{}")
-    bench.probe.now = resources(memory_available_bytes=None)
-    assert bench.run().outcome is Outcome.DEFERRED
-    crashed = bench.store.runs.recent()[1]
+    if by == "the start of the daemon":
+        bench.retrainer.recover()
+    else:
+        bench.probe.now = resources(memory_available_bytes=None)
+        assert bench.run().outcome is Outcome.DEFERRED
+    crashed = bench.store.runs.recent()[-1]
     assert (crashed.trigger, crashed.outcome, crashed.finished_at) == ("before the crash", Outcome.FAILED, NOW)
     assert bench.leftovers() == []
 
@@ -282,8 +273,7 @@ def test_a_crash_right_after_the_promotion_does_not_call_it_a_failure(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The challenger is champion; the record that the crash cut off says so, and which labels were learned."""
-    crash = raising(KeyboardInterrupt)
-    monkeypatch.setattr(bench.store.runs, "finish", crash)
+    monkeypatch.setattr(bench.store.runs, "finish", raising(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         bench.run()
     monkeypatch.undo()
@@ -304,33 +294,26 @@ def test_a_champion_that_was_changed_during_the_training_is_not_overrun(bench: B
     assert bench.roles() == (other, bench.champion)
 
 
-def test_a_promotion_opens_a_watch_but_not_over_a_base(bench: Bench, tmp_path: Path) -> None:
-    """A base has no answers that could be better."""
+def test_a_promotion_opens_a_watch(bench: Bench) -> None:
+    """From the model before to the new one."""
     run = bench.run()
     watch = bench.store.watches.current()
     assert (watch.version_id, watch.previous_id, watch.began_at) == (run.challenger_id, bench.champion.id, NOW)
-    base = Bench(tmp_path / "base")
-    base.trainer.result.update(incumbent=None, answers=answers(15, None))
-    assert (base.run().outcome, base.store.watches.latest()) == (Outcome.PROMOTED, None)
-    base.store.close()
 
 
-def test_without_a_champion_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
+def test_the_first_challenger_of_a_base_has_nobody_to_beat_and_is_not_watched(store: Store) -> None:
+    """A base has no score and no answers that could be better; one right answer is enough."""
+    bench = Bench(store)
+    bench.trainer.result.update(challenger=score(1), incumbent=None, answers=answers(1, None))
+    assert (bench.run().outcome, store.watches.latest()) == (Outcome.PROMOTED, None)
+
+
+def test_without_a_champion_there_is_nothing_to_learn_from(store: Store) -> None:
     """The sentence says what to do; no run is recorded."""
-    store = make_store(tmp_path)
     retrainer = Retrainer(store, StandInTrainer(), StandInProbe(), Settings(data_dir=store.folder), lambda: NOW)
     with pytest.raises(ModelError, match=r"posture-daemon models import FILE\.pt"):
         retrainer.run("test")
     assert store.runs.recent() == []
-    store.close()
-
-
-def test_recovery_closes_what_a_dead_process_left_open(bench: Bench) -> None:
-    """At the start of the daemon, before anybody asks the gate."""
-    bench.store.runs.begin("before the crash", bench.retrainer.decide(), bench.champion.id, NOW - 100)
-    (bench.store.folder / ".training-abc").mkdir()
-    bench.retrainer.recover()
-    assert (bench.store.runs.recent()[0].outcome, bench.leftovers()) == (Outcome.FAILED, [])
 
 
 def test_a_training_that_gets_hot_is_deferred_with_its_story(bench: Bench) -> None:
@@ -363,9 +346,7 @@ def test_a_paused_training_says_so_in_its_record(bench: Bench) -> None:
 
     bench.probe.read = read  # type: ignore[method-assign]
     bench.run()
-    assert notes[2:] == ["paused: too warm: hottest zone cpu 82.0 °C"] * 1 + [
-        "paused: too warm: hottest zone cpu 82.0 °C"
-    ]
+    assert notes[2:] == ["paused: too warm: hottest zone cpu 82.0 °C"] * 2
 
 
 def test_the_owners_pause_ends_a_running_training(bench: Bench) -> None:
@@ -380,11 +361,7 @@ def test_the_owners_pause_ends_a_running_training(bench: Bench) -> None:
 
 def test_a_window_that_closes_ends_a_training_but_not_a_forced_one(bench: Bench) -> None:
     """What the schedule began within its hours ends with them; what the owner forced does not care for the hour."""
-    import time as clock
-
-    local = clock.localtime(NOW)
-    begin = local.tm_hour * 60 + local.tm_min
-    window = f"{begin // 60:02d}:{begin % 60:02d}-{(begin + 1) // 60 % 24:02d}:{(begin + 1) % 60:02d}"
+    window = "-".join(time.strftime("%H:%M", time.localtime(at)) for at in (NOW, NOW + 60))
     settings = bench.settings.model_copy(update={"schedule": ScheduleSettings(cooldown_s=0, away_s=0, windows=window)})
     retrainer = bench.retrainer_of(settings)
 
@@ -400,8 +377,7 @@ def test_a_window_that_closes_ends_a_training_but_not_a_forced_one(bench: Bench)
 
 def test_a_training_that_runs_out_of_memory_is_made_smaller_then_waits_longer(bench: Bench) -> None:
     """Half the batch each time, on one thread; when it is a single image, the cool-down doubles. A good one forgives all."""
-    fail = raising(TrainingOutOfMemory("The training ran out of memory."))
-    bench.trainer.during = fail
+    bench.trainer.during = raising(TrainingOutOfMemory("The training ran out of memory."))
     batches = []
     for _ in range(4):
         bench.now += 60
@@ -419,23 +395,22 @@ def test_a_training_that_runs_out_of_memory_is_made_smaller_then_waits_longer(be
     assert bench.trainer.jobs[-1].recipe.batch == 8
 
 
-def test_a_training_that_takes_more_than_it_may_is_out_of_memory(bench: Bench) -> None:
-    """Seen from outside, each second; what it took is remembered, so the next one must find that much and more."""
-    bench.trainer.memory_bytes = 5000 * MB
+@pytest.mark.parametrize(
+    ("taken", "failure", "peak_bytes", "words"),
+    [
+        ({"memory_bytes": 5000 * MB}, "out of memory", 5000 * MB, "took 5000 MB"),
+        ({"seconds": 20}, "out of time", 200 * MB, "stopped after 12 s"),
+    ],
+)
+def test_a_training_that_takes_more_than_it_may_has_failed(
+    bench: Bench, taken: dict[str, int], failure: str, peak_bytes: int, words: str
+) -> None:
+    """Memory is seen from outside, each second, and remembered, so the next must find that much; time is the 12 s set here."""
+    vars(bench.trainer).update(taken)
     run = bench.run()
-    assert (run.outcome, run.metrics["failure"], run.metrics["peak_memory_bytes"]) == (
-        Outcome.FAILED,
-        "out of memory",
-        5000 * MB,
-    )
-
-
-def test_a_training_that_takes_too_long_has_failed(bench: Bench) -> None:
-    """After the 12 s of these settings."""
-    bench.trainer.seconds = 20
-    run = bench.run()
-    assert (run.outcome, run.metrics["failure"]) == (Outcome.FAILED, "out of time")
-    assert "stopped after 12 s" in run.reason
+    assert (run.outcome, run.metrics["failure"]) == (Outcome.FAILED, failure)
+    assert run.metrics["peak_memory_bytes"] == peak_bytes
+    assert words in run.reason
 
 
 def test_what_a_training_took_is_expected_of_the_next(bench: Bench) -> None:

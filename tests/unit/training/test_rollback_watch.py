@@ -1,7 +1,6 @@
 """The watch over a new champion: a worse one is rolled back, once, and a good one is left alone."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -13,8 +12,9 @@ from posture_daemon.live.confidence_histogram import ConfidenceTally
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.settings.recipe import Recipe
+from posture_daemon.store import Store
 from posture_daemon.training.rollback_watch import MIN_FRAMES, Conclusion, Evidence, RollbackWatch, collapse, conclude
-from tests.builders import CHANNELS, add_champion, add_version, label_block, make_store, prediction, random_head
+from tests.builders import CHANNELS, add_champion, add_version, label_block, prediction, random_head
 from tests.fakes.backbone import StandInBackbone
 
 SWAP = 1_000_000.0
@@ -80,8 +80,8 @@ def test_the_tally_counts_frames_by_version_and_bucket_until_it_is_taken() -> No
 class Owner:
     """A store in which model 2 was promoted over model 1, and somebody who answers for both: `right` says who is right."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = make_store(folder)
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self.old = add_champion(self.store, "good", "bad")
         self.new = add_version(
             self.store, random_head(2, seed=1), "sha", "good", "bad", lineage={"labels": {"frame_ids": [1, 2]}}
@@ -113,11 +113,9 @@ class Owner:
 
 
 @pytest.fixture
-def owner(tmp_path: Path) -> Iterator[Owner]:
+def owner(store: Store) -> Owner:
     """One hour after the swap."""
-    one = Owner(tmp_path)
-    yield one
-    one.store.close()
+    return Owner(store)
 
 
 def test_a_worse_champion_is_rolled_back_once(owner: Owner) -> None:
@@ -141,8 +139,7 @@ def test_a_better_champion_is_kept_when_the_labels_are_in(owner: Owner) -> None:
     owner.right = {owner.new.id}
     label_block(owner.store, "bad", SWAP + 60, 6)
     owner.check()
-    noted = owner.store.watches.current()
-    assert "only the new model is right on 6" in noted.reason
+    assert "only the new model is right on 6" in owner.store.watches.current().reason
     label_block(owner.store, "bad", SWAP + HOUR, 20)
     owner.check()
     ended = owner.store.watches.latest()
@@ -208,9 +205,9 @@ def test_unsure_frames_alone_are_told_and_change_nothing(owner: Owner) -> None:
     assert owner.roles() == (owner.new.id, owner.old.id)
 
 
-def test_a_worse_head_is_found_out_by_its_answers(tmp_path: Path) -> None:
+def test_a_worse_head_is_found_out_by_its_answers(store: Store) -> None:
     """Real heads on real features: the new one confuses its classes, and the features kept with the frames are enough."""
-    store, backbone = make_store(tmp_path), StandInBackbone()
+    backbone = StandInBackbone()
     weight = np.array([[0, 9, 0], [0, 0, 9]], np.float32)
     head = pooled_head(CHANNELS, weight, np.zeros(2, np.float32))
     old = add_version(store, head, backbone.sha256, "good", "bad")
@@ -226,4 +223,3 @@ def test_a_worse_head_is_found_out_by_its_answers(tmp_path: Path) -> None:
     assert "only the new model is right on 0 and only the one before on 8" in run.reason
     assert store.models.champion() == old
     assert backbone.seen == seen
-    store.close()

@@ -63,18 +63,14 @@ def test_every_label_is_new_to_an_imported_model(store: Store) -> None:
     assert len(course.images) == sum(split is Split.TRAIN for split in (i.split for i in store.labels.labelled())) > 0
 
 
-def test_without_new_labels_the_strategies_that_need_them_say_so(store: Store) -> None:
-    """One sentence that names the model and the strategy."""
+def test_without_labels_to_learn_from_a_strategy_says_so(store: Store) -> None:
+    """One sentence that names the strategy and, where it needs new ones, the model."""
+    with pytest.raises(TrainingError, match="There are no labels for training, so the strategy scratch cannot learn"):
+        course_of(Strategy.SCRATCH, store, store.models.get(1), PLAN)
     label_days(store, "good", "bad")
     incumbent = trained_child(store, 1, LEARNED_AT)
     with pytest.raises(TrainingError, match=r"^There are no labels .* model 2 came from, so .* new cannot learn\.$"):
         course_of(Strategy.NEW, store, incumbent, PLAN)
-
-
-def test_without_any_labels_nothing_is_learned(store: Store) -> None:
-    """The strategies that use all labels say it too."""
-    with pytest.raises(TrainingError, match="There are no labels for training, so the strategy scratch cannot learn"):
-        course_of(Strategy.SCRATCH, store, store.models.get(1), PLAN)
 
 
 def test_a_dataset_has_a_numbered_folder_for_every_class(store: Store, tmp_path: Path) -> None:
