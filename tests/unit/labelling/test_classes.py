@@ -21,6 +21,7 @@ from tests.builders import (
     label_block,
     random_head,
 )
+from tests.checks import classes_of
 from tests.fakes.backbone import StandInBackbone
 from tests.history import seconds_by_posture
 
@@ -46,18 +47,6 @@ def delete(changes: ClassChanges, name: str, images_become: Status = Status.QUEU
 def names(store: Store) -> list[str]:
     """The owner's classes."""
     return [c.name for c in store.labels.classes()]
-
-
-def labels(store: Store) -> dict[int, str]:
-    """Class by frame number."""
-    return {image.frame_id: image.class_name for image in store.labels.labelled()}
-
-
-def champion(store: Store) -> ModelVersion:
-    """The champion, which must be there."""
-    version = store.models.champion()
-    assert version is not None
-    return version
 
 
 def head_of(store: Store, version: ModelVersion) -> Head:
@@ -91,13 +80,13 @@ def test_a_new_name_is_everywhere(store: Store, changes: ClassChanges) -> None:
     store.history.add("bad", 10.0, 20.0)
     changes.rename("bad", "slouching")
     assert names(store) == ["slouching", "good"]
-    assert labels(store) == dict.fromkeys(ids, "slouching")
+    assert classes_of(store) == dict.fromkeys(ids, "slouching")
     assert store.queue.get(waiting).predicted == "slouching"
     assert seconds_by_posture(store) == {"slouching": 10.0}
     for version in (old, new):
         assert [c.name for c in store.models.get(version.id).classes] == ["good", "slouching"]
         assert store.models.get(version.id).head_sha256 == version.head_sha256
-    assert champion(store).metrics == {
+    assert store.models.champion().metrics == {
         "challenger": {"classes": ["good", "slouching"], "top1": 0.5},
         "report": {"train_images": {"slouching": 3, "good": 4}},
         "answers": {
@@ -122,7 +111,7 @@ def test_a_name_that_will_not_do_changes_nothing(store: Store, changes: ClassCha
         with pytest.raises(LabelError, match=word):
             changes.rename(old, new)
     assert names(store) == ["good", "bad"]
-    assert [c.name for c in champion(store).classes] == ["good", "bad"]
+    assert [c.name for c in store.models.champion().classes] == ["good", "bad"]
 
 
 def test_only_the_case_of_a_name_may_change(store: Store, changes: ClassChanges) -> None:
@@ -176,7 +165,7 @@ def test_merging_moves_labels_guesses_history_and_undo(store: Store, changes: Cl
     store.runs.finish(run_id, Outcome.KEPT, "", 3 * HOUR)
     seen = store.runs.labels_learned()
     merge(changes, "bad", "away")
-    assert labels(store) == {first[0]: "good", second[0]: "away"}
+    assert classes_of(store) == {first[0]: "good", second[0]: "away"}
     assert {image.frame_id: image.split for image in store.labels.labelled()} == splits
     assert splits[second[0]] is Split.HOLDOUT
     assert [name for name, _ in store.labels.new(seen)] == ["away"]
@@ -184,7 +173,7 @@ def test_merging_moves_labels_guesses_history_and_undo(store: Store, changes: Cl
     assert seconds_by_posture(store) == {"away": 10.0}
     assert names(store) == ["good", "away"]
     store.labels.undo()
-    assert labels(store)[first[0]] == "away"
+    assert classes_of(store)[first[0]] == "away"
 
 
 def test_the_champion_answers_without_the_merged_class(store: Store, changes: ClassChanges) -> None:
@@ -192,7 +181,7 @@ def test_the_champion_answers_without_the_merged_class(store: Store, changes: Cl
     before = add_champion(store, "good", "bad", "away")
     said = chances(store, before)
     merge(changes, "bad", "good")
-    after = champion(store)
+    after = store.models.champion()
     assert (after.parent_id, after.source) == (before.id, f"model {before.id}, 'bad' merged into 'good'")
     now = chances(store, after)
     assert list(now) == ["good", "away"]
@@ -206,7 +195,7 @@ def test_a_model_that_only_knows_the_merged_class_answers_with_the_other_name(
     before = add_champion(store, "good", "slouch")
     ensure_classes(store, "bad")
     merge(changes, "slouch", "bad")
-    after = champion(store)
+    after = store.models.champion()
     assert after.head_sha256 == before.head_sha256
     assert after.classes == (PostureClass("good", Role.GOOD), PostureClass("bad", Role.BAD))
 
@@ -233,7 +222,7 @@ def test_the_images_of_a_deleted_class_go_where_they_were_told(
     store.history.add("bad", 10.0, 20.0)
     delete(changes, "bad", fate)
     assert {store.queue.get(frame).status for frame in ids} == {fate}
-    assert labels(store) == dict.fromkeys(kept, "good")
+    assert classes_of(store) == dict.fromkeys(kept, "good")
     assert (store.queue.get(waiting).predicted, store.queue.get(waiting).confidence) == (None, None)
     assert seconds_by_posture(store) == {"bad": 10.0}
     assert names(store) == ["good"]
@@ -250,7 +239,7 @@ def test_undo_never_gives_a_frame_a_deleted_class(store: Store, changes: ClassCh
     label(store, frame, "good", 2.0)
     delete(changes, "bad", fate)
     assert store.labels.undo() == frame
-    assert (store.queue.get(frame).status, labels(store)) == (fate, {})
+    assert (store.queue.get(frame).status, classes_of(store)) == (fate, {})
     assert store.labels.undo() == frame
     assert store.queue.get(frame).status is Status.QUEUED
     assert store.labels.undo() is None
@@ -265,8 +254,8 @@ def test_champion_and_previous_lose_the_class_so_a_rollback_cannot_bring_it_back
     store.models.promote(new.id, 1.0)
     delete(changes, "bad")
     previous = store.models.previous()
-    assert (champion(store).parent_id, previous.parent_id) == (new.id, old.id)
-    for version in (champion(store), previous):
+    assert (store.models.champion().parent_id, previous.parent_id) == (new.id, old.id)
+    for version in (store.models.champion(), previous):
         assert [c.name for c in version.classes] == ["good", "away"]
         assert head_of(store, version).class_count == 2
     store.models.promote(previous.id, 2.0)
@@ -274,7 +263,7 @@ def test_champion_and_previous_lose_the_class_so_a_rollback_cannot_bring_it_back
     assert names(store) == ["good", "away"]
     with pytest.raises(ModelError, match=f"Model {old.id} knows the class 'bad', which was deleted or merged"):
         store.models.promote(old.id, 3.0)
-    assert champion(store).id == previous.id
+    assert store.models.champion().id == previous.id
 
 
 def test_a_class_that_comes_back_is_a_class_again(store: Store, changes: ClassChanges) -> None:
@@ -283,7 +272,7 @@ def test_a_class_that_comes_back_is_a_class_again(store: Store, changes: ClassCh
     delete(changes, "bad")
     assert changes.add("bad", Role.NEUTRAL) == PostureClass("bad", Role.NEUTRAL)
     store.models.promote(old.id, 1.0)
-    assert champion(store).classes[1] == PostureClass("bad", Role.NEUTRAL)
+    assert store.models.champion().classes[1] == PostureClass("bad", Role.NEUTRAL)
     assert set(names(store)) == {"good", "bad", "away"}
 
 
@@ -293,7 +282,7 @@ def test_a_model_with_one_class_left_becomes_a_base(store: Store, changes: Class
     plan = changes.plan_delete("bad", Status.QUEUED)
     assert any("knows no classes until the next training" in sentence for sentence in plan.sentences)
     plan.carry_out()
-    assert champion(store).is_base
+    assert store.models.champion().is_base
 
 
 def test_the_account_comes_first_and_changes_nothing(store: Store, changes: ClassChanges) -> None:
@@ -307,7 +296,7 @@ def test_the_account_comes_first_and_changes_nothing(store: Store, changes: Clas
         assert expected in words
     assert "become 'good' and count as new" in "\n".join(changes.plan_merge("bad", "good").sentences)
     assert set(names(store)) == {"good", "bad", "away"}
-    assert champion(store).id == 1
+    assert store.models.champion().id == 1
 
 
 def test_a_class_that_only_the_champion_knows_can_be_deleted(store: Store, changes: ClassChanges) -> None:

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,7 +30,7 @@ from posture_daemon.labelling.guided_capture_plan import (
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
 from posture_daemon.settings import LabelSettings, Settings
 from posture_daemon.store import Store
-from tests.builders import COLOURS, add_champion, coloured_frame, ensure_classes, label_days, make_store, random_head
+from tests.builders import COLOURS, add_champion, coloured_frame, ensure_classes, label_days, random_head
 from tests.fakes.backbone import StandInBackbone
 
 FPS = 10
@@ -78,8 +77,8 @@ class StandInSource:
 class Classroom:
     """A guided capture whose owner does what is asked, in colours; `lost` takes the pictures away."""
 
-    def __init__(self, folder: Path, *classes: PostureClass, seconds: float = SECONDS) -> None:
-        self.store: Store = make_store(folder)
+    def __init__(self, store: Store, *classes: PostureClass, seconds: float = SECONDS) -> None:
+        self.store = store
         backbone = StandInBackbone()
         version = add_champion(self.store, "good", "bad", backbone=backbone)
         ensure_classes(self.store, *(c.name for c in classes))
@@ -145,9 +144,9 @@ class Classroom:
 
 
 @pytest.fixture
-def classroom(tmp_path: Path) -> Classroom:
+def classroom(store: Store) -> Classroom:
     """A guided capture of `good` and `away`."""
-    return Classroom(tmp_path, GOOD, AWAY)
+    return Classroom(store, GOOD, AWAY)
 
 
 def test_a_guided_capture_goes_from_the_first_countdown_to_the_first_answer(classroom: Classroom) -> None:
@@ -359,9 +358,8 @@ def test_the_keeper_keeps_a_few_a_second_and_nothing_alike() -> None:
 
 
 @pytest.fixture
-def changes(tmp_path: Path) -> ClassChanges:
+def changes(store: Store) -> ClassChanges:
     """The classes of a store with a base as champion."""
-    store = make_store(tmp_path)
     add_champion(store)
     return ClassChanges(store, LabelSettings(), lambda: NOW)
 
@@ -399,16 +397,24 @@ def test_without_names_the_usual_four_are_taught(changes: ClassChanges) -> None:
     assert [one.role for one in chosen] == [Role.GOOD, Role.BAD, Role.AWAY, Role.NEUTRAL]
 
 
-def test_without_names_classes_of_ones_own_are_taught(changes: ClassChanges) -> None:
-    """Whoever has other names wants those."""
-    changes.add("upright")
-    changes.add("gone")
-    assert names(choose(changes, None)) == ["upright", "gone"]
-
-
-def test_named_classes_are_created_once(changes: ClassChanges) -> None:
-    """Blanks and repetitions do no harm."""
-    assert names(choose(changes, ["upright", " slump", "", "upright"])) == ["upright", "slump"]
+@pytest.mark.parametrize(
+    ("there", "given", "taught"),
+    [
+        pytest.param(["upright", "gone"], None, ["upright", "gone"], id="without names, the owner's own"),
+        pytest.param([], ["upright", " slump", "", "upright"], ["upright", "slump"], id="blanks and repetitions"),
+        pytest.param([], ["yoga"], ["good_posture", "yoga"], id="one alone, beside the good posture"),
+        pytest.param(["bad", "good"], ["yoga"], ["good", "yoga"], id="one alone, beside the owner's good one"),
+        pytest.param(["away"], ["yoga"], ["away", "yoga"], id="one alone, beside what is there"),
+        pytest.param([], ["good_posture"], ["bad_posture", "good_posture"], id="the good one, beside the bad one"),
+    ],
+)
+def test_the_classes_that_are_taught(
+    changes: ClassChanges, there: list[str], given: list[str] | None, taught: list[str]
+) -> None:
+    """Each is created once; a single one can be neither learned nor judged, so it needs another for contrast."""
+    for name in there:
+        changes.add(name)
+    assert names(choose(changes, given)) == taught
 
 
 @pytest.mark.parametrize("given", [[""], ["a/b", "fine"], ["fine", "Fine"], ["fine", "unknown"]])
@@ -419,24 +425,8 @@ def test_names_that_no_class_can_have_are_refused_and_none_is_created(changes: C
     assert changes.all() == []
 
 
-def test_a_class_added_later_is_taught_alone(tmp_path: Path) -> None:
+def test_a_class_added_later_is_taught_alone(store: Store) -> None:
     """The others have pictures in both splits already."""
-    store = make_store(tmp_path)
     add_champion(store, "good", "bad")
     label_days(store, "good", blocks=2)
     assert names(choose(ClassChanges(store, LabelSettings(), lambda: NOW), ["yoga"])) == ["yoga"]
-
-
-@pytest.mark.parametrize(("there", "contrast"), [((), "good_posture"), (("bad", "good"), "good"), (("away",), "away")])
-def test_a_single_class_needs_another_for_contrast(
-    changes: ClassChanges, there: tuple[str, ...], contrast: str
-) -> None:
-    """The good one if there is one; one thing alone can be neither learned nor judged."""
-    for name in there:
-        changes.add(name)
-    assert names(choose(changes, ["yoga"])) == [contrast, "yoga"]
-
-
-def test_the_contrast_of_the_good_posture_is_another_one(changes: ClassChanges) -> None:
-    """It is not its own."""
-    assert names(choose(changes, ["good_posture"])) == ["bad_posture", "good_posture"]

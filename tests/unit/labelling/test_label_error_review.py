@@ -16,6 +16,7 @@ from posture_daemon.store import Store
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.review import run_review
 from tests.builders import label_block
+from tests.checks import classes_of
 
 NOW = 5_000.0
 
@@ -36,11 +37,6 @@ def doubts(*frame_ids: int) -> list[Doubt]:
 def review(store: Store, *frame_ids: int) -> Review:
     """A session of its own."""
     return Review(store, LabelSettings(), lambda: NOW, doubts(*frame_ids))
-
-
-def labels(store: Store) -> dict[int, str]:
-    """Classes by frame."""
-    return {image.frame_id: image.class_name for image in store.labels.labelled()}
 
 
 def asked(session: Review) -> int | None:
@@ -75,10 +71,9 @@ def test_what_was_kept_is_not_asked_again(store: Store) -> None:
 
 def test_the_key_of_the_label_itself_keeps_it(store: Store) -> None:
     """Answering with the same class is the same as keeping."""
-    session = review(store, 1)
-    session.answer(1, "good")
+    review(store, 1).answer(1, "good")
     assert store.confirmed_labels.kept() == {1}
-    assert labels(store)[1] == "good"
+    assert classes_of(store)[1] == "good"
 
 
 def test_relabelled_and_discarded_frames_leave_the_list(store: Store) -> None:
@@ -87,7 +82,7 @@ def test_relabelled_and_discarded_frames_leave_the_list(store: Store) -> None:
     session.answer(1, "bad")
     session.discard(2)
     assert asked(session) == 3
-    assert labels(store) == {1: "bad", 3: "good", 4: "bad", 5: "bad", 6: "bad"}
+    assert classes_of(store) == {1: "bad", 3: "good", 4: "bad", 5: "bad", 6: "bad"}
     assert session.changed == 2
 
 
@@ -101,7 +96,7 @@ def test_each_step_is_undone_in_turn(store: Store) -> None:
         frame = session.undo()
         assert (frame.id, frame.predicted) == (frame_id, "bad")
     assert store.confirmed_labels.kept() == set()
-    assert labels(store) == {1: "good", 2: "good", 3: "good", 4: "bad", 5: "bad", 6: "bad"}
+    assert classes_of(store) == {1: "good", 2: "good", 3: "good", 4: "bad", 5: "bad", 6: "bad"}
     assert store.queue.get(3).status is Status.LABELLED
     assert len(session.left()) == 3
 
@@ -113,7 +108,7 @@ def test_another_label_ends_what_was_kept_and_undo_brings_it_back(store: Store) 
     labelling.answer(1, "bad")
     assert store.confirmed_labels.kept() == set()
     labelling.undo()
-    assert labels(store)[1] == "good"
+    assert classes_of(store)[1] == "good"
     assert store.confirmed_labels.kept() == {1}
 
 
@@ -152,7 +147,7 @@ def test_keep_accept_discard_undo_and_quit(store: Store) -> None:
     """K keeps, Enter takes the other class, d discards, u takes that back."""
     shown = at_the_keyboard(review(store, 1, 2, 3), "k\rduq")
     assert store.confirmed_labels.kept() == {1}
-    assert labels(store)[2] == "bad"
+    assert classes_of(store)[2] == "bad"
     assert store.queue.get(3).status is Status.LABELLED
     assert "Your label: good. Your labels of other times say bad, 97% sure." in shown
     assert "k keep your label" in shown

@@ -18,6 +18,7 @@ from posture_daemon.settings import LabelSettings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from tests.builders import add_frame, add_version, ensure_classes, label, make_store
+from tests.checks import classes_of
 from tests.fakes.backbone import StandInBackbone
 
 NOW = 1_700_000_000.0
@@ -191,7 +192,7 @@ def test_an_answer_that_somebody_else_gave_meanwhile_stands(store: Store) -> Non
     answered = session.answer_group([mine, theirs, discarded, mine], "bad")
     assert answered == Answered((mine,), {theirs: "good", discarded: None}, ())
     session.undo()
-    assert {image.frame_id: image.class_name for image in store.labels.labelled()} == {theirs: "good"}
+    assert classes_of(store) == {theirs: "good"}
 
 
 def test_an_unknown_class_answers_nothing(store: Store) -> None:

@@ -203,8 +203,7 @@ def test_then_pictures_without_a_label_go(tmp_path: Path) -> None:
     """They make room for new ones, and so do views that were put twice."""
     labelled = (*pictures(10)[5:], sha("new"))
     space = space_of(tmp_path, labelled=labelled, max_mb=10 * RECORD / MB)
-    truth = fill(space, 10)
-    space.put([(sha("new"), 0)], truth[:1])
+    space.put([(sha("new"), 0)], fill(space, 10)[:1])
     assert space.storing
     assert space.has(pictures(10), 1)[:, 0].tolist() == [False] * 5 + [True] * 5
     assert space.has([sha("new")], 1).all()
@@ -216,8 +215,7 @@ def test_labelled_pictures_that_do_not_fit_are_not_stored(tmp_path: Path, caplog
     space = space_of(tmp_path, labelled=tuple(pictures(20)), max_mb=10 * RECORD / MB)
     truth = fill(space, 10)
     for number in range(10, 20):
-        told = space.put([(sha(number), 0)], truth[:1])
-        np.testing.assert_array_equal(told, truth[:1])
+        np.testing.assert_array_equal(space.put([(sha(number), 0)], truth[:1]), truth[:1])
     assert [record.message.partition(" (")[0] for record in caplog.records] == ["the feature cache is full"]
     assert not space.storing
     assert space.has(pictures(20), 1).sum() == 10

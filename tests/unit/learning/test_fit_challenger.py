@@ -76,21 +76,13 @@ def test_the_head_answers_as_it_was_judged(store: Store) -> None:
 
 
 def test_both_are_judged_on_the_same_holdout(store: Store) -> None:
-    """The incumbent's score is of the same images in the same run; here it was trained before a third class came."""
+    """Image by image, in one order; the incumbent was trained before a third class came, and calls it something else."""
     label_days(store, "good", "bad")
     incumbent = promoted(store, run(store, add_champion(store)))
     label_days(store, "standing", blocks=2, start=DAY)
     done = run(store, incumbent)
     assert done.incumbent_evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (0, 6)}
     assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (6, 6)}
-
-
-def test_the_answers_to_the_holdout_are_told_image_by_image(store: Store) -> None:
-    """The same images for both, in one order; an incumbent that lacks a class calls it something else."""
-    label_days(store, "good", "bad")
-    incumbent = promoted(store, run(store, add_champion(store)))
-    label_days(store, "standing", blocks=2, start=DAY)
-    done = run(store, incumbent)
     held_out = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
     assert done.answers.frame_ids == tuple(image.frame_id for image in held_out)
     assert done.answers.truth == done.answers.challenger == tuple(image.class_name for image in held_out)
@@ -183,18 +175,6 @@ def test_pictures_that_cannot_be_read_are_left_out(store: Store, caplog: pytest.
     done = run(store, add_champion(store))
     assert (done.report.unreadable, done.report.train_images) == (2, {"good": 12, "bad": 12})
     assert f"frame {broken} is left out" in caplog.text
-
-
-def test_test_images_are_neither_learned_nor_judged(store: Store) -> None:
-    """Images of the split `test` are the owner's own, for the day when the holdout has been looked at too often."""
-    label_days(store, "good", "bad")
-    wrong = [
-        new_frame(coloured_jpeg("good", 5000 + n), DAY + n, source="folder", reason=Reason.IMPORTED) for n in range(30)
-    ]
-    store.imports.add_block([(frame, "bad") for frame in wrong], Split.TEST, DAY, HOLDOUT_EVERY)
-    done = run(store, add_champion(store))
-    assert done.report.train_images == {"good": 12, "bad": 12}
-    assert done.evaluation.correct == done.evaluation.images == 12
 
 
 def test_the_second_training_computes_only_what_is_new(store: Store) -> None:

@@ -84,13 +84,9 @@ def test_it_has_not_paused_while_another_thread_still_computes(tmp_path: Path) -
         seen.append(answered(tmp_path))
         give(tmp_path, Order.RUN)
 
-    Interruption.look(_with_sleep(orders, Script(first, second)))
+    orders._sleep = Script(first, second)
+    orders.look()
     assert seen == [None, Order.PAUSE]
-
-
-def _with_sleep(orders: Interruption, script: Script) -> Interruption:
-    orders._sleep = script
-    return orders
 
 
 def test_words_are_replaced_in_one_step(tmp_path: Path) -> None:

@@ -6,16 +6,10 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import LabelledImage, Split
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.label_errors import Doubt, confident_classes, doubtful_labels
 from posture_daemon.learning.out_of_fold import OutOfFold, out_of_fold
-from posture_daemon.learning.training_set import TrainingSet, gather
-from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.builders import add_champion, label, label_days, make_store
-from tests.fakes.backbone import StandInBackbone
-
-RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
+from tests.builders import label, label_days, make_store, training_set
 
 
 @pytest.fixture
@@ -25,14 +19,9 @@ def store(store: Store) -> Store:
     return store
 
 
-def lesson(store: Store) -> TrainingSet:
-    """What a training from a base would learn from."""
-    return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
-
-
 def doubts(store: Store) -> list[Doubt]:
     """Of training and holdout."""
-    learned = lesson(store)
+    learned = training_set(store)
     return doubtful_labels(out_of_fold(learned, learned.holdout))
 
 
@@ -69,7 +58,7 @@ def test_a_whole_block_that_is_wrong_is_doubted(store: Store) -> None:
 
 def test_only_some_frames_can_be_asked(store: Store) -> None:
     """The answers are those that they get among all; frames of other blocks cost no fit."""
-    learned = lesson(store)
+    learned = training_set(store)
     whole = out_of_fold(learned, learned.holdout)
     some = [learned.training.images[3], learned.holdout.images[0]]
     part = out_of_fold(learned, learned.holdout, only=[i.frame_id for i in some])
@@ -82,7 +71,7 @@ def test_what_leaves_one_class_behind_is_not_asked(tmp_path: Path) -> None:
     """With a single block a class, leaving it out leaves nothing to tell apart."""
     store = make_store(tmp_path)
     label_days(store, "good", "bad", blocks=1)
-    learned = lesson(store)
+    learned = training_set(store)
     assert out_of_fold(learned).images == []
     assert doubtful_labels(out_of_fold(learned)) == []
     store.close()

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +24,8 @@ HOUR = 3600.0
 class Bench:
     """A champion that tells green from red very surely, and an owner who calls every fourth picture by the other name."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = make_store(folder)
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self.backbone = StandInBackbone()
         self.asked = 0
         self.blocks = 0
@@ -68,11 +67,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(store: Store) -> Bench:
     """Without labels."""
-    one = Bench(tmp_path)
-    yield one
-    one.store.close()
+    return Bench(store)
 
 
 def test_a_champion_that_is_too_sure_becomes_as_sure_as_it_is_right(bench: Bench) -> None:
@@ -180,20 +177,15 @@ def test_a_champion_that_was_replaced_meanwhile_is_not_touched(bench: Bench) -> 
     assert bench.store.models.get(other.id).temperature == 3.0
 
 
-def test_a_refit_is_written_once(store_of: Store) -> None:
+@pytest.mark.usefixtures("bench")
+def test_a_refit_is_written_once(store: Store) -> None:
     """The same again finds another temperature than it began with, and changes nothing."""
     found = Calibration(1, NOW, 1.0, 2.0, 48, 0.2, 0.1)
-    assert store_of.calibrations.apply(found)
-    assert not store_of.calibrations.apply(found)
+    assert store.calibrations.apply(found)
+    assert not store.calibrations.apply(found)
     again = replace(found, temperature_before=2.0, temperature=2.5)
-    assert store_of.calibrations.apply(again)
-    assert store_of.calibrations.of(1) == [again, found]
-
-
-@pytest.fixture
-def store_of(bench: Bench) -> Store:
-    """Its store."""
-    return bench.store
+    assert store.calibrations.apply(again)
+    assert store.calibrations.of(1) == [again, found]
 
 
 def test_scipy_is_not_needed() -> None:

@@ -1,14 +1,13 @@
 """How much an image counts: sessions alike, up to a limit; alike frames of one key as their root."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.linear_layer import POOLED, Linear
 from posture_daemon.learning.sample_weights import MAX_SESSION_WEIGHT, image_counts
-from tests.builders import add_frame, ensure_classes, label, make_store
+from posture_daemon.store import Store
+from tests.builders import add_frame, ensure_classes, label
 
 
 def test_one_session_counts_as_ever() -> None:
@@ -19,8 +18,7 @@ def test_one_session_counts_as_ever() -> None:
 
 def test_each_session_weighs_as_much_as_the_largest() -> None:
     """Six old images, two new ones: each new one counts for three."""
-    counts = image_counts([1] * 6 + [2] * 2, [None] * 8)
-    np.testing.assert_allclose(counts, [1] * 6 + [3] * 2)
+    np.testing.assert_allclose(image_counts([1] * 6 + [2] * 2, [None] * 8), [1] * 6 + [3] * 2)
 
 
 def test_a_single_label_never_counts_for_more_than_the_limit() -> None:
@@ -30,8 +28,7 @@ def test_a_single_label_never_counts_for_more_than_the_limit() -> None:
 
 def test_alike_frames_of_one_key_count_as_their_root() -> None:
     """Four together as two, beside one by itself; the session's weight is balanced after that."""
-    counts = image_counts([1] * 5, [3, 3, 3, 3, None])
-    np.testing.assert_allclose(counts, [0.5] * 4 + [1])
+    np.testing.assert_allclose(image_counts([1] * 5, [3, 3, 3, 3, None]), [0.5] * 4 + [1])
     balanced = image_counts([1] * 4 + [2], [3, 3, 3, 3, 4])
     assert balanced[:4].sum() == pytest.approx(balanced[4])
 
@@ -54,9 +51,8 @@ def test_counts_of_one_change_nothing_in_the_fit_and_others_pull() -> None:
     assert margin[1] < margin[0], "the first image is of class 0"
 
 
-def test_a_session_ends_with_a_night_or_another_source(tmp_path: Path) -> None:
+def test_a_session_ends_with_a_night_or_another_source(store: Store) -> None:
     """A lunch break does not end it; imported folders are sessions of their own."""
-    store = make_store(tmp_path)
     times = [("camera", 0.0), ("camera", 7200.0), ("camera", 40_000.0), ("import:a", 7300.0)]
     frames = [add_frame(store, at, f"{source}{at}".encode(), source=source) for source, at in times]
     ensure_classes(store, "good")
@@ -66,16 +62,13 @@ def test_a_session_ends_with_a_night_or_another_source(tmp_path: Path) -> None:
     found = [sessions[image.block_id] for image in sorted(store.labels.labelled(), key=lambda i: i.frame_id)]
     assert found[0] == found[1]
     assert len(set(found)) == 3
-    store.close()
 
 
-def test_frames_of_one_key_are_one_step(tmp_path: Path) -> None:
+def test_frames_of_one_key_are_one_step(store: Store) -> None:
     """What was imported is no answer of the owner's."""
-    store = make_store(tmp_path)
     ensure_classes(store, "good")
     frames = [add_frame(store, float(at)) for at in range(3)]
     store.labels.answer_waiting(frames[:2], "good", "owner", 0.0, 5)
     label(store, frames[2], "good")
     steps = store.labels.steps()
     assert steps[frames[0]] == steps[frames[1]] != steps[frames[2]]
-    store.close()

@@ -6,26 +6,15 @@ import numpy as np
 import pytest
 
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.reports.curve_in_order import learning_curve
-from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.builders import add_champion, label_block, label_days
-from tests.fakes.backbone import StandInBackbone
-
-RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
-
-
-def lesson(store: Store) -> TrainingSet:
-    """What a training from a base would learn from."""
-    return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
+from tests.builders import label_block, label_days, training_set
 
 
 def test_the_curve_follows_what_the_labels_teach(store: Store) -> None:
     """The first blocks of `bad` look like `good`, the last ones like itself: the holdout is right only at the end."""
     label_days(store, "good", "bad")
-    misleading = lesson(store)
+    misleading = training_set(store)
     found = replace(misleading, training=replace(misleading.training, vectors=misleading.training.vectors.copy()))
     good, bad = (found.training.vectors[found.targets == target] for target in (0, 1))
     found.training.vectors[np.flatnonzero(found.targets == 1)[: len(bad) // 2]] = good[: len(bad) // 2]
@@ -39,7 +28,7 @@ def test_the_curve_follows_what_the_labels_teach(store: Store) -> None:
 def test_classes_come_at_an_even_pace(store: Store) -> None:
     """Imported folder by folder, the second class would otherwise come after all of the first; here it is there at once."""
     label_days(store, "good", "bad")
-    assert learning_curve(lesson(store), points=3)[0].labels == 2
+    assert learning_curve(training_set(store), points=3)[0].labels == 2
 
 
 def test_without_a_holdout_there_is_no_curve(store: Store) -> None:
@@ -47,4 +36,4 @@ def test_without_a_holdout_there_is_no_curve(store: Store) -> None:
     label_block(store, "good", 0.0)
     label_block(store, "bad", 86_400.0)
     with pytest.raises(TrainingError, match=r"no holdout yet.*label frames"):
-        learning_curve(lesson(store))
+        learning_curve(training_set(store))

@@ -37,28 +37,24 @@ def sentences(**metrics: Any) -> list[str]:
     return Effect.of(json.loads(json.dumps(metrics))).sentences()
 
 
-def test_what_flipped_is_said_by_class() -> None:
-    """More, fewer, or both; the class with the most first; wrong answers that stay wrong are no news."""
-    assert sentences(answers=answers("aaabbcc", "bbbbbac", "aaabcbc")) == [
-        "On the holdout: a: 3 more right; b: 1 fewer right."
-    ]
-    assert sentences(answers=answers("aab", "aba", "bab")) == [
-        "On the holdout: a: 1 more right, 1 fewer; b: 1 more right."
-    ]
-
-
-def test_nothing_flipped_is_said_too() -> None:
-    """So that silence never means that nobody looked."""
-    assert sentences(answers=answers("ab", "ab", "ab")) == [
-        "On the holdout: no image that was right is wrong now, and none the other way round."
-    ]
-
-
-def test_without_a_comparison_nothing_is_claimed() -> None:
-    """A base before it, no holdout, or a run that has no record of answers."""
-    assert sentences(answers=answers("ab", None, "ab")) == []
-    assert sentences(answers=answers("", "", "")) == []
-    assert sentences() == []
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({"answers": answers("aaabbcc", "bbbbbac", "aaabcbc")}, ["On the holdout: a: 3 more right; b: 1 fewer right."]),
+        ({"answers": answers("aab", "aba", "bab")}, ["On the holdout: a: 1 more right, 1 fewer; b: 1 more right."]),
+        (
+            {"answers": answers("ab", "ab", "ab")},
+            ["On the holdout: no image that was right is wrong now, and none the other way round."],
+        ),
+        ({"answers": answers("ab", None, "ab")}, []),
+        ({"answers": answers("", "", "")}, []),
+        ({}, []),
+    ],
+    ids=["more, fewer", "both", "nothing flipped", "a base before it", "no holdout", "no record of answers"],
+)
+def test_what_flipped_is_said_by_class(metrics: dict[str, Any], said: list[str]) -> None:
+    """The class with the most first; wrong answers that stay wrong are no news; silence is for what was not compared."""
+    assert sentences(**metrics) == said
 
 
 def test_new_labels_are_counted_before_and_after() -> None:

@@ -8,16 +8,12 @@ import pytest
 
 from posture_daemon.domain import LabelledImage, Split
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.feature_cache import FeatureCache
-from posture_daemon.learning.training_set import TrainingSet, gather
+from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.reports.enough_labels import Sufficiency, enough, foreseen_gain, points
 from posture_daemon.reports.learning_curve import Curve, CurvePoint, block_curve, likely_top1
-from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from tests.builders import add_champion, label_block, label_days
-from tests.fakes.backbone import StandInBackbone
+from tests.builders import label_block, label_days, training_set
 
-RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
 LABELS = (30, 60, 90, 120, 150, 180)
 
 
@@ -54,36 +50,50 @@ def test_a_curve_that_looks_flat_may_still_be_foreseen_to_rise() -> None:
     assert found.answer is Sufficiency.MORE
 
 
-def test_a_flat_and_right_curve_is_enough() -> None:
-    """And what would help is said: another day."""
-    found = enough(curve([0.9, 0.94, 0.95, 0.952, 0.953, 0.954]))
-    assert found.answer is Sufficiency.ENOUGH
-    assert found.sentences[0] == (
-        "Enough for this room: the last 60 labels brought 0.2 points; show it another day instead."
-    )
+FEW = {"held_out": {"good": 15, "bad": 15}}
 
 
-def test_nothing_left_to_win_is_enough_however_steep_it_came() -> None:
-    """The last labels brought much, but the next ones cannot."""
-    found = enough(curve([0.7, 0.8, 0.85, 0.9, 0.95, 0.995], likely=(0.97, 1.0)))
-    assert found.answer is Sufficiency.ENOUGH
-    assert "next to nothing is left to win" in found.sentences[0]
-    assert found.foreseen == pytest.approx(0.005)
-
-
-def test_a_flat_and_wrong_curve_needs_other_labels() -> None:
-    """More of the same would not help; doubtful labels may be why."""
-    found = enough(curve([0.7, 0.79, 0.8, 0.801, 0.801, 0.802], likely=(0.74, 0.85)))
-    assert found.answer is Sufficiency.NOT_THESE
-    assert "stays at 0.80" in found.sentences[0]
-    assert "dataset doubts" in found.sentences[0]
-
-
-def test_a_rise_within_the_spread_of_the_draws_is_no_answer() -> None:
-    """Which labels are drawn matters more than how many."""
-    found = enough(curve([0.7, 0.75, 0.8, 0.86, 0.87, 0.88], spread=0.08))
-    assert found.answer is Sufficiency.UNSURE
-    assert "Hard to tell" in found.sentences[0]
+@pytest.mark.parametrize(
+    ("given", "answer", "words"),
+    [
+        pytest.param(
+            curve([0.9, 0.94, 0.95, 0.952, 0.953, 0.954]),
+            Sufficiency.ENOUGH,
+            ["Enough for this room: the last 60 labels brought 0.2 points; show it another day instead."],
+            id="flat and right",
+        ),
+        pytest.param(
+            curve([0.7, 0.8, 0.85, 0.9, 0.95, 0.995], likely=(0.97, 1.0)),
+            Sufficiency.ENOUGH,
+            ["next to nothing is left to win"],
+            id="nothing left to win, however steep it came",
+        ),
+        pytest.param(
+            curve([0.7, 0.79, 0.8, 0.801, 0.801, 0.802], likely=(0.74, 0.85)),
+            Sufficiency.NOT_THESE,
+            ["stays at 0.80", "dataset doubts"],
+            id="flat and wrong needs other labels",
+        ),
+        pytest.param(
+            curve([0.7, 0.75, 0.8, 0.86, 0.87, 0.88], spread=0.08),
+            Sufficiency.UNSURE,
+            ["Hard to tell"],
+            id="a rise within the spread of the draws",
+        ),
+        pytest.param(curve([0.8, 0.85, 0.9, 0.91, 0.92, 0.93]), Sufficiency.MORE, [], id="a rise of two images"),
+        pytest.param(
+            curve([0.8, 0.85, 0.9, 0.91, 0.92, 0.93], **FEW),
+            Sufficiency.ENOUGH,
+            [],
+            id="less than one image is no gain",
+        ),
+    ],
+)
+def test_each_curve_has_its_answer(given: Curve, answer: Sufficiency, words: list[str]) -> None:
+    """And the sentence says why, or what would help: another day, a look at doubtful labels."""
+    found = enough(given)
+    assert found.answer is answer
+    assert all(part in found.sentences[0] for part in words)
 
 
 @pytest.mark.parametrize(
@@ -105,13 +115,6 @@ def test_the_size_of_the_holdout_is_always_said() -> None:
     assert enough(curve([0.9, 0.94, 0.95, 0.952, 0.953, 0.955])).sentences[1] == (
         "191 of 200 holdout images, of 10 time blocks, are right now; of all frames of such times likely 90 to 97 of 100."
     )
-
-
-def test_less_than_one_holdout_image_is_no_gain() -> None:
-    """With 30 images nothing below 3.3 points can be seen."""
-    small = {"held_out": {"good": 15, "bad": 15}}
-    assert enough(curve([0.8, 0.85, 0.9, 0.91, 0.92, 0.93])).answer is Sufficiency.MORE
-    assert enough(curve([0.8, 0.85, 0.9, 0.91, 0.92, 0.93], **small)).answer is Sufficiency.ENOUGH
 
 
 def test_the_power_law_is_found_again() -> None:
@@ -160,15 +163,10 @@ def test_the_interval_is_wide_where_whole_blocks_fail() -> None:
 # --- the curve itself ------------------------------------------------------------------------------------------------
 
 
-def lesson(store: Store) -> TrainingSet:
-    """What a training from a base would learn from."""
-    return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
-
-
 def test_easy_classes_are_learned_enough(store: Store) -> None:
     """Colours are told apart from the first blocks on: the whole way from labels to the sentence."""
     label_days(store, "good", "bad", blocks=8, count=10)
-    found = block_curve(lesson(store))
+    found = block_curve(training_set(store))
     assert (found.steps[-1].labels, found.steps[-1].top1, found.held_out) == (120, 1.0, {"good": 20, "bad": 20})
     assert (found.blocks, found.training_blocks) == (4, 12)
     assert enough(found).answer is Sufficiency.ENOUGH
@@ -191,7 +189,7 @@ def with_a_rare_look(learned: TrainingSet) -> TrainingSet:
 def test_labels_that_teach_late_are_asked_for(store: Store) -> None:
     """The more blocks are drawn, the likelier the one that shows the other look of `bad` is among them."""
     label_days(store, "good", "bad", blocks=10, count=15)
-    found = enough(block_curve(with_a_rare_look(lesson(store)), draws=30))
+    found = enough(block_curve(with_a_rare_look(training_set(store)), draws=30))
     assert found.answer is Sufficiency.MORE
     assert found.sentences[0].startswith("More labels of bad would help")
 
@@ -199,13 +197,13 @@ def test_labels_that_teach_late_are_asked_for(store: Store) -> None:
 def test_three_draws_of_the_same_cannot_tell(store: Store) -> None:
     """They differ too much to say whether it is the number of labels."""
     label_days(store, "good", "bad", blocks=10, count=15)
-    assert enough(block_curve(with_a_rare_look(lesson(store)), draws=2, seed=2)).answer is Sufficiency.UNSURE
+    assert enough(block_curve(with_a_rare_look(training_set(store)), draws=2, seed=2)).answer is Sufficiency.UNSURE
 
 
 def test_frames_that_look_like_the_other_class_are_not_learned_by_more_of_the_same(store: Store) -> None:
     """A quarter of the holdout of each class looks like the other one: flat from the start, and wrong."""
     label_days(store, "good", "bad", blocks=10, count=16)
-    learned = lesson(store)
+    learned = training_set(store)
     vectors, truth = learned.holdout.vectors.copy(), learned.holdout.truth
     good, bad = ([number for number, name in enumerate(truth) if name == one] for one in ("good", "bad"))
     vectors[bad[::4]], vectors[good[::4]] = vectors[good[1]], vectors[bad[1]]
@@ -216,13 +214,13 @@ def test_frames_that_look_like_the_other_class_are_not_learned_by_more_of_the_sa
 def test_a_handful_of_labels_is_too_few(store: Store) -> None:
     """Two blocks a class, of which one is held out."""
     label_days(store, "good", "bad", blocks=2)
-    assert enough(block_curve(lesson(store))).answer is Sufficiency.TOO_FEW
+    assert enough(block_curve(training_set(store))).answer is Sufficiency.TOO_FEW
 
 
 def test_whole_blocks_are_drawn(store: Store) -> None:
     """Every step holds so many labels as some number of blocks has, in every draw."""
     label_days(store, "good", "bad", blocks=6, count=7)
-    for step in block_curve(lesson(store), draws=1).steps:
+    for step in block_curve(training_set(store), draws=1).steps:
         assert step.labels % 7 == 0
         assert step.labels >= 14
 
@@ -230,7 +228,7 @@ def test_whole_blocks_are_drawn(store: Store) -> None:
 def test_the_same_seed_draws_the_same_blocks(store: Store) -> None:
     """And another one others: the spread is over draws, of which there are as many as asked for."""
     label_days(store, "good", "bad", blocks=10, count=4)
-    hard = with_a_rare_look(lesson(store))
+    hard = with_a_rare_look(training_set(store))
     first, again, other = (block_curve(hard, draws=3, seed=seed) for seed in (4, 4, 99))
     assert first == again
     assert first.steps != other.steps
@@ -243,4 +241,4 @@ def test_without_a_holdout_there_is_no_curve(store: Store) -> None:
     label_block(store, "good", 0.0)
     label_block(store, "bad", 86_400.0)
     with pytest.raises(TrainingError, match=r"no holdout yet.*label frames"):
-        block_curve(lesson(store))
+        block_curve(training_set(store))
