@@ -272,8 +272,7 @@ def test_incidents_are_told_until_they_are_seen(folder: Path) -> None:
 def test_what_may_be_in_use_is_no_leftover(folder: Path) -> None:
     """Within a day of its last change."""
     leave_files(folder)
-    found = lines(folder, NOW - 2.5 * DAY)
-    assert "leftovers" not in found
+    assert "leftovers" not in lines(folder, NOW - 2.5 * DAY)
 
 
 def test_a_status_file_of_a_running_daemon_is_left_to_it(folder: Path) -> None:
@@ -366,8 +365,7 @@ def test_a_full_disk_is_told_and_what_cannot_be_mended_is_said(mounted: Callable
 
 def test_fix_is_for_this_devices_folder(folder: Path) -> None:
     """Not for a copy of another device."""
-    found = doctor(folder, "--fix", "--root", "/")
-    assert isinstance(found.exception, DeviceError)
+    assert isinstance(doctor(folder, "--fix", "--root", "/").exception, DeviceError)
 
 
 def test_the_page_that_is_damaged_is_one_that_a_start_would_not_have_read(folder: Path) -> None:

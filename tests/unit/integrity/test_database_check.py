@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -90,26 +91,17 @@ def test_where_the_owner_wants_it_the_backup_is_restored_and_that_is_told(tmp_pa
     assert aside.name in incident.text
 
 
-def test_a_disk_that_damages_it_again_is_left_to_the_owner(tmp_path: Path) -> None:
-    """Within a week nothing is restored a second time by itself; later it is."""
+@pytest.mark.parametrize("spoil", [damage, lambda path: path.write_bytes(b"")], ids=["damaged", "emptied"])
+def test_a_disk_that_spoils_it_again_is_left_to_the_owner(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    """Whatever is wrong, within a week nothing is restored a second time by itself; later it is."""
     folder = folder_with_backup(tmp_path)
     for now in (NOON + DAY, NOON + 20 * DAY):
-        damage(folder / "posture.db")
+        spoil(folder / "posture.db")
         check_database(settings(folder, restore=True), now)
-    damage(folder / "posture.db")
+    spoil(folder / "posture.db")
     with pytest.raises(DatabaseDamaged, match="posture-daemon restore"):
         check_database(settings(folder, restore=True), NOON + 22 * DAY)
     assert len(asides(folder)) == 2
-
-
-def test_a_database_that_is_emptied_again_and_again_is_left_to_the_owner_too(tmp_path: Path) -> None:
-    """The limit is that of restores that nobody asked for, whatever was wrong."""
-    folder = folder_with_backup(tmp_path)
-    (folder / "posture.db").write_bytes(b"")
-    check_database(settings(folder, restore=True), NOON + DAY)
-    (folder / "posture.db").write_bytes(b"")
-    with pytest.raises(DatabaseDamaged, match="posture-daemon restore"):
-        check_database(settings(folder, restore=True), NOON + 2 * DAY)
 
 
 def test_a_restore_that_was_cut_off_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,9 @@ from posture_daemon.domain import ModelVersion
 from posture_daemon.errors import DataFolderError, ModelError
 from posture_daemon.integrity.model_recovery import STARTER_SOURCE, answering, install
 from posture_daemon.store import Store
-from posture_daemon.store.files import sha256_of
 from posture_daemon.store.model_copies import STARTER
 from posture_daemon.store.models import Models
-from tests.builders import add_version, make_store, random_head
+from tests.builders import add_backbone, add_version, make_store, random_head
 from tests.checks import raising
 
 NOW = 1_760_000_400.0
@@ -24,16 +23,6 @@ def store(store: Store) -> Store:
     """A store with the starter as champion."""
     install(store, STARTER, STARTER_SOURCE, as_base=False)
     return store
-
-
-def own_backbone(store: Store, folder: Path, content: bytes) -> str:
-    """A backbone of which there is no second copy; returns its digest."""
-    digest = sha256_of(content)
-    folder.mkdir()
-    (folder / "backbone.onnx").write_bytes(content)
-    (folder / "backbone.json").write_text(json.dumps({"sha256": digest}))
-    store.models.add_backbone(folder, digest)
-    return digest
 
 
 def promoted(store: Store, seed: int, backbone: str = STARTER_BACKBONE) -> ModelVersion:
@@ -86,8 +75,7 @@ def test_the_model_before_answers_in_place_of_a_damaged_one(
     head = store.models.head_path(champion.head_sha256)
     head.unlink() if lost else damage(head)
     assert answers(store) == before.id
-    previous = store.models.previous()
-    assert previous.id == champion.id
+    assert store.models.previous().id == champion.id
     [incident] = store.incidents.unseen()
     assert (
         f"Model {champion.id} cannot answer, so model {before.id} (fine-tune) is champion: The head file"
@@ -136,26 +124,17 @@ def test_a_damaged_backbone_of_the_starter_mends_itself_and_every_model_on_it(st
 
 def test_a_backbone_that_cannot_be_mended_takes_all_its_models_with_it(store: Store, tmp_path: Path) -> None:
     """The model before has the same one and cannot answer either, so the starter does."""
-    own = own_backbone(store, tmp_path / "in", b"own graph")
+    own = add_backbone(store, tmp_path / "in", b"own graph")
     promoted(store, 1, own)
     promoted(store, 2, own)
     damage(store.models.backbone_folder(own) / "backbone.onnx")
     assert answers(store) == 1
 
 
-def test_a_backup_mends_what_the_package_cannot(store: Store, tmp_path: Path) -> None:
-    """The champion's own backbone and head, from the newest backup."""
-    champion = promoted(store, 1, own_backbone(store, tmp_path / "in", b"own graph"))
-    store.back_up(NOW, keep=1)
-    damage(store.models.head_path(champion.head_sha256))
-    (store.models.backbone_folder(champion.backbone_sha256) / "backbone.onnx").unlink()
-    assert answers(store) == champion.id
-
-
 def test_without_any_starter_in_the_database_a_new_one_is_recorded(tmp_path: Path) -> None:
     """As for a data folder that began with an import."""
     store = make_store(tmp_path)
-    champion = promoted(store, 1, own_backbone(store, tmp_path / "in", b"own graph"))
+    champion = promoted(store, 1, add_backbone(store, tmp_path / "in", b"own graph"))
     damage(store.models.head_path(champion.head_sha256))
     number = answers(store)
     assert number != champion.id

@@ -19,7 +19,7 @@ from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.schema import Base
-from tests.checks import rows
+from tests.checks import classes_of, rows
 from tests.history import seconds_by_posture
 from tests.old_databases import SCHEMAS, folder_with
 
@@ -63,8 +63,7 @@ def test_an_older_database_works_as_a_new_one(tmp_path: Path, schema: str) -> No
     """Labels, splits, pictures, features, models and runs are read; answers are given and taken back; no table differs."""
     store = Store(folder_with(tmp_path, schema))
     assert store.queue.counts() == {Status.QUEUED: 2, Status.LABELLED: 7, Status.DISCARDED: 1}
-    labels = {image.frame_id: image.class_name for image in store.labels.labelled()}
-    assert labels == {1: "good", 2: "good", 3: "good", 4: "bad", 5: "good", 6: "bad", 7: "good"}
+    assert classes_of(store) == {1: "good", 2: "good", 3: "good", 4: "bad", 5: "good", 6: "bad", 7: "good"}
     assert len({image.split for image in store.labels.labelled()}) == 2
     assert all(sha256_of(store.queue.jpeg(image.frame_id)) == image.sha256 for image in store.labels.labelled())
     assert store.queue.pooled([3], "b" * 64)[3].tolist() == np.full(3, 0.2, np.float16).tolist()

@@ -7,22 +7,11 @@ from pathlib import Path
 
 from posture_daemon.domain import ModelVersion
 from posture_daemon.store import Store
-from posture_daemon.store.files import sha256_of
 from posture_daemon.store.model_copies import STARTER
-from tests.builders import add_version, random_head
+from tests.builders import add_backbone, add_version, random_head
 
 NOON = 1_760_000_400.0
 DAY = 86_400.0
-
-
-def backbone(store: Store, folder: Path, content: bytes) -> str:
-    """Add a backbone with this content; returns its digest."""
-    folder.mkdir(exist_ok=True)
-    digest = sha256_of(content)
-    (folder / "backbone.onnx").write_bytes(content)
-    (folder / "backbone.json").write_text(json.dumps({"sha256": digest}))
-    store.models.add_backbone(folder, digest)
-    return digest
 
 
 def promoted(store: Store, digest: str, seed: int, now: float = 0.0) -> ModelVersion:
@@ -46,7 +35,7 @@ def names(*versions: ModelVersion) -> set[str]:
 
 def test_a_backup_has_the_models_of_its_champion_and_the_one_before(store: Store, tmp_path: Path) -> None:
     """And no others; what no backup needs any more goes, what a kept one needs stays."""
-    digest = backbone(store, tmp_path / "in", b"graph")
+    digest = add_backbone(store, tmp_path / "in", b"graph")
     first, second, third, fourth = (promoted(store, digest, seed) for seed in range(4))
     store.back_up(NOON, keep=2)
     assert spares(store) == names(third, fourth)
@@ -63,16 +52,15 @@ def test_a_backup_has_the_models_of_its_champion_and_the_one_before(store: Store
 
 def test_a_backup_elsewhere_is_enough_by_itself(store: Store, tmp_path: Path) -> None:
     """It brings its models along; the data folder's own backups are left alone."""
-    champion = promoted(store, backbone(store, tmp_path / "in", b"graph"), 1)
-    path = store.back_up(NOON, 1, tmp_path / "stick")
-    assert path.parent == tmp_path / "stick"
+    champion = promoted(store, add_backbone(store, tmp_path / "in", b"graph"), 1)
+    assert store.back_up(NOON, 1, tmp_path / "stick").parent == tmp_path / "stick"
     assert (tmp_path / "stick/models/heads" / f"{champion.head_sha256[:16]}.safetensors").exists()
     assert store.backups.list() == []
 
 
 def test_in_a_folder_that_is_not_ours_nothing_is_deleted(store: Store, tmp_path: Path) -> None:
     """Neither what somebody else calls a model, nor, where the data folder itself is named, the live models."""
-    digest = backbone(store, tmp_path / "in", b"graph")
+    digest = add_backbone(store, tmp_path / "in", b"graph")
     unused = [promoted(store, digest, seed) for seed in range(4)]
     theirs = tmp_path / "stick" / "models" / "heads" / "mine.safetensors"
     theirs.parent.mkdir(parents=True)
@@ -85,7 +73,7 @@ def test_in_a_folder_that_is_not_ours_nothing_is_deleted(store: Store, tmp_path:
 
 def test_damaged_and_missing_files_come_back_from_the_backup(store: Store, tmp_path: Path) -> None:
     """Each by its digest; a sound version is left alone."""
-    champion = promoted(store, backbone(store, tmp_path / "in", b"graph"), 1)
+    champion = promoted(store, add_backbone(store, tmp_path / "in", b"graph"), 1)
     store.back_up(NOON, keep=1)
     head, folder = store.models.head_path(champion.head_sha256), store.models.backbone_folder(champion.backbone_sha256)
     assert store.model_copies.mend(champion) == []
@@ -99,7 +87,7 @@ def test_damaged_and_missing_files_come_back_from_the_backup(store: Store, tmp_p
 
 def test_without_a_sound_copy_nothing_is_replaced(store: Store, tmp_path: Path) -> None:
     """A copy that is damaged itself is not used."""
-    champion = promoted(store, backbone(store, tmp_path / "in", b"graph"), 1)
+    champion = promoted(store, add_backbone(store, tmp_path / "in", b"graph"), 1)
     store.back_up(NOON, keep=1)
     for path in (store.backups.folder / "models").rglob("*.*"):
         path.write_bytes(b"damaged, too")
@@ -111,7 +99,7 @@ def test_without_a_sound_copy_nothing_is_replaced(store: Store, tmp_path: Path) 
 
 def test_a_damaged_second_copy_is_replaced_by_the_next_backup(store: Store, tmp_path: Path) -> None:
     """It is looked at each time, and a damaged file is never copied over a sound one."""
-    champion = promoted(store, backbone(store, tmp_path / "in", b"graph"), 1)
+    champion = promoted(store, add_backbone(store, tmp_path / "in", b"graph"), 1)
     store.back_up(NOON, keep=1)
     copy = store.backups.folder / "models/heads" / f"{champion.head_sha256[:16]}.safetensors"
     sound = copy.read_bytes()
@@ -136,7 +124,7 @@ def test_the_starter_mends_itself_from_the_package(store: Store) -> None:
 
 def test_what_a_backup_needs_that_cannot_be_read_stays(store: Store, tmp_path: Path) -> None:
     """Who cannot be asked may need everything."""
-    digest = backbone(store, tmp_path / "in", b"graph")
+    digest = add_backbone(store, tmp_path / "in", b"graph")
     first = promoted(store, digest, 1)
     damaged = store.back_up(NOON, keep=2)
     promoted(store, digest, 2)

@@ -36,13 +36,6 @@ def folder_with_backup(tmp_path: Path) -> tuple[Path, Path]:
     return store.folder, backup
 
 
-def label_block_in(folder: Path) -> None:
-    """Four labels more."""
-    store = Store(folder)
-    label_block(store, "bad", 20_000.0, 4)
-    store.close()
-
-
 def run(folder: Path, *arguments: str) -> Result:
     """A command as a user types it."""
     return CliRunner().invoke(app, ["--data-dir", str(folder), *arguments])
@@ -78,12 +71,10 @@ def test_what_was_still_in_the_wal_is_kept_and_does_not_get_into_the_backup(tmp_
         (folder / f"posture.db{end}").write_bytes(content)
     if damaged:
         damage(folder / "posture.db")
-    done = restore(folder, backup, NOON + DAY)
-    assert "6 labels and 6 frames" in done.sentence()
+    assert "6 labels and 6 frames" in restore(folder, backup, NOON + DAY).sentence()
     assert labels_in(folder) == 3
     [aside] = asides(folder)
-    kept = contents(aside)
-    assert len(kept.labelled) == 9
+    assert len(contents(aside).labelled) == 9
     assert aside.name.startswith("posture.db.damaged-" if damaged else "posture.db.replaced-")
     assert list(folder.glob("*-wal")) == []
 
@@ -122,7 +113,8 @@ def test_a_clock_that_says_the_same_twice_costs_nothing_that_was_kept(tmp_path: 
     """A board without a battery begins at the same second after each power cut."""
     folder, backup = folder_with_backup(tmp_path)
     for _ in range(2):
-        label_block_in(folder)
+        with closing(Store(folder)) as store:
+            label_block(store, "bad", 20_000.0, 4)
         restore(folder, backup, NOON)
     kept = [contents(aside) for aside in asides(folder)]
     assert [len(one.labelled) for one in kept if one is not None] == [9, 7]
@@ -271,8 +263,7 @@ def test_backup_and_restore_as_commands(tmp_path: Path) -> None:
     store.close()
     made = run(folder, "backup")
     assert (made.exit_code, "holds 3 labels, 3 frames and 1 model;" in made.output) == (0, True)
-    listed = run(folder, "backup", "--list")
-    assert listed.output.count("good") == 1
+    assert run(folder, "backup", "--list").output.count("good") == 1
     store.models.head_path(version.head_sha256).unlink()
     (folder / "posture.db").unlink()
     done = run(folder, "restore", "--yes")

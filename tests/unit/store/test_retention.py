@@ -1,8 +1,6 @@
 """What grows for ever is bounded; what somebody may still need stays, whatever the clock says."""
 
 import os
-import sqlite3
-from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from posture_daemon.store import Store, model_files, retention
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.retention import Tidied
 from tests.builders import add_frame, add_version, ensure_classes, label, label_block, random_head
-from tests.checks import raising
+from tests.checks import query, raising
 
 DAY = 86_400.0
 NOW = 20_000.5 * DAY
@@ -43,8 +41,7 @@ def use(store: Store, start: float, days: int) -> None:
 
 def count(store: Store, table: str) -> int:
     """Rows as SQLite has them."""
-    with closing(sqlite3.connect(store.database.path)) as connection:
-        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    return int(query(store, f"SELECT count(*) FROM {table}")[0][0])
 
 
 def refuse(store: Store, at: float, reason: str) -> int:
@@ -61,8 +58,7 @@ def discard(store: Store, at: float, added: float | None = None) -> int:
 
 def there(store: Store) -> set[int]:
     """Frames of any status."""
-    with closing(sqlite3.connect(store.database.path)) as connection:
-        return {id_ for (id_,) in connection.execute("SELECT id FROM frames")}
+    return {id_ for (id_,) in query(store, "SELECT id FROM frames")}
 
 
 # ── rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -219,6 +215,11 @@ def child(store: Store, parent: ModelVersion, seed: int, backbone: str = "b" * 6
     return add_version(store, head, backbone, "good", "bad", parent_id=parent.id, source="fine-tune", **fields)
 
 
+def children(store: Store, parent: ModelVersion, *seeds: int) -> list[ModelVersion]:
+    """Several of them."""
+    return [child(store, parent, seed) for seed in seeds]
+
+
 @pytest.fixture
 def imported(store: Store) -> ModelVersion:
     """The first champion."""
@@ -270,7 +271,7 @@ def test_what_later_trainings_go_back_to_keeps_its_files(store: Store, imported:
     between = child(store, first, 2, backbone="d" * 64)
     champion = child(store, between, 3, backbone="d" * 64)
     store.models.promote(champion.id, 1.0)
-    newer = [child(store, imported, n) for n in (4, 5)]
+    newer = children(store, imported, 4, 5)
     store.retention.tidy(NOW, KEEP)
     assert with_files(store) == {v.id for v in (imported, first, champion, *newer)}
 
@@ -280,14 +281,13 @@ def test_both_sides_of_an_open_watch_keep_their_files(store: Store, imported: Mo
     before, after = child(store, imported, 1), child(store, imported, 2)
     store.models.promote(before.id, 1.0)
     store.models.promote(after.id, 2.0, watched=True)
-    newer = [child(store, imported, n) for n in (3, 4)]
+    newer = children(store, imported, 3, 4)
     with store.database.write() as session:
         for role, version in zip(("champion", "previous"), newer, strict=True):
             session.get_one(model_files.RoleRow, role).version_id = version.id
     store.retention.tidy(NOW, KEEP)
     assert {before.id, after.id} <= with_files(store)
-    watch = store.watches.current()
-    store.watches.keep(watch, "it is over", 3.0)
+    store.watches.keep(store.watches.current(), "it is over", 3.0)
     store.retention.tidy(NOW, KEEP)
     assert with_files(store) == {imported.id, *(v.id for v in newer)}
 
@@ -296,8 +296,7 @@ def test_what_a_running_training_began_from_keeps_its_files(store: Store, import
     """The child process reads them when it likes; afterwards they go."""
     incumbent = child(store, imported, 1)
     run = store.runs.begin("hand", Decision(()), incumbent.id, NOW)
-    for n in (2, 3):
-        child(store, imported, n)
+    children(store, imported, 2, 3)
     store.retention.tidy(NOW, KEEP)
     assert incumbent.id in with_files(store)
     store.runs.finish(run, Outcome.KEPT, "no better", NOW)
@@ -308,8 +307,7 @@ def test_what_a_running_training_began_from_keeps_its_files(store: Store, import
 def test_a_head_that_two_versions_share_stays_for_the_one(store: Store, imported: ModelVersion) -> None:
     """The same labels give the same head again. When the last of its versions goes, it goes."""
     first = child(store, imported, 1)
-    for n in (2, 3):
-        child(store, imported, n)
+    children(store, imported, 2, 3)
     again = child(store, imported, 1)
     child(store, imported, 4)
     store.retention.tidy(NOW, KEEP)
@@ -317,8 +315,7 @@ def test_a_head_that_two_versions_share_stays_for_the_one(store: Store, imported
     assert store.models.get(first.id).files_removed_at == NOW
     assert store.models.get(again.id).files_removed_at is None
     assert store.models.read_head(again.head_sha256)
-    for n in (5, 6):
-        child(store, imported, n)
+    children(store, imported, 5, 6)
     store.retention.tidy(NOW, KEEP)
     assert not path.exists()
 
@@ -363,7 +360,7 @@ def test_a_crash_between_row_and_file_is_made_good(
     store: Store, imported: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row is first, so the crash leaves a file too many, never a version without its files."""
-    made = [child(store, imported, n) for n in (1, 2, 3)]
+    made = children(store, imported, 1, 2, 3)
     with monkeypatch.context() as patched:
         patched.setattr(store.models, "remove", raising(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -381,8 +378,7 @@ def test_a_version_made_within_a_day_keeps_its_files_and_what_it_goes_back_to(
     parent = child(store, imported, 1, backbone="d" * 64)
     young = child(store, parent, 2, backbone="d" * 64)
     os.utime(store.models.head_path(young.head_sha256), (NOW - 0.5 * DAY, NOW - 0.5 * DAY))
-    for n in (3, 4):
-        child(store, imported, n)
+    children(store, imported, 3, 4)
     assert store.retention.tidy(NOW, KEEP).models == 0
     assert store.retention.tidy(NOW + DAY, KEEP).models == 2
     assert not {parent.id, young.id} & with_files(store)
@@ -400,7 +396,7 @@ def test_a_backbone_that_is_used_again_counts_as_fresh(store: Store, tmp_path: P
 
 def test_a_version_without_files_cannot_be_champion_and_says_why(store: Store, imported: ModelVersion) -> None:
     """In one sentence, with the day and the setting; also who reads its head is told. A missing file is another matter."""
-    made = [child(store, imported, n) for n in (1, 2, 3)]
+    made = children(store, imported, 1, 2, 3)
     store.retention.tidy(NOW, KEEP)
     told = r"The files of model 2 were removed on 2024-10-0\d to save space \(keep\.models\); choose another model"
     with pytest.raises(ModelError, match=told) as error:
@@ -417,8 +413,7 @@ def test_a_version_without_files_cannot_be_champion_and_says_why(store: Store, i
 
 def test_the_list_of_models_tells_whose_files_are_gone(store: Store, imported: ModelVersion) -> None:
     """And only theirs."""
-    for n in (1, 2, 3):
-        child(store, imported, n)
+    children(store, imported, 1, 2, 3)
     store.retention.tidy(NOW, KEEP)
     console = Console(width=200, file=StringIO(), record=True)
     show.versions(console, store.models.all(), {})
@@ -430,9 +425,7 @@ def test_a_file_that_cannot_be_deleted_is_said_in_one_sentence(
     store: Store, imported: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row stays marked; the next tidy tries again."""
-    for n in (1, 2, 3):
-        child(store, imported, n)
-    refuse_ = raising(PermissionError(13, "Permission denied"))
-    monkeypatch.setattr(Path, "unlink", refuse_)
+    children(store, imported, 1, 2, 3)
+    monkeypatch.setattr(Path, "unlink", raising(PermissionError(13, "Permission denied")))
     with pytest.raises(DataFolderError, match=r"cannot be deleted \(Permission denied\)"):
         store.retention.tidy(NOW, KEEP)

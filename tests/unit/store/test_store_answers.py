@@ -6,7 +6,7 @@ from posture_daemon.domain import Split, Status
 from posture_daemon.store import Store
 from posture_daemon.store.answers import split_for_new_block
 from tests.builders import HOLDOUT_EVERY, add_frame, ensure_classes, label, label_block, new_frame
-from tests.checks import blocks_of, splits
+from tests.checks import blocks_of, classes_of, splits
 
 HOUR = 3600.0
 
@@ -118,8 +118,7 @@ def test_the_split_of_a_block_never_changes(store: Store) -> None:
 
 def state_of(store: Store, frame_id: int) -> tuple[Status, str | None]:
     """Status and class."""
-    names = {image.frame_id: image.class_name for image in store.labels.labelled()}
-    return store.queue.get(frame_id).status, names.get(frame_id)
+    return store.queue.get(frame_id).status, classes_of(store).get(frame_id)
 
 
 def test_undo_goes_back_answer_by_answer(store: Store) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,10 +106,17 @@ def test_a_file_where_the_folder_should_be_is_said_in_one_sentence(tmp_path: Pat
         assert "--data-dir" in sentence(error.value)
 
 
-def test_a_folder_where_the_database_should_be_is_said_in_one_sentence(tmp_path: Path) -> None:
-    """SQLite's `unable to open database file` becomes advice."""
-    (tmp_path / "posture.db").mkdir()
-    with pytest.raises(DataFolderError, match="cannot be opened") as error:
+@pytest.mark.parametrize(
+    ("put", "said"),
+    [
+        pytest.param(Path.mkdir, "cannot be opened", id="a folder"),
+        pytest.param(lambda path: path.write_bytes(b"not a database" * 100), r"is damaged.*backup", id="a text"),
+    ],
+)
+def test_what_is_no_database_is_said_in_one_sentence(tmp_path: Path, put: Callable[[Path], object], said: str) -> None:
+    """SQLite's `unable to open database file` becomes advice, and what is damaged asks for the backup."""
+    put(tmp_path / "posture.db")
+    with pytest.raises(DataFolderError, match=said) as error:
         Store(tmp_path)
     sentence(error.value)
 
@@ -128,14 +136,6 @@ def test_a_file_system_that_became_read_only_is_one_sentence(tmp_path: Path, mon
     monkeypatch.setattr(Path, "touch", raising(OSError(errno.EROFS, os.strerror(errno.EROFS))))
     with pytest.raises(DataFolderError, match=r"cannot be written \(Read-only file system\)"):
         Store(tmp_path)
-
-
-def test_a_damaged_file_is_said_in_one_sentence(tmp_path: Path) -> None:
-    """A file that is no database, and one whose pages were overwritten, both ask for the backup."""
-    (tmp_path / "posture.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(DataFolderError, match=r"is damaged.*backup") as error:
-        Store(tmp_path)
-    sentence(error.value)
 
 
 def test_damage_that_shows_only_later_is_said_in_one_sentence(tmp_path: Path) -> None:

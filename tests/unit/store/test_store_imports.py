@@ -7,7 +7,7 @@ from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.imports import BlockImport
 from tests.builders import HOLDOUT_EVERY, ensure_classes, label_block, new_frame
-from tests.checks import blocks_of, splits
+from tests.checks import blocks_of, classes_of, splits
 
 HOUR = 3600.0
 
@@ -49,7 +49,7 @@ def test_importing_again_changes_nothing_but_what_is_new(store: Store) -> None:
     assert blocks[1] == blocks[3] != blocks[2]
     assert import_one(store, a, "bad") == BlockImport(relabelled=1)
     assert import_one(store, a, None) == BlockImport(known=1)
-    assert {image.frame_id: image.class_name for image in store.labels.labelled()} == {1: "bad", 2: "bad", 3: "good"}
+    assert classes_of(store) == {1: "bad", 2: "bad", 3: "good"}
 
 
 def test_the_same_picture_twice_in_one_import_is_added_once(store: Store) -> None:

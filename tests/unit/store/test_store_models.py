@@ -1,6 +1,5 @@
 """Model versions: recorded, promoted, rolled back, and their files known by their content."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,24 +7,15 @@ import pytest
 from posture_daemon.errors import ModelError
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
-from tests.builders import add_champion, add_version, random_head
+from tests.builders import add_backbone, add_champion, add_version, random_head
 from tests.checks import sentence
 
 
 def test_a_version_comes_back_as_it_was_recorded(store: Store) -> None:
     """Classes in the order of the rows, with their roles, lineage, metrics; newest first in the list."""
     parent = add_champion(store, "good", "bad")
-    child = add_version(
-        store,
-        random_head(3),
-        "sha",
-        "bad",
-        "good",
-        "standing",
-        parent_id=parent.id,
-        temperature=1.5,
-        metrics={"top1": 0.75},
-    )
+    told = {"parent_id": parent.id, "temperature": 1.5, "metrics": {"top1": 0.75}}
+    child = add_version(store, random_head(3), "sha", "bad", "good", "standing", **told)
     assert store.models.get(child.id) == child
     assert child.id != parent.id == child.parent_id
     assert [c.name for c in child.classes] == ["bad", "good", "standing"]
@@ -93,13 +83,11 @@ def test_a_damaged_or_missing_head_is_refused(store: Store) -> None:
 def test_a_backbone_is_copied_whole_and_once(store: Store, tmp_path: Path) -> None:
     """A copy that was cut off by a crash is replaced; one that is complete is left alone."""
     digest = sha256_of(b"graph")
-    (tmp_path / "backbone.onnx").write_bytes(b"graph")
-    (tmp_path / "backbone.json").write_text(json.dumps({"sha256": digest}))
     target = store.models.backbone_folder(digest)
     cut_off = target.with_name(f".{target.name}.partial")
     cut_off.mkdir(parents=True)
     (cut_off / "rubbish").write_text("")
-    store.models.add_backbone(tmp_path, digest)
+    add_backbone(store, tmp_path, b"graph")
     assert sorted(path.name for path in target.iterdir()) == ["backbone.json", "backbone.onnx"]
     assert (target / "backbone.onnx").read_bytes() == b"graph"
     (tmp_path / "backbone.onnx").unlink()
@@ -109,10 +97,7 @@ def test_a_backbone_is_copied_whole_and_once(store: Store, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["backbone.onnx", "backbone.json"])
 def test_a_damaged_backbone_is_replaced_when_it_is_added_again(store: Store, tmp_path: Path, name: str) -> None:
     """So `models import` mends what it is said to mend."""
-    digest = sha256_of(b"graph")
-    (tmp_path / "backbone.onnx").write_bytes(b"graph")
-    (tmp_path / "backbone.json").write_text(json.dumps({"sha256": digest}))
-    store.models.add_backbone(tmp_path, digest)
+    digest = add_backbone(store, tmp_path, b"graph")
     target = store.models.backbone_folder(digest)
     (target / name).write_bytes(b"[]")
     assert not store.models.has_backbone(digest)

@@ -48,8 +48,7 @@ def test_attempts_come_without_what_is_known_of_single_images(store: Store) -> N
 
 def test_runs_that_a_crash_left_open_are_closed_as_failed(store: Store) -> None:
     """Only the open ones, with a reason in words."""
-    done = store.runs.begin("hand", decided(), None, 1.0)
-    store.runs.finish(done, Outcome.KEPT, "no better", 2.0)
+    store.runs.finish(store.runs.begin("hand", decided(), None, 1.0), Outcome.KEPT, "no better", 2.0)
     store.runs.begin("hand", decided(), None, 3.0)
     assert store.runs.close_interrupted(4.0) == 1
     newest, older = store.runs.recent()

@@ -16,7 +16,7 @@ from posture_daemon.errors import DataFolderError
 from posture_daemon.store import Store, database
 from posture_daemon.store.schema import Base
 from tests.builders import add_version, make_store, random_head
-from tests.checks import query, raising
+from tests.checks import classes_of, query, raising, sentence
 
 
 def old_database(path: Path, revision: str, *statements: str) -> None:
@@ -45,46 +45,22 @@ def test_migrations_build_exactly_the_tables_of_the_models(store: Store) -> None
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_an_older_file_is_brought_up_to_date_with_all_its_rows(tmp_path: Path) -> None:
-    """From the first schema: classes, answers and runs are as they were, and the new columns are empty."""
-    old_database(
-        tmp_path / "posture.db", "0001",
-        "INSERT INTO classes VALUES (1, 'good', 'good', 5.0)",
-        "INSERT INTO training_runs VALUES (1, 'hand', 1.0, 2.0, 'KEPT', 'no better', '[]', '{}', 7, NULL, NULL)",
-    )  # fmt: skip
-    store = Store(tmp_path)
-    assert store.labels.classes() == [PostureClass("good", Role.GOOD)]
-    assert [(run.trigger, run.reason) for run in store.runs.recent()] == [("hand", "no better")]
-    assert query(store, "SELECT retired_at FROM classes") == [(None,)]
-    store.close()
-
-
-def test_a_newer_schema_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
-    """After a downgrade of the program the file is left as it is, to the byte, and the sentence says what to do."""
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_newer_schema_is_refused_and_nothing_is_touched(tmp_path: Path, mode: str) -> None:
+    """After a downgrade the file stays as it is, to the byte, with its modes; the sentence says what to do."""
     store = make_store(tmp_path)
     query(store, "UPDATE alembic_version SET version_num = '9999'")
     store.close()
-    before = store.database.path.read_bytes()
+    query(store, f"PRAGMA journal_mode = {mode}")
+    path = store.database.path
+    path.chmod(0o640)
+    before = path.read_bytes()
     with pytest.raises(DataFolderError, match=r"newer posture-daemon \(schema 9999.*update posture-daemon") as error:
         Store(store.folder)
-    assert "\n" not in str(error.value)
-    assert store.database.path.read_bytes() == before
-    assert [path.name for path in store.folder.iterdir()] == ["posture.db"]
-
-
-def test_a_newer_schema_is_refused_before_any_setting_touches_the_file(tmp_path: Path) -> None:
-    """A file that is not in WAL mode stays so, with the mode that it has."""
-    store = make_store(tmp_path)
-    query(store, "UPDATE alembic_version SET version_num = '9999'")
-    store.close()
-    query(store, "PRAGMA journal_mode = DELETE")
-    store.database.path.chmod(0o640)
-    before = store.database.path.read_bytes()
-    with pytest.raises(DataFolderError, match="newer"):
-        Store(store.folder)
-    assert store.database.path.read_bytes() == before
-    assert query(store, "PRAGMA journal_mode") == [("delete",)]
-    assert store.database.path.stat().st_mode & 0o777 == 0o640
+    sentence(error.value)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (before, 0o640)
+    assert [file.name for file in store.folder.iterdir()] == ["posture.db"]
+    assert query(store, "PRAGMA journal_mode") == [(mode,)]
 
 
 def test_a_migration_that_fails_leaves_the_file_without_a_schema(
@@ -102,19 +78,22 @@ def test_a_migration_that_fails_leaves_the_file_without_a_schema(
 
 
 def test_a_database_of_the_first_schema_is_upgraded_with_its_rows(tmp_path: Path) -> None:
-    """What an older program wrote is all there; its versions have an empty lineage; new rows can be added."""
+    """What an older program wrote is all there, the new columns are empty; new rows can be added."""
     old_database(
         tmp_path / "posture.db", "0001",
+        "INSERT INTO classes VALUES (1, 'good', 'good', 5.0)",
         "INSERT INTO model_versions VALUES (4, 1.5, NULL, 'backbone', 'head', "
         """'[{"name": "good", "role": "good"}]', 1.25, 'fine-tune', '{"challenger": {"top1": 0.5}}')""",
         "INSERT INTO model_roles VALUES ('champion', 4, 2.5)",
-        "INSERT INTO training_runs VALUES (1, 'x', 1, 2, 'KEPT', 'no', '[]', '{}', 3, 4, NULL)",
+        "INSERT INTO training_runs VALUES (1, 'hand', 1, 2, 'KEPT', 'no better', '[]', '{}', 3, 4, NULL)",
     )  # fmt: skip
     store = Store(tmp_path)
     champion = store.models.champion()
     assert (champion.id, champion.temperature, champion.lineage) == (4, 1.25, {})
     assert champion.metrics == {"challenger": {"top1": 0.5}}
-    assert [run.reason for run in store.runs.recent()] == ["no"]
+    assert store.labels.classes() == [PostureClass("good", Role.GOOD)]
+    assert [(run.trigger, run.reason) for run in store.runs.recent()] == [("hand", "no better")]
+    assert query(store, "SELECT retired_at FROM classes") == [(None,)]
     assert add_version(store, random_head(2), "sha", "good", "bad", lineage={"seed": 3}).lineage == {"seed": 3}
     assert query(store, "SELECT version_num FROM alembic_version") == [(database.SCHEMA_HEAD,)]
     store.close()
@@ -145,7 +124,7 @@ def test_a_database_of_the_third_schema_is_upgraded_with_its_rows(tmp_path: Path
     assert query(store, "SELECT frame_id, number FROM labels ORDER BY frame_id") == [(1, 3), (2, 1), (3, 2)]
     champion = store.models.champion()
     assert (champion.id, champion.temperature, champion.files_removed_at) == (4, 1.25, None)
-    assert {i.frame_id: i.class_name for i in store.labels.labelled()} == {1: "good", 2: "good", 3: "good"}
+    assert classes_of(store) == {1: "good", 2: "good", 3: "good"}
     assert store.queue.jpeg(1) == b"\xff\xd8\xff\xd9"
     assert query(store, "SELECT count(*) FROM training_pauses") == [(0,)]
     assert store.calibrations.of(4) == []
