@@ -374,24 +374,28 @@ def test_the_real_client_that_hangs_delays_nobody(real_service: Callable[..., su
     probe.close()
 
 
-@pytest.mark.parametrize("stale", [False, True])
-def test_the_real_client_without_a_service(real_service: Callable[..., subprocess.Popen[str]], stale: bool) -> None:
-    """No socket, or one that a service left behind, as in a container after a restart of the service outside."""
-    if stale:
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        pytest.param(None, "jtop: The jtop.service is not active.", id="no socket"),
+        pytest.param(
+            "killed", "jtop: The jtop.service is not active.", id="one that a service left, as in a container"
+        ),
+        pytest.param("4.2.12", "jtop: Mismatch version jtop service: [4.2.12]", id="another version"),
+    ],
+)
+def test_the_real_client_that_is_refused_says_why(
+    real_service: Callable[..., subprocess.Popen[str]], service: str | None, words: str
+) -> None:
+    """And the values of /sys are used."""
+    if service == "killed":
         process = real_service("answers")
         process.kill()
         process.wait()
+    elif service is not None:
+        real_service("answers", service)
     probe = DeviceProbe(ORIN_NANO, ORIN_NANO, JtopReader())
     probe.settle(LIMIT_S)
-    assert probe.read().sources[1].startswith("jtop: The jtop.service is not active.")
+    assert probe.read().sources[1].startswith(words)
     assert probe.read().zones[0].celsius == 49.218
-    probe.close()
-
-
-def test_the_real_client_of_another_version(real_service: Callable[..., subprocess.Popen[str]]) -> None:
-    """It refuses the service, and the reading says so."""
-    real_service("answers", "4.2.12")
-    probe = DeviceProbe(ORIN_NANO, ORIN_NANO, JtopReader())
-    probe.settle(LIMIT_S)
-    assert probe.read().sources[1].startswith("jtop: Mismatch version jtop service: [4.2.12]")
     probe.close()

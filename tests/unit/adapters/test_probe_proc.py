@@ -60,11 +60,23 @@ def test_memory_pressure_is_some_of_the_last_ten_seconds(root: Path) -> None:
     assert read(root).memory_waiting_percent == 12.5
 
 
-@pytest.mark.parametrize("text", ["", "full avg10=7.00\n", "some avg10=often\n"])
-def test_pressure_that_is_not_told_is_unknown(root: Path, text: str) -> None:
-    """A kernel that was built with it and started without answers with an error."""
-    put(root, "proc/pressure/memory", text)
-    assert read(root).memory_waiting_percent is None
+LOAD = "sys/devices/platform/gpu.0/load"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "field"),
+    [
+        *(
+            ("proc/pressure/memory", text, "memory_waiting_percent")
+            for text in ("", "full avg10=7\n", "some avg10=often\n")
+        ),
+        *((LOAD, text, "gpu_percent") for text in ("", "-1\n", "1001\n", "busy\n")),
+    ],
+)
+def test_what_is_not_told_or_cannot_be_is_unknown(root: Path, file: str, text: str, field: str) -> None:
+    """Never 0; a kernel that was built with pressure and started without answers with an error."""
+    put(root, file, text)
+    assert getattr(read(root), field) is None
 
 
 def test_cpu_load_is_what_happened_between_two_looks(root: Path) -> None:
@@ -143,13 +155,6 @@ def test_gpu_load_is_found_wherever_a_jetpack_puts_it(root: Path, file: str) -> 
     """The kernel says thousandths."""
     put(root, file, "123\n")
     assert read(root).gpu_percent == 12.3
-
-
-@pytest.mark.parametrize("text", ["", "-1\n", "1001\n", "busy\n"])
-def test_gpu_load_that_cannot_be_is_unknown(root: Path, text: str) -> None:
-    """Never 0."""
-    put(root, "sys/devices/platform/gpu.0/load", text)
-    assert read(root).gpu_percent is None
 
 
 def test_power_is_that_of_the_whole_module(root: Path) -> None:

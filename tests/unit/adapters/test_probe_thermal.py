@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,29 +35,31 @@ def test_a_temperature_that_cannot_be_is_unknown_and_never_zero(tmp_path: Path, 
     assert zones(tmp_path) == (ThermalZone("cpu-thermal", 45.0), ThermalZone("tj-thermal", None))
 
 
-@pytest.mark.parametrize(("text", "celsius"), [("-5000", -5.0), ("0", 0.0), ("104500", 104.5)])
-def test_a_cold_morning_and_a_hot_chip_are_possible(tmp_path: Path, text: str, celsius: float) -> None:
+@pytest.mark.parametrize(
+    ("there", "seen"),
+    [
+        pytest.param([(0, "cpu-thermal", "-5000")], [ThermalZone("cpu-thermal", -5.0)], id="a cold morning"),
+        pytest.param([(0, "cpu-thermal", "0")], [ThermalZone("cpu-thermal", 0.0)], id="freezing"),
+        pytest.param([(0, "cpu-thermal", "104500")], [ThermalZone("cpu-thermal", 104.5)], id="a hot chip"),
+        pytest.param(
+            [(10, "acpitz", "90000"), (9, "acpitz", "40000")],
+            [ThermalZone("acpitz", 40.0), ThermalZone("acpitz", 90.0)],
+            id="two of one name, by their numbers: a cool one must not hide a hot one",
+        ),
+        pytest.param([(3, None, "60000")], [ThermalZone("thermal_zone3", 60.0)], id="without a type, by its folder"),
+        pytest.param(
+            [(2, "cv0-thermal", "", ("passive", "99000"))],
+            [ThermalZone("cv0-thermal", None, {"passive": 99.0})],
+            id="an offline one keeps its trip points",
+        ),
+        pytest.param([], [], id="a virtual machine has none"),
+    ],
+)
+def test_every_zone_is_seen_as_it_is(tmp_path: Path, there: list[tuple[Any, ...]], seen: list[ThermalZone]) -> None:
     """Thousandths of a degree, also below zero."""
-    add_zone(tmp_path, 0, "cpu-thermal", text)
-    assert zones(tmp_path) == (ThermalZone("cpu-thermal", celsius),)
-
-
-def test_zones_with_one_name_stay_apart(tmp_path: Path) -> None:
-    """Laptops have several `acpitz`; a cool one must not hide a hot one. Their order is that of their numbers."""
-    for number, text in ((10, "90000"), (9, "40000")):
-        add_zone(tmp_path, number, "acpitz", text)
-    assert zones(tmp_path) == (ThermalZone("acpitz", 40.0), ThermalZone("acpitz", 90.0))
-
-
-def test_a_zone_without_a_type_goes_by_its_folder(tmp_path: Path) -> None:
-    """It is still a temperature that the gate must see."""
-    add_zone(tmp_path, 3, None, "60000")
-    assert zones(tmp_path) == (ThermalZone("thermal_zone3", 60.0),)
-
-
-def test_a_machine_without_thermal_zones(tmp_path: Path) -> None:
-    """A virtual machine has none."""
-    assert zones(tmp_path) == ()
+    for zone in there:
+        add_zone(tmp_path, *zone)
+    assert zones(tmp_path) == tuple(seen)
 
 
 def test_trip_points_are_read_at_run_time(tmp_path: Path) -> None:
@@ -74,12 +77,6 @@ def test_a_trip_point_that_is_not_in_use_is_none(tmp_path: Path, text: str) -> N
     """A PC's passive trip point says 0 until somebody sets it; it must not hide the critical one."""
     add_zone(tmp_path, 0, "x86_pkg_temp", "45000", ("passive", text), ("critical", "100000"))
     assert zones(tmp_path)[0].trips == {"critical": 100.0}
-
-
-def test_an_offline_zone_keeps_its_trip_points(tmp_path: Path) -> None:
-    """Where its limits lie is known even while its temperature is not."""
-    add_zone(tmp_path, 2, "cv0-thermal", "", ("passive", "99000"))
-    assert zones(tmp_path) == (ThermalZone("cv0-thermal", None, {"passive": 99.0}),)
 
 
 def test_reading_leaves_no_file_open(tmp_path: Path) -> None:

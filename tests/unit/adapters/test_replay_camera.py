@@ -175,22 +175,11 @@ def test_without_skipping_a_slow_consumer_sees_every_frame(tmp_path: Path) -> No
     assert time.slept == pytest.approx([0.1, 0.1, 0.1])  # before frames 3 and 4, and before the end is told
 
 
-def test_the_end_is_none_and_stays(tmp_path: Path) -> None:
-    """Without looping `None` follows the last frame, however often one asks; opening again begins anew."""
-    camera = folder_camera(numbered(tmp_path, 2))
-    assert names(camera) == ["1.png", "2.png"]
-    assert camera.read() is None
-    camera.close()
-    camera.open()
-    assert names(camera) == ["1.png", "2.png"]
-
-
 def test_looping_begins_again(tmp_path: Path) -> None:
     """With looping the first follows the last and the numbers go on."""
     camera = folder_camera(numbered(tmp_path, 2), loop=True)
     assert names(camera, 5) == ["1.png", "2.png", "1.png", "2.png", "1.png"]
-    frame = camera.read()
-    assert frame.sequence == 6
+    assert camera.read().sequence == 6
 
 
 def test_a_video_plays_at_its_own_speed(video: Path) -> None:

@@ -74,8 +74,7 @@ def test_a_backup_that_fails_tells_whether_the_database_itself_is_damaged(
     store: Store, monkeypatch: pytest.MonkeyPatch, sound: bool
 ) -> None:
     """Only that is a reason to start anew; the copy alone may lie on a bad place."""
-    fail = raising(DatabaseDamaged("The copy does not pass its check."))
-    monkeypatch.setattr(store.backups, "make", fail)
+    monkeypatch.setattr(store.backups, "make", raising(DatabaseDamaged("The copy does not pass its check.")))
     monkeypatch.setattr(upkeep_module, "is_good", lambda _: sound)
     upkeep = upkeep_at(store, NOW)
     for job in upkeep.jobs():

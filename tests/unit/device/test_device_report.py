@@ -130,13 +130,21 @@ def test_heat_passes() -> None:
     assert found["training"].text == "has to wait: hottest zone cpu 91.0 °C (at most 72.0 °C)"
 
 
-def test_memory_that_is_taken_comes_back_but_memory_that_is_not_there_does_not() -> None:
-    """Too little now is a note; a machine that has less than a training takes will never train."""
-    assert lines(resources(memory_available_bytes=GB))["memory"].health is NOTE
-    assert lines(resources(memory_available_bytes=GB), need_bytes=9 * GB)["memory"].health is PROBLEM
-    assert (
-        lines(resources(memory_available_bytes=GB, memory_total_bytes=None), need_bytes=9 * GB)["memory"].health is NOTE
-    )
+@pytest.mark.parametrize(
+    ("changed", "given", "name", "health"),
+    [
+        ({"memory_available_bytes": GB}, {}, "memory", NOTE),
+        ({"memory_available_bytes": GB}, {"need_bytes": 9 * GB}, "memory", PROBLEM),
+        ({"memory_available_bytes": GB, "memory_total_bytes": None}, {"need_bytes": 9 * GB}, "memory", NOTE),
+        ({"power_mode": "7W"}, {"power_modes": "15W"}, "power mode", NOTE),
+        ({"power_mode": "15W"}, {"power_modes": "15W"}, "power mode", OK),
+    ],
+)
+def test_what_may_change_is_a_note_and_what_cannot_a_problem(
+    changed: dict[str, Any], given: dict[str, Any], name: str, health: Health
+) -> None:
+    """Memory that is taken comes back, memory that is not there does not; the mode is the owner's will."""
+    assert lines(resources(**changed), **given)[name].health is health
 
 
 @pytest.mark.parametrize(
@@ -180,12 +188,6 @@ def test_what_decides_nothing_is_a_note(changed: dict[str, Any], name: str) -> N
     found = lines(resources(**changed))
     assert found[name].health is NOTE
     assert found["training"].health is OK
-
-
-def test_a_power_mode_that_is_not_allowed_is_the_owners_will() -> None:
-    """They may change either."""
-    assert lines(resources(power_mode="7W"), power_modes="15W")["power mode"].health is NOTE
-    assert lines(resources(power_mode="15W"), power_modes="15W")["power mode"].health is OK
 
 
 def test_an_offline_zone_is_usual_only_where_it_is() -> None:

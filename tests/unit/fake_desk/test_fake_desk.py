@@ -221,8 +221,7 @@ def test_camera_goes_on_after_reopening() -> None:
         source.read()
     clock.now += 60.0
     source.open()
-    frame = source.read()
-    assert frame.captured_at == pytest.approx(DEFAULT_START + 60.0)
+    assert source.read().captured_at == pytest.approx(DEFAULT_START + 60.0)
 
 
 def test_camera_is_named_as_it_was_chosen() -> None:

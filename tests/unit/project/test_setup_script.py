@@ -139,17 +139,15 @@ class TestInstall:
         assert calls == [f"--index-url {server}/whl/cpu torch torchvision", "--editable .[dev]"]
         assert said.startswith(f"setup: there is no NVIDIA GPU, so PyTorch comes without CUDA from {server}/whl/cpu; ")
 
-    def test_index_is_silent(self, tmp_path: Path, server: str) -> None:
-        """Without an answer, one installation brings everything, and the reason is said."""
-        said, calls = self.install(tmp_path, f"{server}/elsewhere")
-        assert calls == ["--editable .[dev]"]
-        assert "does not answer" in said
-
-    def test_index_has_no_wheel(self, tmp_path: Path, server: str) -> None:
-        """If pip cannot install from the index after all, the default is taken."""
-        said, calls = self.install(tmp_path, f"{server}/whl/cpu", INDEX_EXIT="1")
-        assert calls[-1] == "--editable .[dev]"
-        assert "that failed" in said
+    @pytest.mark.parametrize(
+        ("index", "code", "tried", "why"),
+        [("elsewhere", "0", 0, "does not answer"), ("whl/cpu", "1", 1, "that failed")],
+    )
+    def test_index_is_no_help(self, tmp_path: Path, server: str, index: str, code: str, tried: int, why: str) -> None:
+        """Silent, or without a wheel after all: one installation brings everything, and the reason is said."""
+        said, calls = self.install(tmp_path, f"{server}/{index}", INDEX_EXIT=code)
+        assert calls[tried:] == ["--editable .[dev]"]
+        assert why in said
 
 
 class TestJetson:

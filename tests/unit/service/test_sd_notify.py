@@ -17,6 +17,7 @@ class Listener:
     """systemd's end of the socket."""
 
     def __init__(self, address: str) -> None:
+        self.address = address
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(address)
         self.socket.setblocking(False)
@@ -39,16 +40,10 @@ def listener(tmp_path: Path) -> Iterator[Listener]:
     found.socket.close()
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> str:
-    """Where it listens."""
-    return str(tmp_path / "notify")
-
-
-def test_the_first_progress_is_ready_and_later_ones_feed_the_watchdog(listener: Listener, address: str) -> None:
+def test_the_first_progress_is_ready_and_later_ones_feed_the_watchdog(listener: Listener) -> None:
     """Four times within the limit at most, however often the loop turns."""
     clock = Clock()
-    systemd = SystemdNotifier(address, 20.0, clock)
+    systemd = SystemdNotifier(listener.address, 20.0, clock)
     systemd.progress()
     assert listener.heard() == ["READY=1"]
     for _ in range(40):
@@ -68,11 +63,11 @@ def test_the_first_progress_is_ready_and_later_ones_feed_the_watchdog(listener: 
     ],
 )
 def test_progress_is_an_answered_frame_or_the_wait_for_a_camera_that_gives_nothing(
-    listener: Listener, address: str, steps: list[tuple[int, bool]], messages: list[str]
+    listener: Listener, steps: list[tuple[int, bool]], messages: list[str]
 ) -> None:
     """Each step: how many frames were answered so far, and whether the camera is known to give nothing; 10 s apart."""
     clock, now = Clock(), [(0, False)]
-    progress = WatchdogBeat(SystemdNotifier(address, 20.0, clock), lambda: now[0][0], lambda: now[0][1])
+    progress = WatchdogBeat(SystemdNotifier(listener.address, 20.0, clock), lambda: now[0][0], lambda: now[0][1])
     for step in steps:
         now[0] = step
         clock.now += 10
@@ -80,28 +75,28 @@ def test_progress_is_an_answered_frame_or_the_wait_for_a_camera_that_gives_nothi
     assert listener.heard() == messages
 
 
-def test_without_a_watchdog_it_is_only_ready(listener: Listener, address: str) -> None:
+def test_without_a_watchdog_it_is_only_ready(listener: Listener) -> None:
     """`WatchdogSec=` may be switched off by the owner."""
     clock = Clock()
-    systemd = SystemdNotifier(address, None, clock)
+    systemd = SystemdNotifier(listener.address, None, clock)
     systemd.progress()
     clock.now += 3600
     systemd.progress()
     assert listener.heard() == ["READY=1"]
 
 
-def test_the_status_is_one_line_and_said_when_it_changes(listener: Listener, address: str) -> None:
+def test_the_status_is_one_line_and_said_when_it_changes(listener: Listener) -> None:
     """A line break would begin another field of the protocol."""
-    systemd = SystemdNotifier(address)
+    systemd = SystemdNotifier(listener.address)
     for sentence in ("camera 0 running", "camera 0 running", "camera 0 lost:\nREADY=1"):
         systemd.status(sentence)
     assert listener.heard() == ["STATUS=camera 0 running", "STATUS=camera 0 lost: READY=1"]
 
 
-def test_when_it_stops_nothing_else_is_said(listener: Listener, address: str) -> None:
+def test_when_it_stops_nothing_else_is_said(listener: Listener) -> None:
     """A late frame or look at the status must not make systemd believe that it goes on."""
     clock = Clock()
-    systemd = SystemdNotifier(address, 2.0, clock)
+    systemd = SystemdNotifier(listener.address, 2.0, clock)
     systemd.progress()
     systemd.stopping()
     clock.now += 10
@@ -131,11 +126,11 @@ def test_an_abstract_socket_is_understood() -> None:
     ],
 )
 def test_the_watchdog_is_fed_where_it_is_meant_for_this_process(
-    listener: Listener, address: str, variables: dict[str, str], pings: bool, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, variables: dict[str, str], pings: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`WATCHDOG_PID` of another process: that one is watched, not we."""
     clock = Clock()
-    systemd = supervisor({"NOTIFY_SOCKET": address, **variables})
+    systemd = supervisor({"NOTIFY_SOCKET": listener.address, **variables})
     monkeypatch.setattr(systemd, "_clock", clock)
     systemd.progress()
     clock.now += 1.0
@@ -143,10 +138,10 @@ def test_the_watchdog_is_fed_where_it_is_meant_for_this_process(
     assert listener.heard() == ["READY=1", *(["WATCHDOG=1"] if pings else [])]
 
 
-def test_no_child_process_can_speak_in_our_name(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_no_child_process_can_speak_in_our_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """The training child inherits the environment, without the variables of the service manager."""
     for name in VARIABLES:
-        monkeypatch.setenv(name, address)
+        monkeypatch.setenv(name, "/run/notify")
     supervisor()
     assert not set(VARIABLES) & os.environ.keys()
     program = f"import os; print(sorted(set(os.environ) & {set(VARIABLES)!r}))"

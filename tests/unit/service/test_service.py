@@ -5,7 +5,7 @@ import pwd
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -153,30 +153,15 @@ def test_a_program_in_a_home_is_shown_to_the_service_and_nothing_else_of_it() ->
     assert Code(Path("/opt/x/bin/python"), (Path("/opt/x"),)).drop_in() is None
 
 
-def closed_above(folder: Path) -> None:
-    """The folder around it, as a home often is."""
-    folder.parent.chmod(0o700)
-
-
-def closed(folder: Path) -> None:
-    """The folder itself."""
-    folder.chmod(0o700)
-
-
-@pytest.mark.parametrize("close", [closed_above, closed])
-def test_a_program_that_others_cannot_read_is_refused(
-    close: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("closed", [".", ".."], ids=["the folder itself", "the folder around it, as a home often is"])
+def test_a_program_that_others_cannot_read_is_refused(closed: str) -> None:
     """With the folder that is in the way, and what opens it; before anything is changed."""
-    import tempfile
-
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
         os.chmod(place, 0o755)
         folder = Path(place) / "a" / "venv"
-        made = make_code(folder)
-        code = Code(made.python, (folder,))
+        code = Code(make_code(folder).python, (folder,))
         code.check()
-        close(folder)
+        (folder / closed).chmod(0o700)
         with pytest.raises(ServiceError, match=r"closed to others; open it with: sudo chmod o\+rX /var/tmp"):
             code.check()
 

@@ -211,8 +211,7 @@ class TestRefused:
     def test_password(self, tmp_path: Path) -> None:
         """A password in an address never reaches an error message or `config show`."""
         secret = "rtsp://me:p@ss@host/1"
-        file = write(tmp_path / "a.toml", f'[camera]\naddress = ["{secret}"]')
-        assert "p@ss" not in refused(file)
+        assert "p@ss" not in refused(write(tmp_path / "a.toml", f'[camera]\naddress = ["{secret}"]'))
         shown = {row.key: row.value for row in rows(load_settings(None, {"camera.address": secret}))}
         assert shown["camera.address"] == "rtsp://***@host/1"
 
