@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
-from posture_daemon.errors import TrainingError
 from posture_daemon.vision.head import BATCH_NORM_EPS, TENSOR_NAMES, Head, softmax
 
 Tensors = dict[str, Floats]
@@ -55,10 +54,7 @@ class GradientTraining:
         return Head(**self._tensors)
 
     def step(self, maps: Floats, targets: NDArray[np.intp]) -> float:
-        """Learn from feature maps `(n, c, h, w)` of the classes `targets (n,)`; return the loss before the change.
-
-        Raises `TrainingError` for a batch of a single value per channel, which has no variance.
-        """
+        """Learn from feature maps `(n, c, h, w)` of the classes `targets (n,)`; return the loss before the change."""
         batch = _forward(self._tensors, maps)
         loss, slope = _cross_entropy(batch.logits, targets)
         gradients = _backward(self._tensors, batch, slope)
@@ -84,8 +80,6 @@ class _Batch:
 def _forward(head: Tensors, maps: Floats) -> _Batch:
     images, channels = maps.shape[:2]
     inputs = maps.reshape(images, channels, -1).transpose(0, 2, 1).reshape(-1, channels)
-    if len(inputs) < 2:
-        raise TrainingError("A batch norm cannot learn from one image of one position; take a larger batch.")
     outputs = inputs @ head["conv_weight"].T
     mean, variance = outputs.mean(axis=0), outputs.var(axis=0)
     normal = (outputs - mean) / np.sqrt(variance + np.float32(BATCH_NORM_EPS))

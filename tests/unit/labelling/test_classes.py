@@ -34,11 +34,6 @@ def changes(store: Store) -> ClassChanges:
     return ClassChanges(store, LabelSettings(), lambda: NOW)
 
 
-def merge(changes: ClassChanges, name: str, into: str) -> None:
-    """Merge as one who has read the account."""
-    changes.plan_merge(name, into).carry_out()
-
-
 def delete(changes: ClassChanges, name: str, images_become: Status = Status.QUEUED) -> None:
     """Delete as one who has read the account."""
     changes.plan_delete(name, images_become).carry_out()
@@ -164,7 +159,7 @@ def test_merging_moves_labels_guesses_history_and_undo(store: Store, changes: Cl
     run_id = store.runs.begin("test", Decision(()), None, 3 * HOUR)
     store.runs.finish(run_id, Outcome.KEPT, "", 3 * HOUR)
     seen = store.runs.labels_learned()
-    merge(changes, "bad", "away")
+    changes.plan_merge("bad", "away").carry_out()
     assert classes_of(store) == {first[0]: "good", second[0]: "away"}
     assert {image.frame_id: image.split for image in store.labels.labelled()} == splits
     assert splits[second[0]] is Split.HOLDOUT
@@ -180,7 +175,7 @@ def test_the_champion_answers_without_the_merged_class(store: Store, changes: Cl
     """A version of its own, with its parent and why; the other outputs say what they said, in the same proportion."""
     before = add_champion(store, "good", "bad", "away")
     said = chances(store, before)
-    merge(changes, "bad", "good")
+    changes.plan_merge("bad", "good").carry_out()
     after = store.models.champion()
     assert (after.parent_id, after.source) == (before.id, f"model {before.id}, 'bad' merged into 'good'")
     now = chances(store, after)
@@ -194,7 +189,7 @@ def test_a_model_that_only_knows_the_merged_class_answers_with_the_other_name(
     """Exact: the same head, one name changed."""
     before = add_champion(store, "good", "slouch")
     ensure_classes(store, "bad")
-    merge(changes, "slouch", "bad")
+    changes.plan_merge("slouch", "bad").carry_out()
     after = store.models.champion()
     assert after.head_sha256 == before.head_sha256
     assert after.classes == (PostureClass("good", Role.GOOD), PostureClass("bad", Role.BAD))

@@ -1,7 +1,6 @@
 """A second look at doubted labels: what was kept is not asked again, and every step can be undone."""
 
 import io
-from collections.abc import Iterable
 
 import pytest
 from rich.console import Console
@@ -13,7 +12,7 @@ from posture_daemon.labelling.session import Labelling
 from posture_daemon.learning.label_errors import Doubt
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
-from posture_daemon.ui.keyboard import END, Keys
+from posture_daemon.ui.keyboard import END
 from posture_daemon.ui.review import run_review
 from tests.builders import label_block
 from tests.checks import classes_of
@@ -29,14 +28,10 @@ def store(store: Store) -> Store:
     return store
 
 
-def doubts(*frame_ids: int) -> list[Doubt]:
-    """Doubts about frames that are called good."""
-    return [Doubt(i, "good", "bad", 0.97, 0.02, Split.TRAIN) for i in frame_ids]
-
-
 def review(store: Store, *frame_ids: int) -> Review:
-    """A session of its own."""
-    return Review(store, LabelSettings(), lambda: NOW, doubts(*frame_ids))
+    """A session of its own, with doubts about frames that are called good."""
+    doubts = [Doubt(i, "good", "bad", 0.97, 0.02, Split.TRAIN) for i in frame_ids]
+    return Review(store, LabelSettings(), lambda: NOW, doubts)
 
 
 def asked(session: Review) -> int | None:
@@ -127,19 +122,11 @@ def test_only_a_label_can_be_kept(store: Store) -> None:
             store.confirmed_labels.keep(frame_id, NOW)
 
 
-# --- at the keyboard -------------------------------------------------------------------------------------------------
-
-
-def typed(keys: Iterable[str]) -> Keys:
-    """Press these keys, then Ctrl-D."""
-    rest = iter(keys)
-    return lambda: next(rest, END)
-
-
 def at_the_keyboard(session: Review, keys: str) -> str:
-    """Press the keys; return everything that was shown."""
+    """Press the keys, then Ctrl-D; return everything that was shown."""
     console = Console(file=io.StringIO(), width=110, height=30, force_terminal=True, color_system=None, _environ={})
-    run_review(session, console, typed(keys))
+    rest = iter(keys)
+    run_review(session, console, lambda: next(rest, END))
     return console.file.getvalue()
 
 

@@ -149,9 +149,6 @@ def test_features_of_imported_pictures_come_from_the_cache(store: Store) -> None
     assert len(labelled_pool(store, SHA, 3, recipe, most=1).features) == 0, "only the newest are looked at"
 
 
-# ── one key for a group ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_one_key_answers_a_group_and_one_undo_takes_it_back(store: Store) -> None:
     """All of its frames, and nothing that was answered before it."""
     earlier = see(store, 0.0, GREEN)
@@ -201,9 +198,6 @@ def test_an_unknown_class_answers_nothing(store: Store) -> None:
     with pytest.raises(LabelError, match="no class 'bda'"):
         labelling(store).answer_group(group, "bda")
     assert labelling(store).progress().queued == 2
-
-
-# ── this is wrong ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_what_is_called_wrong_is_labelled_once_the_daemon_has_kept_it(store: Store) -> None:

@@ -131,9 +131,6 @@ def test_a_frame_that_was_not_stored_may_come_again() -> None:
     assert one.counts == {"kept": 1, "over the rate": 1}
 
 
-# ── one reason each ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def labelled(*degrees: float, copies: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Labelled features in these directions, `copies` of each, in ten blocks that all have all of them."""
     rows = np.array([direction(d) for d in degrees for _ in range(copies)], np.float32)

@@ -29,11 +29,6 @@ def said(store: Store) -> list[str]:
     return advice(store, Settings(data_dir=store.folder))
 
 
-def with_away(store: Store) -> None:
-    """Enough of three classes, the empty chair among them, imported: nothing is known of the times."""
-    label_days(store, "good", "bad", "away")
-
-
 def champion_that_saw(store: Store, *confusion: tuple[int, ...]) -> None:
     """A champion with this confusion matrix of good, bad, away on its holdout."""
     seen = Evaluation(("good", "bad", "away"), confusion, 0.1)
@@ -70,7 +65,7 @@ def test_the_empty_chair_is_asked_for_by_its_role_and_not_by_its_name(store: Sto
 
 def test_a_class_that_is_confused_is_named_with_the_other_one(store: Store) -> None:
     """From the champion's own holdout; a class with few images there, or that is known well, says nothing."""
-    with_away(store)
+    label_days(store, "good", "bad", "away")
     champion_that_saw(store, (20, 0, 0), (7, 12, 1), (1, 0, 1))
     assert said(store) == [
         "Label more of 'bad' and 'good' where they look alike: it takes 7 of 20 held-out images of 'bad' for 'good'."
@@ -79,7 +74,7 @@ def test_a_class_that_is_confused_is_named_with_the_other_one(store: Store) -> N
 
 def test_camera_frames_of_one_day_ask_for_another_day(store: Store) -> None:
     """Of a class with many of them; the made-up times of imported pictures do not count."""
-    with_away(store)
+    label_days(store, "good", "bad", "away")
     for block in range(4):
         label_block(store, "good", MORNING + HOUR * block)
     assert said(store) == ["Show it 'good' on another day: all 24 labelled frames are of one day."]
@@ -87,7 +82,7 @@ def test_camera_frames_of_one_day_ask_for_another_day(store: Store) -> None:
 
 def test_camera_frames_of_one_time_of_day_ask_for_another_light(store: Store) -> None:
     """Four mornings are one light; an evening in between ends the advice."""
-    with_away(store)
+    label_days(store, "good", "bad", "away")
     for block in range(4):
         label_block(store, "good", MORNING + DAY * block + 600 * block)
     assert said(store) == [
@@ -99,7 +94,7 @@ def test_camera_frames_of_one_time_of_day_ask_for_another_light(store: Store) ->
 
 def test_the_question_that_waits_most_often_is_named(store: Store) -> None:
     """Of frames that the model is unsure of; few of them, or random audits, are no news."""
-    with_away(store)
+    label_days(store, "good", "bad", "away")
     for number in range(7):
         add_frame(store, MORNING + number, predicted="bad" if number < 5 else "good", confidence=0.5)
         add_frame(store, MORNING + HOUR + number, predicted="good", confidence=0.99, reason=Reason.AUDIT)
@@ -108,7 +103,7 @@ def test_the_question_that_waits_most_often_is_named(store: Store) -> None:
 
 def test_never_more_than_three_and_never_none(store: Store) -> None:
     """When all is well, the class with the least to judge it by is named."""
-    with_away(store)
+    label_days(store, "good", "bad", "away")
     label(store, add_frame(store, MORNING), "good")
     assert said(store) == ["Most useful next: images of 'bad' from other sessions."]
     ensure_classes(store, *(f"pose{number}" for number in range(5)))

@@ -77,9 +77,6 @@ def test_flips_name_frames_once() -> None:
     assert found.flips() == [Flip(1, "a", "b", "a", False), Flip(2, "b", "a", "b", False), Flip(3, "x", "b", "x", True)]
 
 
-# --- what a training records -----------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def store(store: Store) -> Store:
     """Two classes that were learned already, by model 2."""

@@ -160,9 +160,6 @@ def test_the_interval_is_wide_where_whole_blocks_fail() -> None:
     assert together[1] == 1.0
 
 
-# --- the curve itself ------------------------------------------------------------------------------------------------
-
-
 def test_easy_classes_are_learned_enough(store: Store) -> None:
     """Colours are told apart from the first blocks on: the whole way from labels to the sentence."""
     label_days(store, "good", "bad", blocks=8, count=10)

@@ -74,9 +74,6 @@ def test_the_tally_counts_frames_by_version_and_bucket_until_it_is_taken() -> No
     assert tally.take() == {}
 
 
-# ── with a real store ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 class Owner:
     """A store in which model 2 was promoted over model 1, and somebody who answers for both: `right` says who is right."""
 

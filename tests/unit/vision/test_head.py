@@ -1,26 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
 from posture_daemon.errors import ModelError
 from posture_daemon.vision.head import HIDDEN, TENSOR_NAMES, Head, softmax
+from tests.builders import random_head
 
 CHANNELS, CLASSES = 8, 3
 
 
 def make_head(seed: int = 0, **replaced: object) -> Head:
     """A head with random weights and batch norm statistics."""
-    random = np.random.default_rng(seed)
-    fields: dict[str, object] = {
-        "conv_weight": random.normal(0, 0.3, (HIDDEN, CHANNELS)),
-        "bn_weight": random.uniform(0.5, 1.5, HIDDEN),
-        "bn_bias": random.normal(0, 0.1, HIDDEN),
-        "bn_mean": random.normal(0, 0.1, HIDDEN),
-        "bn_var": random.uniform(0.5, 1.5, HIDDEN),
-        "linear_weight": random.normal(0, 0.1, (CLASSES, HIDDEN)),
-        "linear_bias": random.normal(0, 0.1, CLASSES),
-    }
-    return Head(**{**fields, **replaced})  # type: ignore[arg-type]
+    return replace(random_head(CLASSES, CHANNELS, seed), **replaced)  # type: ignore[arg-type]
 
 
 def make_maps(count: int = 4) -> np.ndarray:
