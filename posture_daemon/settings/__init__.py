@@ -1,11 +1,16 @@
 """Every setting, with its unit, default and bounds; and the one way they are loaded: `load_settings`."""
 
 from posture_daemon.settings.fields import FIELDS, Settings
-from posture_daemon.settings.keep import KeepSettings
 from posture_daemon.settings.load import FILE_NAME, SYSTEM_FILE, Loaded, load_settings, values_in
-from posture_daemon.settings.page import PageSettings
 from posture_daemon.settings.report import Row, rows
-from posture_daemon.settings.sections import CameraSettings, LabelSettings, PostureSettings, QueueSettings
+from posture_daemon.settings.sections import (
+    CameraSettings,
+    KeepSettings,
+    LabelSettings,
+    PageSettings,
+    PostureSettings,
+    QueueSettings,
+)
 from posture_daemon.settings.training import (
     LimitsSettings,
     PromotionSettings,

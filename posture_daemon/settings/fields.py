@@ -10,9 +10,15 @@ from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from posture_daemon.settings.keep import KeepSettings
-from posture_daemon.settings.page import PageSettings
-from posture_daemon.settings.sections import CameraSettings, LabelSettings, PostureSettings, QueueSettings, Section
+from posture_daemon.settings.sections import (
+    CameraSettings,
+    KeepSettings,
+    LabelSettings,
+    PageSettings,
+    PostureSettings,
+    QueueSettings,
+    Section,
+)
 from posture_daemon.settings.training import (
     LimitsSettings,
     PromotionSettings,

@@ -1,8 +1,16 @@
-"""The settings of watching and labelling: each with its unit, default and bounds."""
+"""The settings of everything but learning, each with its unit, default and bounds."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+Number = TypeVar("Number", int, float)
+
+
+def number(default: Number, least: float, most: float, description: str) -> Number:
+    """A setting that is a number with bounds, both included."""
+    field: Number = Field(default=default, ge=least, le=most, description=description)
+    return field
 
 
 class Section(BaseModel):
@@ -27,104 +35,105 @@ class CameraSettings(Section):
         min_length=1,
         description="Camera: a number, a device, csi://, rtsp://, http://, a video file, replay:FOLDER or fake:desk.",
     )
-    fps: float = Field(default=10.0, ge=0.1, le=60, description="Pictures looked at per second.")
-    stale_s: float = Field(
-        default=4.0, ge=0.1, le=20, description="Seconds without a new picture after which the camera counts as lost."
+    fps: float = number(10.0, 0.1, 60, "Pictures looked at per second.")
+    stale_s: float = number(4.0, 0.1, 20, "Seconds without a new picture after which the camera counts as lost.")
+    blind_s: float = number(
+        3.0, 0.1, 20, "Seconds of nothing but black, blank or repeated pictures after which the camera counts as blind."
     )
-    blind_s: float = Field(
-        default=3.0,
-        ge=0.1,
-        le=20,
-        description="Seconds of nothing but black, blank or repeated pictures after which the camera counts as blind.",
+    min_retry_s: float = number(
+        0.5, 0.01, 60, "Seconds before the first attempt to reopen a lost camera; doubled after each that fails."
     )
-    min_retry_s: float = Field(
-        default=0.5,
-        ge=0.01,
-        le=60,
-        description="Seconds before the first attempt to reopen a lost camera; doubled after each that fails.",
-    )
-    max_retry_s: float = Field(
-        default=1.0, ge=0.01, le=3600, description="Longest pause between two attempts to reopen a camera, in seconds."
-    )
+    max_retry_s: float = number(1.0, 0.01, 3600, "Longest pause between two attempts to reopen a camera, in seconds.")
 
 
 class PostureSettings(Section):
     """When a prediction becomes the posture that is shown."""
 
-    unsure_below: float = Field(
-        default=0.6, ge=0, le=1, description="Confidence (0 to 1) under which the posture shown is unknown."
-    )
-    hold_s: float = Field(
-        default=3.0,
-        ge=0,
-        le=600,
-        description="Seconds that a new posture must last before it counts, so a glance does not.",
-    )
+    unsure_below: float = number(0.6, 0, 1, "Confidence (0 to 1) under which the posture shown is unknown.")
+    hold_s: float = number(3.0, 0, 600, "Seconds that a new posture must last before it counts, so a glance does not.")
 
 
 class QueueSettings(Section):
     """Which frames are kept for labelling, and how many."""
 
-    unsure_below: float = Field(
-        default=0.8, ge=0, le=1, description="Calibrated confidence (0 to 1) below which a frame is kept for labelling."
+    unsure_below: float = number(0.8, 0, 1, "Calibrated confidence (0 to 1) below which a frame is kept for labelling.")
+    audit_share: float = number(0.002, 0, 1, "Share (0 to 1) of the sure frames that is kept anyway, at random.")
+    novel_share: float = number(
+        0.05,
+        0,
+        1,
+        "A frame is new when it is less like anything labelled than this share (0 to 1) of the labelled frames is.",
     )
-    audit_share: float = Field(
-        default=0.002, ge=0, le=1, description="Share (0 to 1) of the sure frames that is kept anyway, at random."
+    duplicate_cosine: float = number(0.992, 0, 1, "Cosine similarity (0 to 1) from which two frames count as the same.")
+    max_per_minute: float = number(6.0, 0, 3600, "Most frames kept per minute, for any reason.")
+    max_uncertain_per_hour: float = number(120.0, 0, 3600, "Most frames kept per hour because the model was unsure.")
+    max_disagreement_per_hour: float = number(
+        30.0, 0, 3600, "Most frames kept per hour because the model before says otherwise."
     )
-    novel_share: float = Field(
-        default=0.05,
-        ge=0,
-        le=1,
-        description="A frame is new when it is less like anything labelled than this share (0 to 1) of the labelled frames is.",
+    max_novel_per_hour: float = number(
+        60.0, 0, 3600, "Most frames kept per hour because nothing like them is labelled."
     )
-    duplicate_cosine: float = Field(
-        default=0.992, ge=0, le=1, description="Cosine similarity (0 to 1) from which two frames count as the same."
+    max_transition_per_hour: float = number(
+        20.0, 0, 3600, "Most frames kept per hour because the posture has just changed."
     )
-    max_per_minute: float = Field(
-        default=6.0, ge=0, le=3600, description="Most frames kept per minute, for any reason."
+    max_audit_per_hour: float = number(6.0, 0, 3600, "Most frames kept per hour at random, to find confident mistakes.")
+    max_frames: int = number(2000, 1, 1_000_000, "Most frames that wait in the queue.")
+    max_mb: float = number(200.0, 1, 1_000_000, "Most disk space for waiting frames, in megabytes of 1,000,000 bytes.")
+    jpeg_longest_side_px: int = number(
+        640, 64, 1920, "Longest side of a kept frame, in pixels; larger ones are shrunk."
     )
-    max_uncertain_per_hour: float = Field(
-        default=120.0, ge=0, le=3600, description="Most frames kept per hour because the model was unsure."
-    )
-    max_disagreement_per_hour: float = Field(
-        default=30.0, ge=0, le=3600, description="Most frames kept per hour because the model before says otherwise."
-    )
-    max_novel_per_hour: float = Field(
-        default=60.0, ge=0, le=3600, description="Most frames kept per hour because nothing like them is labelled."
-    )
-    max_transition_per_hour: float = Field(
-        default=20.0, ge=0, le=3600, description="Most frames kept per hour because the posture has just changed."
-    )
-    max_audit_per_hour: float = Field(
-        default=6.0, ge=0, le=3600, description="Most frames kept per hour at random, to find confident mistakes."
-    )
-    max_frames: int = Field(default=2000, ge=1, le=1_000_000, description="Most frames that wait in the queue.")
-    max_mb: float = Field(
-        default=200.0,
-        ge=1,
-        le=1_000_000,
-        description="Most disk space for waiting frames, in megabytes of 1,000,000 bytes.",
-    )
-    jpeg_longest_side_px: int = Field(
-        default=640, ge=64, le=1920, description="Longest side of a kept frame, in pixels; larger ones are shrunk."
-    )
-    jpeg_quality: int = Field(default=88, ge=30, le=100, description="JPEG quality of a kept frame (30 to 100).")
+    jpeg_quality: int = number(88, 30, 100, "JPEG quality of a kept frame (30 to 100).")
 
 
 class LabelSettings(Section):
     """How labelled images are cut into time blocks and split into training, holdout and test."""
 
-    block_gap_s: float = Field(
-        default=300.0, ge=1, le=86_400, description="Pause between two frames that begins a new time block, in seconds."
+    block_gap_s: float = number(300.0, 1, 86_400, "Pause between two frames that begins a new time block, in seconds.")
+    block_length_s: float = number(900.0, 1, 86_400, "Longest time block, in seconds.")
+    block_files: int = number(20, 1, 10_000, "Files per block where no capture time is known.")
+    holdout_every: int = number(5, 2, 20, "One block of a class in this many is held out from training.")
+    test_every: int = number(
+        0, 0, 20, "One block of a class in this many is kept for tests that decide nothing; 0 keeps none."
     )
-    block_length_s: float = Field(default=900.0, ge=1, le=86_400, description="Longest time block, in seconds.")
-    block_files: int = Field(default=20, ge=1, le=10_000, description="Files per block where no capture time is known.")
-    holdout_every: int = Field(
-        default=5, ge=2, le=20, description="One block of a class in this many is held out from training."
+
+
+class PageSettings(Section):
+    """The label page. It is for this computer alone unless `host` says otherwise; then its link holds a secret."""
+
+    enabled: bool = Field(default=True, description="Serve the label page while the daemon runs (true or false).")
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address that the label page listens on; other devices than this computer can open it only with the link "
+        "that `posture-daemon label` prints.",
     )
-    test_every: int = Field(
-        default=0,
-        ge=0,
-        le=20,
-        description="One block of a class in this many is kept for tests that decide nothing; 0 keeps none.",
+    port: int = number(8760, 0, 65_535, "Port of the label page; 0 takes any free one.")
+    link: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+/?)?$",
+        json_schema_extra={"allowed": "an address such as http://127.0.0.1:8760/, or nothing"},
+        description="Address at which your browser reaches the page, where it is another one than the page listens on, "
+        "such as the published port of a container; empty for none.",
+    )
+
+
+class KeepSettings(Section):
+    """How much of the past is kept. A day of use is one on which the daemon recorded something."""
+
+    refusals_days: int = number(90, 1, 36_500, "Days of use for which refused attempts to train are kept.")
+    discarded_days: int = number(
+        30, 1, 36_500, "Days of use for which frames that you discarded are kept, in case you take it back."
+    )
+    history_days: int = number(730, 1, 36_500, "Days of use for which the history of your posture is kept.")
+    models: int = number(
+        20,
+        1,
+        100_000,
+        "Newest models whose files are kept; files of the champion, the one before it, and imported models are "
+        "kept as well, and what is known about a model always is.",
+    )
+    restore_damaged: bool = Field(
+        default=False,
+        description="Restore the newest good backup, and keep the damaged file, when the database is damaged at the start of "
+        "the daemon (true or false); otherwise it stops and says so.",
     )
