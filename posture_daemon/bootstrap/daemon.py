@@ -35,12 +35,7 @@ from posture_daemon.ui.web.server import LabelPage
 
 
 def _page(
-    store: Store,
-    settings: Settings,
-    source: LatestFrame,
-    loop: CaptureLoop,
-    live: LiveClassifier,
-    probe: ResourceProbe,
+    store: Store, settings: Settings, source: LatestFrame, loop: CaptureLoop, live: LiveClassifier, probe: ResourceProbe
 ) -> LabelPage:
     """The label page, which also teaches with the daemon's own camera while its frames go on; the daemon does the swap."""
 

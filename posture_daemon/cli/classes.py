@@ -65,9 +65,7 @@ def rename(
 
 @app.command()
 def role(
-    context: typer.Context,
-    name: Name,
-    role: Annotated[Role, typer.Argument(help="What the class means to you.")],
+    context: typer.Context, name: Name, role: Annotated[Role, typer.Argument(help="What the class means to you.")]
 ) -> None:
     """Say what a class means: good, bad, away or neutral."""
     _changes(context).set_role(name, role)

@@ -32,10 +32,7 @@ def dataset() -> None:
 
 
 @app.command()
-def stats(
-    context: typer.Context,
-    json: AsJson = False,
-) -> None:
+def stats(context: typer.Context, json: AsJson = False) -> None:
     """Count images and time blocks per class and split, and warn of what makes the numbers misleading."""
     from posture_daemon.reports.dataset_stats import dataset_stats
 

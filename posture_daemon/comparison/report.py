@@ -96,11 +96,7 @@ def _bars(trained: Sequence[Result], splits: Sequence[str]) -> list[str]:
     memory = [
         (r.name, (r.peak_memory_bytes or 0) / 1e6, f"{(r.peak_memory_bytes or 0) / 1e6:,.0f} MB") for r in trained
     ]
-    return [
-        bar_chart(f"Top-1 on {name}", top1, 1.25),
-        bar_chart("Time", seconds),
-        bar_chart("Peak memory", memory),
-    ]
+    return [bar_chart(f"Top-1 on {name}", top1, 1.25), bar_chart("Time", seconds), bar_chart("Peak memory", memory)]
 
 
 def _best(judged: Sequence[Result], splits: Sequence[str]) -> dict[str, set[str]]:

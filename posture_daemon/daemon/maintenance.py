@@ -62,12 +62,7 @@ class Maintenance:
             ),
             (
                 schedule.calibrate_every_h > 0,
-                Job(
-                    "calibrate",
-                    self._quietly(self.calibrate),
-                    schedule.calibrate_every_h * HOUR_S,
-                    3 * SETTLE_S,
-                ),
+                Job("calibrate", self._quietly(self.calibrate), schedule.calibrate_every_h * HOUR_S, 3 * SETTLE_S),
             ),
         ]
         return [job for on, job in wanted if on]

@@ -8,20 +8,18 @@ from collections import Counter
 from dataclasses import replace
 
 from posture_daemon.domain import ModelVersion, Split
-from posture_daemon.learning.calibration import fit_to
 from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.new_label_scores import answers_to_new_labels
-from posture_daemon.learning.scoring import Candidate, Challenger, answers, calibration_report, report_on_test
-from posture_daemon.learning.training_report import TrainingReport
+from posture_daemon.learning.scoring import Candidate, Challenger, judge
+from posture_daemon.learning.training_report import TrainingReport, labels_digest
 from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.ports import Backbone
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from posture_daemon.store.files import sha256_of
 
 
 def train(
@@ -51,34 +49,30 @@ def train(
         each_step=orders.look,
     )
     fitted = time.monotonic()
-    uncalibrated = Candidate(layer, names, 1.0)
-    after = replace(uncalibrated, temperature=fit_to(uncalibrated.logits(holdout), holdout.truth, names))
+    after = Candidate(layer, names, 1.0).calibrated(holdout)
     before = _incumbent(incumbent, lesson.inputs)
     seconds = {"features": round(prepared - began, 3), "fit": round(fitted - prepared, 3)}
-    return Challenger(
-        head=lesson.inputs.head_with(layer),
-        classes=lesson.classes,
-        temperature=after.temperature,
-        evaluation=after.evaluate(holdout),
-        incumbent_evaluation=None if before is None else before.evaluate(holdout),
-        answers=answers(holdout, after, before),
-        test=report_on_test(test, after, before),
-        report=replace(_report(lesson, recipe), calibration=calibration_report(holdout, after), seconds=seconds),
-        new_labels=answers_to_new_labels(store, incumbent, before, lesson, orders.look),
+    return judge(
+        lesson.inputs.head_with(layer),
+        lesson.classes,
+        after,
+        before,
+        (holdout, holdout),
+        (test, test),
+        replace(_report(lesson, recipe), seconds=seconds),
+        answers_to_new_labels(store, incumbent, before, lesson, orders.look),
     )
 
 
 def _report(lesson: TrainingSet, recipe: Recipe) -> TrainingReport:
     """What the record of the run keeps of where the head came from."""
-    training, holdout, source = lesson.training, lesson.holdout, lesson.source
-    learned = ",".join(f"{image.frame_id}:{image.class_name}" for image in training.images)
+    training, source = lesson.training, lesson.source
     return TrainingReport(
         label_ids=tuple(image.frame_id for image in training.images),
-        labels_sha256=sha256_of(learned.encode()),
+        labels_sha256=labels_digest(training.images),
         train_images=Counter(training.truth),
-        holdout_images=Counter(holdout.truth),
         unreadable=source.unreadable,
-        warnings=_warnings(training, holdout, recipe.min_images_per_class),
+        warnings=_warnings(training, lesson.holdout, recipe.min_images_per_class),
         seed=recipe.seed,
         views=recipe.views,
         computed_views=source.computed,

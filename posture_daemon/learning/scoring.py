@@ -1,10 +1,13 @@
 """A model as it would answer, examined on images that it did not learn from."""
 
+from __future__ import annotations
+
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posture_daemon.domain import Floats, PostureClass
-from posture_daemon.learning.calibration import calibration
+from posture_daemon.learning.calibration import calibration, fit_to
 from posture_daemon.learning.evaluation import (
     Answers,
     CalibrationErrors,
@@ -15,7 +18,7 @@ from posture_daemon.learning.evaluation import (
 )
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.linear_layer import Linear
-from posture_daemon.learning.training_report import TrainingReport
+from posture_daemon.learning.training_report import Judged, TrainingReport
 from posture_daemon.vision.head import Head, softmax
 
 
@@ -35,41 +38,57 @@ class Candidate:
         """What it gets right of these images."""
         return evaluate(softmax(self.logits(images), self.temperature), self.names, images.truth)
 
+    def calibrated(self, images: Vectors) -> Candidate:
+        """The same at the temperature that fits these images best."""
+        return replace(self, temperature=fit_to(self.logits(images), images.truth, self.names))
+
     def called(self, images: Vectors) -> tuple[str, ...]:
         """The class that it calls each image."""
         return tuple(self.names[row] for row in self.logits(images).argmax(axis=1)) if images.images else ()
 
 
-@dataclass(frozen=True, eq=False)
-class Challenger:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Challenger(Judged):
     """What a training gives: a head that is not yet anybody's champion."""
 
     head: Head
-    classes: tuple[PostureClass, ...]
-    temperature: float
-    evaluation: Evaluation
-    incumbent_evaluation: Evaluation | None
-    answers: Answers
-    test: ScoresOnTest | None
-    report: TrainingReport
-    new_labels: NewLabelAnswers | None = None
 
 
-def answers(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> Answers:
-    """What each calls each image."""
-    ids = tuple(image.frame_id for image in images.images)
-    before = None if incumbent is None else incumbent.called(images)
-    return Answers(ids, tuple(images.truth), challenger.called(images), before)
+def judge(
+    head: Head,
+    classes: tuple[PostureClass, ...],
+    after: Candidate,
+    before: Candidate | None,
+    holdout: Sequence[Vectors],
+    test: Sequence[Vectors],
+    report: TrainingReport,
+    new_labels: NewLabelAnswers | None = None,
+) -> Challenger:
+    """Judge `after` and the incumbent `before` on `holdout` and `test`: each the same images, as either of them reads them."""
+    new, old = holdout
+    ids, called = tuple(image.frame_id for image in new.images), None if before is None else before.called(old)
+    return Challenger(
+        head=head,
+        classes=classes,
+        temperature=after.temperature,
+        challenger=after.evaluate(new),
+        incumbent=None if before is None else before.evaluate(old),
+        answers=Answers(ids, tuple(new.truth), after.called(new), called),
+        test=_on_test(test, after, before),
+        report=replace(report, holdout_images=Counter(new.truth), calibration=_calibration(new, after)),
+        new_labels=new_labels,
+    )
 
 
-def report_on_test(images: Vectors, challenger: Candidate, incumbent: Candidate | None) -> ScoresOnTest | None:
+def _on_test(images: Sequence[Vectors], after: Candidate, before: Candidate | None) -> ScoresOnTest | None:
     """Both on the test images; `None` when there are none."""
-    if not images.images:
+    new, old = images
+    if not new.images:
         return None
-    return ScoresOnTest(challenger.evaluate(images), None if incumbent is None else incumbent.evaluate(images))
+    return ScoresOnTest(after.evaluate(new), None if before is None else before.evaluate(old))
 
 
-def calibration_report(images: Vectors, challenger: Candidate) -> CalibrationErrors:
+def _calibration(images: Vectors, challenger: Candidate) -> CalibrationErrors:
     """How far its confidences are off on these images, before and after its temperature; see `calibration`."""
     blocks = [image.block_id for image in images.images]
     return calibration(challenger.logits(images), images.truth, challenger.names, blocks)

@@ -1,10 +1,12 @@
-"""What a training process says of its own work, for the record of the run and the lineage of the version."""
+"""What a training process says of its own work and its result, for the record of the run and the lineage of the version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from posture_daemon.learning.evaluation import CalibrationErrors
+from posture_daemon.domain import LabelledImage, PostureClass
+from posture_daemon.learning.evaluation import Answers, CalibrationErrors, Evaluation, NewLabelAnswers, ScoresOnTest
+from posture_daemon.store.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,25 @@ class TrainingReport:
     def shape_json(self, found: Any) -> Any:
         """Without what does not apply."""
         return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A challenger, judged beside the incumbent on the same images.
+
+    `incumbent` is `None` when it knows no classes, `test` without test images, `new_labels` without any new to it.
+    """
+
+    classes: tuple[PostureClass, ...]
+    temperature: float
+    challenger: Evaluation
+    incumbent: Evaluation | None
+    answers: Answers
+    report: TrainingReport
+    test: ScoresOnTest | None = None
+    new_labels: NewLabelAnswers | None = None
+
+
+def labels_digest(images: Sequence[LabelledImage]) -> str:
+    """SHA-256 over frames and their classes: what exactly was learned from."""
+    return sha256_of(",".join(f"{image.frame_id}:{image.class_name}" for image in images).encode())

@@ -166,11 +166,7 @@ def prepare(
 
 
 def _source(
-    store: Store,
-    incumbent: ModelVersion,
-    backbone: Backbone,
-    recipe: Recipe,
-    orders: Uninterrupted = UNINTERRUPTED,
+    store: Store, incumbent: ModelVersion, backbone: Backbone, recipe: Recipe, orders: Uninterrupted = UNINTERRUPTED
 ) -> FeatureSource:
     """The vectors that a training from this incumbent reads."""
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=incumbent.is_base)

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from posture_daemon.domain import PostureClass
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.evaluation import Answers, Evaluation, NewLabelAnswers, ScoresOnTest
-from posture_daemon.learning.training_report import TrainingReport
+from posture_daemon.learning.training_report import Judged
 from posture_daemon.store.json_values import JsonText, as_json, from_json
 
 
@@ -22,23 +20,11 @@ class NewBackbone:
     sha256: str
 
 
-@dataclass(frozen=True)
-class TrainingResult(JsonText):
-    """A challenger, judged beside the incumbent on the same images. `head` is a file in the folder of the run.
-
-    `incumbent` is `None` when it knows no classes, `test` without test images, `new_labels` without labels new to the
-    incumbent, `backbone` when the challenger has the incumbent's.
-    """
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult(Judged, JsonText):
+    """`head` is a file in the folder of the run; `backbone` is `None` when the challenger has the incumbent's."""
 
     head: str
-    classes: tuple[PostureClass, ...]
-    temperature: float
-    challenger: Evaluation
-    incumbent: Evaluation | None
-    answers: Answers
-    report: TrainingReport
-    test: ScoresOnTest | None = None
-    new_labels: NewLabelAnswers | None = None
     backbone: NewBackbone | None = None
 
     @classmethod

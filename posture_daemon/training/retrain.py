@@ -8,15 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from posture_daemon.domain import (
-    Decision,
-    Failure,
-    ModelVersion,
-    Outcome,
-    Strategy,
-    TrainingRun,
-    Verdict,
-)
+from posture_daemon.domain import Decision, Failure, ModelVersion, Outcome, Strategy, TrainingRun, Verdict
 from posture_daemon.errors import ModelError, PostureError, TrainingCancelled, TrainingOutOfMemory
 from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.settings import Settings

@@ -5,24 +5,20 @@ same as for the default.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from posture_daemon.domain import Floats, LabelledImage, ModelVersion, PostureClass, Split, Strategy
 from posture_daemon.errors import DatasetError, LabelError, TrainingError
-from posture_daemon.learning.calibration import fit_to
-from posture_daemon.learning.evaluation import Answers, ScoresOnTest
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_layer import Linear
-from posture_daemon.learning.scoring import Candidate, Challenger, calibration_report
+from posture_daemon.learning.scoring import Candidate, Challenger, judge
 from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
-from posture_daemon.store.files import sha256_of
 from posture_daemon.vision.head import HIDDEN, Head
 from posture_daemon.vision.jpeg import decode
 
@@ -102,21 +98,10 @@ def judge_fitted(
     version, old_backbone = incumbent
     old_head = Head.from_bytes(store.models.read_head(version.head_sha256))
     models = [(head, backbone), (old_head, old_backbone)]
-    new, old = vectors_of(store, Split.HOLDOUT, models, orders)
-    raw = candidate(head, [c.name for c in classes], 1.0)
-    after = replace(raw, temperature=fit_to(raw.logits(new), new.truth, raw.names))
+    holdout, test = (vectors_of(store, split, models, orders) for split in (Split.HOLDOUT, Split.TEST))
+    after = candidate(head, [c.name for c in classes], 1.0).calibrated(holdout[0])
     before = None if version.is_base else candidate(old_head, [c.name for c in version.classes], version.temperature)
-    called = None if before is None else before.called(old)
-    return Challenger(
-        head=head,
-        classes=classes,
-        temperature=after.temperature,
-        evaluation=after.evaluate(new),
-        incumbent_evaluation=None if before is None else before.evaluate(old),
-        answers=Answers(tuple(i.frame_id for i in new.images), tuple(new.truth), after.called(new), called),
-        test=_on_test(store, models, after, before, orders),
-        report=replace(report, holdout_images=Counter(new.truth), calibration=calibration_report(new, after)),
-    )
+    return judge(head, classes, after, before, holdout, test, report)
 
 
 def candidate(head: Head, names: Sequence[str], temperature: float) -> Candidate:
@@ -125,10 +110,7 @@ def candidate(head: Head, names: Sequence[str], temperature: float) -> Candidate
 
 
 def vectors_of(
-    store: Store,
-    split: Split,
-    models: Sequence[tuple[Head, Backbone]],
-    orders: Uninterrupted = UNINTERRUPTED,
+    store: Store, split: Split, models: Sequence[tuple[Head, Backbone]], orders: Uninterrupted = UNINTERRUPTED
 ) -> list[Vectors]:
     """Hidden features of the readable images of a split, for each model; the same images for all.
 
@@ -147,22 +129,3 @@ def vectors_of(
             for of_model, (head, backbone) in zip(rows, models, strict=True):
                 of_model.append(head.hidden(backbone.extract(picture).map))
     return [Vectors(readable, np.array(r, np.float32).reshape(len(r), 1, HIDDEN)) for r in rows]
-
-
-def labels_digest(images: Sequence[LabelledImage]) -> str:
-    """SHA-256 over frames and their classes: what exactly was learned from."""
-    return sha256_of(",".join(f"{image.frame_id}:{image.class_name}" for image in images).encode())
-
-
-def _on_test(
-    store: Store,
-    models: Sequence[tuple[Head, Backbone]],
-    after: Candidate,
-    before: Candidate | None,
-    orders: Uninterrupted,
-) -> ScoresOnTest | None:
-    """Both on the test images; `None` when there are none."""
-    new, old = vectors_of(store, Split.TEST, models, orders)
-    if not new.images:
-        return None
-    return ScoresOnTest(after.evaluate(new), None if before is None else before.evaluate(old))

@@ -22,12 +22,12 @@ from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Spl
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.interruption import Interruption
 from posture_daemon.learning.scoring import Challenger
-from posture_daemon.learning.training_report import TrainingReport
+from posture_daemon.learning.training_report import TrainingReport, labels_digest
 from posture_daemon.learning.training_set import classes_to_learn
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.result import NewBackbone
-from posture_daemon.training.strategies import CHECKPOINTS, Course, course_of, judge_fitted, labels_digest
+from posture_daemon.training.strategies import CHECKPOINTS, Course, course_of, judge_fitted
 from posture_daemon.vision.head import Head
 
 MODEL = "model"

@@ -77,15 +77,10 @@ def _train(request: Path) -> None:
     store = Store(Path(job.data_dir))
     incumbent = store.models.get(job.incumbent_id)
     done, backbone = _challenger(store, incumbent, job)
-    report = done.report
-    if report.peak_memory_bytes is None:
-        report = replace(report, peak_memory_bytes=peak_memory_bytes())
+    report = replace(done.report, peak_memory_bytes=done.report.peak_memory_bytes or peak_memory_bytes())
     out = Path(job.out_dir)
     write_durably(out / HEAD, done.head.to_bytes())
-    result = TrainingResult(
-        HEAD, done.classes, done.temperature, done.evaluation, done.incumbent_evaluation, done.answers, report,
-        done.test, done.new_labels, backbone,
-    )  # fmt: skip
+    result = TrainingResult(**{**vars(done), "head": HEAD, "report": report, "backbone": backbone})
     write_durably(out / RESULT, result.to_json().encode())
 
 

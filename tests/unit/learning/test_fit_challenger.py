@@ -60,8 +60,8 @@ def test_a_base_learns_the_owners_classes(store: Store) -> None:
     label_days(store, "good", "bad", "away")
     done = run(store, add_champion(store))
     assert [(c.name, c.role) for c in done.classes] == [("good", Role.GOOD), ("bad", Role.BAD), ("away", Role.AWAY)]
-    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "away": (6, 6)}
-    assert (done.incumbent_evaluation, done.report.train_images) == (None, {"good": 12, "bad": 12, "away": 12})
+    assert done.challenger.per_class() == {"good": (6, 6), "bad": (6, 6), "away": (6, 6)}
+    assert (done.incumbent, done.report.train_images) == (None, {"good": 12, "bad": 12, "away": 12})
     assert done.report.holdout_images == {"good": 6, "bad": 6, "away": 6}
 
 
@@ -81,8 +81,8 @@ def test_both_are_judged_on_the_same_holdout(store: Store) -> None:
     incumbent = promoted(store, run(store, add_champion(store)))
     label_days(store, "standing", blocks=2, start=DAY)
     done = run(store, incumbent)
-    assert done.incumbent_evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (0, 6)}
-    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (6, 6)}
+    assert done.incumbent.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (0, 6)}
+    assert done.challenger.per_class() == {"good": (6, 6), "bad": (6, 6), "standing": (6, 6)}
     held_out = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
     assert done.answers.frame_ids == tuple(image.frame_id for image in held_out)
     assert done.answers.truth == done.answers.challenger == tuple(image.class_name for image in held_out)
@@ -100,7 +100,7 @@ def test_images_of_the_test_split_are_reported_and_decide_nothing(store: Store) 
     done = run(store, incumbent)
     assert (done.test.challenger.correct, done.test.incumbent.correct, done.test.challenger.images) == (0, 0, 5)
     assert done.report.train_images == {"good": 12, "bad": 12}
-    assert (len(done.answers.truth), done.evaluation.top1) == (12, 1.0)
+    assert (len(done.answers.truth), done.challenger.top1) == (12, 1.0)
 
 
 def test_the_calibration_error_is_recorded_before_and_after(store: Store) -> None:
@@ -144,7 +144,7 @@ def test_a_class_with_one_image_is_learned_with_a_warning(store: Store) -> None:
     label_block(store, "standing", DAY, count=1)
     done = run(store, add_champion(store))
     assert [c.name for c in done.classes] == ["good", "bad", "standing"]
-    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6)}
+    assert done.challenger.per_class() == {"good": (6, 6), "bad": (6, 6)}
     assert done.head.logits(StandInBackbone().extract(coloured_frame("standing", 999)).map).argmax() == 2
     assert list(done.report.warnings) == [
         "'standing' has few training images (1, below 3): its answers will be unsure",
@@ -160,7 +160,7 @@ def test_a_class_with_held_out_images_only_waits_for_its_first_training_image(st
     store.imports.add_block([(frame, "standing")], Split.HOLDOUT, DAY, HOLDOUT_EVERY)
     done = run(store, add_champion(store))
     assert [c.name for c in done.classes] == ["good", "bad"]
-    assert done.evaluation.per_class()["standing"] == (0, 1)
+    assert done.challenger.per_class()["standing"] == (0, 1)
     assert list(done.report.warnings) == ["'standing' has held-out images only, so it cannot be learned yet"]
 
 
@@ -200,7 +200,7 @@ def test_a_cache_that_is_deleted_changes_nothing_but_the_time(store: Store) -> N
     again = run(store, base)
     assert again.report.computed_views == first.report.computed_views
     assert again.head.to_bytes() == first.head.to_bytes()
-    assert (again.temperature, again.evaluation) == (first.temperature, first.evaluation)
+    assert (again.temperature, again.challenger) == (first.temperature, first.challenger)
 
 
 def test_another_seed_or_flip_computes_other_views(store: Store) -> None:
@@ -230,7 +230,7 @@ def test_kept_features_are_not_mistaken_for_hidden_ones(store: Store) -> None:
     imported = add_champion(store, "good", "bad")
     done = run(store, imported)
     assert done.report.computed_views == 12 * 3 + 12
-    assert done.evaluation.per_class() == {"good": (6, 6), "bad": (6, 6)}
+    assert done.challenger.per_class() == {"good": (6, 6), "bad": (6, 6)}
     before = store.models.read_head(imported.head_sha256)
     np.testing.assert_array_equal(done.head.conv_weight, type(done.head).from_bytes(before).conv_weight)
 
@@ -249,7 +249,7 @@ def test_without_a_holdout_the_challenger_is_trained_but_nothing_is_claimed(stor
     label_block(store, "good", 0.0)
     label_block(store, "bad", DAY)
     done = run(store, add_champion(store))
-    assert (done.evaluation.images, done.evaluation.top1, done.temperature) == (0, None, 1.0)
+    assert (done.challenger.images, done.challenger.top1, done.temperature) == (0, None, 1.0)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
