@@ -141,6 +141,29 @@ class PostureClass:
     role: Role
 
 
+@dataclass(frozen=True)
+class PostureState:
+    """`posture` is a class name or `unknown`; `since` is when it began, on the frames' clock."""
+
+    posture: str
+    since: float
+
+
+@dataclass(frozen=True)
+class FrameRate:
+    """Frames answered in so many seconds; `lost` ones came and were not looked at, `longest_gap_s` is between two answers.
+
+    `latency_ms` is the mean time of a prediction; 0 without frames.
+    """
+
+    fps: float
+    lost: int
+    longest_gap_s: float
+    seconds: float = 0.0
+    frames: int = 0
+    latency_ms: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One picture from a camera.

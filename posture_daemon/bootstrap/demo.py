@@ -23,7 +23,7 @@ from posture_daemon.errors import PostureError
 from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.learning.evaluation import Evaluation, evaluate
-from posture_daemon.service.daemon_status import DaemonStatus, FramesSaid, read_status
+from posture_daemon.service.daemon_status import DaemonStatus, FrameCounts, read_status
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
 from posture_daemon.training.run_record import RunRecord
@@ -96,7 +96,7 @@ def run_demo(folder: Path, console: Console, clock: Callable[[], float] = time.m
         run, status = _watch(store, settings, owner, Narrator(console, clock))
     finally:
         exit_code = _stop(daemon)
-    frames = status.frames or FramesSaid()
+    frames = status.frames or FrameCounts()
     result = DemoResult(run is not None, frames.skipped, frames.failed, exit_code)
     if run is not None:
         _print_story(console, store, desk, run, before, owner)

@@ -18,7 +18,7 @@ from posture_daemon.store.json_values import as_json
 
 if TYPE_CHECKING:
     from posture_daemon.learning.label_errors import Doubt
-    from posture_daemon.reports.curve_in_order import Point
+    from posture_daemon.reports.learning_curve import Point
 
 MIN_AGREEMENT = 0.85
 """Share of all labels that out-of-sample answers agree with, from which a doubt is more than a guess."""
@@ -63,13 +63,12 @@ def curve(
 ) -> None:
     """Tell whether you have labelled enough: the holdout's top-1 after learning random parts of your labels."""
     from posture_daemon.bootstrap.reports import lesson
-    from posture_daemon.reports.curve_in_order import learning_curve
     from posture_daemon.reports.enough_labels import enough
-    from posture_daemon.reports.learning_curve import block_curve
+    from posture_daemon.reports.learning_curve import block_curve, curve_in_order
 
     learned = lesson(*opened(context))
     if in_order:
-        _in_order(learning_curve(learned), json)
+        _in_order(curve_in_order(learned), json)
         return
     found = block_curve(learned, draws, seed)
     answer = enough(found)

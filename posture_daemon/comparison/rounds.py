@@ -22,8 +22,8 @@ from posture_daemon.store.files import write_durably
 from posture_daemon.store.json_values import as_json, from_json
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.lineage import software
-from posture_daemon.training.result import TrainingResult
 from posture_daemon.training.run_control import at_most
+from posture_daemon.training.run_record import TrainingResult
 from posture_daemon.training.strategies import FitPlan, learned_at
 from posture_daemon.vision.head import Head
 

@@ -14,17 +14,18 @@ from posture_daemon.errors import DataFolderError, PostureError
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.hot_swap import ChampionFollower
-from posture_daemon.ports import ResourceProbe
-from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, FramesSaid, PostureSaid, Sees, write_status
+from posture_daemon.ports import ResourceProbe, Trainer
+from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, Sees, write_status
 from posture_daemon.service.sd_notify import SystemdNotifier, WatchdogBeat
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.store.json_values import as_json
 from posture_daemon.store.lock import exclusive, owner_of
 from posture_daemon.store.status_file import LOCK_NAME
 from posture_daemon.training.precompute import Precomputer
 from posture_daemon.training.retrain import Retrainer
 from posture_daemon.training.rollback_watch import RollbackWatch
-from posture_daemon.training.run_record import RunRecord
+from posture_daemon.training.run_record import FrameCost, RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +51,6 @@ class Source(Protocol):
 
     def stop(self, timeout_s: float) -> bool:
         """End."""
-
-
-class Cancellable(Protocol):
-    """A trainer that can be told to give up."""
-
-    def cancel(self) -> None:
-        """End a running training, refuse new ones."""
 
 
 class Page(Protocol):
@@ -86,7 +80,7 @@ class Parts:
     watcher: RollbackWatch
     upkeep: Maintenance
     away: Callable[[], float | None]
-    trainer: Cancellable
+    trainer: Trainer
     preparer: Precomputer
     probe: ResourceProbe
     follower: ChampionFollower
@@ -195,12 +189,13 @@ class Daemon:
 
     def _learn(self) -> None:
         """Try to learn, and write down what that cost the frames."""
-        meter, before = self._parts.loop.meter, self._parts.loop.meter.take(self._monotonic())
+        meter = self._parts.loop.meter
+        before = meter.take(self._monotonic())
         try:
             run = self._parts.retrainer.run("schedule")
             if RunRecord.of(run.metrics).ran_s is not None:  # it was not only a look at the gate
-                flow = {"before": before.as_json(), "during": meter.take(self._monotonic()).as_json()}
-                self._parts.store.runs.add_metrics(run.id, {"frames": flow})
+                cost = FrameCost(before, meter.take(self._monotonic()))
+                self._parts.store.runs.add_metrics(run.id, {"frames": as_json(cost)})
         except PostureError as error:
             log.error("no training: %s", error)
 
@@ -244,18 +239,18 @@ class Daemon:
 
     def status(self) -> DaemonStatus:
         """What `posture-daemon status` shows of a running daemon."""
-        loop, last, posture = self._parts.loop, self._parts.loop.last, self._parts.loop.state
+        loop, last = self._parts.loop, self._parts.loop.last
         return DaemonStatus(
             pid=os.getpid(),
             started_at=self._started_at,
             written_at=self._clock(),
             camera=CameraSaid(**asdict(self._parts.source.state)),
-            posture=None if posture is None else PostureSaid(posture.posture, posture.since),
+            posture=loop.state,
             frame_at=loop.last_captured_at,
             step_s=round(loop.step_s, 3),
             sees=None if last is None else Sees(last.label, last.confidence),
             latency_ms=None if last is None else round(last.latency_s * 1000, 2),
-            frames=FramesSaid(**asdict(loop.counts)),
+            frames=replace(loop.counts),
             routed=loop.routed,
             model=self._parts.live.version.id,
             away_s=self._parts.away(),

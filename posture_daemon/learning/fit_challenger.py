@@ -13,7 +13,7 @@ from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_fit import fit
-from posture_daemon.learning.new_label_scores import answers_to_new_labels
+from posture_daemon.learning.out_of_fold import answers_to_new_labels
 from posture_daemon.learning.scoring import Candidate, Challenger, judge
 from posture_daemon.learning.training_report import TrainingReport, labels_digest
 from posture_daemon.learning.training_set import TrainingSet, gather

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posture_daemon.domain import Floats, LabelledImage
+from posture_daemon.domain import Floats, LabelledImage, ModelVersion
 from posture_daemon.learning.calibration import fit_to
+from posture_daemon.learning.evaluation import NewLabelAnswers
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.incremental_head import IncrementalHead
+from posture_daemon.learning.scoring import Candidate
 from posture_daemon.learning.training_set import TrainingSet
+from posture_daemon.store import Store
 from posture_daemon.vision.head import softmax
 
 MAX_FOLDS = 5
@@ -71,6 +74,30 @@ def out_of_fold(
         found += [other.images[row] for row in rows.tolist()]
         logits.append(head.layer.logits(other.identity[rows]))
     return OutOfFold(found, np.concatenate([np.empty((0, len(lesson.names)), np.float32), *logits]), lesson.names)
+
+
+def answers_to_new_labels(
+    store: Store, incumbent: ModelVersion, before: Candidate | None, lesson: TrainingSet, each: Callable[[], None]
+) -> NewLabelAnswers | None:
+    """What the incumbent and, out of sample, a challenger say of the labels that the incumbent has not seen, for the record.
+
+    The challenger has learned the training images among them, so its answer is that of a fit without their time blocks; images
+    that cannot be asked so are left out and counted. `None` without such labels, or when the incumbent is a base, which has no
+    answers. `each` is called between fits.
+    """
+    new = store.labels.frames_after(store.runs.labels_seen_by(incumbent))
+    images = [i for vectors in (lesson.training, lesson.holdout) for i in vectors.images if i.frame_id in new]
+    if before is None or not images:
+        return None
+    asked = out_of_fold(lesson, lesson.holdout, only=new, each=each)
+    called = {
+        image.frame_id: name
+        for vectors in (lesson.training, lesson.holdout)
+        for image, name in zip(vectors.images, before.called(vectors), strict=True)
+    }
+    ids = tuple(image.frame_id for image in asked.images)
+    truth = tuple(image.class_name for image in asked.images)
+    return NewLabelAnswers(ids, truth, asked.called, tuple(called[i] for i in ids), of=len(images))
 
 
 def _folds(blocks: NDArray[np.intp], most: int) -> list[NDArray[np.intp]]:

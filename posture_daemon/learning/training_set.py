@@ -40,6 +40,13 @@ class TrainingSet:
         sessions = [self.sessions.get(image.block_id, -1) for image in images]
         return image_counts(sessions, [self.groups.get(image.frame_id) for image in images])
 
+    def need_holdout(self) -> None:
+        """Raise `TrainingError` without one."""
+        if not self.holdout.images:
+            raise TrainingError(
+                "There is no holdout yet, so nothing can be measured; label frames of another day or block."
+            )
+
     @property
     def names(self) -> list[str]:
         """The classes in the order of the layer's rows."""

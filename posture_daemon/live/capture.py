@@ -5,19 +5,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from posture_daemon.domain import MB, Frame, NewFrame, Prediction, Role
+from posture_daemon.domain import MB, Frame, NewFrame, PostureState, Prediction, Role
 from posture_daemon.errors import PostureError
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.confidence_histogram import ConfidenceTally
 from posture_daemon.live.frame_rate import FrameMeter
-from posture_daemon.live.posture import PostureState, PostureTracker
+from posture_daemon.live.posture import PostureTracker
 from posture_daemon.live.sampling import FrameSampler, Kept, Noticed
 from posture_daemon.live.sampling_context import SamplingContext
+from posture_daemon.service.daemon_status import FrameCounts
 from posture_daemon.settings import QueueSettings, Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
@@ -25,7 +25,6 @@ from posture_daemon.store.queue import CAMERA_SOURCE
 from posture_daemon.vision.jpeg import encode_jpeg
 
 log = logging.getLogger(__name__)
-
 
 FRAME_WAIT_S = 0.5
 """Longest wait for a frame; also how soon the loop sees that it must stop."""
@@ -36,21 +35,6 @@ class FrameSource(Protocol):
 
     def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
         """The newest frame after this number, or `None` when none came in time."""
-
-
-@dataclass
-class CaptureCounts:
-    """What the loop did since it began.
-
-    `skipped` frames came from the camera while the loop was busy or pacing itself; `longest_gap_s` is the longest time
-    between two answered frames.
-    """
-
-    frames: int = 0
-    skipped: int = 0
-    failed: int = 0
-    queued: int = 0
-    longest_gap_s: float = 0.0
 
 
 class CaptureLoop:
@@ -74,7 +58,7 @@ class CaptureLoop:
         self._answered_at: float | None = None
         self._stepped_at = clock()
         self._noticing = SamplingContext(store, router, Recipe.of(settings.training), wall)
-        self.counts = CaptureCounts()
+        self.counts = FrameCounts()
         self.meter = FrameMeter(clock())
         self.keeps = True
         """False while somebody else keeps frames of this camera, such as a lesson, which must be the first to have each."""

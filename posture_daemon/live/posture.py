@@ -1,17 +1,9 @@
 """The posture that is shown: debounced, so that a glance does not count, and `unknown` when the model is unsure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from posture_daemon.domain import UNKNOWN, Prediction
+from posture_daemon.domain import UNKNOWN, PostureState, Prediction
 from posture_daemon.settings import PostureSettings
-
-
-@dataclass(frozen=True)
-class PostureState:
-    """`posture` is a class name or `unknown`; `since` is when it began, on the frames' clock."""
-
-    posture: str
-    since: float
 
 
 class PostureTracker:

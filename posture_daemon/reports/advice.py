@@ -5,9 +5,10 @@ record of the champion's training are read, so that `status` can say it at any t
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from posture_daemon.domain import UNKNOWN, PostureClass, Reason, Role, Split
 from posture_daemon.settings import Settings
@@ -27,20 +28,24 @@ MIN_SAME_GUESS = 5
 
 
 @dataclass(frozen=True)
-class _Labels:
-    """A class with its images and time blocks."""
+class ClassStats:
+    """Labelled images and time blocks of one class, per split; a block counts for every class that it has images of."""
 
-    name: str
+    posture_class: PostureClass
     images: Mapping[Split, int]
     blocks: Mapping[Split, int]
+
+    def shape_json(self, found: Any) -> Any:
+        """Name and role beside the numbers."""
+        return {**found.pop("posture_class"), **found}
 
 
 def advice(store: Store, settings: Settings) -> list[str]:
     """At most three sentences; never none."""
     classes = _classes(store)
-    if not any(sum(c.images.values()) for c in _labels(store, classes)):
+    labels = class_stats(store, classes)
+    if not any(sum(c.images.values()) for c in labels):
         return ["Label a few frames of each posture, and of the empty chair."]
-    labels = _labels(store, classes)
     found = [
         *_not_learned(labels),
         *_not_judged(labels),
@@ -59,25 +64,27 @@ def _classes(store: Store) -> list[PostureClass]:
     return [*owned, *(c for c in (champion.classes if champion else ()) if c.name not in names)]
 
 
-def _labels(store: Store, classes: list[PostureClass]) -> list[_Labels]:
+def class_stats(store: Store, classes: Sequence[PostureClass]) -> tuple[ClassStats, ...]:
+    """How much is labelled of each class."""
     counts, blocks = store.labels.counts(), store.labels.block_counts()
     nothing = dict.fromkeys(Split, 0)
-    return [
-        _Labels(c.name, counts.get(c.name, nothing), {split: blocks.get((c.name, split), 0) for split in Split})
+    return tuple(
+        ClassStats(c, counts.get(c.name, nothing), {split: blocks.get((c.name, split), 0) for split in Split})
         for c in classes
-    ]
+    )
 
 
-def _not_learned(labels: list[_Labels]) -> Iterator[str]:
+def _not_learned(labels: Sequence[ClassStats]) -> Iterator[str]:
     for c in sorted(labels, key=lambda c: sum(c.images.values())):
         if not c.images[Split.TRAIN]:
-            yield f"Most useful next: any images of '{c.name}', of which there are none to learn from."
+            yield f"Most useful next: any images of '{c.posture_class.name}', of which there are none to learn from."
 
 
-def _not_judged(labels: list[_Labels]) -> Iterator[str]:
+def _not_judged(labels: Sequence[ClassStats]) -> Iterator[str]:
     for c in sorted(labels, key=lambda c: -c.images[Split.TRAIN]):
         if c.images[Split.TRAIN] and not c.images[Split.HOLDOUT]:
-            yield f"Show it '{c.name}' at another hour or day: that will be held out, and only then can it be judged."
+            name = c.posture_class.name
+            yield f"Show it '{name}' at another hour or day: that will be held out, and only then can it be judged."
 
 
 def _no_away(classes: list[PostureClass]) -> Iterator[str]:
@@ -130,6 +137,6 @@ def _waiting(store: Store) -> Iterator[str]:
             yield f"Answer what waits: it is unsure of {len(unsure)} frames, most often ({number}) whether it is '{name}'."
 
 
-def _smallest(labels: list[_Labels]) -> str:
+def _smallest(labels: Sequence[ClassStats]) -> str:
     least = min(labels, key=lambda c: (c.blocks[Split.HOLDOUT], c.images[Split.HOLDOUT], c.images[Split.TRAIN]))
-    return f"Most useful next: images of '{least.name}' from other sessions."
+    return f"Most useful next: images of '{least.posture_class.name}' from other sessions."

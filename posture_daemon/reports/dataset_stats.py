@@ -1,34 +1,20 @@
 """What the labels in the store can teach, and what they cannot show: classes × splits × time blocks, and warnings."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posture_daemon.domain import Floats, LabelledImage, PostureClass, Split
+from posture_daemon.domain import Floats, LabelledImage, Split
 from posture_daemon.labelling.session import Labelling
-from posture_daemon.reports.advice import advice
+from posture_daemon.reports.advice import ClassStats, advice, class_stats
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 
 MAX_IMBALANCE = 5
 """The largest class may have so many times the training images of the smallest."""
-
-
-@dataclass(frozen=True)
-class ClassStats:
-    """Labelled images and time blocks of one class, per split; a block counts for every class that it has images of."""
-
-    posture_class: PostureClass
-    images: Mapping[Split, int]
-    blocks: Mapping[Split, int]
-
-    def shape_json(self, found: Any) -> Any:
-        """Name and role beside the numbers."""
-        return {**found.pop("posture_class"), **found}
 
 
 @dataclass(frozen=True)
@@ -54,17 +40,12 @@ class DatasetStats:
 def dataset_stats(store: Store, settings: Settings) -> DatasetStats:
     """Look at all labels. Reads only, except that classes of the champion become the owner's, as in every front end."""
     images = store.labels.labelled()
-    owned = Labelling(store, settings.labels, time.time).classes()
-    counts, blocks = store.labels.counts(), store.labels.block_counts()
-    classes = tuple(
-        ClassStats(c, counts[c.name], {split: blocks.get((c.name, split), 0) for split in Split}) for c in owned
-    )
+    classes = class_stats(store, Labelling(store, settings.labels, time.time).classes())
     leaks, compared = _leaks(store, images, settings.queue.duplicate_cosine)
-    few = settings.promotion.min_class_images
     warnings = (
         *_leak_warnings(leaks, compared, len(images)),
         *_class_warnings(classes),
-        *_split_warnings(classes, few),
+        *_split_warnings(classes, settings.promotion.min_class_images),
     )
     return DatasetStats(classes, leaks, compared, warnings, tuple(advice(store, settings)))
 

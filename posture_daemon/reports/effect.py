@@ -1,7 +1,7 @@
 """Did my label change anything? What a training turned round, in sentences. Pure: `status` needs no solver to say it.
 
 The answers to the holdout decide the promotion and are recorded with every run. The owner's new labels, those that the
-incumbent has not seen, are asked too (`new_label_scores.py`).
+incumbent has not seen, are asked too (`out_of_fold.py`).
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import LabelledImage
-from posture_daemon.errors import TrainingError
 from posture_daemon.learning.evaluation import Evaluation
+from posture_daemon.learning.incremental_head import IncrementalHead
 from posture_daemon.learning.linear_fit import fit
+from posture_daemon.learning.linear_layer import Linear
 from posture_daemon.learning.scoring import Candidate
 from posture_daemon.learning.training_set import TrainingSet
 
@@ -57,10 +58,7 @@ def block_curve(lesson: TrainingSet, draws: int = DRAWS, seed: int = 0, steps: i
     Raises `TrainingError` without a holdout.
     """
     holdout = lesson.holdout
-    if not holdout.images:
-        raise TrainingError(
-            "There is no holdout yet, so nothing can be measured; label frames of another day or block."
-        )
+    lesson.need_holdout()
     full, right = _examine(lesson, np.arange(len(lesson.targets)))
     looks: list[list[tuple[int, Evaluation]]] = [[] for _ in range(steps - 1)]
     for draw in range(draws):
@@ -153,3 +151,45 @@ def _step(looks: Sequence[tuple[int, Evaluation]]) -> CurvePoint:
         spread=float(np.std(top1)),
         recalls={name: float(np.mean([one[name] for one in recalls])) for name in recalls[0]},
     )
+
+
+@dataclass(frozen=True)
+class Point:
+    """Holdout top-1, 0–1, after so many training labels."""
+
+    labels: int
+    top1: float
+
+
+def curve_in_order(lesson: TrainingSet, points: int = 12) -> list[Point]:
+    """Learn label after label with the incremental head, and look at the holdout `points` times.
+
+    It shows one order, the one that was; `block_curve` draws many. Each class comes in the order of its capture, all classes
+    at an even pace, as folders are imported one by one. Raises `TrainingError` without a holdout.
+    """
+    lesson.need_holdout()
+    order = _even_pace(lesson.targets)
+    targets, views = lesson.targets[order], lesson.training.vectors[order]
+    first = int(np.argmax(targets != targets[0])) + 1  # the first label of a second class
+    looks = set(np.linspace(first, len(targets), points).round().astype(int).tolist())
+    head = IncrementalHead(views[:first], targets[:first].tolist(), lesson.prior, lesson.inputs.penalty)
+    curve = [_point(lesson, head)]
+    for image, target in zip(views[first:], targets[first:].tolist(), strict=True):
+        layer = head.add(image, target)
+        if head.images in looks:
+            curve.append(_point(lesson, head, layer))
+    return curve
+
+
+def _even_pace(targets: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows in an order in which each class is at the same share of its images at any time."""
+    share = np.empty(len(targets))
+    for target in np.unique(targets):
+        rows = np.flatnonzero(targets == target)
+        share[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.argsort(share, kind="stable")
+
+
+def _point(lesson: TrainingSet, head: IncrementalHead, layer: Linear | None = None) -> Point:
+    top1 = Candidate(layer or head.layer, lesson.names, 1.0).evaluate(lesson.holdout).top1
+    return Point(head.images, float(top1 or 0.0))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from posture_daemon.device.resources import Resources
+from posture_daemon.domain import PostureState
 from posture_daemon.errors import UnwellError
 from posture_daemon.store.json_values import JsonText, known_from_json
 from posture_daemon.store.status_file import last_words, replace_words, running_pid, said_in
@@ -36,14 +37,6 @@ class CameraSaid:
 
 
 @dataclass(frozen=True)
-class PostureSaid:
-    """The posture, and since when by the frames' clock."""
-
-    posture: str | None = None
-    since: float | None = None
-
-
-@dataclass(frozen=True)
 class Sees:
     """The likeliest class of the last frame, and its probability."""
 
@@ -51,9 +44,13 @@ class Sees:
     confidence: float
 
 
-@dataclass(frozen=True)
-class FramesSaid:
-    """Frames since it began; see `CaptureCounts` of `live/capture.py`."""
+@dataclass
+class FrameCounts:
+    """Frames since the daemon began.
+
+    `skipped` ones came from the camera while the loop was busy or pacing itself; `longest_gap_s` is the longest time between
+    two answered frames.
+    """
 
     frames: int = 0
     skipped: int = 0
@@ -74,12 +71,12 @@ class DaemonStatus(JsonText):
     started_at: float | None = None
     written_at: float | None = None
     camera: CameraSaid | None = None
-    posture: PostureSaid | None = None
+    posture: PostureState | None = None
     frame_at: float | None = None
     step_s: float = 0.0
     sees: Sees | None = None
     latency_ms: float | None = None
-    frames: FramesSaid | None = None
+    frames: FrameCounts | None = None
     routed: Mapping[str, int] = field(default_factory=dict)
     model: int | None = None
     away_s: float | None = None

@@ -19,12 +19,18 @@ from posture_daemon.training.gate_facts import GateFacts
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.lineage import Lineage, lineage
 from posture_daemon.training.promotion import judge
-from posture_daemon.training.result import TrainingResult
 from posture_daemon.training.run_monitor import RunMonitor
+from posture_daemon.training.run_record import TrainingResult
 
 log = logging.getLogger(__name__)
 
 FOLDER_PREFIX = ".training-"
+BUSY = Verdict("alone", False, "another training is running on this data folder", protects=True)
+OVERTAKEN = Verdict(
+    "same champion",
+    False,
+    "another model was made champion during the training, and the challenger was not judged against it",
+)
 
 
 class Retrainer:
@@ -58,7 +64,7 @@ class Retrainer:
         """
         with exclusive(self._store.folder / TRAINING_LOCK) as alone:
             incumbent = self._incumbent()
-            decision = self._readiness.decide(incumbent, strategy) if alone else _busy()
+            decision = self._readiness.decide(incumbent, strategy) if alone else Decision((BUSY,))
             if alone:
                 self._clear_interrupted()
             if not (_safe(decision) if force else decision.passed):
@@ -121,7 +127,7 @@ class Retrainer:
         self._store.runs.propose(attempt.run_id, version.id)  # a crash after the promotion must not call it a failure
         verdict = self._judge(result, incumbent)
         if verdict.passed and not self._promote(version, incumbent):
-            verdict = _overtaken()
+            verdict = Decision((OVERTAKEN,))
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
         metrics = {**result.for_run(), **as_json(attempt.course(result.report.peak_memory_bytes))}
         log.info("training run %d ended: %s, %s", attempt.run_id, outcome.value, verdict.reason)
@@ -162,16 +168,6 @@ class Retrainer:
         )
 
 
-def _busy() -> Decision:
-    text = "another training is running on this data folder"
-    return Decision((Verdict("alone", False, text, protects=True),))
-
-
 def _safe(decision: Decision) -> bool:
     """Whether nothing that protects the device stands against it."""
     return all(verdict.passed for verdict in decision.verdicts if verdict.protects)
-
-
-def _overtaken() -> Decision:
-    text = "another model was made champion during the training, and the challenger was not judged against it"
-    return Decision((Verdict("same champion", False, text),))

@@ -1,15 +1,17 @@
-"""What the record of a run holds, typed: how it went while it ran, and all that was found, by whatever version of ours."""
+"""What a training leaves its parent, and what the record of a run holds, by whatever version of ours."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from posture_daemon.domain import Failure, Order
+from posture_daemon.domain import Failure, FrameRate, Order
+from posture_daemon.errors import TrainingError
 from posture_daemon.learning.evaluation import Answers, Evaluation, NewLabelAnswers, ScoresOnTest
-from posture_daemon.learning.training_report import TrainingReport
-from posture_daemon.store.json_values import known_from_json
+from posture_daemon.learning.training_report import Judged, TrainingReport
+from posture_daemon.store.json_values import JsonText, as_json, from_json, known_from_json
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,6 @@ class RunCourse:
 
 
 @dataclass(frozen=True)
-class FrameRate:
-    """How frames were answered over a stretch of time; see `live/frame_rate.py`."""
-
-    fps: float
-    lost: int
-    longest_gap_s: float
-
-
-@dataclass(frozen=True)
 class FrameCost:
     """The frames before a training, and while it ran."""
 
@@ -91,3 +84,37 @@ class RunRecord:
     def of(cls, metrics: Mapping[str, Any]) -> RunRecord:
         """Read the metrics of a row."""
         return known_from_json(cls, metrics)
+
+
+@dataclass(frozen=True)
+class NewBackbone:
+    """A backbone that the training has moved: its `folder` within the folder of the run, and its digest."""
+
+    folder: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult(Judged, JsonText):
+    """`head` is a file in the folder of the run; `backbone` is `None` when the challenger has the incumbent's."""
+
+    head: str
+    backbone: NewBackbone | None = None
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainingResult:
+        """Read the result file. Raises `TrainingError` when it is not one."""
+        try:
+            return from_json(cls, json.loads(text))
+        except ValueError as error:
+            raise TrainingError(f"The training process left a result that cannot be used ({error}).") from error
+
+    def for_run(self) -> Mapping[str, Any]:
+        """What the record of the run keeps: not the file, and not the labels, which are the version's to know."""
+        kept = replace(self, report=replace(self.report, label_ids=None))
+        return {name: value for name, value in as_json(kept).items() if name != "head"}
+
+    def for_version(self) -> Mapping[str, Any]:
+        """What the version keeps of how good it was."""
+        known = self.for_run()
+        return {name: known[name] for name in ("challenger", "test", "report") if known[name]}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import Status
-from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, FramesSaid, read_status
+from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, FrameCounts, read_status
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
 from tests.e2e.command import posture_daemon, running
@@ -56,7 +56,7 @@ class Run:
 
     def answered(self) -> int:
         """Frames answered so far."""
-        return (self.said().frames or FramesSaid()).frames
+        return (self.said().frames or FrameCounts()).frames
 
     def words(self) -> str:
         """What `posture-daemon status` prints, on one line."""
@@ -103,7 +103,7 @@ def test_an_rtsp_camera_fails_in_every_way_and_the_daemon_goes_on(tmp_path: Path
         camera.stop()
         run.told("lost")
         assert "lost since" in run.words()
-        assert (run.said().frames or FramesSaid(failed=1)).failed == 0
+        assert (run.said().frames or FrameCounts(failed=1)).failed == 0
         time.sleep(2)  # as long as it likes; meanwhile it is looked for
         camera.start()
         run.goes_on()

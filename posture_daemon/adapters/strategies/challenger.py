@@ -26,7 +26,7 @@ from posture_daemon.learning.training_report import TrainingReport, labels_diges
 from posture_daemon.learning.training_set import classes_to_learn
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
-from posture_daemon.training.result import NewBackbone
+from posture_daemon.training.run_record import NewBackbone
 from posture_daemon.training.strategies import CHECKPOINTS, Course, course_of, judge_fitted
 from posture_daemon.vision.head import Head
 

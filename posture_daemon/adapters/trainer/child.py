@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from posture_daemon.learning.scoring import Challenger
     from posture_daemon.store import Store
     from posture_daemon.training.job import TrainingJob
-    from posture_daemon.training.result import NewBackbone
+    from posture_daemon.training.run_record import NewBackbone
 
 MODULE = "posture_daemon.adapters.trainer.child"
 
@@ -71,7 +71,7 @@ def _train(request: Path) -> None:
     from posture_daemon.store import Store
     from posture_daemon.store.files import write_durably
     from posture_daemon.training.job import TrainingJob
-    from posture_daemon.training.result import TrainingResult
+    from posture_daemon.training.run_record import TrainingResult
 
     job = TrainingJob.from_json(request.read_text())
     store = Store(Path(job.data_dir))

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posture_daemon.domain import Frame, Image, Reason
+from posture_daemon.domain import Frame, Image, PostureState, Reason
 from posture_daemon.errors import DataFolderError
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
-from posture_daemon.live.posture import PostureState
 from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.settings import CameraSettings, PostureSettings, QueueSettings, Settings
 from posture_daemon.store import Store

@@ -2,8 +2,8 @@
 
 import pytest
 
-from posture_daemon.domain import UNKNOWN
-from posture_daemon.live.posture import PostureState, PostureTracker
+from posture_daemon.domain import UNKNOWN, PostureState
+from posture_daemon.live.posture import PostureTracker
 from posture_daemon.settings import PostureSettings
 from tests.builders import prediction
 

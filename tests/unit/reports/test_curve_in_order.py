@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.errors import TrainingError
-from posture_daemon.reports.curve_in_order import learning_curve
+from posture_daemon.reports.learning_curve import curve_in_order
 from posture_daemon.store import Store
 from tests.builders import label_block, label_days, training_set
 
@@ -18,7 +18,7 @@ def test_the_curve_follows_what_the_labels_teach(store: Store) -> None:
     found = replace(misleading, training=replace(misleading.training, vectors=misleading.training.vectors.copy()))
     good, bad = (found.training.vectors[found.targets == target] for target in (0, 1))
     found.training.vectors[np.flatnonzero(found.targets == 1)[: len(bad) // 2]] = good[: len(bad) // 2]
-    curve = learning_curve(found, points=20)
+    curve = curve_in_order(found, points=20)
     assert [point.labels for point in curve] == sorted({point.labels for point in curve})
     assert curve[-1].labels == len(found.training.images)
     assert curve[0].top1 <= 0.5
@@ -28,7 +28,7 @@ def test_the_curve_follows_what_the_labels_teach(store: Store) -> None:
 def test_classes_come_at_an_even_pace(store: Store) -> None:
     """Imported folder by folder, the second class would otherwise come after all of the first; here it is there at once."""
     label_days(store, "good", "bad")
-    assert learning_curve(training_set(store), points=3)[0].labels == 2
+    assert curve_in_order(training_set(store), points=3)[0].labels == 2
 
 
 def test_without_a_holdout_there_is_no_curve(store: Store) -> None:
@@ -36,4 +36,4 @@ def test_without_a_holdout_there_is_no_curve(store: Store) -> None:
     label_block(store, "good", 0.0)
     label_block(store, "bad", 86_400.0)
     with pytest.raises(TrainingError, match=r"no holdout yet.*label frames"):
-        learning_curve(training_set(store))
+        curve_in_order(training_set(store))

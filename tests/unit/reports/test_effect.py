@@ -10,7 +10,7 @@ from posture_daemon.errors import TrainingError
 from posture_daemon.learning.evaluation import Answers
 from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.fit_challenger import train
-from posture_daemon.learning.new_label_scores import answers_to_new_labels
+from posture_daemon.learning.out_of_fold import answers_to_new_labels
 from posture_daemon.learning.scoring import Candidate, Challenger
 from posture_daemon.learning.training_set import gather
 from posture_daemon.reports.effect import Effect, Flip

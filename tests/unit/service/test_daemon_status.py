@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.device.resources import Resources, ThermalZone
+from posture_daemon.domain import PostureState
 from posture_daemon.errors import UnwellError
 from posture_daemon.service.daemon_status import (
     SILENT_S,
     CameraSaid,
     DaemonStatus,
-    FramesSaid,
-    PostureSaid,
+    FrameCounts,
     Sees,
     camera_trouble,
     check_health,
@@ -30,10 +30,10 @@ WELL = DaemonStatus(
     started_at=NOW - 60,
     written_at=NOW - 1,
     camera=CameraSaid("desk", "lost", NOW - 5, "gone", 9, size=(1280, 720)),
-    posture=PostureSaid("good", NOW - 30),
+    posture=PostureState("good", NOW - 30),
     step_s=0.1,
     sees=Sees("good", 0.75),
-    frames=FramesSaid(9, 1, 0, 2, 0.5),
+    frames=FrameCounts(9, 1, 0, 2, 0.5),
     routed={"kept": 2},
     model=3,
     resources=Resources(memory_available_bytes=5, zones=(ThermalZone("cpu", 50.5, {"hot": 99.0}),), sources=("proc",)),

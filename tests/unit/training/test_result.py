@@ -14,8 +14,7 @@ from posture_daemon.learning.evaluation import Answers, CalibrationErrors, Evalu
 from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
-from posture_daemon.training.result import NewBackbone, TrainingResult
-from posture_daemon.training.run_record import RunRecord
+from posture_daemon.training.run_record import NewBackbone, RunRecord, TrainingResult
 from tests.builders import add_version, make_store, random_head
 
 SEEN = Evaluation(("good", "bad"), ((3, 1), (0, 4)), 0.125)
