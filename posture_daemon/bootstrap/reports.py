@@ -36,7 +36,7 @@ def difference(store: Store, settings: Settings, first: ModelVersion, second: Mo
     return differ(images, before, after)
 
 
-def lesson(store: Store, settings: Settings) -> TrainingSet:
+def training_set(store: Store, settings: Settings) -> TrainingSet:
     """What a training would learn from now. Raises `ModelError`, `TrainingError`."""
     version, recipe = champion(store), Recipe.of(settings.training)
     cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
@@ -53,7 +53,7 @@ def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:
     )
     from posture_daemon.learning.out_of_fold import out_of_fold
 
-    learned = lesson(store, settings)
+    learned = training_set(store, settings)
     test = learned.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     asked = out_of_fold(learned, learned.holdout, test)
     agree = sum(called == image.class_name for called, image in zip(asked.called, asked.images, strict=True))

@@ -18,12 +18,10 @@ from posture_daemon.cli import (
     doctor,
     label,
     models,
-    pause,
     service,
     setup,
     teach,
     train,
-    wrong,
 )
 from posture_daemon.cli.context import start
 from posture_daemon.errors import PostureError
@@ -46,7 +44,7 @@ app = typer.Typer(
 app.callback()(start)
 COMMANDS = (
     setup.setup, daemon.run, daemon.status, doctor.doctor, backup.backup, backup.restore, teach.teach, label.label,
-    wrong.wrong, train.train, pause.pause, pause.resume, compare.compare, demo.demo,
+    label.wrong, train.train, train.pause, train.resume, compare.compare, demo.demo,
 )  # fmt: skip
 GROUPS = {"models": models, "classes": classes, "dataset": dataset, "config": config, "service": service}
 

@@ -62,11 +62,11 @@ def curve(
     json: AsJson = False,
 ) -> None:
     """Tell whether you have labelled enough: the holdout's top-1 after learning random parts of your labels."""
-    from posture_daemon.bootstrap.reports import lesson
+    from posture_daemon.bootstrap.reports import training_set
     from posture_daemon.reports.enough_labels import enough
     from posture_daemon.reports.learning_curve import block_curve, curve_in_order
 
-    learned = lesson(*opened(context))
+    learned = training_set(*opened(context))
     if in_order:
         _in_order(curve_in_order(learned), json)
         return

@@ -1,8 +1,10 @@
 """`models …`: import, export, inspect, fetch, list, show, diff, rollback, evaluate."""
 
+from __future__ import annotations
+
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -11,8 +13,12 @@ from rich.table import Table
 from posture_daemon.cli import show
 from posture_daemon.cli.context import chosen_model, console, opened, options, say
 
+if TYPE_CHECKING:
+    from posture_daemon.store import Store
+
 app = typer.Typer(help="Import, list, evaluate, roll back and export models.", no_args_is_help=True)
 
+Chosen = Annotated[int | None, typer.Option("--model", help="Which model; by default the champion.")]
 Size = Annotated[int | None, typer.Option(help="Side of the input, pixels; by default that of its training.", min=32)]
 
 
@@ -45,7 +51,7 @@ def import_(
 def export(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Where to write the checkpoint (.pt).")],
-    model: Annotated[int | None, typer.Option(help="Which model; by default the champion.")] = None,
+    model: Chosen = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Write a model as an ordinary ultralytics checkpoint that gives the same answers."""
@@ -113,11 +119,8 @@ def fetch(
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """List all models, newest first, with the roles they hold."""
-    from posture_daemon.store.models import CHAMPION, PREVIOUS
-
     store, _ = opened(context)
-    holders = {CHAMPION: store.models.champion(), PREVIOUS: store.models.previous()}
-    show.versions(console, store.models.all(), {v.id: role for role, v in reversed(holders.items()) if v is not None})
+    show.versions(console, store.models.all(), _roles(store))
 
 
 @app.command("show")
@@ -127,13 +130,12 @@ def show_(
 ) -> None:
     """Tell how a model was made: parent, strategy, settings, seed, labels, how good it is, time, memory, software."""
     from posture_daemon.cli import show_model
-    from posture_daemon.store.models import CHAMPION, PREVIOUS
 
     store, _ = opened(context)
-    version = chosen_model(store, model)
-    holders = {CHAMPION: store.models.champion_id(), PREVIOUS: getattr(store.models.previous(), "id", None)}
-    role = next((role for role, holder in holders.items() if holder == version.id), None)
-    show_model.model(console, version, role, store.runs.of_challenger(version.id), store.watches.of(version.id))
+    version, runs = chosen_model(store, model), store.runs
+    show_model.model(
+        console, version, _roles(store).get(version.id), runs.of_challenger(version.id), store.watches.of(version.id)
+    )
 
 
 @app.command()
@@ -171,7 +173,7 @@ def rollback(context: typer.Context) -> None:
 def evaluate(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder with one folder of images per class.")],
-    model: Annotated[int | None, typer.Option(help="Which model; by default the champion.")] = None,
+    model: Chosen = None,
 ) -> None:
     """Print top-1, recall per class and the confusion matrix of the champion on labelled images."""
     from posture_daemon.bootstrap.reports import evaluate_folder
@@ -181,6 +183,14 @@ def evaluate(
     found, unreadable = evaluate_folder(store, version, folder)
     say(f"model {version.id} on {folder}" + (f", {unreadable} unreadable files left out" if unreadable else ""))
     show.evaluation(console, found)
+
+
+def _roles(store: Store) -> dict[int, str]:
+    """The roles that versions hold, by their numbers."""
+    from posture_daemon.store.models import CHAMPION, PREVIOUS
+
+    holders = {PREVIOUS: store.models.previous(), CHAMPION: store.models.champion()}
+    return {version.id: role for role, version in holders.items() if version is not None}
 
 
 def _few(names: tuple[str, ...]) -> str:

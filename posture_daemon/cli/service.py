@@ -103,19 +103,12 @@ def _before(context: typer.Context) -> Before:
     from posture_daemon.service.plan import Before
     from posture_daemon.service.takeover import has_data
 
-    loaded = options(context).load()
-    settings = loaded.settings
-    caller = os.environ.get("SUDO_USER")
-    theirs = Path(f"~{caller}").expanduser() / ".local/share/posture-daemon" if caller else None
-    if (
-        theirs is not None
-        and has_data(theirs)
-        and loaded.sources["data_dir"] == "default"
-        and not has_data(settings.data_dir)
-    ):
-        loaded = options(context).load({"data_dir": theirs})
-        settings = loaded.settings
-    return Before(settings.data_dir, loaded.file, settings.camera.address)
+    loaded, caller = options(context).load(), os.environ.get("SUDO_USER")
+    if caller and loaded.sources["data_dir"] == "default" and not has_data(loaded.settings.data_dir):
+        theirs = Path(f"~{caller}").expanduser() / ".local/share/posture-daemon"
+        if has_data(theirs):
+            loaded = options(context).load({"data_dir": theirs})
+    return Before(loaded.settings.data_dir, loaded.file, loaded.settings.camera.address)
 
 
 def _begin(machine: Machine, steps: list[InstallStep], dry_run: bool) -> bool:

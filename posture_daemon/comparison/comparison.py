@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.on_demand import backbone_of
 from posture_daemon.comparison.report import Facts, seconds_text, write_report
 from posture_daemon.comparison.rounds import Rounds
 from posture_daemon.comparison.scores import Result
@@ -43,11 +43,15 @@ def run_comparison(
     _check_out(wanted)
     work = wanted.out / WORK
     try:
-        workspace = _workspace(wanted, models, base, settings, work)
+        if wanted.dataset is None:
+            workspace = from_store(models, work)
+        else:
+            workspace = from_folder(wanted.dataset, work, models, base, settings, wanted.new_share)
         for note in workspace.notes:
             say(note)
         results = []
-        rounds = _rounds(wanted, workspace, settings, say)
+        plan = replace(FitPlan(**settings.strategies.model_dump()), watch_holdout=True)
+        rounds = Rounds(workspace, wanted.out, settings, plan, Recipe.of(settings.training), say)
         for result in rounds.run(wanted.strategies):
             say(_line(result))
             results.append(result)
@@ -68,17 +72,6 @@ def _check_out(wanted: Comparison) -> None:
         raise DatasetError(f"The report's folder {wanted.out} cannot be written ({error.strerror}).") from error
 
 
-def _workspace(wanted: Comparison, models: Store, base: ModelVersion, settings: Settings, work: Path) -> Workspace:
-    if wanted.dataset is None:
-        return from_store(models, work)
-    return from_folder(wanted.dataset, work, models, base, settings, wanted.new_share)
-
-
-def _rounds(wanted: Comparison, workspace: Workspace, settings: Settings, say: Callable[[str], None]) -> Rounds:
-    plan = replace(FitPlan(**settings.strategies.model_dump()), watch_holdout=True)
-    return Rounds(workspace, wanted.out, settings, plan, Recipe.of(settings.training), say)
-
-
 def _line(result: Result) -> str:
     if result.failure:
         return f"{result.name}: {result.failure}"
@@ -92,11 +85,10 @@ def _facts(workspace: Workspace, base: ModelVersion, rounds: Rounds) -> Facts:
     incumbent = store.models.champion() or workspace.start
     start = root_of(store, incumbent)
     shown = incumbent if workspace.later is None else base
-    path = store.models.backbone_folder(start.backbone_sha256) / "backbone.onnx"
     return Facts(
         source=workspace.source,
         base=f"model {shown.id} ({shown.source})",
-        image_size=OnnxBackbone(path, expected_sha256=start.backbone_sha256).image_size,
+        image_size=backbone_of(store, start).image_size,
         trained_incumbent=workspace.later is not None,
         counts=_counts(store, incumbent),
         seed=rounds.recipe.seed,

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.on_demand import backbone_of
 from posture_daemon.adapters.trainer.child import RESULT
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.comparison.scores import INCUMBENT, Result, Scores, dataset_digest, key_of, score
@@ -33,13 +33,6 @@ Say = Callable[[str], None]
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True)
-class Key:
-    """What an incumbent was made from, as a digest; it lies beside what the training left."""
-
-    key: str
-
-
 @dataclass(frozen=True, eq=False)
 class Rounds:
     """Where results are kept, and how every strategy is run. `say` is told of progress, in words."""
@@ -61,9 +54,9 @@ class Rounds:
         for strategy in strategies:
             yield self._kept(strategy.value, facts, lambda key, s=strategy: self._result(s, incumbent, key))  # type: ignore[misc]
 
-    def _kept(self, name: str, facts: Sequence[Any], make: Callable[[str], Result]) -> Result:
+    def _kept(self, name: str, facts: Sequence[str], make: Callable[[str], Result]) -> Result:
         """The result under this name, made now unless it was made before from the same facts."""
-        key = key_of(name, facts, asdict(self.plan), asdict(self.recipe), software(Strategy.ALL))
+        key = self._key(name, *facts)
         path = self.out / "results" / f"{name}.json"
         known = _read(Result, path)
         if known is not None and known.key == key:
@@ -75,19 +68,22 @@ class Rounds:
             write_durably(path, json.dumps(as_json(result), indent=1).encode())
         return result
 
+    def _key(self, name: str, *facts: str) -> str:
+        return key_of(name, facts, asdict(self.plan), asdict(self.recipe), software(Strategy.ALL))
+
     def _incumbent(self) -> ModelVersion:
         """For a folder: the base, trained from scratch on the old part, unless an earlier comparison did the same."""
         workspace = self.workspace
         if workspace.later is None:
             return workspace.start
-        facts = (dataset_digest(workspace.store.labels.labelled(), []), workspace.start.backbone_sha256)
-        key = key_of(INCUMBENT, facts, asdict(self.plan), asdict(self.recipe), software(Strategy.ALL))
+        digest = dataset_digest(workspace.store.labels.labelled(), [])
+        key = self._key(INCUMBENT, digest, workspace.start.backbone_sha256)
         folder = self.out / INCUMBENT
-        if _read(Key, folder / "key.json") != Key(key):
+        if _read(dict, folder / "key.json") != {"key": key}:
             self.say("incumbent: training from scratch on the old part")
             shutil.rmtree(folder, ignore_errors=True)
             self._train(Strategy.SCRATCH, workspace.start, folder)
-            write_durably(folder / "key.json", json.dumps(as_json(Key(key))).encode())
+            write_durably(folder / "key.json", json.dumps({"key": key}).encode())
         left = TrainingResult.from_json((folder / RESULT).read_text())
         return learn_later(workspace, _install(workspace.store, folder, left), self.settings)
 
@@ -156,8 +152,7 @@ def _judged_incumbent(store: Store, incumbent: ModelVersion, key: str) -> Result
 
 
 def _scores(store: Store, version: ModelVersion) -> dict[str, Scores]:
-    path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
-    backbone = OnnxBackbone(path, threads=2, expected_sha256=version.backbone_sha256)
+    backbone = backbone_of(store, version)
     head = Head.from_bytes(store.models.read_head(version.head_sha256))
     names = [c.name for c in version.classes]
     found = {n: score(store, split, head, backbone, names, version.temperature) for n, split in SPLITS.items()}

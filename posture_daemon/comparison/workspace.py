@@ -49,7 +49,8 @@ def from_folder(
     layout = read_layout(dataset)
     if not any(image.split is Split.HOLDOUT for image in layout.images):
         raise DatasetError(f"The folder {dataset} has no pictures in val/; the strategies cannot be judged without.")
-    store = _new_store(folder)
+    _empty(folder)
+    store = Store(folder)
     start = _copy_version(models, store, replace(base, classes=(), parent_id=None))
     report = import_folder(store, settings, dataset, LABELLED_AT)
     images = store.labels.labelled()
@@ -130,11 +131,6 @@ def _copy_version(source: Store, target: Store, version: ModelVersion) -> ModelV
     target.models.add_backbone(source.models.backbone_folder(version.backbone_sha256), version.backbone_sha256)
     target.models.add_head(source.models.read_head(version.head_sha256))
     return target.models.add_version(version)
-
-
-def _new_store(folder: Path) -> Store:
-    _empty(folder)
-    return Store(folder)
 
 
 def _empty(folder: Path) -> None:

@@ -53,19 +53,14 @@ class Maintenance:
     def jobs(self) -> Sequence[Job]:
         """What is switched on."""
         schedule = self._settings.schedule
-        wanted = [
-            (True, Job("give back memory", self._quietly(self._give_back), GIVE_BACK_EVERY_S)),
-            (schedule.backup_every_h > 0, Job("backup", self._quietly(self.back_up), LOOK_EVERY_S, SETTLE_S)),
-            (
-                schedule.tidy_every_h > 0,
-                Job("tidy", self._quietly(self.tidy), schedule.tidy_every_h * HOUR_S, 2 * SETTLE_S),
-            ),
-            (
-                schedule.calibrate_every_h > 0,
-                Job("calibrate", self._quietly(self.calibrate), schedule.calibrate_every_h * HOUR_S, 3 * SETTLE_S),
-            ),
+        tidy_s, calibrate_s = schedule.tidy_every_h * HOUR_S, schedule.calibrate_every_h * HOUR_S
+        jobs = [
+            Job("give back memory", self._quietly(self._give_back), GIVE_BACK_EVERY_S),
+            Job("backup", self._quietly(self.back_up), LOOK_EVERY_S if schedule.backup_every_h else 0.0, SETTLE_S),
+            Job("tidy", self._quietly(self.tidy), tidy_s, 2 * SETTLE_S),
+            Job("calibrate", self._quietly(self.calibrate), calibrate_s, 3 * SETTLE_S),
         ]
-        return [job for on, job in wanted if on]
+        return [job for job in jobs if job.every_s > 0]
 
     def back_up(self) -> None:
         """Copy the database when the newest copy is old, or comes from the future. Raises `DataFolderError`."""

@@ -96,7 +96,8 @@ class CachedSpace:
         for some in _portions(places):
             flat[some] = _decode(records[rows.flat[some]])
         if len(places):
-            self._touch()
+            with contextlib.suppress(OSError):
+                os.utime(self.path)  # used just now, for `make_room`
         return vectors, found
 
     def put(self, keys: Sequence[Key], vectors: Floats) -> Floats:
@@ -116,11 +117,6 @@ class CachedSpace:
     def drop_damaged(self) -> None:
         """Write the file anew without them."""
         self._attempt(self._rewrite)
-
-    def _touch(self) -> None:
-        """Note that it was used, for `make_room`."""
-        with contextlib.suppress(OSError):
-            os.utime(self.path)
 
     def _records(self) -> Records:
         """The whole records of the file, mapped."""

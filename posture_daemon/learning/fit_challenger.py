@@ -36,43 +36,38 @@ def train(
     a training that ended early is the feature cache: all that takes long is in it, and a vector is the same whenever computed.
     """
     began = time.monotonic()
-    lesson = gather(store, incumbent, backbone, cache, recipe, orders)
-    names, holdout = lesson.names, lesson.holdout
-    test = lesson.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
+    data = gather(store, incumbent, backbone, cache, recipe, orders)
+    names, holdout = data.names, data.holdout
+    test = data.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     prepared = time.monotonic()
     layer = fit(
-        lesson.training.vectors,
-        lesson.targets,
-        lesson.prior,
-        lesson.inputs.penalty,
-        counts=lesson.counts,
-        each_step=orders.look,
+        data.training.vectors, data.targets, data.prior, data.inputs.penalty, counts=data.counts, each_step=orders.look
     )
     fitted = time.monotonic()
     after = Candidate(layer, names, 1.0).calibrated(holdout)
-    before = _incumbent(incumbent, lesson.inputs)
+    before = _incumbent(incumbent, data.inputs)
     seconds = {"features": round(prepared - began, 3), "fit": round(fitted - prepared, 3)}
     return judge(
-        lesson.inputs.head_with(layer),
-        lesson.classes,
+        data.inputs.head_with(layer),
+        data.classes,
         after,
         before,
         (holdout, holdout),
         (test, test),
-        replace(_report(lesson, recipe), seconds=seconds),
-        answers_to_new_labels(store, incumbent, before, lesson, orders.look),
+        replace(_report(data, recipe), seconds=seconds),
+        answers_to_new_labels(store, incumbent, before, data, orders.look),
     )
 
 
-def _report(lesson: TrainingSet, recipe: Recipe) -> TrainingReport:
+def _report(data: TrainingSet, recipe: Recipe) -> TrainingReport:
     """What the record of the run keeps of where the head came from."""
-    training, source = lesson.training, lesson.source
+    training, source = data.training, data.source
     return TrainingReport(
         label_ids=tuple(image.frame_id for image in training.images),
         labels_sha256=labels_digest(training.images),
         train_images=Counter(training.truth),
         unreadable=source.unreadable,
-        warnings=_warnings(training, lesson.holdout, recipe.min_images_per_class),
+        warnings=_warnings(training, data.holdout, recipe.min_images_per_class),
         seed=recipe.seed,
         views=recipe.views,
         computed_views=source.computed,

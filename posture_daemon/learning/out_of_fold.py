@@ -45,7 +45,7 @@ class OutOfFold:
 
 
 def out_of_fold(
-    lesson: TrainingSet,
+    data: TrainingSet,
     *others: Vectors,
     only: Iterable[int] | None = None,
     max_folds: int = MAX_FOLDS,
@@ -57,27 +57,27 @@ def out_of_fold(
     `each` is called between the fits; it may wait, or end it all by raising.
     """
     wanted = None if only is None else set(only)
-    images, blocks = lesson.training.images, np.array([image.block_id for image in lesson.training.images])
+    images, blocks = data.training.images, np.array([image.block_id for image in data.training.images])
     asked = np.array([wanted is None or image.frame_id in wanted for image in images], np.bool_)
-    head = IncrementalHead(lesson.training.vectors, lesson.targets.tolist(), lesson.prior, lesson.inputs.penalty)
+    head = IncrementalHead(data.training.vectors, data.targets.tolist(), data.prior, data.inputs.penalty)
     found: list[LabelledImage] = []
     logits: list[Floats] = []
     for fold in _folds(blocks[asked], max_folds):
         each()
         left_out = np.isin(blocks, fold)
-        if len(np.unique(lesson.targets[~left_out])) >= 2:
+        if len(np.unique(data.targets[~left_out])) >= 2:
             rows = np.flatnonzero(left_out & asked)
             found += [images[row] for row in rows.tolist()]
-            logits.append(head.without(left_out).logits(lesson.training.identity[rows]))
+            logits.append(head.without(left_out).logits(data.training.identity[rows]))
     for other in others:
         rows = np.array([i for i, one in enumerate(other.images) if wanted is None or one.frame_id in wanted], np.intp)
         found += [other.images[row] for row in rows.tolist()]
         logits.append(head.layer.logits(other.identity[rows]))
-    return OutOfFold(found, np.concatenate([np.empty((0, len(lesson.names)), np.float32), *logits]), lesson.names)
+    return OutOfFold(found, np.concatenate([np.empty((0, len(data.names)), np.float32), *logits]), data.names)
 
 
 def answers_to_new_labels(
-    store: Store, incumbent: ModelVersion, before: Candidate | None, lesson: TrainingSet, each: Callable[[], None]
+    store: Store, incumbent: ModelVersion, before: Candidate | None, data: TrainingSet, each: Callable[[], None]
 ) -> NewLabelAnswers | None:
     """What the incumbent and, out of sample, a challenger say of the labels that the incumbent has not seen, for the record.
 
@@ -86,13 +86,13 @@ def answers_to_new_labels(
     answers. `each` is called between fits.
     """
     new = store.labels.frames_after(store.runs.labels_seen_by(incumbent))
-    images = [i for vectors in (lesson.training, lesson.holdout) for i in vectors.images if i.frame_id in new]
+    images = [i for vectors in (data.training, data.holdout) for i in vectors.images if i.frame_id in new]
     if before is None or not images:
         return None
-    asked = out_of_fold(lesson, lesson.holdout, only=new, each=each)
+    asked = out_of_fold(data, data.holdout, only=new, each=each)
     called = {
         image.frame_id: name
-        for vectors in (lesson.training, lesson.holdout)
+        for vectors in (data.training, data.holdout)
         for image, name in zip(vectors.images, before.called(vectors), strict=True)
     }
     ids = tuple(image.frame_id for image in asked.images)

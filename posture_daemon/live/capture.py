@@ -15,7 +15,7 @@ from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.confidence_histogram import ConfidenceTally
 from posture_daemon.live.frame_rate import FrameMeter
 from posture_daemon.live.posture import PostureTracker
-from posture_daemon.live.sampling import FrameSampler, Kept, Noticed
+from posture_daemon.live.sampling import FrameContext, FrameSampler, Kept
 from posture_daemon.live.sampling_context import SamplingContext
 from posture_daemon.service.daemon_status import FrameCounts
 from posture_daemon.settings import QueueSettings, Settings
@@ -57,11 +57,11 @@ class CaptureLoop:
         self._sequence = 0
         self._answered_at: float | None = None
         self._stepped_at = clock()
-        self._noticing = SamplingContext(store, router, Recipe.of(settings.training), wall)
+        self._context = SamplingContext(store, router, Recipe.of(settings.training), wall)
         self.counts = FrameCounts()
         self.meter = FrameMeter(clock())
         self.keeps = True
-        """False while somebody else keeps frames of this camera, such as a lesson, which must be the first to have each."""
+        """False while a guided capture keeps the frames of this camera: it must be the first to have each."""
         self.confidences = ConfidenceTally()
         self.last: Prediction | None = None
         self.last_captured_at: float | None = None
@@ -138,13 +138,13 @@ class CaptureLoop:
         self._follow_renaming(prediction)
         self.last, self.last_captured_at = prediction, frame.captured_at
         changed = self._track(prediction, frame.captured_at)
-        self._noticing.follow(prediction, self._clock())
+        self._context.follow(prediction, self._clock())
         if not self.keeps:
             return
-        if requests := self._noticing.corrections(self._clock()):
+        if requests := self._context.corrections(self._clock()):
             self._store.corrections.keep(requests, self._keep(frame, prediction, self._router.wrong(prediction)))
             return  # the owner's word is reason enough
-        kept = self._router.route(prediction, frame.captured_at, Noticed(changed, self._noticing.other(prediction)))
+        kept = self._router.route(prediction, frame.captured_at, FrameContext(changed, self._context.other(prediction)))
         if kept is not None:
             self._keep(frame, prediction, kept)
 

@@ -12,7 +12,7 @@ from posture_daemon.domain import MIN_DOUBT, Floats, Prediction, Reason
 from posture_daemon.settings import QueueSettings
 from posture_daemon.vision.novelty import MAX_REMEMBERED, NoveltyIndex, novel_below
 
-__all__ = ["MAX_REMEMBERED", "FrameSampler", "Kept", "Noticed"]
+__all__ = ["MAX_REMEMBERED", "FrameContext", "FrameSampler", "Kept"]
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
 
@@ -27,14 +27,14 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Noticed:
-    """What others noticed about a frame: from which posture to which it has just `changed`, and what the `other` model says."""
+class FrameContext:
+    """What is known beside a frame: from which posture to which it has just `changed`, and what the `other` model says."""
 
     changed: tuple[str, str] | None = None
     other: tuple[str, float] | None = None
 
 
-NOTHING_NOTICED = Noticed()
+NO_CONTEXT = FrameContext()
 
 
 class FrameSampler:
@@ -64,9 +64,9 @@ class FrameSampler:
         self._labelled.replace(pooled)
         self._novel_below = novel_below(pooled, blocks, self._settings.novel_share)
 
-    def route(self, prediction: Prediction, at: float, noticed: Noticed = NOTHING_NOTICED) -> Kept | None:
+    def route(self, prediction: Prediction, at: float, context: FrameContext = NO_CONTEXT) -> Kept | None:
         """Decide about one frame. One to keep counts against the rates; once it is stored, tell `stored`."""
-        reasons = list(self._reasons(prediction, noticed))
+        reasons = list(self._reasons(prediction, context))
         if not reasons:
             self.counts["sure"] += 1
             return None
@@ -90,15 +90,15 @@ class FrameSampler:
         self._seen.add(prediction.features.pooled)
         self.counts["kept"] += 1
 
-    def _reasons(self, prediction: Prediction, noticed: Noticed) -> Iterator[Kept]:
+    def _reasons(self, prediction: Prediction, context: FrameContext) -> Iterator[Kept]:
         """All that speaks for a frame, the most telling first."""
         if not prediction.classes:
             yield Kept(Reason.NO_CLASSES, "the model has not learned any of your classes yet")
             return
         said, doubt = f"{prediction.label} at {prediction.confidence:.0%}", _doubt(prediction.probabilities)
-        yield from _disagreement(said, prediction, noticed, doubt)
-        if noticed.changed is not None:
-            words = f"the posture shown has just changed from {noticed.changed[0]} to {noticed.changed[1]}"
+        yield from _disagreement(said, prediction, context, doubt)
+        if context.changed is not None:
+            words = f"the posture shown has just changed from {context.changed[0]} to {context.changed[1]}"
             yield _kept(Reason.TRANSITION, words, doubt)
         if prediction.confidence < self._settings.unsure_below:
             limit = f"{self._settings.unsure_below:.0%}"
@@ -142,9 +142,9 @@ class _Rate:
         self._at.append(at)
 
 
-def _disagreement(said: str, prediction: Prediction, noticed: Noticed, doubt: float) -> Iterator[Kept]:
-    if noticed.other is not None and noticed.other[0] != prediction.label:
-        name, confidence = noticed.other
+def _disagreement(said: str, prediction: Prediction, context: FrameContext, doubt: float) -> Iterator[Kept]:
+    if context.other is not None and context.other[0] != prediction.label:
+        name, confidence = context.other
         words = f"the model says {said}, the one before it {name} at {confidence:.0%}"
         yield _kept(Reason.DISAGREEMENT, words, doubt)
 

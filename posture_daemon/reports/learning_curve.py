@@ -52,26 +52,26 @@ class Curve:
     likely: tuple[float, float]
 
 
-def block_curve(lesson: TrainingSet, draws: int = DRAWS, seed: int = 0, steps: int = STEPS) -> Curve:
+def block_curve(data: TrainingSet, draws: int = DRAWS, seed: int = 0, steps: int = STEPS) -> Curve:
     """Draw `draws` times, with the seeds `seed`, `seed + 1`, …; look at the holdout at even steps up to all labels.
 
     Raises `TrainingError` without a holdout.
     """
-    holdout = lesson.holdout
-    lesson.need_holdout()
-    full, right = _examine(lesson, np.arange(len(lesson.targets)))
+    holdout = data.holdout
+    data.need_holdout()
+    full, right = _examine(data, np.arange(len(data.targets)))
     looks: list[list[tuple[int, Evaluation]]] = [[] for _ in range(steps - 1)]
     for draw in range(draws):
-        order = _draw(lesson, np.random.default_rng(seed + draw))
-        for look, rows in zip(looks, _prefixes(lesson, order, steps), strict=True):
-            look.append((len(rows), _examine(lesson, rows)[0]))
+        order = _draw(data, np.random.default_rng(seed + draw))
+        for look, rows in zip(looks, _prefixes(data, order, steps), strict=True):
+            look.append((len(rows), _examine(data, rows)[0]))
     return Curve(
-        steps=(*(_step(look) for look in looks if look), _step([(len(lesson.targets), full)])),
+        steps=(*(_step(look) for look in looks if look), _step([(len(data.targets), full)])),
         draws=draws,
         seed=seed,
         held_out=dict(Counter(holdout.truth)),
         blocks=len({image.block_id for image in holdout.images}),
-        training_blocks=len({image.block_id for image in lesson.training.images}),
+        training_blocks=len({image.block_id for image in data.training.images}),
         likely=likely_top1(right, holdout.images),
     )
 
@@ -101,11 +101,11 @@ def _resampled(right: NDArray[np.bool_], images: Sequence[LabelledImage]) -> NDA
     return correct / all_
 
 
-def _draw(lesson: TrainingSet, rng: np.random.Generator) -> list[int]:
+def _draw(data: TrainingSet, rng: np.random.Generator) -> list[int]:
     """Time blocks in a random order in which each class is at the same share of its blocks."""
     paced = [
         ((place + rng.random()) / len(blocks), block)
-        for blocks in _blocks_by_class(lesson.training.images).values()
+        for blocks in _blocks_by_class(data.training.images).values()
         for place, block in enumerate(rng.permutation(blocks).tolist())
     ]
     return [block for _, block in sorted(paced)]
@@ -122,23 +122,23 @@ def _blocks_by_class(images: Sequence[LabelledImage]) -> dict[str, list[int]]:
     return found
 
 
-def _prefixes(lesson: TrainingSet, order: Sequence[int], steps: int) -> list[NDArray[np.intp]]:
+def _prefixes(data: TrainingSet, order: Sequence[int], steps: int) -> list[NDArray[np.intp]]:
     """Rows of the first blocks, so many that they hold 1, 2, … `steps` - 1 of `steps` parts of the labels, and two classes."""
     place = {block: number for number, block in enumerate(order)}
-    places = np.array([place[image.block_id] for image in lesson.training.images], np.intp)
+    places = np.array([place[image.block_id] for image in data.training.images], np.intp)
     sizes = np.cumsum(np.bincount(places))
-    beginnings = sorted(int(places[lesson.targets == c].min()) for c in np.unique(lesson.targets))
+    beginnings = sorted(int(places[data.targets == c].min()) for c in np.unique(data.targets))
     second_class = beginnings[:2][-1]
     ends = [int(np.searchsorted(sizes, sizes[-1] * part / steps)) for part in range(1, steps)]
     return [np.flatnonzero(places <= max(end, second_class)) for end in ends]
 
 
-def _examine(lesson: TrainingSet, rows: NDArray[np.intp]) -> tuple[Evaluation, NDArray[np.bool_]]:
+def _examine(data: TrainingSet, rows: NDArray[np.intp]) -> tuple[Evaluation, NDArray[np.bool_]]:
     """What a fit to these training images gets right of the holdout, in sum and image by image."""
-    views, targets = lesson.training.vectors[rows], lesson.targets[rows]
-    fitted = Candidate(fit(views, targets, lesson.prior, lesson.inputs.penalty), lesson.names, 1.0)
-    right = np.array([a == b for a, b in zip(fitted.called(lesson.holdout), lesson.holdout.truth, strict=True)])
-    return fitted.evaluate(lesson.holdout), right
+    views, targets = data.training.vectors[rows], data.targets[rows]
+    fitted = Candidate(fit(views, targets, data.prior, data.inputs.penalty), data.names, 1.0)
+    right = np.array([a == b for a, b in zip(fitted.called(data.holdout), data.holdout.truth, strict=True)])
+    return fitted.evaluate(data.holdout), right
 
 
 def _step(looks: Sequence[tuple[int, Evaluation]]) -> CurvePoint:
@@ -161,23 +161,23 @@ class Point:
     top1: float
 
 
-def curve_in_order(lesson: TrainingSet, points: int = 12) -> list[Point]:
+def curve_in_order(data: TrainingSet, points: int = 12) -> list[Point]:
     """Learn label after label with the incremental head, and look at the holdout `points` times.
 
     It shows one order, the one that was; `block_curve` draws many. Each class comes in the order of its capture, all classes
     at an even pace, as folders are imported one by one. Raises `TrainingError` without a holdout.
     """
-    lesson.need_holdout()
-    order = _even_pace(lesson.targets)
-    targets, views = lesson.targets[order], lesson.training.vectors[order]
+    data.need_holdout()
+    order = _even_pace(data.targets)
+    targets, views = data.targets[order], data.training.vectors[order]
     first = int(np.argmax(targets != targets[0])) + 1  # the first label of a second class
     looks = set(np.linspace(first, len(targets), points).round().astype(int).tolist())
-    head = IncrementalHead(views[:first], targets[:first].tolist(), lesson.prior, lesson.inputs.penalty)
-    curve = [_point(lesson, head)]
+    head = IncrementalHead(views[:first], targets[:first].tolist(), data.prior, data.inputs.penalty)
+    curve = [_point(data, head)]
     for image, target in zip(views[first:], targets[first:].tolist(), strict=True):
         layer = head.add(image, target)
         if head.images in looks:
-            curve.append(_point(lesson, head, layer))
+            curve.append(_point(data, head, layer))
     return curve
 
 
@@ -190,6 +190,6 @@ def _even_pace(targets: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.argsort(share, kind="stable")
 
 
-def _point(lesson: TrainingSet, head: IncrementalHead, layer: Linear | None = None) -> Point:
-    top1 = Candidate(layer or head.layer, lesson.names, 1.0).evaluate(lesson.holdout).top1
+def _point(data: TrainingSet, head: IncrementalHead, layer: Linear | None = None) -> Point:
+    top1 = Candidate(layer or head.layer, data.names, 1.0).evaluate(data.holdout).top1
     return Point(head.images, float(top1 or 0.0))

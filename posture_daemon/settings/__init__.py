@@ -1,8 +1,7 @@
 """Every setting, with its unit, default and bounds; and the one way they are loaded: `load_settings`."""
 
 from posture_daemon.settings.fields import FIELDS, Settings
-from posture_daemon.settings.load import FILE_NAME, SYSTEM_FILE, Loaded, load_settings, values_in
-from posture_daemon.settings.report import Row, rows
+from posture_daemon.settings.load import FILE_NAME, SYSTEM_FILE, Loaded, Row, load_settings, rows, values_in
 from posture_daemon.settings.sections import (
     CameraSettings,
     KeepSettings,

@@ -9,8 +9,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
@@ -114,17 +115,12 @@ def _default_data_dir() -> Given:
     """Without any wish of the user: systemd's folder, the installed service's, a checkout's, else the user's own."""
     if state := os.environ.get("STATE_DIRECTORY"):  # set by systemd's StateDirectory=; may list several
         return Given(state.split(":")[0], "STATE_DIRECTORY", "data_dir")
-    if installed := _data_dir_of_service():
-        return installed
+    if os.path.isfile(SYSTEM_FILE) and (installed := _from_file(SYSTEM_FILE).get("data_dir")):
+        return installed  # where a service is installed, every command means its data
     if _is_checkout(Path.cwd()):
         return Given(Path.cwd() / "data", DEFAULT, "data_dir")
     share = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
     return Given(Path(share) / "posture-daemon", DEFAULT, "data_dir")
-
-
-def _data_dir_of_service() -> Given | None:
-    """What the file of the whole system says: where a service is installed, every command means its data."""
-    return _from_file(SYSTEM_FILE).get("data_dir") if os.path.isfile(SYSTEM_FILE) else None
 
 
 def _is_checkout(folder: Path) -> bool:
@@ -159,7 +155,7 @@ def _nested(given: Mapping[str, Given]) -> dict[str, Any]:
 def _check_order(settings: Settings, given: Mapping[str, Given]) -> None:
     """A training that begins where it must pause would do neither."""
     keys = ["limits.start_celsius", "limits.pause_celsius", "limits.stop_celsius"]
-    values = [getattr(settings.limits, key.rpartition(".")[2]) for key in keys]
+    values = attrgetter(*keys)(settings)
     for i in (0, 1):
         if values[i] > values[i + 1]:
             key = next(key for key in (keys[i], keys[i + 1]) if key in given)
@@ -174,3 +170,20 @@ def _sentence(error: ValidationError, given: Mapping[str, Given]) -> str:
     item = given[key]
     wrote = f"'{shown(item.value)}'" if isinstance(item.value, str) else shown(item.value)
     return f"{item.source}: {item.written} is {wrote}, but must be {allowed(key)}."
+
+
+class Row(NamedTuple):
+    """One setting in force."""
+
+    key: str
+    value: str
+    description: str
+    source: str
+
+
+def rows(loaded: Loaded) -> list[Row]:
+    """List every setting in force, with where it came from; passwords in addresses are masked."""
+    return [
+        Row(key, shown(attrgetter(key)(loaded.settings)), str(field.description), loaded.sources[key])
+        for key, field in FIELDS.items()
+    ]

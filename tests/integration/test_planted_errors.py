@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.bootstrap.models import import_model, open_store
-from posture_daemon.bootstrap.reports import lesson
+from posture_daemon.bootstrap.reports import training_set
 from posture_daemon.cli.dataset import MIN_AGREEMENT
 from posture_daemon.datasets import import_folder
 from posture_daemon.learning.features import Vectors
@@ -34,7 +34,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSet]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), labels={"block_files": 4})
     store = open_store(settings)
     import_folder(store, settings, REPOSITORY / "data" / "example", NOW)
-    yield lesson(store, settings)
+    yield training_set(store, settings)
     store.close()
 
 
@@ -47,7 +47,7 @@ def learned(
     store = Store(settings.data_dir)
     import_model(store, shared_weights)
     import_folder(store, settings, shared_data / request.param, NOW)
-    yield lesson(store, settings)
+    yield training_set(store, settings)
     store.close()
 
 

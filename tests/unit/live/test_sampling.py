@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import Prediction, Reason
-from posture_daemon.live.sampling import FrameSampler, Kept, Noticed
+from posture_daemon.live.sampling import FrameContext, FrameSampler, Kept
 from posture_daemon.settings import QueueSettings
 from posture_daemon.vision import novelty as nearness
 from tests.builders import prediction
@@ -139,15 +139,15 @@ def labelled(*degrees: float, copies: int = 10) -> tuple[np.ndarray, np.ndarray]
 
 def test_models_that_disagree_are_the_first_reason() -> None:
     """Even when the champion is sure; the line names both, and the frame is useful. Where they agree there is no reason."""
-    assert router().route(prediction(SURE), 0.0, Noticed(other=("bad", 0.7))) == Kept(
+    assert router().route(prediction(SURE), 0.0, FrameContext(other=("bad", 0.7))) == Kept(
         Reason.DISAGREEMENT, "the model says good at 90%, the one before it bad at 70%", pytest.approx(0.6)
     )
-    assert router().route(prediction(SURE), 0.0, Noticed(other=("good", 0.51))) is None
+    assert router().route(prediction(SURE), 0.0, FrameContext(other=("good", 0.51))) is None
 
 
 def test_a_change_of_posture_is_a_reason() -> None:
     """The line says from what to what."""
-    kept = router().route(prediction(SURE), 0.0, Noticed(changed=("bad", "good")))
+    kept = router().route(prediction(SURE), 0.0, FrameContext(changed=("bad", "good")))
     assert kept.reason is Reason.TRANSITION
     assert kept.explanation == "the posture shown has just changed from bad to good"
 
@@ -185,11 +185,11 @@ def test_a_frame_like_a_labelled_one_is_refused() -> None:
 def test_each_reason_has_a_rate_of_its_own() -> None:
     """When one is used up, a frame may still be kept for another; an hour later there is room again."""
     one = router(max_disagreement_per_hour=1, max_uncertain_per_hour=1)
-    noticed = Noticed(other=("bad", 0.7))
+    context = FrameContext(other=("bad", 0.7))
     reasons = []
     for number, at in enumerate((0.0, 1.0, 2.0, 3601.0)):
         frame = prediction(UNSURE, direction(20 * number))
-        kept = one.route(frame, at, noticed)
+        kept = one.route(frame, at, context)
         reasons.append(None if kept is None else kept.reason)
         if kept is not None:
             one.stored(frame)
