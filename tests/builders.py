@@ -24,7 +24,6 @@ from posture_daemon.domain import (
     Role,
     Verdict,
 )
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
@@ -160,7 +159,7 @@ def add_champion(store: Store, *names: str, backbone: StandInBackbone | None = N
 def training_set(store: Store) -> TrainingSet:
     """What a training from a base would learn from, without augmented views."""
     recipe = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
-    return gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), recipe)
+    return gather(store, add_champion(store), StandInBackbone(), recipe)
 
 
 def add_backbone(store: Store, folder: Path, content: bytes) -> str:

@@ -11,7 +11,7 @@ from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import open_backbone
 from posture_daemon.domain import ModelVersion
-from posture_daemon.learning.version_diff import say
+from posture_daemon.learning.version_diff import predict
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.ports import Backbone, Camera, ResourceProbe
@@ -53,7 +53,7 @@ def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> Rol
         return open_backbone(store, version, live.backbone)
 
     return RollbackWatch(
-        store, lambda version, images: say(store, version, images, open_, Recipe.of(settings.training)), settings
+        store, lambda version, images: predict(store, version, images, open_, Recipe.of(settings.training)), settings
     )
 
 
@@ -63,7 +63,7 @@ def build_preparer(store: Store, settings: Settings, probe: ResourceProbe) -> Pr
 
 
 def newest_frame(settings: Settings, camera: Camera) -> LatestFrame:
-    """The reader of the camera of the settings, as patient as they say."""
+    """The reader of the camera of the settings, as patient as they predict."""
     patience = Patience(settings.camera.min_retry_s, settings.camera.max_retry_s, settings.camera.stale_s)
     live = is_live(settings.camera.address)
     return LatestFrame(

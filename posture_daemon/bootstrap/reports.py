@@ -1,4 +1,4 @@
-"""What two versions, the labels and a folder of images say, computed with the real backbone."""
+"""What two versions, the labels and a folder of images predict, computed with the real backbone."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from posture_daemon.datasets import read_layout
 from posture_daemon.domain import ModelVersion, Split
 from posture_daemon.errors import DatasetError, ModelError
 from posture_daemon.learning.evaluation import Evaluation, evaluate
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.training_set import TrainingSet, gather
-from posture_daemon.learning.version_diff import Difference, differ, say
+from posture_daemon.learning.version_diff import Difference, differ, predict
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
@@ -31,16 +30,15 @@ def difference(store: Store, settings: Settings, first: ModelVersion, second: Mo
     images = [image for image in store.labels.labelled() if image.split is Split.HOLDOUT]
     if not images:
         raise DatasetError("There are no holdout images yet, so the models cannot be compared; label more frames.")
-    before = say(store, first, images, partial(backbone_of, store), Recipe.of(settings.training))
-    after = say(store, second, images, partial(backbone_of, store), Recipe.of(settings.training))
+    before = predict(store, first, images, partial(backbone_of, store), Recipe.of(settings.training))
+    after = predict(store, second, images, partial(backbone_of, store), Recipe.of(settings.training))
     return differ(images, before, after)
 
 
 def training_set(store: Store, settings: Settings) -> TrainingSet:
     """What a training would learn from now. Raises `ModelError`, `TrainingError`."""
     version, recipe = champion(store), Recipe.of(settings.training)
-    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
-    return gather(store, version, backbone_of(store, version), cache, recipe)
+    return gather(store, version, backbone_of(store, version), recipe)
 
 
 def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:

@@ -78,7 +78,7 @@ class _Steps:
         settings = self._settings(given)
         if not self._begins(SetupStep.CAMERA, "the camera"):
             return settings.camera.address
-        known = None if self._is_default("camera.address") else settings.camera.address
+        known = None if self._chosen.load().sources["camera.address"] == "default" else settings.camera.address
         if given is not None or (known is not None and not self._asks):
             return self._tried(settings.camera.address)
         tried = [try_camera(address) for address in dict.fromkeys([*([known] if known else []), *addresses()])]
@@ -183,9 +183,6 @@ class _Steps:
 
     def _settings(self, address: str | None) -> Settings:
         return self._chosen.settings({"camera.address": address})
-
-    def _is_default(self, key: str) -> bool:
-        return self._chosen.load().sources[key] == "default"
 
     def _begins(self, step: SetupStep, title: str) -> bool:
         """Say which step begins; False when it is to be left out."""

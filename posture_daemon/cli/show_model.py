@@ -8,7 +8,7 @@ from rich.table import Table
 from posture_daemon.cli.show import clock, share
 from posture_daemon.domain import MB, ModelVersion, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation
-from posture_daemon.learning.version_diff import Difference, Said
+from posture_daemon.learning.version_diff import Difference, Predicted
 from posture_daemon.settings.keys import current_key
 from posture_daemon.store.json_values import known_from_json
 from posture_daemon.training.lineage import Lineage
@@ -101,6 +101,6 @@ def difference(console: Console, first: ModelVersion, second: ModelVersion, foun
     console.print(table)
 
 
-def _said(said: Said, truth: str) -> str:
+def _said(said: Predicted, truth: str) -> str:
     colour = "green" if said.name == truth else "red"
     return f"[{colour}]{said.name}[/] {said.confidence:.0%}"

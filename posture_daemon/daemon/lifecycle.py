@@ -167,17 +167,15 @@ class Daemon:
         self._parts.source.stop(STOP_S)
         self._schedule.stop()
         self._parts.probe.close()
+        # Where the database is known to be damaged it was no clean stop, so that the next start looks at all of it.
+        stopped_at = self._clock() if self._parts.upkeep.damage is None else None
         try:
-            write_status(self._parts.store.folder, replace(self.status(), stopped_at=self._clean_stop()))
+            write_status(self._parts.store.folder, replace(self.status(), stopped_at=stopped_at))
         except OSError as error:  # a full disk must not turn a clean stop into a crash
             log.warning("that it stopped cannot be written down: %s", error.strerror)
         finally:
             self._parts.store.close()
         log.info("stopped after %d frames", self._parts.loop.counts.frames)
-
-    def _clean_stop(self) -> float | None:
-        """Now; nothing where the database is known to be damaged, so that the next start looks at all of it."""
-        return None if self._parts.upkeep.damage is not None else self._clock()
 
     def _capture(self, stop: threading.Event) -> None:
         try:

@@ -6,7 +6,7 @@ backbone use all threads on one batch, and the size of a batch makes no differen
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from posture_daemon.domain import Floats, Image, LabelledImage
 from posture_daemon.errors import DatasetError, LabelError
 from posture_daemon.learning.augmentation import VIEWS_VERSION, augmented_view, view_rng
-from posture_daemon.learning.feature_cache import FeatureCache
+from posture_daemon.learning.feature_cache import CachedSpace, FeatureCache
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.ports import Backbone
@@ -40,6 +40,19 @@ Place = tuple[int, int]
 def space_name(backbone_sha256: str, inputs_key: str, recipe: Recipe) -> str:
     """Names all that shapes a vector, for the cache."""
     return f"{backbone_sha256[:16]}/{inputs_key}/v{VIEWS_VERSION}/{recipe.seed}/{int(recipe.flip)}"
+
+
+def cached_space(
+    store: Store,
+    backbone_sha256: str,
+    inputs_key: str,
+    width: int,
+    recipe: Recipe,
+    labelled: Callable[[], Collection[str]] = tuple,
+) -> CachedSpace:
+    """The cached vectors of this store that all this shapes; see `FeatureCache.space`."""
+    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
+    return cache.space(space_name(backbone_sha256, inputs_key, recipe), width, labelled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +84,20 @@ class FeatureSource:
         self,
         store: Store,
         backbone: Backbone,
-        cache: FeatureCache,
         inputs: FeatureSpace,
         recipe: Recipe,
         orders: Uninterrupted = UNINTERRUPTED,
     ) -> None:
         self._store, self._backbone, self._orders = store, backbone, orders
         self._inputs, self._recipe = inputs, recipe
-        self._space = cache.space(space_name(backbone.sha256, inputs.key, recipe), inputs.width, self._labelled)
+        self._space = cached_space(
+            store,
+            backbone.sha256,
+            inputs.key,
+            inputs.width,
+            recipe,
+            lambda: {image.sha256 for image in store.labels.labelled()},
+        )
         self.computed = 0
         self.unreadable = 0
 
@@ -120,9 +139,6 @@ class FeatureSource:
                 yield places, self._space.put(keys, vectors)
         finally:
             pool.shutdown(cancel_futures=True)
-
-    def _labelled(self) -> set[str]:
-        return {image.sha256 for image in self._store.labels.labelled()}
 
     def _kept(self, images: Sequence[LabelledImage], found: Found) -> dict[int, NDArray[np.float16]]:
         """Identity vectors that the live path kept, by row, where the cache has none."""

@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import replace
 
 from posture_daemon.domain import ModelVersion, Split
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
@@ -26,7 +25,6 @@ def train(
     store: Store,
     incumbent: ModelVersion,
     backbone: Backbone,
-    cache: FeatureCache,
     recipe: Recipe,
     orders: Uninterrupted = UNINTERRUPTED,
 ) -> Challenger:
@@ -36,7 +34,7 @@ def train(
     a training that ended early is the feature cache: all that takes long is in it, and a vector is the same whenever computed.
     """
     began = time.monotonic()
-    data = gather(store, incumbent, backbone, cache, recipe, orders)
+    data = gather(store, incumbent, backbone, recipe, orders)
     names, holdout = data.names, data.holdout
     test = data.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     prepared = time.monotonic()

@@ -1,4 +1,4 @@
-"""How a running training hears what it must do, and says what it does: two small files in its folder.
+"""Pausing and ending a running training, by two small files in its folder.
 
 The parent writes `order`, the child that computes looks at it between two batches and writes `answer`. Files, because the one
 that computes may be a grandchild (ultralytics), because a look costs microseconds, and because a person can read them too.
@@ -30,7 +30,7 @@ def give(folder: Path, order: Order) -> None:
 
 
 class Uninterrupted:
-    """For a computation that nobody may pause or end: every request is to go on."""
+    """For a computation that nothing pauses or ends."""
 
     @contextmanager
     def batch(self) -> Iterator[None]:

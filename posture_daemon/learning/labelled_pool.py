@@ -1,4 +1,4 @@
-"""What is labelled already, as pooled features: what a new frame, or a waiting one, is compared with.
+"""The pooled features of what is labelled, with which new and waiting frames are compared.
 
 From the rows of the frames that the live path kept, else from the feature cache; nothing is computed here.
 """
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats, LabelledImage
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import POOLED_KEY
-from posture_daemon.learning.features import space_name
+from posture_daemon.learning.features import cached_space
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 
@@ -46,7 +45,6 @@ def _cached(
     """Of imported pictures: what a training has computed, by frame."""
     if not images:
         return {}
-    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
-    space = cache.space(space_name(sha256, POOLED_KEY, recipe), width, lambda: ())
+    space = cached_space(store, sha256, POOLED_KEY, width, recipe)
     vectors, there = space.find([image.sha256 for image in images], 1)
     return {images[row].frame_id: vectors[row, 0] for row in np.flatnonzero(there[:, 0]).tolist()}

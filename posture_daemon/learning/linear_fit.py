@@ -33,7 +33,6 @@ from posture_daemon.learning.linear_layer import Linear, Penalty
 
 Doubles = NDArray[np.float64]
 
-
 PRIOR_IMAGES = 10.0
 """How many labelled images the prior is worth."""
 
@@ -60,7 +59,7 @@ def fit(
 ) -> Linear:
     """Fit the layer to the `views (images, views, width)` of images whose class numbers are `targets (images,)`.
 
-    `counts (images,)` says for how many images each one counts, 1 unless given (see `sessions.py`). Classes weigh alike,
+    `counts (images,)` says for how many images each one counts, 1 unless given (see `sample_weights.py`). Classes weigh alike,
     except that none is lifted to more than five times its share. `each_step` is called between the steps of the solver; it may
     wait, or end the fit by raising.
     """

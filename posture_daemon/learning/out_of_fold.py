@@ -1,6 +1,6 @@
-"""Cross-validation by time block: what the labels say of images that they did not learn from.
+"""Cross-validation by time block: each training image is classified by a fit that has not seen its block.
 
-Each training image is asked of a fit without its time block. Neighbours in time look alike, so leaving out single images
+Neighbours in time look alike, so leaving out single images
 would only ask whether their neighbours are remembered.
 """
 

@@ -1,4 +1,4 @@
-"""A model as it would answer, examined on images that it did not learn from."""
+"""The scores of a linear layer on images, and the judgement of a challenger beside the incumbent."""
 
 from __future__ import annotations
 

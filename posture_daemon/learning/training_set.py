@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats, ModelVersion, PostureClass, Split
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource, Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
@@ -63,7 +62,6 @@ def gather(
     store: Store,
     incumbent: ModelVersion,
     backbone: Backbone,
-    cache: FeatureCache,
     recipe: Recipe,
     orders: Uninterrupted = UNINTERRUPTED,
 ) -> TrainingSet:
@@ -71,7 +69,7 @@ def gather(
     head = Head.from_bytes(store.models.read_head(incumbent.head_sha256))
     inputs = FeatureSpace.of(head, is_base=incumbent.is_base)
     images = store.labels.labelled()
-    source = FeatureSource(store, backbone, cache, inputs, recipe, orders)
+    source = FeatureSource(store, backbone, inputs, recipe, orders)
     training = source.load([i for i in images if i.split is Split.TRAIN], recipe.views)
     holdout = source.load([i for i in images if i.split is Split.HOLDOUT], views=0)
     classes = classes_to_learn(store, incumbent, training.truth)

@@ -1,11 +1,10 @@
-"""What a version says of labelled images now, whatever backbone it has: for comparing any two versions."""
+"""The predictions of a version for labelled images, whatever its backbone, and where those of two versions differ."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from posture_daemon.domain import Floats, LabelledImage, ModelVersion
 from posture_daemon.errors import ModelError
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource, Vectors
 from posture_daemon.learning.scoring import Candidate
@@ -18,7 +17,7 @@ OpenBackbone = Callable[[ModelVersion], Backbone]
 
 
 @dataclass(frozen=True)
-class Said:
+class Predicted:
     """What a version calls one image, and its calibrated confidence, 0–1."""
 
     name: str
@@ -31,8 +30,8 @@ class Changed:
 
     frame_id: int
     truth: str
-    before: Said
-    after: Said
+    before: Predicted
+    after: Predicted
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,10 @@ class Difference:
         return sum(one.before.name == one.truth != one.after.name for one in self.changed)
 
 
-def say(
+def predict(
     store: Store, version: ModelVersion, images: Sequence[LabelledImage], open_backbone: OpenBackbone, recipe: Recipe
-) -> dict[int, Said]:
-    """The answer to each readable image, by frame. Features come from the cache, or from the picture.
+) -> dict[int, Predicted]:
+    """The prediction for each readable image, by frame. Features come from the cache, or from the picture.
 
     Raises `ModelError` for a base, which has no answers, and when a file of the model is missing or damaged.
     """
@@ -64,7 +63,7 @@ def say(
     found, logits = scores(store, version, images, open_backbone, recipe)
     chances = softmax(logits, version.temperature)
     return {
-        image.frame_id: Said(names[int(row.argmax())], float(row.max()))
+        image.frame_id: Predicted(names[int(row.argmax())], float(row.max()))
         for image, row in zip(found.images, chances, strict=True)
     }
 
@@ -74,18 +73,19 @@ def scores(
 ) -> tuple[Vectors, Floats]:
     """The readable images, and the scores before temperature and softmax that it gives them, `(images, classes)`.
 
-    Raises as `say` does.
+    Raises as `predict` does.
     """
     if version.is_base:
         raise ModelError(f"Model {version.id} is a base without classes, so it has no answers to compare; train first.")
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(version.head_sha256)), is_base=False)
     names = [c.name for c in version.classes]
-    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
-    found = FeatureSource(store, open_backbone(version), cache, inputs, recipe).load(images, views=0)
+    found = FeatureSource(store, open_backbone(version), inputs, recipe).load(images, views=0)
     return found, Candidate(inputs.start(names, names), names, version.temperature).logits(found)
 
 
-def differ(images: Sequence[LabelledImage], before: Mapping[int, Said], after: Mapping[int, Said]) -> Difference:
+def differ(
+    images: Sequence[LabelledImage], before: Mapping[int, Predicted], after: Mapping[int, Predicted]
+) -> Difference:
     """Compare answers to the images that both could read."""
     both = [image for image in images if image.frame_id in before and image.frame_id in after]
     pairs = [Changed(i.frame_id, i.class_name, before[i.frame_id], after[i.frame_id]) for i in both]

@@ -96,7 +96,10 @@ class FrameSampler:
             yield Kept(Reason.NO_CLASSES, "the model has not learned any of your classes yet")
             return
         said, doubt = f"{prediction.label} at {prediction.confidence:.0%}", _doubt(prediction.probabilities)
-        yield from _disagreement(said, prediction, context, doubt)
+        name, confidence = context.other or (prediction.label, 0.0)
+        if name != prediction.label:
+            words = f"the model says {said}, the one before it {name} at {confidence:.0%}"
+            yield _kept(Reason.DISAGREEMENT, words, doubt)
         if context.changed is not None:
             words = f"the posture shown has just changed from {context.changed[0]} to {context.changed[1]}"
             yield _kept(Reason.TRANSITION, words, doubt)
@@ -140,13 +143,6 @@ class _Rate:
 
     def count(self, at: float) -> None:
         self._at.append(at)
-
-
-def _disagreement(said: str, prediction: Prediction, context: FrameContext, doubt: float) -> Iterator[Kept]:
-    if context.other is not None and context.other[0] != prediction.label:
-        name, confidence = context.other
-        words = f"the model says {said}, the one before it {name} at {confidence:.0%}"
-        yield _kept(Reason.DISAGREEMENT, words, doubt)
 
 
 def _kept(reason: Reason, explanation: str, doubt: float) -> Kept:

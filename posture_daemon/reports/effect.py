@@ -1,4 +1,4 @@
-"""Did my label change anything? What a training turned round, in sentences. Pure: `status` needs no solver to say it.
+"""Did my label change anything? Which images a training classifies differently, in sentences. Pure: it needs no solver.
 
 The answers to the holdout decide the promotion and are recorded with every run. The owner's new labels, those that the
 incumbent has not seen, are asked too (`out_of_fold.py`).

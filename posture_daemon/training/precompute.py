@@ -18,7 +18,6 @@ import numpy as np
 from posture_daemon.device.limits import has_room, idle_verdict
 from posture_daemon.domain import Decision, Failure, LabelledImage, ModelVersion, Order, Split
 from posture_daemon.errors import TrainingCancelled
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
@@ -170,9 +169,7 @@ def _source(
 ) -> FeatureSource:
     """The vectors that a training from this incumbent reads."""
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(incumbent.head_sha256)), is_base=incumbent.is_base)
-    return FeatureSource(
-        store, backbone, FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits), inputs, recipe, orders
-    )
+    return FeatureSource(store, backbone, inputs, recipe, orders)
 
 
 def _wanted(store: Store, recipe: Recipe) -> list[tuple[list[LabelledImage], int]]:

@@ -51,11 +51,11 @@ class Retrainer:
     ) -> None:
         self._store, self._trainer, self._probe, self._settings = store, trainer, probe, settings
         self._clock, self._monotonic = clock, monotonic
-        self._readiness = GateFacts(store, probe, settings, clock, away)
+        self._gate = GateFacts(store, probe, settings, clock, away)
 
     def decide(self, strategy: Strategy = Strategy.REPLAY) -> Decision:
         """What the gate says now. Raises `ModelError` when there is no champion."""
-        return self._readiness.decide(self._incumbent(), strategy)
+        return self._gate.decide(self._incumbent(), strategy)
 
     def run(self, trigger: str, *, force: bool = False, strategy: Strategy = Strategy.REPLAY) -> TrainingRun:
         """Attempt to learn now. `force` skips what is the owner's to decide: never what protects the device, nor the holdout.
@@ -64,12 +64,13 @@ class Retrainer:
         """
         with exclusive(self._store.folder / TRAINING_LOCK) as alone:
             incumbent = self._incumbent()
-            decision = self._readiness.decide(incumbent, strategy) if alone else Decision((BUSY,))
+            decision = self._gate.decide(incumbent, strategy) if alone else Decision((BUSY,))
             if alone:
                 self._clear_interrupted()
-            if not (_safe(decision) if force else decision.passed):
+            counting = [verdict for verdict in decision.verdicts if verdict.protects or not force]
+            if not all(verdict.passed for verdict in counting):
                 return self._store.runs.defer(trigger, decision, incumbent.id, self._clock())
-            return self._attempt(trigger, decision, incumbent, self._readiness.job(incumbent, strategy), forced=force)
+            return self._attempt(trigger, decision, incumbent, self._gate.job(incumbent, strategy), forced=force)
 
     def recover(self) -> None:
         """Close what a process that died has left open. Leaves everything alone while another process trains."""
@@ -94,44 +95,44 @@ class Retrainer:
     def _attempt(
         self, trigger: str, decision: Decision, incumbent: ModelVersion, job: TrainingJob, *, forced: bool
     ) -> TrainingRun:
-        runs, load = self._store.runs, self._readiness.load(incumbent, job)
+        runs, load = self._store.runs, self._gate.load(incumbent, job)
         run_id = runs.begin(trigger, decision, incumbent.id, self._clock(), {"load": as_json(load)})
         log.info("training run %d started (%s)", run_id, trigger)
-        refusal = self._readiness.refusal(forced=forced)
-        attempt = RunMonitor(run_id, self._store, self._probe, self._settings, refusal, self._clock, self._monotonic)
+        refusal = self._gate.refusal(forced=forced)
+        monitor = RunMonitor(run_id, self._store, self._probe, self._settings, refusal, self._clock, self._monotonic)
         outcome, reason, failure = Outcome.FAILED, "", Failure.OTHER
         try:
             with tempfile.TemporaryDirectory(
                 prefix=FOLDER_PREFIX, dir=self._store.folder, ignore_cleanup_errors=True
             ) as folder:
-                return self._train_and_judge(attempt, incumbent, replace(job, out_dir=folder))
+                return self._train_and_judge(monitor, incumbent, replace(job, out_dir=folder))
         except TrainingCancelled as error:
             outcome, reason = Outcome.DEFERRED, str(error)
         except TrainingOutOfMemory as error:
             reason, failure = str(error), Failure.OUT_OF_MEMORY
         except (PostureError, OSError) as error:
-            reason, failure = str(error), attempt.failure or Failure.OTHER
+            reason, failure = str(error), monitor.failure or Failure.OTHER
         except Exception as error:  # a trainer that writes nonsense must not leave the run open
             log.exception("training run %d failed unexpectedly", run_id)
             reason = f"The training failed unexpectedly ({type(error).__name__}: {error}); see the log."
         failed = {"failure": failure.value} if outcome is Outcome.FAILED else {}
         log.info("training run %d ended: %s, %s", run_id, outcome.value, reason)
-        return runs.finish(run_id, outcome, reason, self._clock(), {**as_json(attempt.course()), **failed})
+        return runs.finish(run_id, outcome, reason, self._clock(), {**as_json(monitor.course()), **failed})
 
-    def _train_and_judge(self, attempt: RunMonitor, incumbent: ModelVersion, job: TrainingJob) -> TrainingRun:
+    def _train_and_judge(self, monitor: RunMonitor, incumbent: ModelVersion, job: TrainingJob) -> TrainingRun:
         folder = Path(job.out_dir)
         request = folder / "request.json"
         request.write_text(job.to_json())
-        result = TrainingResult.from_json(self._trainer.train(request, attempt.supervise).read_text())
+        result = TrainingResult.from_json(self._trainer.train(request, monitor.supervise).read_text())
         version = self._register(result, incumbent, folder, lineage(job.strategy, self._settings, result.report))
-        self._store.runs.propose(attempt.run_id, version.id)  # a crash after the promotion must not call it a failure
+        self._store.runs.propose(monitor.run_id, version.id)  # a crash after the promotion must not call it a failure
         verdict = self._judge(result, incumbent)
         if verdict.passed and not self._promote(version, incumbent):
             verdict = Decision((OVERTAKEN,))
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
-        metrics = {**result.for_run(), **as_json(attempt.course(result.report.peak_memory_bytes))}
-        log.info("training run %d ended: %s, %s", attempt.run_id, outcome.value, verdict.reason)
-        return self._store.runs.finish(attempt.run_id, outcome, verdict.reason, self._clock(), metrics, version.id)
+        metrics = {**result.for_run(), **as_json(monitor.course(result.report.peak_memory_bytes))}
+        log.info("training run %d ended: %s, %s", monitor.run_id, outcome.value, verdict.reason)
+        return self._store.runs.finish(monitor.run_id, outcome, verdict.reason, self._clock(), metrics, version.id)
 
     def _promote(self, version: ModelVersion, incumbent: ModelVersion) -> bool:
         """Nothing is watched against a base: it has no answers that could be better."""
@@ -166,8 +167,3 @@ class Retrainer:
                 lineage=as_json(made_of),
             )
         )
-
-
-def _safe(decision: Decision) -> bool:
-    """Whether nothing that protects the device stands against it."""
-    return all(verdict.passed for verdict in decision.verdicts if verdict.protects)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from posture_daemon.domain import LabelledImage, ModelVersion, Split, TrainingRun, Watch
-from posture_daemon.learning.version_diff import Said, differ
+from posture_daemon.learning.version_diff import Predicted, differ
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.store import Store
 from posture_daemon.store.confidence_histograms import BUCKETS
@@ -25,8 +25,8 @@ from posture_daemon.training.promotion import percent, probability_better
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[ModelVersion, Sequence[LabelledImage]], Mapping[int, Said]]
-"""What a version says of labelled images, by frame; see `learning.reexamine.say`."""
+Ask = Callable[[ModelVersion, Sequence[LabelledImage]], Mapping[int, Predicted]]
+"""What a version predicts for labelled images, by frame; see `learning.version_diff.predict`."""
 
 MIN_UNSURE_RISE = 0.3
 """Rise of the share of unsure frames from which it is worth a word."""

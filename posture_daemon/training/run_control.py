@@ -33,10 +33,10 @@ class RunControl:
         self._order = Order.RUN
         self.ran_s = self.paused_s = 0.0
 
-    def look(self, sight: RunReading, now: float) -> Instruction:
+    def look(self, reading: RunReading, now: float) -> Instruction:
         """Decide for the next second."""
         self._count(now)
-        said = self._failed(sight) or self._over(sight) or self._waiting(sight)
+        said = self._failed(reading) or self._over(reading) or self._waiting(reading)
         if said.order is Order.PAUSE and self.paused_s >= self._limits.max_pause_s:
             said = Instruction(Order.END, f"{said.reason}; paused for {self.paused_s:.0f} s, which is long enough")
         self._order = said.order
@@ -49,8 +49,8 @@ class RunControl:
         else:
             self.ran_s += passed
 
-    def _failed(self, sight: RunReading) -> Instruction | None:
-        taken, most = sight.training_bytes, self._limits.max_memory_mb * MB
+    def _failed(self, reading: RunReading) -> Instruction | None:
+        taken, most = reading.training_bytes, self._limits.max_memory_mb * MB
         if taken is not None and taken > most:
             reason = f"The training took {taken // MB} MB of memory, more than the {most // MB} MB that it may."
             return Instruction(Order.END, reason, Failure.OUT_OF_MEMORY)
@@ -59,11 +59,11 @@ class RunControl:
             return Instruction(Order.END, reason, Failure.OUT_OF_TIME)
         return None
 
-    def _over(self, sight: RunReading) -> Instruction | None:
+    def _over(self, reading: RunReading) -> Instruction | None:
         """Why it must end for now."""
-        resources, limits = sight.resources, self._limits
-        if sight.refusal is not None:
-            return Instruction(Order.END, sight.refusal)
+        resources, limits = reading.resources, self._limits
+        if reading.refusal is not None:
+            return Instruction(Order.END, reading.refusal)
         found = heat(resources, limits)
         if found.state is State.HOT:
             return Instruction(Order.END, f"too hot: {found.text}")
@@ -76,12 +76,12 @@ class RunControl:
             return Instruction(Order.END, f"memory is short: processes wait for it {waiting:.0f} % of the time")
         return None
 
-    def _waiting(self, sight: RunReading) -> Instruction:
+    def _waiting(self, reading: RunReading) -> Instruction:
         """Pause, or go on."""
-        found, power = heat(sight.resources, self._limits), power_verdict(sight.resources, self._limits)
+        found, power = heat(reading.resources, self._limits), power_verdict(reading.resources, self._limits)
         if found.state in (State.WARM, State.UNKNOWN):
             return Instruction(Order.PAUSE, f"too warm: {found.text}" if found.state is State.WARM else found.text)
-        if sight.resources.memory_available_bytes is None:
+        if reading.resources.memory_available_bytes is None:
             return Instruction(Order.PAUSE, "available memory is unknown")
         if not power.passed:
             return Instruction(Order.PAUSE, power.text)

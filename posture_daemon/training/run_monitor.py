@@ -1,4 +1,4 @@
-"""One training while it runs: asks the supervisor each second, remembers what it took, and tells the record when news come."""
+"""One training while it runs: asks `RunControl` each second, keeps the peak of its memory, and records each change of order."""
 
 import logging
 import time
@@ -54,7 +54,7 @@ class RunMonitor:
         return said
 
     def _refused(self) -> str | None:
-        """A database that is busy for once says nothing, and costs no training."""
+        """The owner's refusal; none while the database is busy, which must not cost a training."""
         try:
             return self._refusal()
         except PostureError as error:

@@ -180,11 +180,12 @@ ROWS = {"front": front, "side": side, "instant": instant, "forgetting": forgetti
 
 def measure_instant(keep: Path) -> None:
     """Print how long each of the last labels of the front webcam takes, from its JPEG in the store to a new layer."""
+    from dataclasses import replace
+
     import numpy as np
 
     from posture_daemon.adapters.backbone.onnx import OnnxBackbone
     from posture_daemon.bootstrap.models import champion
-    from posture_daemon.learning.feature_cache import FeatureCache
     from posture_daemon.learning.feature_space import FeatureSpace
     from posture_daemon.learning.features import FeatureSource
     from posture_daemon.learning.incremental_head import IncrementalHead
@@ -199,13 +200,13 @@ def measure_instant(keep: Path) -> None:
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(best.head_sha256)), is_base=False)
     recipe, images = Recipe.of(TrainingSettings()), store.labels.labelled()
     names = [c.name for c in best.classes]
-    warm = FeatureSource(store, backbone, FeatureCache(store.folder), inputs, recipe)
+    warm = FeatureSource(store, backbone, inputs, recipe)
     prior = Linear(np.zeros((len(names), inputs.width), np.float32), np.zeros(len(names), np.float32))
     known, new = images[:-INSTANT_LABELS], images[-INSTANT_LABELS:]
     head = IncrementalHead(
         warm.load(known, recipe.views).vectors, [names.index(i.class_name) for i in known], prior, inputs.penalty
     )
-    cold = FeatureSource(store, backbone, FeatureCache(keep / "empty", max_mb=0), inputs, recipe)
+    cold = FeatureSource(store, backbone, inputs, replace(recipe, seed=1, max_cache_mb=0.0))
     milliseconds = []
     for image in new:
         began = time.perf_counter()

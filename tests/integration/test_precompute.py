@@ -97,14 +97,14 @@ def test_the_next_training_finds_everything_computed(store: Store) -> None:
     """A real child computes all views; a look after that starts none; a training computes nothing, with the same head."""
     recipe = Recipe.of(settings_of(store).training)
     backbone, cache = backbone_of(store, champion(store)), FeatureCache(store.folder)
-    cold = train(store, champion(store), backbone, cache, recipe)
+    cold = train(store, champion(store), backbone, recipe)
     assert cold.report.computed_views == ALL_VIEWS
     shutil.rmtree(cache.folder)
     preparer, trainer = preparer_of(store)
     assert [preparer.run(), preparer.run()] == [True, False]
     assert trainer.children == 1
     shutil.rmtree(store.models.backbone_folder(backbone.sha256))  # nobody needs it any more
-    warm = train(store, champion(store), backbone_of(store, champion(store)), cache, recipe)
+    warm = train(store, champion(store), backbone_of(store, champion(store)), recipe)
     assert warm.report.computed_views == 0
     assert warm.head.to_bytes() == cold.head.to_bytes()
     assert not list(store.folder.glob(".preparing-*"))

@@ -87,7 +87,6 @@ def _train(request: Path) -> None:
 def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tuple[Challenger, NewBackbone | None]:
     """The challenger, and where its backbone is when the strategy made a new one."""
     from posture_daemon.adapters.backbone.on_demand import backbone_of
-    from posture_daemon.learning.feature_cache import FeatureCache
     from posture_daemon.learning.fit_challenger import train
     from posture_daemon.learning.interruption import Interruption
 
@@ -96,9 +95,8 @@ def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tupl
 
         trained = train_by_ultralytics(store, incumbent, job)
         return trained.challenger, trained.backbone
-    cache = FeatureCache(store.folder, job.recipe.max_cache_mb, job.recipe.cache_bits)
     backbone = backbone_of(store, incumbent)
-    return train(store, incumbent, backbone, cache, job.recipe, Interruption(Path(job.out_dir), backbone.release)), None
+    return train(store, incumbent, backbone, job.recipe, Interruption(Path(job.out_dir), backbone.release)), None
 
 
 def _prepare(request: Path) -> None:

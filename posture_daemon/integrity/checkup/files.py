@@ -7,9 +7,9 @@ from pathlib import Path
 
 from posture_daemon.errors import ModelError
 from posture_daemon.integrity.checkup.finding import Finding, few, fine, note, problem
-from posture_daemon.learning.feature_cache import CachedSpace, FeatureCache
+from posture_daemon.learning.feature_cache import CachedSpace
 from posture_daemon.learning.feature_space import FeatureSpace
-from posture_daemon.learning.features import space_name
+from posture_daemon.learning.features import cached_space
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store, restore
@@ -118,5 +118,4 @@ def _space(store: Store, settings: Settings) -> CachedSpace | None:
     except ModelError:
         return None
     inputs = FeatureSpace.of(head, is_base=champion.is_base)
-    name = space_name(champion.backbone_sha256, inputs.key, recipe)
-    return FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits).space(name, inputs.width, list)
+    return cached_space(store, champion.backbone_sha256, inputs.key, inputs.width, recipe)

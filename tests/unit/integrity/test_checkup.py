@@ -18,9 +18,8 @@ from posture_daemon.device.resources import Resources
 from posture_daemon.errors import DeviceError
 from posture_daemon.integrity.checkup import look
 from posture_daemon.integrity.model_recovery import STARTER_SOURCE, install
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import FeatureSpace
-from posture_daemon.learning.features import space_name
+from posture_daemon.learning.features import cached_space
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
@@ -78,8 +77,7 @@ def cached(store: Store, count: int) -> Path:
     """Put vectors into the space that the next training reads; returns its file."""
     champion, recipe = store.models.champion(), Recipe.of(settings(store.folder).training)
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(champion.head_sha256)), is_base=False)
-    cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
-    space = cache.space(space_name(champion.backbone_sha256, inputs.key, recipe), inputs.width, list)
+    space = cached_space(store, champion.backbone_sha256, inputs.key, inputs.width, recipe)
     space.put([(f"{n:064x}", 0) for n in range(count)], np.ones((count, inputs.width), np.float32))
     return space.path
 

@@ -10,9 +10,8 @@ import pytest
 from posture_daemon.domain import Reason, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.session import Answered, Labelling
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import POOLED_KEY, pooled_head
-from posture_daemon.learning.features import space_name
+from posture_daemon.learning.features import cached_space
 from posture_daemon.learning.labelled_pool import labelled_pool
 from posture_daemon.settings import LabelSettings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
@@ -141,7 +140,7 @@ def test_features_of_imported_pictures_come_from_the_cache(store: Store) -> None
     for frame in frames:
         label(store, frame, "good")
     image = next(image for image in store.labels.labelled() if image.frame_id == frames[0])
-    space = FeatureCache(store.folder).space(space_name(SHA, POOLED_KEY, recipe), 3, lambda: ())
+    space = cached_space(store, SHA, POOLED_KEY, 3, recipe)
     space.put([(image.sha256, 0)], np.array([RED], np.float32))
     found = labelled_pool(store, SHA, 3, recipe)
     np.testing.assert_allclose(found.features, [RED], atol=1e-3)

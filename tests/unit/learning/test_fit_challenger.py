@@ -11,7 +11,6 @@ import pytest
 
 from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Reason, Role, Split
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource
 from posture_daemon.learning.fit_challenger import train
@@ -45,7 +44,7 @@ def run(
     store: Store, incumbent: ModelVersion, recipe: Recipe = RECIPE, backbone: StandInBackbone | None = None
 ) -> Challenger:
     """Train with the cache of the data folder."""
-    return train(store, incumbent, backbone or StandInBackbone(), FeatureCache(store.folder), recipe)
+    return train(store, incumbent, backbone or StandInBackbone(), recipe)
 
 
 def promoted(store: Store, done: Challenger, parent_id: int | None = None) -> ModelVersion:
@@ -264,7 +263,7 @@ def test_neither_workers_nor_batches_change_a_vector(
 
     def load(threads: int) -> Floats:
         recipe = replace(RECIPE, threads=threads, batch=batch)
-        return FeatureSource(store, backbone, FeatureCache(store.folder), inputs, recipe).load(images, 2).vectors
+        return FeatureSource(store, backbone, inputs, recipe).load(images, 2).vectors
 
     backbone = BatchCounter()
     monkeypatch.setattr("posture_daemon.learning.features.PIXELS", 32 * 32)
@@ -315,6 +314,6 @@ def test_every_run_of_the_backbone_is_a_batch_that_can_be_waited_for(store: Stor
             assert orders.here.inside
             return super().extract_batch(images)
 
-    backbone, cache = Watched(), FeatureCache(store.folder)
-    FeatureSource(store, backbone, cache, inputs, RECIPE, orders).load(store.labels.labelled(), 2)
+    backbone = Watched()
+    FeatureSource(store, backbone, inputs, RECIPE, orders).load(store.labels.labelled(), 2)
     assert backbone.seen > 0

@@ -8,7 +8,6 @@ import pytest
 from posture_daemon.domain import Decision, ModelVersion, Outcome, PostureClass, Role, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.evaluation import Answers
-from posture_daemon.learning.feature_cache import FeatureCache
 from posture_daemon.learning.fit_challenger import train
 from posture_daemon.learning.out_of_fold import answers_to_new_labels
 from posture_daemon.learning.scoring import Candidate, Challenger
@@ -86,7 +85,7 @@ def store(store: Store) -> Store:
 
 def learn(store: Store, incumbent: ModelVersion) -> Challenger:
     """Train a challenger of it."""
-    return train(store, incumbent, StandInBackbone(), FeatureCache(store.folder), RECIPE)
+    return train(store, incumbent, StandInBackbone(), RECIPE)
 
 
 def learned_by_a_run(store: Store, parent: ModelVersion) -> ModelVersion:
@@ -148,7 +147,7 @@ def test_a_version_without_a_run_has_seen_what_its_parent_saw(store: Store) -> N
 
 def test_orders_are_looked_at_between_the_fits(store: Store) -> None:
     """A training that is told to end does not go on asking."""
-    learned = gather(store, add_champion(store), StandInBackbone(), FeatureCache(store.folder), RECIPE)
+    learned = gather(store, add_champion(store), StandInBackbone(), RECIPE)
     before = Candidate(learned.prior, learned.names, 1.0)
     looked: list[int] = []
     answers_to_new_labels(store, add_champion(store, "good", "bad"), before, learned, lambda: looked.append(1))

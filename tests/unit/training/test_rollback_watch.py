@@ -7,7 +7,7 @@ import pytest
 
 from posture_daemon.domain import LabelledImage, ModelVersion, Outcome, Split, TrainingRun, WatchEnding
 from posture_daemon.learning.feature_space import pooled_head
-from posture_daemon.learning.version_diff import Said, say
+from posture_daemon.learning.version_diff import Predicted, predict
 from posture_daemon.live.confidence_histogram import ConfidenceTally
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings, WatchSettings
@@ -90,10 +90,10 @@ class Owner:
         self.right = {self.old.id}
         self.asked: list[int] = []
 
-    def answer(self, version: ModelVersion, images: Sequence[LabelledImage]) -> dict[int, Said]:
+    def answer(self, version: ModelVersion, images: Sequence[LabelledImage]) -> dict[int, Predicted]:
         """Right on all or on none."""
         self.asked.append(len(images))
-        return {i.frame_id: Said(i.class_name if version.id in self.right else "?", 0.9) for i in images}
+        return {i.frame_id: Predicted(i.class_name if version.id in self.right else "?", 0.9) for i in images}
 
     def watcher(self) -> RollbackWatch:
         """One as after a restart."""
@@ -215,7 +215,7 @@ def test_a_worse_head_is_found_out_by_its_answers(store: Store) -> None:
     label_block(store, "bad", SWAP + HOUR, 4, backbone)
     settings = Settings(data_dir=store.folder)
     seen = backbone.seen
-    ask = lambda version, images: say(store, version, images, lambda _: backbone, Recipe.of(settings.training))  # noqa: E731
+    ask = lambda version, images: predict(store, version, images, lambda _: backbone, Recipe.of(settings.training))  # noqa: E731
     run = RollbackWatch(store, ask, settings, clock=lambda: SWAP + 2 * HOUR).check()
     assert "only the new model is right on 0 and only the one before on 8" in run.reason
     assert store.models.champion() == old
