@@ -13,8 +13,9 @@ from rich.table import Table
 from posture_daemon.cli.context import AsJson, console, opened, say, say_all
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import TrainingError
-from posture_daemon.reports.effect import Effect
+from posture_daemon.reports import effect as effects
 from posture_daemon.store.json_values import as_json
+from posture_daemon.training.run_record import RunRecord
 
 if TYPE_CHECKING:
     from posture_daemon.learning.label_errors import Doubt
@@ -149,14 +150,14 @@ def effect(
             "There was no training yet, so no label can have changed anything; posture-daemon train begins one."
         )
     found = store.runs.get(last)
-    changed = Effect.of(found.metrics)
-    flips = changed.flips()
+    record = RunRecord.of(found.metrics)
+    sentences, flips = effects.effect(record), effects.flips(record)
     if json:
-        data = {"run": found.id, "sentences": changed.sentences(), "flips": as_json(flips)}
+        data = {"run": found.id, "sentences": sentences, "flips": as_json(flips)}
         console.print_json(data=data)
         return
     say(f"run {found.id}, {found.outcome.value if found.outcome else 'running'}: {found.reason}")
-    say_all(changed.sentences() or ["There was no model with answers before it, so there is nothing to compare."])
+    say_all(sentences or ["There was no model with answers before it, so there is nothing to compare."])
     if flips:
         table = Table("frame", "of", "truth", "before", "after")
         for flip in flips:

@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from posture_daemon.cli.context import say
+from posture_daemon.cli.context import say, say_all
 from posture_daemon.device.resources import Resources
 from posture_daemon.domain import MB, Decision, Incident, ModelVersion, Status, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation, ScoresOnTest
 from posture_daemon.learning.training_report import TrainingReport
-from posture_daemon.reports.effect import Effect
+from posture_daemon.reports.effect import effect
 from posture_daemon.reports.status import Overview, RunSummary
 from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus
 from posture_daemon.training.run_record import FrameCost, RunRecord
@@ -196,9 +196,8 @@ def training_run(console: Console, run: TrainingRun) -> None:
     """How an attempt ended, and why."""
     colour = {"PROMOTED": "green", "KEPT": "yellow", "DEFERRED": "yellow"}.get(_outcome(run), "red")
     console.print(f"[bold {colour}]{_outcome(run)}[/]: {run.reason}", soft_wrap=True)
-    for sentence in Effect.of(run.metrics).sentences():
-        say(sentence)
     record = RunRecord.of(run.metrics)
+    say_all(effect(record))
     if record.report is not None:
         _report(console, record.report, record.peak_memory_bytes)
     if record.test is not None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from posture_daemon.daemon.maintenance import Maintenance
-from posture_daemon.daemon.scheduler import ClockWatch, Job, Schedule
+from posture_daemon.daemon.scheduler import ClockWatch, Job, Schedule, quietly
 from posture_daemon.errors import DataFolderError, PostureError
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
@@ -147,12 +147,13 @@ class Daemon:
 
     def _jobs(self) -> Sequence[Job]:
         """Preparing lies between two looks at the gate, so that a look at its lock never meets it."""
-        parts, schedule = self._parts, self._parts.settings.schedule
-        prepares = parts.settings.training.prepare_s > 0
+        parts, every_s = self._parts, self._parts.settings.schedule.check_every_s
+        watch = quietly(self._watch, "the new champion could not be looked after: ")
+        prepare = quietly(parts.preparer.run, "no views were prepared ahead: ")
         return [
-            Job("learn", self._learn, schedule.check_every_s),
-            Job("watch", self._watch, WATCH_S),
-            *([Job("prepare", self._prepare, schedule.check_every_s, schedule.check_every_s / 2)] if prepares else []),
+            Job("learn", self._learn, every_s),
+            Job("watch", watch, WATCH_S),
+            *([Job("prepare", prepare, every_s, every_s / 2)] if parts.settings.training.prepare_s > 0 else []),
             *parts.upkeep.jobs(),
         ]
 
@@ -198,17 +199,8 @@ class Daemon:
             log.error("no training: %s", error)
 
     def _watch(self) -> None:
-        try:
-            self._parts.store.confidences.add(self._parts.loop.confidences.take())
-            self._parts.watcher.check()
-        except (PostureError, OSError) as error:
-            log.error("the new champion could not be looked after: %s", error)
-
-    def _prepare(self) -> None:
-        try:
-            self._parts.preparer.run()
-        except (PostureError, OSError) as error:
-            log.error("no views were prepared ahead: %s", error)
+        self._parts.store.confidences.add(self._parts.loop.confidences.take())
+        self._parts.watcher.check()
 
     def _tick(self, stop: threading.Event) -> None:
         if self._parts.source.state.status == "ended":

@@ -9,8 +9,8 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 
-from posture_daemon.daemon.scheduler import Job
-from posture_daemon.errors import DatabaseDamaged, PostureError
+from posture_daemon.daemon.scheduler import Job, quietly
+from posture_daemon.errors import DatabaseDamaged
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
@@ -55,10 +55,10 @@ class Maintenance:
         schedule = self._settings.schedule
         tidy_s, calibrate_s = schedule.tidy_every_h * HOUR_S, schedule.calibrate_every_h * HOUR_S
         jobs = [
-            Job("give back memory", self._quietly(self._give_back), GIVE_BACK_EVERY_S),
-            Job("backup", self._quietly(self.back_up), LOOK_EVERY_S if schedule.backup_every_h else 0.0, SETTLE_S),
-            Job("tidy", self._quietly(self.tidy), tidy_s, 2 * SETTLE_S),
-            Job("calibrate", self._quietly(self.calibrate), calibrate_s, 3 * SETTLE_S),
+            Job("give back memory", quietly(self._give_back), GIVE_BACK_EVERY_S),
+            Job("backup", quietly(self.back_up), LOOK_EVERY_S if schedule.backup_every_h else 0.0, SETTLE_S),
+            Job("tidy", quietly(self.tidy), tidy_s, 2 * SETTLE_S),
+            Job("calibrate", quietly(self.calibrate), calibrate_s, 3 * SETTLE_S),
         ]
         return [job for job in jobs if job.every_s > 0]
 
@@ -87,15 +87,3 @@ class Maintenance:
     def calibrate(self) -> None:
         """Refit the champion's temperature. Raises `PostureError`."""
         self._recalibrator.check()
-
-    @staticmethod
-    def _quietly(run: Callable[[], object]) -> Callable[[], None]:
-        """A job whose failure is a line in the log: the next time it is tried again."""
-
-        def job() -> None:
-            try:
-                run()
-            except (PostureError, OSError) as error:
-                log.error("%s", error)
-
-        return job

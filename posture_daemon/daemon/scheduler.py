@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from posture_daemon.errors import PostureError
+
 log = logging.getLogger(__name__)
 
 JUMP_S = 5.0
@@ -27,6 +29,18 @@ class Job:
     run: Callable[[], None]
     every_s: float
     first_s: float | None = None
+
+
+def quietly(run: Callable[[], object], trouble: str = "") -> Callable[[], None]:
+    """A job whose failure is a line in the log, after `trouble`: the next time it is tried again."""
+
+    def job() -> None:
+        try:
+            run()
+        except (PostureError, OSError) as error:
+            log.error("%s%s", trouble, error)
+
+    return job
 
 
 class Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler has no types

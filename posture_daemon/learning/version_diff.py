@@ -71,10 +71,7 @@ def predict(
 def scores(
     store: Store, version: ModelVersion, images: Sequence[LabelledImage], open_backbone: OpenBackbone, recipe: Recipe
 ) -> tuple[Vectors, Floats]:
-    """The readable images, and the scores before temperature and softmax that it gives them, `(images, classes)`.
-
-    Raises as `predict` does.
-    """
+    """The readable images and their scores before temperature, `(images, classes)`. Raises as `predict` does."""
     if version.is_base:
         raise ModelError(f"Model {version.id} is a base without classes, so it has no answers to compare; train first.")
     inputs = FeatureSpace.of(Head.from_bytes(store.models.read_head(version.head_sha256)), is_base=False)

@@ -1,7 +1,7 @@
 """What the labels in the store can teach, and what they cannot show: classes × splits × time blocks, and warnings."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,47 +73,41 @@ def _unit(vectors: Sequence[NDArray[np.float16]]) -> Floats:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
 
 
-def _leak_warnings(leaks: Sequence[Leak], compared: int, images: int) -> list[str]:
-    found = []
+def _leak_warnings(leaks: Sequence[Leak], compared: int, images: int) -> Iterator[str]:
     if leaks:
         worst = max(leaks, key=lambda leak: leak.cosine)
-        found.append(
+        yield (
             f"{len(leaks)} held-out images look like training images (closest: frame {worst.held_out} and frame "
             f"{worst.training}, cosine {worst.cosine:.3f}), so the holdout flatters"
         )
     if compared < images:
-        found.append(f"{images - compared} of {images} images have no stored features and were not searched for leaks")
-    return found
+        yield f"{images - compared} of {images} images have no stored features and were not searched for leaks"
 
 
-def _class_warnings(classes: Sequence[ClassStats]) -> list[str]:
-    found = []
+def _class_warnings(classes: Sequence[ClassStats]) -> Iterator[str]:
     sizes = {c.posture_class.name: c.images[Split.TRAIN] for c in classes if c.images[Split.TRAIN]}
     if sizes:
         most, least = max(sizes, key=lambda n: sizes[n]), min(sizes, key=lambda n: sizes[n])
         if sizes[most] > MAX_IMBALANCE * sizes[least]:
-            found.append(f"'{most}' has {sizes[most]} training images, '{least}' only {sizes[least]}")
+            yield f"'{most}' has {sizes[most]} training images, '{least}' only {sizes[least]}"
     for c in classes:
         name, labels = c.posture_class.name, sum(c.images.values())
         if labels == 0:
-            found.append(f"'{name}' has no labels")
+            yield f"'{name}' has no labels"
         elif sum(c.blocks.values()) == 1:
-            found.append(f"'{name}' comes from a single time block, and no other can show whether it was learned")
+            yield f"'{name}' comes from a single time block, and no other can show whether it was learned"
         elif c.images[Split.TRAIN] == 0:
-            found.append(f"'{name}' has no training images")
+            yield f"'{name}' has no training images"
         elif c.images[Split.HOLDOUT] == 0:
-            found.append(f"'{name}' has no held-out images, so nothing shows how well it is learned")
-    return found
+            yield f"'{name}' has no held-out images, so nothing shows how well it is learned"
 
 
-def _split_warnings(classes: Sequence[ClassStats], few: int) -> list[str]:
+def _split_warnings(classes: Sequence[ClassStats], few: int) -> Iterator[str]:
     """Of the holdout and the test set as a whole; `few` images of a class are too few to tell."""
-    found = []
     judged = [c.posture_class.name for c in classes if c.images[Split.HOLDOUT]]
     if len(judged) == 1 and len(classes) > 1:
-        found.append(f"the holdout only has '{judged[0]}': a model that always says so would look perfect")
+        yield f"the holdout only has '{judged[0]}': a model that always says so would look perfect"
     for split, word in ((Split.HOLDOUT, "held-out"), (Split.TEST, "test")):
         short = [f"'{c.posture_class.name}' {c.images[split]}" for c in classes if 0 < c.images[split] < few]
         if short:
-            found.append(f"few {word} images (below {few}): {', '.join(short)}")
-    return found
+            yield f"few {word} images (below {few}): {', '.join(short)}"

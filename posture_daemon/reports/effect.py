@@ -4,12 +4,8 @@ The answers to the holdout decide the promotion and are recorded with every run.
 incumbent has not seen, are asked too (`out_of_fold.py`).
 """
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from posture_daemon.learning.evaluation import Answers, NewLabelAnswers
 from posture_daemon.training.run_record import RunRecord
@@ -26,33 +22,22 @@ class Flip:
     new: bool
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What a run changed: answers to the holdout, and to the new labels, `None` where nothing was recorded."""
+def flips(record: RunRecord) -> list[Flip]:
+    """Every image whose answer changed; a new label of the holdout is named once, as held out."""
+    held_out = set() if record.answers is None else set(record.answers.frame_ids)
+    new = [flip for flip in _flips(record.new_labels, new=True) if flip.frame_id not in held_out]
+    return [*_flips(record.answers, new=False), *new]
 
-    holdout: Answers | None
-    new: NewLabelAnswers | None
 
-    @classmethod
-    def of(cls, metrics: Mapping[str, Any]) -> Effect:
-        """Read the record of a run."""
-        record = RunRecord.of(metrics)
-        return cls(record.answers, record.new_labels)
-
-    def flips(self) -> list[Flip]:
-        """Every image whose answer changed; a new label of the holdout is named once, as held out."""
-        held_out = set() if self.holdout is None else set(self.holdout.frame_ids)
-        new = [flip for flip in _flips(self.new, new=True) if flip.frame_id not in held_out]
-        return [*_flips(self.holdout, new=False), *new]
-
-    def sentences(self) -> list[str]:
-        """One on the holdout and one on the new labels, as far as there is something to compare."""
-        found = []
-        if self.holdout is not None and self.holdout.incumbent is not None and self.holdout.truth:
-            found.append(f"On the holdout: {_by_class(self.holdout)}.")
-        if self.new is not None and self.new.incumbent is not None:
-            found.append(_on_new_labels(self.new))
-        return found
+def effect(record: RunRecord) -> list[str]:
+    """A sentence on the holdout and one on the new labels, as far as there is something to compare."""
+    found = []
+    holdout, new = record.answers, record.new_labels
+    if holdout is not None and holdout.incumbent is not None and holdout.truth:
+        found.append(f"On the holdout: {_by_class(holdout)}.")
+    if new is not None and new.incumbent is not None:
+        found.append(_on_new_labels(new))
+    return found
 
 
 def _flips(answers: Answers | None, *, new: bool) -> list[Flip]:

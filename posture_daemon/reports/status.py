@@ -6,7 +6,7 @@ from typing import Any
 
 from posture_daemon.domain import Incident, ModelVersion, Split, Status, TrainingRun, Watch
 from posture_daemon.reports.advice import advice
-from posture_daemon.reports.effect import Effect
+from posture_daemon.reports.effect import effect
 from posture_daemon.service.daemon_status import DaemonStatus, read_status
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
@@ -69,7 +69,7 @@ def overview(store: Store, settings: Settings) -> Overview:
 
 
 def _summary(run: TrainingRun) -> RunSummary:
-    return RunSummary(**vars(run), effect=tuple(Effect.of(run.metrics).sentences()))
+    return RunSummary(**vars(run), effect=tuple(effect(RunRecord.of(run.metrics))))
 
 
 def _champion(version: ModelVersion) -> Any:

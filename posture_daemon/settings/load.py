@@ -49,10 +49,7 @@ class Loaded:
 
 
 def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
-    """Read and check all settings.
-
-    `config` is the file of `--config`; `overrides` are options by dotted key, where `None` means not given.
-    """
+    """Read and check all settings: `config` is the file of `--config`, `overrides` are options by dotted key."""
     options = _from_options(overrides or {})
     environment = _from_environment()
     base = {} if "data_dir" in {**environment, **options} else {"data_dir": _default_data_dir()}

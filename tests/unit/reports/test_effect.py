@@ -12,12 +12,13 @@ from posture_daemon.learning.fit_challenger import train
 from posture_daemon.learning.out_of_fold import answers_to_new_labels
 from posture_daemon.learning.scoring import Candidate, Challenger
 from posture_daemon.learning.training_set import gather
-from posture_daemon.reports.effect import Effect, Flip
+from posture_daemon.reports.effect import Flip, effect, flips
 from posture_daemon.reports.status import overview
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.json_values import as_json
+from posture_daemon.training.run_record import RunRecord
 from tests.builders import add_champion, label, label_block, label_days
 from tests.fakes.backbone import StandInBackbone
 
@@ -33,7 +34,7 @@ def answers(truth: str, before: str | None, after: str) -> dict[str, Any]:
 
 def sentences(**metrics: Any) -> list[str]:
     """What a run with this record says, after a trip through JSON."""
-    return Effect.of(json.loads(json.dumps(metrics))).sentences()
+    return effect(RunRecord.of(json.loads(json.dumps(metrics))))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +73,8 @@ def test_new_labels_are_counted_before_and_after() -> None:
 def test_flips_name_frames_once() -> None:
     """A new label that is held out is listed with the holdout."""
     new = {**answers("abx", "bbb", "abx"), "of": 3}
-    found = Effect.of({"answers": answers("ab", "ba", "ab"), "new_labels": new})
-    assert found.flips() == [Flip(1, "a", "b", "a", False), Flip(2, "b", "a", "b", False), Flip(3, "x", "b", "x", True)]
+    record = RunRecord.of({"answers": answers("ab", "ba", "ab"), "new_labels": new})
+    assert flips(record) == [Flip(1, "a", "b", "a", False), Flip(2, "b", "a", "b", False), Flip(3, "x", "b", "x", True)]
 
 
 @pytest.fixture
