@@ -46,9 +46,8 @@ def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:
 
     Also the share, 0–1, of all labels that they agree with: how much a doubt is worth. Raises `ModelError`, `TrainingError`.
     """
-    from posture_daemon.learning.label_errors import (
-        doubtful_labels,  # these fit, with SciPy, which the daemon does without
-    )
+    # These fit, with SciPy, which the daemon does without.
+    from posture_daemon.learning.label_errors import doubtful_labels
     from posture_daemon.learning.out_of_fold import out_of_fold
 
     learned = training_set(store, settings)

@@ -79,9 +79,8 @@ def start(
     ] = False,
 ) -> None:
     """Watches how you sit, asks about the frames it is unsure of, and learns from your answers. All on this device."""
-    set_up_logging(
-        logging.DEBUG if verbose else logging.INFO if context.invoked_subcommand == "run" else logging.WARNING
-    )
+    usual = logging.INFO if context.invoked_subcommand == "run" else logging.WARNING
+    set_up_logging(logging.DEBUG if verbose else usual)
     context.obj = Options(config, data_dir)
 
 

@@ -127,12 +127,8 @@ def _list_doubts(found: Sequence[Doubt], agreement: float) -> None:
         said = f"{doubt.instead} {doubt.probability:.0%}, {doubt.label} {doubt.of_label:.0%}"
         table.add_row(str(doubt.frame_id), doubt.split.value, doubt.label, said)
     console.print(table)
-    words = f"Your labels of other times agree with {agreement:.0%} of all labels"
-    say(
-        f"{words}."
-        if agreement >= MIN_AGREEMENT
-        else f"{words}: too few to be trusted, so most of these may well be right."
-    )
+    trust = "" if agreement >= MIN_AGREEMENT else ": too few to be trusted, so most of these may well be right"
+    say(f"Your labels of other times agree with {agreement:.0%} of all labels{trust}.")
     say("Look at them one by one: posture-daemon dataset doubts --review")
 
 

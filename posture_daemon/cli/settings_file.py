@@ -24,9 +24,8 @@ def set_text(file: Path, key: str, value: str) -> bool:
     if file.exists() and values_in(file).get(key) == value:
         return False
     try:
-        text = (
-            file.read_bytes().decode() if file.exists() else HEADER
-        )  # read_text would change the line ends of Windows
+        # read_text would change the line ends of Windows
+        text = file.read_bytes().decode() if file.exists() else HEADER
         mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
         write_durably(file, _changed(text, key, value).encode())
         file.chmod(mode)

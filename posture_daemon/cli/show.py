@@ -1,6 +1,6 @@
 """Tables for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.table import Table
 from posture_daemon.cli.context import say, say_all
 from posture_daemon.device.resources import Resources
 from posture_daemon.domain import MB, Decision, Incident, ModelVersion, Status, TrainingRun, Watch
-from posture_daemon.learning.evaluation import Evaluation, ScoresOnTest
+from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.training_report import TrainingReport
 from posture_daemon.reports.effect import effect
 from posture_daemon.reports.status import Overview, RunSummary
@@ -30,9 +30,15 @@ def share(value: float | None) -> str:
 
 def status(console: Console, found: Overview) -> None:
     """One line a matter."""
+    named(console, (*_incidents(found.incidents), *_daemon_lines(found.daemon), *_store_lines(found)))
+
+
+def named(console: Console, lines: Iterable[tuple[str, str]]) -> None:
+    """Each text behind its name."""
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    for name, text in (*_incidents(found.incidents), *_daemon_lines(found.daemon), *_store_lines(found)):
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in lines:
         table.add_row(name, text)
     console.print(table)
 
@@ -84,12 +90,9 @@ def _resources(found: Resources) -> str:
 
 
 def _store_lines(found: Overview) -> Iterator[tuple[str, str]]:
-    queue = found.queue
+    waiting, labelled, discarded = (found.queue[one] for one in (Status.QUEUED, Status.LABELLED, Status.DISCARDED))
     labels = ", ".join(f"{name} {sum(splits.values())}" for name, splits in found.labels.items())
-    yield (
-        "queue",
-        f"{queue[Status.QUEUED]} waiting, {queue[Status.LABELLED]} labelled, {queue[Status.DISCARDED]} discarded",
-    )
+    yield "queue", f"{waiting} waiting, {labelled} labelled, {discarded} discarded"
     yield "labels", labels or "none yet"
     yield "champion", "none" if found.champion is None else _champion(found.champion)
     yield from _trainings(found.last_attempt, found.last_run)
@@ -166,15 +169,8 @@ def versions(console: Console, found: list[ModelVersion], roles: dict[int, str])
         classes = ", ".join(c.name for c in v.classes) or "(base)"
         parent = "" if v.parent_id is None else str(v.parent_id)
         source = v.source if v.files_removed_at is None else f"{v.source} (files removed)"
-        table.add_row(
-            str(v.id),
-            roles.get(v.id, ""),
-            clock(v.created_at),
-            parent,
-            source,
-            classes,
-            share(seen.top1 if seen else None),
-        )
+        top1 = share(seen.top1 if seen else None)
+        table.add_row(str(v.id), roles.get(v.id, ""), clock(v.created_at), parent, source, classes, top1)
     console.print(table)
 
 
@@ -201,7 +197,9 @@ def training_run(console: Console, run: TrainingRun) -> None:
     if record.report is not None:
         _report(console, record.report, record.peak_memory_bytes)
     if record.test is not None:
-        console.print(f"test (decides nothing): {_tested(record.test)}")
+        before, after = record.test.incumbent, record.test.challenger
+        top1 = f"{share(before.top1 if before else None)} → {share(after.top1)}"
+        console.print(f"test (decides nothing): top-1 {top1} of {after.images} images")
 
 
 def _report(console: Console, report: TrainingReport, seen_peak: int | None) -> None:
@@ -212,9 +210,3 @@ def _report(console: Console, report: TrainingReport, seen_peak: int | None) -> 
     for warning in report.warnings:
         console.print(f"[yellow]warning[/]: {warning}", soft_wrap=True)
     console.print(f"{seconds}peak memory {'unknown' if peak is None else f'{peak / MB:.0f} MB'}")
-
-
-def _tested(test: ScoresOnTest) -> str:
-    """Top-1 of both models on the images that are kept for tests."""
-    before, after = test.incumbent, test.challenger
-    return f"top-1 {share(before.top1 if before else None)} → {share(after.top1)} of {after.images} images"

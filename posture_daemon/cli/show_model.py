@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from posture_daemon.cli.show import clock, share
+from posture_daemon.cli.show import clock, named, share
 from posture_daemon.domain import MB, ModelVersion, TrainingRun, Watch
 from posture_daemon.learning.evaluation import Evaluation
 from posture_daemon.learning.version_diff import Difference, Predicted
@@ -19,17 +19,13 @@ def model(
     console: Console, version: ModelVersion, role: str | None, run: TrainingRun | None, watch: Watch | None
 ) -> None:
     """Where a version comes from and how good it was; `run` is the training that made it, `watch` the newest over it."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in (
+    lines = (
         *_identity(version, role),
         *_merit(RunRecord.of(version.metrics)),
         *(_making(known_from_json(Lineage, version.lineage)) if version.lineage else ()),
         *_ending(run, watch),
-    ):
-        table.add_row(name, text)
-    console.print(table)
+    )
+    named(console, lines)
 
 
 def _identity(version: ModelVersion, role: str | None) -> Iterator[tuple[str, str]]:
@@ -79,10 +75,8 @@ def _ending(run: TrainingRun | None, watch: Watch | None) -> Iterator[tuple[str,
     if run is not None and run.outcome is not None:
         yield "training", f"run {run.id}, {run.outcome.value}: {run.reason}"
     if watch is not None:
-        yield (
-            "watch",
-            f"{watch.ending.value if watch.ending else 'goes on'}: {watch.reason or 'no labels since the swap'}",
-        )
+        how = watch.ending.value if watch.ending else "goes on"
+        yield "watch", f"{how}: {watch.reason or 'no labels since the swap'}"
 
 
 def difference(console: Console, first: ModelVersion, second: ModelVersion, found: Difference) -> None:

@@ -71,11 +71,7 @@ def run_guided_capture(settings: Settings, names: list[str] | None, seconds: flo
     say_all(closing_words(state))
     if state.run is not None and state.run.finished_at is not None:
         trained_s = state.run.finished_at - state.run.started_at
-        say(f"It took {_since_start_s():.0f} s from command to answer, {trained_s:.1f} s of them training.")
+        all_s = time.time() - float(psutil.Process().create_time())  # what Python takes to start counts as well
+        say(f"It took {all_s:.0f} s from command to answer, {trained_s:.1f} s of them training.")
     if state.run is not None and state.run.outcome is Outcome.FAILED:
         raise typer.Exit(1)
-
-
-def _since_start_s() -> float:
-    """Seconds since this process began, so that what Python takes to start counts as well."""
-    return time.time() - float(psutil.Process().create_time())

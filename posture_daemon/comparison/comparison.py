@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from posture_daemon.comparison.report import Facts, seconds_text, write_report
 from posture_daemon.comparison.rounds import Rounds
 from posture_daemon.comparison.scores import Result
 from posture_daemon.comparison.workspace import Workspace, from_folder, from_store
-from posture_daemon.domain import LabelledImage, ModelVersion, Split, Strategy
+from posture_daemon.domain import ModelVersion, Split, Strategy
 from posture_daemon.errors import DatasetError
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
@@ -98,19 +98,15 @@ def _facts(workspace: Workspace, base: ModelVersion, rounds: Rounds) -> Facts:
     )
 
 
-def _counts(store: Store, incumbent: ModelVersion) -> dict[str, dict[str, int]]:
+def _counts(store: Store, incumbent: ModelVersion) -> Mapping[str, Mapping[str, int]]:
     """Images by part and class; a part without any is left out."""
     images = store.labels.labelled()
     fresh = {image.frame_id for image in store.labels.labelled(learned_at(store, incumbent))}
     train = [image for image in images if image.split is Split.TRAIN]
     parts = {
-        "old": _by_class(image for image in train if image.frame_id not in fresh),
-        "new": _by_class(image for image in train if image.frame_id in fresh),
-        "val": _by_class(image for image in images if image.split is Split.HOLDOUT),
-        "test": _by_class(image for image in images if image.split is Split.TEST),
+        "old": [image for image in train if image.frame_id not in fresh],
+        "new": [image for image in train if image.frame_id in fresh],
+        "val": [image for image in images if image.split is Split.HOLDOUT],
+        "test": [image for image in images if image.split is Split.TEST],
     }
-    return {part: counts for part, counts in parts.items() if counts}
-
-
-def _by_class(images: Iterable[LabelledImage]) -> dict[str, int]:
-    return dict(Counter(image.class_name for image in images))
+    return {part: Counter(image.class_name for image in found) for part, found in parts.items() if found}

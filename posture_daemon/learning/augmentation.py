@@ -23,10 +23,7 @@ ERASE_PROBABILITY = 0.4
 
 
 def augmented_view(image: Image, size: int, rng: np.random.Generator, flip: bool) -> Image:
-    """One random view of a BGR image: `uint8 (size, size, 3)`.
-
-    `flip` also mirrors half of the views; switch it off where left and right mean different classes.
-    """
+    """One random view of a BGR image, `uint8 (size, size, 3)`; `flip` also mirrors half of the views."""
     view = _random_crop(image, size, rng)
     if flip and rng.random() < 0.5:
         view = view[:, ::-1]

@@ -177,13 +177,11 @@ class FeatureSource:
     def _vectors(self, pictures: Sequence[Image]) -> Floats:
         """`float32 (pictures, width)`, in batches that bound the memory."""
         batch = max(1, self._recipe.batch * PIXELS // self._backbone.image_size**2)
-        starts = range(0, len(pictures), batch)
-        parts = [self._of_batch(pictures[at : at + batch]) for at in starts]
+        parts = []
+        for at in range(0, len(pictures), batch):
+            with self._orders.batch():
+                parts.append(self._inputs.vectors(self._backbone.extract_batch(pictures[at : at + batch])))
         return np.concatenate(parts) if parts else np.empty((0, self._inputs.width), np.float32)
-
-    def _of_batch(self, pictures: Sequence[Image]) -> Floats:
-        with self._orders.batch():
-            return self._inputs.vectors(self._backbone.extract_batch(pictures))
 
 
 def _portions(found: Found) -> Iterator[list[int]]:

@@ -5,6 +5,7 @@ Runs in a process of its own (see `adapters/trainer/process.py`); knows the stor
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 from posture_daemon.domain import ModelVersion, Split
@@ -65,29 +66,23 @@ def _report(data: TrainingSet, recipe: Recipe) -> TrainingReport:
         labels_sha256=labels_digest(training.images),
         train_images=Counter(training.truth),
         unreadable=source.unreadable,
-        warnings=_warnings(training, data.holdout, recipe.min_images_per_class),
+        warnings=tuple(_warnings(training, data.holdout, recipe.min_images_per_class)),
         seed=recipe.seed,
         views=recipe.views,
         computed_views=source.computed,
     )
 
 
-def _warnings(training: Vectors, holdout: Vectors, least: int) -> tuple[str, ...]:
+def _warnings(training: Vectors, holdout: Vectors, least: int) -> Iterator[str]:
     """What the owner should know of classes that are short of images; none of it stops the others."""
     learned, judged = Counter(training.truth), Counter(holdout.truth)
-    few = [(name, count) for name, count in learned.items() if count < least]
-    return (
-        *(
-            f"'{name}' has few training images ({count}, below {least}): its answers will be unsure"
-            for name, count in few
-        ),
-        *(f"'{name}' has held-out images only, so it cannot be learned yet" for name in judged if name not in learned),
-        *(
-            f"'{name}' has no held-out images, so nothing shows how well it does"
-            for name in learned
-            if name not in judged
-        ),
-    )
+    for name, count in learned.items():
+        if count < least:
+            yield f"'{name}' has few training images ({count}, below {least}): its answers will be unsure"
+    for name in (name for name in judged if name not in learned):
+        yield f"'{name}' has held-out images only, so it cannot be learned yet"
+    for name in (name for name in learned if name not in judged):
+        yield f"'{name}' has no held-out images, so nothing shows how well it does"
 
 
 def _incumbent(incumbent: ModelVersion, inputs: FeatureSpace) -> Candidate | None:

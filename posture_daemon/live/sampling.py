@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import MIN_DOUBT, Floats, Prediction, Reason
 from posture_daemon.settings import QueueSettings
-from posture_daemon.vision.novelty import MAX_REMEMBERED, NoveltyIndex, novel_below
-
-__all__ = ["MAX_REMEMBERED", "FrameContext", "FrameSampler", "Kept"]
+from posture_daemon.vision.novelty import NoveltyIndex, novel_below
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
 

@@ -16,10 +16,11 @@ from posture_daemon.errors import PostureError
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.labelled_pool import labelled_pool
 from posture_daemon.learning.linear_layer import Linear
-from posture_daemon.live.sampling import MAX_REMEMBERED, FrameSampler
+from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head, softmax
+from posture_daemon.vision.novelty import MAX_REMEMBERED
 
 log = logging.getLogger(__name__)
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from posture_daemon.domain import Floats, LabelledImage, Split
+from posture_daemon.domain import LabelledImage, Split
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.reports.advice import ClassStats, advice, class_stats
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
+from posture_daemon.vision.novelty import unit
 
 MAX_IMBALANCE = 5
 """The largest class may have so many times the training images of the smallest."""
@@ -61,16 +61,10 @@ def _leaks(store: Store, images: Sequence[LabelledImage], limit: float) -> tuple
     held_out = [i.frame_id for i in images if i.split is not Split.TRAIN and i.frame_id in pooled]
     if not training or not held_out:
         return (), len(pooled)
-    cosines = _unit([pooled[id_] for id_ in held_out]) @ _unit([pooled[id_] for id_ in training]).T
+    cosines = unit(np.array([pooled[i] for i in held_out])) @ unit(np.array([pooled[i] for i in training])).T
     nearest = cosines.argmax(axis=1)
     found = zip(held_out, nearest, cosines.max(axis=1), strict=True)
     return tuple(Leak(id_, training[at], round(float(c), 4)) for id_, at, c in found if c >= limit), len(pooled)
-
-
-def _unit(vectors: Sequence[NDArray[np.float16]]) -> Floats:
-    """Rows of length 1."""
-    rows = np.array(vectors, np.float32)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def _leak_warnings(leaks: Sequence[Leak], compared: int, images: int) -> Iterator[str]:

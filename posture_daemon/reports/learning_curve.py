@@ -53,10 +53,7 @@ class Curve:
 
 
 def block_curve(data: TrainingSet, draws: int = DRAWS, seed: int = 0, steps: int = STEPS) -> Curve:
-    """Draw `draws` times, with the seeds `seed`, `seed + 1`, …; look at the holdout at even steps up to all labels.
-
-    Raises `TrainingError` without a holdout.
-    """
+    """Draw `draws` times, with the seeds `seed`, `seed + 1`, …. Raises `TrainingError` without a holdout."""
     holdout = data.holdout
     data.need_holdout()
     full, right = _examine(data, np.arange(len(data.targets)))

@@ -102,19 +102,17 @@ def _window(facts: TrainingFacts, schedule: ScheduleSettings) -> Verdict:
 
 
 def _away(facts: TrainingFacts, schedule: ScheduleSettings) -> Verdict:
-    away, waiting = facts.away_s, facts.waiting_s
-    if schedule.away_s == 0:
+    away, waiting, least = facts.away_s, facts.waiting_s, schedule.away_s
+    if least == 0:
         return Verdict("away", True, "the owner need not be away", away, 0.0)
-    if away is not None and away >= schedule.away_s:
-        return Verdict(
-            "away", True, f"owner away for {away:.0f} s (at least {schedule.away_s:.0f} s)", away, schedule.away_s
-        )
+    if away is not None and away >= least:
+        return Verdict("away", True, f"owner away for {away:.0f} s (at least {least:.0f} s)", away, least)
     if not facts.sees_away:
-        return Verdict("away", True, "the model cannot tell yet whether the owner is away", None, schedule.away_s)
+        return Verdict("away", True, "the model cannot tell yet whether the owner is away", None, least)
     seen = "owner not seen to be away" if away is None else f"owner away for {away:.0f} s"
-    limit = f"at least {schedule.away_s:.0f} s, or {schedule.away_patience_s:.0f} s of waiting"
+    limit = f"at least {least:.0f} s, or {schedule.away_patience_s:.0f} s of waiting"
     if waiting is None:
-        return Verdict("away", False, f"{seen} ({limit})", away, schedule.away_s)
+        return Verdict("away", False, f"{seen} ({limit})", away, least)
     text = f"{seen}, enough labels wait for {waiting:.0f} s ({limit})"
     # As with the cool-down: labels from the future wait for nobody.
-    return Verdict("away", waiting >= schedule.away_patience_s or waiting < 0, text, away, schedule.away_s)
+    return Verdict("away", waiting >= schedule.away_patience_s or waiting < 0, text, away, least)

@@ -32,10 +32,8 @@ def probability_better(fixed: int, broken: int) -> float:
 def judge(answers: Answers, knows: Sequence[str], knew: Sequence[str], settings: PromotionSettings) -> Decision:
     """Promote when every verdict passes. `knows` and `knew` are the classes of the challenger and of the incumbent."""
     if not answers.truth:
-        advice = _advice(answers, knows, settings)
-        return Decision(
-            (Verdict("holdout", False, f"there are no holdout images yet, so nothing can be shown; {advice}"),)
-        )
+        text = f"there are no holdout images yet, so nothing can be shown; {_advice(answers, knows, settings)}"
+        return Decision((Verdict("holdout", False, text),))
     if answers.incumbent is None:
         text = f"{_share(answers, answers.challenger)} on the holdout; the champion knows no posture classes"
         return Decision((Verdict("better", _right(answers, answers.challenger) > 0, text),))
@@ -47,19 +45,16 @@ def judge(answers: Answers, knows: Sequence[str], knew: Sequence[str], settings:
 def _better(answers: Answers, knows: Sequence[str], settings: PromotionSettings) -> Verdict:
     """More right answers, and enough of them that luck is unlikely."""
     fixed, broken = answers.changes()
-    sure = probability_better(fixed, broken)
+    sure, advice = probability_better(fixed, broken), _advice(answers, knows, settings)
     text = f"{_scores(answers)}: fixed {fixed}, broke {broken} of {len(answers.truth)}"
     if fixed < broken:
         return Verdict("better", False, f"{text}, so it is no better")
     if fixed == broken:
-        return Verdict(
-            "better", False, f"{text}, a tie, which goes to the champion; {_advice(answers, knows, settings)}"
-        )
+        return Verdict("better", False, f"{text}, a tie, which goes to the champion; {advice}")
     if sure >= settings.min_probability:
         return Verdict("better", True, f"{text}, {percent(sure)} sure that it is better")
     limit = percent(settings.min_probability)
-    text += f", only {percent(sure)} sure that it is better (at least {limit}); {_advice(answers, knows, settings)}"
-    return Verdict("better", False, text)
+    return Verdict("better", False, f"{text}, only {percent(sure)} sure that it is better (at least {limit}); {advice}")
 
 
 def _newcomer(answers: Answers, knew: Sequence[str], new: Sequence[str], settings: PromotionSettings) -> Verdict | None:

@@ -126,7 +126,9 @@ class Retrainer:
         result = TrainingResult.from_json(self._trainer.train(request, monitor.supervise).read_text())
         version = self._register(result, incumbent, folder, lineage(job.strategy, self._settings, result.report))
         self._store.runs.propose(monitor.run_id, version.id)  # a crash after the promotion must not call it a failure
-        verdict = self._judge(result, incumbent)
+        # The champion may change meanwhile; `promote` looks again.
+        knows, knew = [c.name for c in result.classes], [c.name for c in incumbent.classes]
+        verdict = judge(result.answers, knows, knew, self._settings.promotion)
         if verdict.passed and not self._promote(version, incumbent):
             verdict = Decision((OVERTAKEN,))
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
@@ -138,11 +140,6 @@ class Retrainer:
         """Nothing is watched against a base: it has no answers that could be better."""
         watched = self._settings.watch.enabled and not incumbent.is_base
         return self._store.models.promote(version.id, self._clock(), expected=incumbent.id, watched=watched)
-
-    def _judge(self, result: TrainingResult, incumbent: ModelVersion) -> Decision:
-        """What the holdout says. The champion may change meanwhile; `promote` looks again."""
-        knows, knew = [c.name for c in result.classes], [c.name for c in incumbent.classes]
-        return judge(result.answers, knows, knew, self._settings.promotion)
 
     def _register(
         self, result: TrainingResult, incumbent: ModelVersion, folder: Path, made_of: Lineage

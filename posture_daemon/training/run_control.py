@@ -68,10 +68,9 @@ class RunControl:
         if found.state is State.HOT:
             return Instruction(Order.END, f"too hot: {found.text}")
         available, waiting = resources.memory_available_bytes, resources.memory_waiting_percent
-        if available is not None and available < limits.memory_floor_mb * MB:
-            return Instruction(
-                Order.END, f"memory is short: {available // MB} MB available (at least {limits.memory_floor_mb} MB)"
-            )
+        least = limits.memory_floor_mb
+        if available is not None and available < least * MB:
+            return Instruction(Order.END, f"memory is short: {available // MB} MB available (at least {least} MB)")
         if waiting is not None and waiting >= limits.memory_pressure_percent:
             return Instruction(Order.END, f"memory is short: processes wait for it {waiting:.0f} % of the time")
         return None

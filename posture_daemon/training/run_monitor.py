@@ -34,7 +34,7 @@ class RunMonitor:
         self.run_id = run_id
         self._store, self._probe, self._refusal = store, probe, refusal
         self._clock, self._monotonic = clock, monotonic
-        self._supervisor = RunControl(settings, monotonic())
+        self._control = RunControl(settings, monotonic())
         self._order = Order.RUN
         self._peak_bytes: int | None = None
         self._interruptions: list[Interrupted] = []
@@ -44,9 +44,7 @@ class RunMonitor:
         """Implements `ports.Supervise`."""
         if seen.memory_bytes is not None:
             self._peak_bytes = max(seen.memory_bytes, self._peak_bytes or 0)
-        said = self._supervisor.look(
-            RunReading(self._probe.read(), seen.memory_bytes, self._refused()), self._monotonic()
-        )
+        said = self._control.look(RunReading(self._probe.read(), seen.memory_bytes, self._refused()), self._monotonic())
         self.failure = said.failure
         if said.order is not self._order:
             self._tell(said)
@@ -64,7 +62,7 @@ class RunMonitor:
     def course(self, reported_peak_bytes: int | None = None) -> RunCourse:
         """What the record of the run keeps of how it went; the larger of both peaks, for each sees what the other may miss."""
         peak = max(self._peak_bytes or 0, reported_peak_bytes or 0)
-        ran_s, paused_s = round(self._supervisor.ran_s, 1), round(self._supervisor.paused_s, 1)
+        ran_s, paused_s = round(self._control.ran_s, 1), round(self._control.paused_s, 1)
         return RunCourse(peak or None, ran_s, paused_s, tuple(self._interruptions))
 
     def _tell(self, said: Instruction) -> None:
