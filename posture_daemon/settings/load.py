@@ -49,8 +49,9 @@ class Loaded:
 
 
 def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
-    """Read and check all settings: `config` is the file of `--config`, `overrides` are options by dotted key."""
-    options = _from_options(overrides or {})
+    """Read and check all settings: `config` is the file of `--config`, `overrides` are options by key, `None`: not given."""
+    wanted = {key: value for key, value in (overrides or {}).items() if value is not None}
+    options = by_current_key(wanted, lambda key: OPTIONS.get(key, f"--{key}"))
     environment = _from_environment()
     base = {} if "data_dir" in {**environment, **options} else {"data_dir": _default_data_dir()}
     folder = {**base, **environment, **options}["data_dir"].value
@@ -62,11 +63,6 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
         raise SettingsError(_sentence(error, given)) from None
     _check_order(settings, given)
     return Loaded(settings, {key: given[key].source if key in given else DEFAULT for key in FIELDS}, file)
-
-
-def _from_options(overrides: Mapping[str, Any]) -> dict[str, Given]:
-    values = {key: value for key, value in overrides.items() if value is not None}
-    return by_current_key(values, lambda key: OPTIONS.get(key, f"--{key}"))
 
 
 def _from_environment() -> dict[str, Given]:
