@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import ClassVar
 
 from posture_daemon.domain import Frame
 from posture_daemon.errors import CameraError
@@ -28,6 +29,7 @@ class FakeDeskCamera:
     duration: float | None = None
     monotonic: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    wanted_size: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         """Check the arguments once and furnish the desk."""
@@ -36,6 +38,7 @@ class FakeDeskCamera:
         self._start = _parse_start(self.start)
         names = None if self.classes is None else [name.strip() for name in self.classes.split(",")]
         self.desk = FakeDesk(self.seed, self.person, self._start, names)
+        self.truth_at = self.desk.truth_at
         self._epoch: float | None = None
         self._sequence = -1
         self._is_open = False
@@ -45,12 +48,9 @@ class FakeDeskCamera:
         """The URL of this camera: the seed and whatever is not as usual."""
         usual = {"person": None, "fps": 10.0, "speed": 1.0, "start": None, "classes": None, "duration": None}
         changed = {key: getattr(self, key) for key, value in usual.items() if getattr(self, key) != value}
-        extra = "".join(f"&{key}={_text(value)}" for key, value in changed.items())
+        texts = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in changed.items()}
+        extra = "".join(f"&{key}={text}" for key, text in texts.items())
         return f"fake:desk?seed={self.seed}{extra}"
-
-    @property
-    def wanted_size(self) -> None:
-        """The desk is drawn in one size."""
 
     def open(self) -> None:
         """Start the desk's clock; opening again after `close` goes on where the time is by then."""
@@ -68,10 +68,7 @@ class FakeDeskCamera:
         return Frame(self.desk.render(captured_at), captured_at, number)
 
     def wait_for_next(self) -> tuple[int, float] | None:
-        """Wait for the next frame that is due: its number and when it is due, real seconds after the first opening.
-
-        `None` when `duration` is over.
-        """
+        """Number of the next frame, and when it is due, real seconds after the first opening; `None` after `duration`."""
         if not self._is_open or self._epoch is None:
             raise CameraError(f"The camera {self.name} was read before it was opened.")
         elapsed = self.monotonic() - self._epoch
@@ -89,10 +86,6 @@ class FakeDeskCamera:
         """Stop giving frames."""
         self._is_open = False
 
-    def truth_at(self, t: float) -> str:
-        """Return the true class at `t`, as in a frame's `captured_at`."""
-        return self.desk.truth_at(t)
-
 
 def _parse_start(text: str | None) -> float:
     """Read an ISO date and time; without a zone it counts as the desk's clock (Unix s)."""
@@ -103,8 +96,3 @@ def _parse_start(text: str | None) -> float:
     except ValueError:
         raise CameraError(f"The fake desk cannot start at {text!r}; write it like 2026-03-02T08:00.") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def _text(value: object) -> str:
-    """Write a number the way a person would type it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -14,11 +14,6 @@ DEFAULT_START = datetime(2026, 3, 2, 8, 0, tzinfo=timezone.utc).timestamp()
 """Monday, 2 March 2026, 08:00; the desk's own clock counts as UTC."""
 
 
-def default_person(seed: int) -> int:
-    """Return the number of the person who sits at the desk of this seed unless another is asked for."""
-    return seed % 64
-
-
 class FakeDesk:
     """A desk whose pictures and truth are pure functions of its arguments and of time (Unix s; its clock is UTC)."""
 
@@ -36,21 +31,10 @@ class FakeDesk:
         self.seed = seed
         self.start = start
         self.room = room(seed)
-        self.person = people.person(default_person(seed) if person is None else person)
+        self.person = people.person(seed % 64 if person is None else person)
         self.day = Day(chance.key(seed, self.person.number), classes)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The postures that occur here."""
-        return self.day.classes
-
-    def truth_at(self, t: float) -> str:
-        """Return the true class at time `t` (Unix s)."""
-        return self.day.truth_at(t)
-
-    def transition_at(self, t: float) -> bool:
-        """Tell whether the person is on the way between two classes at `t` (Unix s)."""
-        return self.day.transition_at(t)
+        self.classes = self.day.classes
+        self.truth_at, self.transition_at = self.day.truth_at, self.day.transition_at
 
     def render(self, t: float) -> Image:
         """Draw what the camera sees at `t` (Unix s): `uint8 (720, 1280, 3)` BGR."""

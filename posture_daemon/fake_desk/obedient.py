@@ -18,21 +18,15 @@ class ObedientDesk:
     `show` may be called from any thread; what is seen on the way from one posture to another is left out.
     """
 
+    wanted_size: None = None
+
     def __init__(self, camera: FakeDeskCamera, pace: float = 1.0) -> None:
         """`pace` says how much faster than ours the time of whoever asks passes."""
-        self._camera, self._speed = camera, LIVELY_PACE * pace
+        self._camera, self._speed, self.name = camera, LIVELY_PACE * pace, camera.name
+        self.truth_at = camera.truth_at
         self._began = self._at = camera.desk.start
         self._asked: tuple[str | None, float] = (None, self._began)
         self._elapsed_s: float | None = None
-
-    @property
-    def name(self) -> str:
-        """As that of the camera inside."""
-        return self._camera.name
-
-    @property
-    def wanted_size(self) -> None:
-        """The desk is drawn in one size."""
 
     def show(self, posture: str, day: int) -> None:
         """Show this posture from the next picture on, not before `day` (from 0), which has other clothes and another course."""
@@ -60,10 +54,6 @@ class ObedientDesk:
     def close(self) -> None:
         """Stop giving frames."""
         self._camera.close()
-
-    def truth_at(self, t: float) -> str:
-        """Return the true class at `t`, as in a frame's `captured_at`."""
-        return self._camera.truth_at(t)
 
     def _forward(self, t: float) -> float:
         """The next moment from `t` on that shows what is asked, and no movement between two classes."""

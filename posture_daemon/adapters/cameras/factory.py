@@ -62,8 +62,6 @@ def _read_options(name: str, query: str, allowed: Mapping[str, Converter]) -> Op
 
 
 def _number(low: float, high: float) -> Converter:
-    """Make a converter for a number in `low` … `high`."""
-
     def convert(text: str) -> float:
         expected = f"a number from {low:g} to {high:g}"
         try:
@@ -78,8 +76,6 @@ def _number(low: float, high: float) -> Converter:
 
 
 def _whole(low: int, high: int) -> Converter:
-    """Make a converter for a whole number in `low` … `high`."""
-
     def convert(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise ValueError(f"a whole number from {low} to {high}")
@@ -89,14 +85,12 @@ def _whole(low: int, high: int) -> Converter:
 
 
 def _flag(text: str) -> bool:
-    """Convert `true` or `false`."""
     if text not in ("true", "false"):
         raise ValueError("true or false")
     return text == "true"
 
 
 def _text(text: str) -> str:
-    """Accept any text but the empty one."""
     if not text:
         raise ValueError("a text")
     return text
@@ -142,10 +136,8 @@ def _fake_desk(name: str, target: str, options: Options) -> Camera:
 
 PICTURE: dict[str, Converter] = {"width": _whole(16, 8192), "height": _whole(16, 8192), "fps": _whole(1, 240)}
 
-
 # A recording slower than one frame in two seconds would be taken for a stalled camera.
 REPLAY: dict[str, Converter] = {"fps": _number(0.5, 1000), "loop": _flag, "skip": _flag}
-
 
 DESK: dict[str, Converter] = {
     "seed": _whole(0, 999_999_999),
@@ -156,7 +148,6 @@ DESK: dict[str, Converter] = {
     "classes": _text,
     "duration": _number(0, 1e9),
 }
-
 
 FORMS = (
     Form(re.compile(r"(?P<target>[0-9]{1,3}(\?.*)?)"), PICTURE, _v4l2),

@@ -65,21 +65,11 @@ class OpenCvCamera(ABC):
     _longest_read_s = math.inf
 
     def __init__(self, name: str, *, clock: Clock = time.time) -> None:
-        """`clock` gives the capture time: seconds since the epoch."""
-        self._name = name
-        self._clock = clock
+        """`name` is the address without passwords; `clock` gives the capture time, seconds since the epoch."""
+        self.name, self._clock = name, clock
+        self.wanted_size: tuple[int, int] | None = None
         self._capture: cv2.VideoCapture | None = None
         self._sequence = 0
-
-    @property
-    def name(self) -> str:
-        """The address as typed, without passwords."""
-        return self._name
-
-    @property
-    def wanted_size(self) -> tuple[int, int] | None:
-        """Requested (width, height) in pixels; `None` for a camera whose size is not requested."""
-        return None
 
     @abstractmethod
     def connect(self) -> cv2.VideoCapture:
@@ -91,12 +81,13 @@ class OpenCvCamera(ABC):
         try:
             self._capture = self.connect()
         except cv2.error as error:
-            raise CameraError(f"camera {self._name} cannot be opened: OpenCV says {_first_line(error)}.") from None
+            said = without_password(str(error).strip().splitlines()[0].rstrip("."))
+            raise CameraError(f"camera {self.name} cannot be opened: OpenCV says {said}.") from None
 
     def read(self) -> Frame | None:
         """Block until the next frame. Raises `CameraError` when none comes; a live camera never returns `None`."""
         if self._capture is None:
-            raise CameraError(f"camera {self._name} is not open.")
+            raise CameraError(f"camera {self.name} is not open.")
         began = time.monotonic()
         try:
             delivered, image = self._capture.read()
@@ -104,7 +95,7 @@ class OpenCvCamera(ABC):
             delivered, image = False, None
         if not delivered or image is None or time.monotonic() - began > self._longest_read_s:
             self.close()
-            raise CameraError(f"camera {self._name} stopped giving frames: is it still plugged in and switched on?")
+            raise CameraError(f"camera {self.name} stopped giving frames: is it still plugged in and switched on?")
         self._sequence += 1
         return Frame(cast(Image, image), self._clock(), self._sequence)
 
@@ -130,11 +121,7 @@ class V4l2Camera(OpenCvCamera):
         """`capture` opens a device file with a backend of OpenCV."""
         super().__init__(name, clock=clock)
         self._device, self._picture, self._new_capture = device, picture, capture
-
-    @property
-    def wanted_size(self) -> tuple[int, int]:
-        """The requested (width, height), pixels."""
-        return self._picture.width, self._picture.height
+        self.wanted_size = picture.width, picture.height
 
     def connect(self) -> cv2.VideoCapture:
         """Open the device file and ask for compressed frames."""
@@ -229,7 +216,3 @@ def csi_pipeline(sensor: int, picture: CsiPicture) -> str:
         f" ! video/x-raw,width={picture.width},height={picture.height},format=BGRx"
         " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return without_password(str(error).strip().splitlines()[0].rstrip("."))

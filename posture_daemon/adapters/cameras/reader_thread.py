@@ -111,7 +111,7 @@ class ReaderThread:
         return None
 
     def _read_until_end(self) -> None:
-        """Open and read until the camera's end or until stopped; whatever is raised is a loss."""
+        """Whatever is raised is a loss."""
         self._open()
         while self._goes_on():
             frame = self._camera.read()

@@ -42,8 +42,7 @@ class Pace:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """`fps`, per second, overrides the recording's own rate; `skip` drops the pictures that a late consumer missed."""
-        self._fps = fps
-        self._skip = skip
+        self._fps, self._skip = fps, skip
         self._monotonic, self._sleep = monotonic, sleep
         self._period_s = 1.0
         self._due: float | None = None
@@ -67,7 +66,9 @@ class Pace:
 
 
 class ReplayCamera:
-    """A `Camera` that plays a `Recording`, once or for ever."""
+    """A `Camera` that plays a `Recording`, once or for ever, in its own size."""
+
+    wanted_size: None = None
 
     def __init__(
         self,
@@ -79,22 +80,10 @@ class ReplayCamera:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`clock` gives `captured_at` when a frame is delivered, seconds since the epoch."""
-        self._name = name
-        self._recording = recording
-        self._loop = loop
-        self._pace = pace or Pace()
-        self._clock = clock
+        self.name, self._recording, self._loop = name, recording, loop
+        self._pace, self._clock = pace or Pace(), clock
         self._is_open = False
         self._sequence = 0
-
-    @property
-    def name(self) -> str:
-        """The address as typed."""
-        return self._name
-
-    @property
-    def wanted_size(self) -> None:
-        """`None`: a recording is played in its own size."""
 
     @property
     def last_path(self) -> Path | None:
@@ -110,7 +99,7 @@ class ReplayCamera:
     def read(self) -> Frame | None:
         """Wait until the next picture is due and return it; `None` at the end when not looping."""
         if not self._is_open:
-            raise CameraError(f"camera {self._name} is not open.")
+            raise CameraError(f"camera {self.name} is not open.")
         self._recording.skip(self._pace.wait())
         image = self._recording.read()
         if image is None and self._loop:
@@ -128,10 +117,7 @@ class ReplayCamera:
 
 
 class ImageFolder:
-    """The images below a folder, in natural order of folder then file: `2.jpg` before `10.jpg`.
-
-    An image that cannot be decoded is left out from then on, with one warning.
-    """
+    """The images below a folder in natural order; one that cannot be decoded is left out from then on, with one warning."""
 
     fps: float | None = None
 
@@ -172,10 +158,7 @@ class ImageFolder:
         """No file is kept open."""
 
     def _decode(self, path: Path) -> Image | None:
-        """Read BGR pixels, turned upright by EXIF; `None` for a damaged file.
-
-        With Pillow, because OpenCV before 5.0 gives half a picture for half a file, and prints on stderr.
-        """
+        """BGR, upright; `None` for a damaged file, of which OpenCV before 5.0 (so Pillow here) would give half a picture."""
         try:
             with PillowImage.open(path) as picture:
                 rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
