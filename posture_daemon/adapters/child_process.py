@@ -1,7 +1,4 @@
-"""What all our child processes need: command and environment for the parent, good manners for the child.
-
-The last argument of each child is the process id of its parent.
-"""
+"""What all our child processes need; the last argument of each is the process id of its parent."""
 
 import ctypes
 import os
@@ -37,15 +34,9 @@ def thread_caps(threads: int, openblas: int) -> dict[str, str]:
 
 def quiet_environment(scratch: Path, **more: str) -> dict[str, str]:
     """For ultralytics: no network, nothing installed, and its settings and caches in `scratch`, not in the home folder."""
-    return environment(
-        YOLO_OFFLINE="true",
-        YOLO_AUTOINSTALL="false",
-        YOLO_VERBOSE="false",
-        YOLO_CONFIG_DIR=str(scratch),
-        ULTRALYTICS_SAFE_LOAD="1",
-        MPLCONFIGDIR=str(scratch),
-        **more,
-    )
+    folders = dict.fromkeys(("YOLO_CONFIG_DIR", "MPLCONFIGDIR"), str(scratch))
+    quiet = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false", "ULTRALYTICS_SAFE_LOAD": "1"}
+    return environment(**quiet, **folders, **more)
 
 
 def die_with_parent(told: Sequence[str]) -> None:

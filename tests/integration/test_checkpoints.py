@@ -21,7 +21,7 @@ from posture_daemon.adapters.checkpoints import (
     export_checkpoint,
     import_checkpoint,
     inspect_checkpoint,
-    parent,
+    run_child,
 )
 from posture_daemon.adapters.checkpoints.graph import build_backbone
 from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER, read_checkpoint
@@ -209,7 +209,7 @@ def test_a_flipped_byte_is_noticed(shared_weights: Path, tmp_path: Path) -> None
 def test_a_child_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     """The caller gets one sentence, and no process is left."""
     with pytest.raises(ModelError, match=r"The import was stopped after 0 s"):
-        parent.run_child("import", {"source": "x", "out_dir": str(tmp_path), "image_size": None}, timeout_s=0.01)
+        run_child("import", {"source": "x", "out_dir": str(tmp_path), "image_size": None}, timeout_s=0.01)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_child_that_dies_is_reported(
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(ModelError, match=f"failed without an answer .*{message}"):
-        parent.run_child("export", {}, timeout_s=100)
+        run_child("export", {}, timeout_s=100)
 
 
 @pytest.fixture(scope="module")

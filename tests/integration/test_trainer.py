@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
-from posture_daemon.adapters.checkpoints.parent import MODULE as CHECKPOINT_CHILD
+from posture_daemon.adapters.checkpoints import MODULE as CHECKPOINT_CHILD
 from posture_daemon.adapters.child_process import OOM_SCORE
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.strategies.fit import MODULE as FIT_CHILD

@@ -207,7 +207,7 @@ def test_an_ended_training_goes_on_the_next_time_and_then_leaves_nothing(
             train_by_ultralytics(store, store.models.get(2), job)
     assert [path.name for path in kept.iterdir()] == ["finetune"]
     shutil.rmtree(tmp_path / "1")
-    trained = train_by_ultralytics(store, store.models.get(2), again)
+    challenger, _ = train_by_ultralytics(store, store.models.get(2), again)
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("progress: ")]
     assert said[0] == "progress: going on after epoch 1 of 2, from the checkpoint"
     assert [line.partition(":")[2][:15] for line in said[1:]] == [" epoch 2 of 2: "]

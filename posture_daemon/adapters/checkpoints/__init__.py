@@ -5,17 +5,22 @@ holds a whole model in memory. Reading order: `archive` (a `.pt` file as data), 
 network we know?), `graph` (its backbone as ONNX), `importing` and `exporting` (the child's work), `fetch` (download).
 """
 
+import json
+import signal
+import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from posture_daemon.adapters.checkpoints.parent import run_child
-from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE, Layer, read_checkpoint
-from posture_daemon.errors import ModelError
+from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE, HEAD_LAYER, Layer, read_checkpoint
+from posture_daemon.adapters.child_process import command, quiet_environment
+from posture_daemon.errors import CheckpointRefused, ModelError
 from posture_daemon.store.json_values import from_json
 from posture_daemon.vision.head import Head
 
+MODULE = "posture_daemon.adapters.checkpoints.child"
 IMPORT_TIMEOUT_S = 120.0
 EXPORT_TIMEOUT_S = 300.0  # importing torch from a slow SD card takes most of it
 
@@ -52,12 +57,12 @@ class Inspection:
     @property
     def backbone_parameters(self) -> int:
         """Parameters of layers 0–9, which stay frozen."""
-        return sum(layer.parameters for layer in self.layers if not layer.is_head)
+        return sum(layer.parameters for layer in self.layers[:HEAD_LAYER])
 
     @property
     def head_parameters(self) -> int:
         """Parameters of layer 10, the ones that `freeze=10` leaves trainable."""
-        return sum(layer.parameters for layer in self.layers if layer.is_head)
+        return self.layers[HEAD_LAYER].parameters
 
     @property
     def trainable_share(self) -> float:
@@ -104,11 +109,48 @@ def inspect_checkpoint(path: Path, image_size: int | None = None) -> Inspection:
     """Read the layers, sizes and classes of a checkpoint, without torch and without running anything in it."""
     checkpoint = read_checkpoint(path)
     size = image_size or checkpoint.image_size or DEFAULT_IMAGE_SIZE
-    return Inspection(
-        path=path,
-        scale=checkpoint.scale,
-        layers=checkpoint.layers(size),
-        classes=checkpoint.classes,
-        image_size=size,
-        ultralytics_version=checkpoint.ultralytics_version,
-    )
+    layers, version = checkpoint.layers(size), checkpoint.ultralytics_version
+    return Inspection(path, checkpoint.scale, layers, checkpoint.classes, size, version)
+
+
+def run_child(action: str, request: Mapping[str, Any], timeout_s: float) -> Any:
+    """Run one action (`import` or `export`) in a process of its own and return its result, as it is in JSON.
+
+    Raises `CheckpointRefused` when the child refused the file, `ModelError` when it failed, crashed or took too long.
+    """
+    with tempfile.TemporaryDirectory(prefix="posture-daemon-") as scratch:
+        try:
+            done = subprocess.run(
+                command(MODULE, action),
+                input=json.dumps(request),
+                capture_output=True,
+                encoding="utf-8",
+                timeout=timeout_s,
+                cwd=scratch,  # `-m` searches the working folder first: it must not be the user's downloads
+                env=quiet_environment(Path(scratch)),
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ModelError(f"The {action} was stopped after {timeout_s:.0f} s without a result.") from error
+    return _result(action, done)
+
+
+def _result(action: str, done: subprocess.CompletedProcess[str]) -> Any:
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError as error:
+        raise ModelError(f"The {action} failed without an answer ({_how_it_ended(done)}).") from error
+    if "refused" in answer:
+        raise CheckpointRefused(answer["refused"])
+    if "error" in answer:
+        raise ModelError(answer["error"])
+    return answer["result"]
+
+
+def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode == -signal.SIGKILL:
+        return "killed, probably for lack of memory"
+    if done.returncode < 0:
+        return f"ended by {signal.Signals(-done.returncode).name}"
+    last_words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    return last_words[0]

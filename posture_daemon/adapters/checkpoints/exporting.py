@@ -1,7 +1,4 @@
-"""Export, run in the child process: write a backbone and a head as an ordinary ultralytics checkpoint.
-
-Imports torch and ultralytics, which takes seconds and 700 MB.
-"""
+"""Export, in the child process: a backbone and a head as an ordinary checkpoint. Imports torch: seconds and 700 MB."""
 
 import io
 import json

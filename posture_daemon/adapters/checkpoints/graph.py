@@ -70,7 +70,7 @@ class _Graph:
 
     def conv(self, x: str, name: str, *, stride: int = 1, activated: bool = True) -> str:
         """Convolution without bias, batch norm, and SiLU unless `activated` is false."""
-        kernel = self._weights[f"{name}.conv.weight"].shape[2]
+        channels, _, kernel, _ = self._weights[f"{name}.conv.weight"].shape
         y = self._add(
             "Conv",
             [x, self._weight(f"{name}.conv.weight")],
@@ -78,7 +78,7 @@ class _Graph:
             kernel_shape=[kernel, kernel],
             pads=[kernel // 2] * 4,
             strides=[stride, stride],
-            group=self._groups(name),
+            group=channels if name.endswith(".pe") else 1,  # the position code is depthwise
         )
         statistics = [self._weight(f"{name}.bn.{part}") for part in BATCH_NORM]
         y = self._add("BatchNormalization", [y, *statistics], name, epsilon=BATCH_NORM_EPS)
@@ -120,10 +120,10 @@ class _Graph:
         value_width = channels // heads
         key_width = value_width // 2
         qkv = self.conv(x, f"{name}.qkv", activated=False)
-        by_head = self._integers(f"{name}.heads", 0, heads, 2 * key_width + value_width, -1)
+        by_head = self._constant(f"{name}.heads", [0, heads, 2 * key_width + value_width, -1])
         rows = self._add("Reshape", [qkv, by_head], name)
         query, key, value = self._split(rows, [key_width, key_width, value_width], name, axis=2)
-        scaled = self._add("Mul", [query, self._scalar(f"{name}.scale", key_width**-0.5)], f"{name}.scale")
+        scaled = self._add("Mul", [query, self._constant(f"{name}.scale", key_width**-0.5)], f"{name}.scale")
         by_position = self._add("Transpose", [scaled], f"{name}.query", perm=[0, 1, 3, 2])
         scores = self._add("MatMul", [by_position, key], f"{name}.scores")
         weights = self._add("Softmax", [scores], name, axis=-1)
@@ -157,7 +157,7 @@ class _Graph:
 
     def _split(self, x: str, widths: list[int], name: str, axis: int) -> list[str]:
         outputs = [f"{name}/Split.{part}" for part in range(len(widths))]
-        sizes = self._integers(f"{name}.widths", *widths)
+        sizes = self._constant(f"{name}.widths", widths)
         self._nodes.append(helper.make_node("Split", [x, sizes], outputs, name=f"{name}/Split", axis=axis))
         return outputs
 
@@ -171,22 +171,14 @@ class _Graph:
         numbers = {int(key[start:].split(".")[0]) for key in self._weights if key.startswith(f"{name}.")}
         return [f"{name}.{number}" for number in sorted(numbers)]
 
-    def _groups(self, name: str) -> int:
-        """Only the position code `pe` is depthwise: one group per channel."""
-        shape = self._weights[f"{name}.conv.weight"].shape
-        return int(shape[0]) if name.endswith(".pe") else 1
-
     def _weight(self, name: str) -> str:
         self._tensors.append(numpy_helper.from_array(self._weights[name], name))
         self.unused.discard(name)
         return name
 
-    def _integers(self, name: str, *values: int) -> str:
-        self._tensors.append(numpy_helper.from_array(np.array(values, np.int64), name))
-        return name
-
-    def _scalar(self, name: str, value: float) -> str:
-        self._tensors.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    def _constant(self, name: str, value: float | list[int]) -> str:
+        kind = np.int64 if isinstance(value, list) else np.float32
+        self._tensors.append(numpy_helper.from_array(np.array(value, kind), name))
         return name
 
 

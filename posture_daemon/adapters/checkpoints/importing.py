@@ -22,10 +22,7 @@ BACKBONE_FORMAT, HEAD_FORMAT = "posture-daemon backbone 1", "posture-daemon head
 
 
 def write_model(source: Path, out_dir: Path, image_size: int | None) -> ImportedCheckpoint:
-    """Write `backbone.{onnx,json}` and `head.{safetensors,json}`.
-
-    `image_size` is in pixels; `None` means the size that the checkpoint was trained with, or 224.
-    """
+    """Write `backbone.{onnx,json}` and `head.{safetensors,json}`. `image_size` (px) is by default that of training, or 224."""
     checkpoint = read_checkpoint(source)
     trained = -(-(checkpoint.image_size or 0) // STRIDE) * STRIDE  # rounded up to the stride as `YOLO.predict` does
     size = image_size or trained or DEFAULT_IMAGE_SIZE

@@ -7,10 +7,7 @@ MAX_BYTES = 1 << 16
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a small file, stripped of white space and NULs.
-
-    An offline thermal zone answers EAGAIN, on which blocking readers hang and `open().read()` raises TypeError.
-    """
+    """A file without white space and NULs. Not blocking: an offline thermal zone answers EAGAIN, on which readers hang."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

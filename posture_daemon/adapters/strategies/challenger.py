@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from posture_daemon.adapters.checkpoints.graph import read_weights
 from posture_daemon.adapters.strategies.dataset import folder_names, write_dataset
 from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
 from posture_daemon.adapters.strategies.progress import MARK
-from posture_daemon.domain import LabelledImage, ModelVersion, PostureClass, Split
+from posture_daemon.domain import LabelledImage, ModelVersion, Split
 from posture_daemon.errors import PostureError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.interruption import Interruption
 from posture_daemon.learning.scoring import Challenger
@@ -37,43 +37,42 @@ HALF_STEP = 2.0**-10
 """Ultralytics saves weights as half floats: neighbours differ by this share of their size."""
 
 
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A challenger, and the folder and digest of its backbone when that is a new one."""
+def train_by_ultralytics(
+    store: Store, incumbent: ModelVersion, job: TrainingJob
+) -> tuple[Challenger, NewBackbone | None]:
+    """Export, train, import, judge: the challenger, and the folder and digest of its backbone when that is a new one.
 
-    challenger: Challenger
-    backbone: NewBackbone | None
-
-
-def train_by_ultralytics(store: Store, incumbent: ModelVersion, job: TrainingJob) -> Trained:
-    """Export, train, import, judge. Raises `TrainingError` when there is nothing to learn from or ultralytics fails.
-
-    Told to end (`TrainingCancelled`), it leaves a checkpoint, from which the next training on the same labels goes on.
+    Raises `TrainingError` when there is nothing to learn from or ultralytics fails. Told to end (`TrainingCancelled`), it
+    leaves a checkpoint, from which the next training on the same labels goes on.
     """
     began = time.monotonic()
-    orders = Interruption(Path(job.out_dir))
+    out = Path(job.out_dir)
+    orders = Interruption(out)
     course = course_of(job.strategy, store, incumbent, job.plan)
     labelled = store.labels.labelled()
     classes = classes_to_learn(store, incumbent, (i.class_name for i in labelled if i.split is Split.TRAIN))
     if len(classes) < 2:
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
     names = [c.name for c in classes]
-    out = Path(job.out_dir)
     holdout = [image for image in labelled if image.split is Split.HOLDOUT] if job.plan.watch_holdout else []
     learned = write_dataset(store, out / "dataset", names, course.images, holdout)
     orders.look()
     _export(store, course.start, names, out / "start.pt")
     prepared = time.monotonic()
     with _unfinished(store.folder / CHECKPOINTS / job.strategy.value) as checkpoint:
-        fitted = fit(_request(store, course, job, checkpoint), _say_epoch, _say)
+        size = _backbone(store, course.start, threads=1).image_size
+        fitted = fit(_request(size, course, job, checkpoint), _say_epoch, _say)
         trained = time.monotonic()
-        imported = import_checkpoint(Path(fitted.last), out / MODEL, _image_size(store, course.start))
+        imported = import_checkpoint(Path(fitted.last), out / MODEL, size)
         moved = _moved(store, course, imported)
         orders.look()
         seconds = {"features": round(prepared - began, 3), "fit": round(trained - prepared, 3)}
         report = replace(_report(job, course, learned, fitted), seconds=seconds)
-        challenger = _judge(store, imported, moved, classes, incumbent, job.threads, report, orders)
-    return Trained(challenger, NewBackbone(MODEL, imported.backbone_sha256) if moved else None)
+        old = _backbone(store, incumbent, job.threads)
+        new = OnnxBackbone(imported.backbone_path, threads=job.threads) if moved else old
+        head = Head.from_bytes(imported.head_path.read_bytes())
+        challenger = judge_fitted(store, (head, classes, new), (incumbent, old), report, orders)
+    return challenger, NewBackbone(MODEL, imported.backbone_sha256) if moved else None
 
 
 @contextmanager
@@ -102,7 +101,7 @@ def _export(store: Store, start: ModelVersion, names: Sequence[str], out: Path) 
     export_checkpoint(store.models.backbone_folder(start.backbone_sha256), grown, folder_names(len(names)), out)
 
 
-def _request(store: Store, course: Course, job: TrainingJob, checkpoint: Path) -> FitRequest:
+def _request(image_size: int, course: Course, job: TrainingJob, checkpoint: Path) -> FitRequest:
     out = Path(job.out_dir)
     return FitRequest(
         weights=str(out / "start.pt"),
@@ -110,7 +109,7 @@ def _request(store: Store, course: Course, job: TrainingJob, checkpoint: Path) -
         out=str(out / "ultralytics"),
         epochs=job.plan.epochs,
         batch=job.plan.batch,
-        image_size=_image_size(store, course.start),
+        image_size=image_size,
         learning_rate=course.learning_rate,
         seed=job.recipe.seed,
         freeze=course.freeze,
@@ -133,10 +132,6 @@ def _say(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def _image_size(store: Store, version: ModelVersion) -> int:
-    return _backbone(store, version, threads=1).image_size
-
-
 def _backbone(store: Store, version: ModelVersion, threads: int) -> OnnxBackbone:
     path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
     return OnnxBackbone(path, threads=threads, expected_sha256=version.backbone_sha256)
@@ -153,22 +148,6 @@ def _moved(store: Store, course: Course, imported: ImportedCheckpoint) -> bool:
         if not np.allclose(after[name], weights, rtol=HALF_STEP, atol=HALF_STEP**2):
             raise TrainingError(f"The frozen backbone was changed by the training ({name}), so its head fits no other.")
     return False
-
-
-def _judge(
-    store: Store,
-    imported: ImportedCheckpoint,
-    moved: bool,
-    classes: tuple[PostureClass, ...],
-    incumbent: ModelVersion,
-    threads: int,
-    report: TrainingReport,
-    orders: Interruption,
-) -> Challenger:
-    old = _backbone(store, incumbent, threads)
-    new = OnnxBackbone(imported.backbone_path, threads=threads) if moved else old
-    head = Head.from_bytes(imported.head_path.read_bytes())
-    return judge_fitted(store, (head, classes, new), (incumbent, old), report, orders)
 
 
 def _report(job: TrainingJob, course: Course, learned: Sequence[LabelledImage], fitted: Fitted) -> TrainingReport:

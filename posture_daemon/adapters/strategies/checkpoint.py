@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from posture_daemon.store.files import sync_folder
+
 FILE = "checkpoint.pt"
 
 FORMAT = 1
@@ -68,7 +70,7 @@ class CheckpointKeeper:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-        _sync(self._path.parent)
+        sync_folder(self._path.parent)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -77,14 +79,6 @@ def _read(path: Path) -> dict[str, Any]:
         if archive.testzip() is not None:
             raise zipfile.BadZipFile("a check sum is wrong")
     return dict(torch.load(path, map_location="cpu", weights_only=True))
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def fingerprint(weights: Mapping[str, Any], data: Path, settings: Mapping[str, Any]) -> str:

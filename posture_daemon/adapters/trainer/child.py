@@ -93,8 +93,7 @@ def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tupl
     if job.strategy is not Strategy.REPLAY:
         from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
 
-        trained = train_by_ultralytics(store, incumbent, job)
-        return trained.challenger, trained.backbone
+        return train_by_ultralytics(store, incumbent, job)
     backbone = backbone_of(store, incumbent)
     return train(store, incumbent, backbone, job.recipe, Interruption(Path(job.out_dir), backbone.release)), None
 

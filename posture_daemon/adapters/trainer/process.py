@@ -55,12 +55,9 @@ class SubprocessTrainer:
         folder = request.parent
         with (folder / LOG).open("wb") as output:
             child = subprocess.Popen(
-                command(MODULE, str(request)),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                command(MODULE, str(request)), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env=environment(**_threads(request), TMPDIR=str(folder)),
-            )
+            )  # fmt: skip
             try:
                 last = self._accompany(child, folder, supervise)
             finally:
