@@ -54,7 +54,7 @@ def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:
     test = learned.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     asked = out_of_fold(learned, learned.holdout, test)
     agree = sum(called == image.class_name for called, image in zip(asked.called, asked.images, strict=True))
-    kept = store.confirmed_labels.kept()
+    kept = store.labels.kept()
     found = [doubt for doubt in doubtful_labels(asked) if doubt.frame_id not in kept]
     return found, agree / max(1, len(asked.images))
 

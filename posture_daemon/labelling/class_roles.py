@@ -7,19 +7,8 @@ from posture_daemon.domain import Role
 
 WORDS = {
     Role.AWAY: {"na", "away", "absent", "absence", "empty", "none", "nobody", "background", "chair"},
-    Role.BAD: {
-        "bad",
-        "slouch",
-        "lean",
-        "hunch",
-        "slump",
-        "crooked",
-        "incorrect",
-        "poor",
-        "wrong",
-        "forward",
-        "kyphosis",
-    },
+    Role.BAD: {"bad", "slouch", "lean", "hunch", "slump", "crooked"}
+    | {"incorrect", "poor", "wrong", "forward", "kyphosis"},
     Role.GOOD: {"good", "upright", "straight", "correct", "proper"},
     Role.NEUTRAL: {"sit", "stand", "posture", "unknown", "recline", "stretch", "walk"},
 }
@@ -36,10 +25,7 @@ def guess_role(name: str) -> Role:
 
 
 def looks_like_postures(classes: Sequence[str]) -> bool:
-    """True when at least two and at least half of the class names contain a word for a posture or for absence.
-
-    A model without such classes, such as one of ImageNet, becomes a base.
-    """
+    """True if at least two, and half, of the names have a word for a posture or absence; else (ImageNet) a model is a base."""
     known = set().union(*WORDS.values())
     speaking = sum(1 for name in classes if _stems(name) & known)
     return speaking >= 2 and 2 * speaking >= len(classes)

@@ -31,10 +31,7 @@ class Plan:
 
 
 class ClassChanges:
-    """Lists, adds, renames, merges and deletes classes, and sets roles.
-
-    Raises `LabelError`, before anything is changed, for unknown or invalid names and while a training runs.
-    """
+    """Changes classes. Raises `LabelError`, before anything is changed, for wrong names and while a training runs."""
 
     def __init__(self, store: Store, settings: LabelSettings, clock: Callable[[], float]) -> None:
         self._store, self._clock = store, clock

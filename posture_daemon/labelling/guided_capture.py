@@ -107,10 +107,7 @@ class GuidedCaptureParts:
 
 
 class GuidedCapture:
-    """One guided capture, from the first countdown to the first prediction of the new model.
-
-    Owned by one thread; any thread may read `state` and call `picture`.
-    """
+    """One guided capture up to the first prediction, owned by one thread; any thread may read `state` and call `picture`."""
 
     def __init__(self, asks: tuple[PoseRequest, ...], parts: GuidedCaptureParts) -> None:
         """`asks` as `guided_capture_plan.plan` returns them, at least one."""

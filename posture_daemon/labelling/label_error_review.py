@@ -19,18 +19,18 @@ class Review(Labelling):
         """`clock` tells the time, seconds since the epoch."""
         super().__init__(store, settings, clock)
         self._doubts = {doubt.frame_id: doubt for doubt in doubts}
-        self._kept_before = store.confirmed_labels.kept()
+        self._kept_before = store.labels.kept()
 
     def left(self) -> list[Doubt]:
         """Suspected errors whose label was neither changed nor confirmed, including skipped ones."""
         labels = {image.frame_id: image.class_name for image in self._store.labels.labelled()}
-        kept = self._store.confirmed_labels.kept()
+        kept = self._store.labels.kept()
         return [d for d in self._doubts.values() if labels.get(d.frame_id) == d.label and d.frame_id not in kept]
 
     @property
     def kept(self) -> int:
         """Number of suspected labels confirmed in this session."""
-        return len((self._store.confirmed_labels.kept() - self._kept_before) & self._doubts.keys())
+        return len((self._store.labels.kept() - self._kept_before) & self._doubts.keys())
 
     @property
     def changed(self) -> int:
@@ -62,7 +62,7 @@ class Review(Labelling):
 
     def keep(self, frame_id: int) -> None:
         """Confirm the label of a frame; can be undone. Raises `LabelError` when it has none."""
-        self._store.confirmed_labels.keep(frame_id, self._clock())
+        self._store.labels.keep(frame_id, self._clock())
         self._skips_to_undo.clear()
 
     def _question(self, frame_id: int) -> QueuedFrame:

@@ -46,10 +46,7 @@ class NextQuestions:
         self._backbone = ""
 
     def groups(self, frames: Sequence[QueuedFrame], limit: int) -> list[Group]:
-        """The first `limit` questions about these queued frames, the most informative first.
-
-        Frames without features of the champion's backbone come last, in the order given.
-        """
+        """The first `limit` questions, the most informative first; frames without features of the champion's backbone last."""
         champion = self._store.models.champion()
         features = self._pooled(frames, champion)
         ready = [frame for frame in frames if frame.id in features]
@@ -71,14 +68,12 @@ class NextQuestions:
         guesses = [frame.predicted for frame in frames] if chances is None else _guesses(chances, champion)
         labelled = labelled_pool(self._store, champion.backbone_sha256, seen.shape[1], self._recipe)
         waiting = Waiting(seen, np.maximum(doubt, least), _numbered(guesses), distance_to(labelled.features, seen))
-        return [
-            Group(
-                tuple(frames[row] for row in one.rows),
-                guesses[one.rows[0]],
-                why(frames[one.rows[0]], guesses[one.rows[0]], float(doubt[one.rows[0]]), one),
-            )
-            for one in questions(waiting, limit)
-        ]
+        groups = []
+        for one in questions(waiting, limit):
+            picked, alike = one.rows[0], tuple(frames[row] for row in one.rows)
+            words = why(alike[0], guesses[picked], float(doubt[picked]), one)
+            groups.append(Group(alike, guesses[picked], words))
+        return groups
 
     def _chances(self, seen: Floats, champion: ModelVersion) -> Floats | None:
         """Probabilities of the champion, `float32 (n, classes)`; `None` if its head needs more than pooled features."""

@@ -49,10 +49,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Question:
-    """Rows of queued frames that one answer may label: the picked one, then its near-duplicates.
-
-    `distance` is that of the picked one at the time of its choice.
-    """
+    """Rows that one answer may label: the picked one, then its near-duplicates. `distance` is its own when it was picked."""
 
     rows: tuple[int, ...]
     distance: float

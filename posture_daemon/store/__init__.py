@@ -1,8 +1,8 @@
 """Durable storage: one SQLite database, and content-addressed model files.
 
 `Store` gives access to its parts, one file each: `queue`, `labels`, `imports`, `models`, `classes`, `runs`, `pauses`,
-`watches`, `corrections`, `confidences`, `calibrations`, `confirmed_labels`, `origins`, `history`, `incidents`, and to their
-maintenance: `backups`, `model_copies`, `retention`.
+`watches`, `corrections`, `confidences`, `calibrations`, `origins`, `history`, `incidents`, and to their maintenance: `backups`,
+`model_copies`, `retention`.
 """
 
 from pathlib import Path
@@ -12,7 +12,6 @@ from posture_daemon.store.backup import BACKUPS, Backups
 from posture_daemon.store.calibrations import Calibrations
 from posture_daemon.store.classes import Classes
 from posture_daemon.store.confidence_histograms import Confidences
-from posture_daemon.store.confirmed_labels import ConfirmedLabels
 from posture_daemon.store.corrections import Corrections
 from posture_daemon.store.database import Database
 from posture_daemon.store.frame_origins import Origins
@@ -48,7 +47,6 @@ class Store:
         self.corrections = Corrections(self.database)
         self.confidences = Confidences(self.database)
         self.calibrations = Calibrations(self.database)
-        self.confirmed_labels = ConfirmedLabels(self.database)
         self.origins = Origins(self.database)
         self.history = History(self.database)
         self.incidents = Incidents(self.database)

@@ -29,17 +29,7 @@ def record_answer(
     every: tuple[int, int],
 ) -> None:
     """Record an answer so that it can be undone, and apply it. `label` is the present one of the frame."""
-    before = None if label is None else label.class_id
-    session.add(
-        AnswerRow(
-            frame_id=frame.id,
-            answered_at=given.now,
-            status_before=frame.status,
-            class_id_before=before,
-            batch=given.batch,
-            kept_at_before=None if label is None else label.kept_at,
-        )
-    )
+    log_answer(session, frame, label, given.now, given.batch)
     if class_id is None:
         frame.status = Status.DISCARDED.value
         if label is not None:
@@ -48,6 +38,14 @@ def record_answer(
     frame.status = Status.LABELLED.value
     _set_label(session, frame, label, class_id, given)
     _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, every)
+
+
+def log_answer(session: Session, frame: FrameRow, label: LabelRow | None, now: float, batch: int | None = None) -> None:
+    """Note how a frame stands before an answer, for its undo."""
+    row = AnswerRow(frame_id=frame.id, answered_at=now, status_before=frame.status, batch=batch)
+    if label is not None:
+        row.class_id_before, row.kept_at_before = label.class_id, label.kept_at
+    session.add(row)
 
 
 def last_step(session: Session) -> list[AnswerRow]:

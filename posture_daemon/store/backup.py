@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from posture_daemon.errors import DataFolderError
-from posture_daemon.store.files import make_private_folder
+from posture_daemon.store.files import file_errors, make_private_folder
 from posture_daemon.store.lock import in_turn
 from posture_daemon.store.sqlite_copy import PARTIAL, copy_durably, damage_in, revision_in
 from posture_daemon.store.sqlite_errors import user_errors
@@ -89,16 +88,13 @@ class Backups:
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
         """Serialise backups: a second one would delete the unfinished file of the first."""
-        with user_errors(self._source), _folder_errors(self.folder):
+        cannot = f"No backup can be made in {self.folder}"
+        with user_errors(self._source), file_errors(cannot, "; older ones are left as they are."):
             make_private_folder(self.folder)
             with in_turn(self.folder):
-                self._remove_leftovers()
+                for path in self.folder.glob(f".posture-*{PARTIAL}*"):  # of a process that was killed
+                    path.unlink()
                 yield
-
-    def _remove_leftovers(self) -> None:
-        """Delete partial files of a process that was killed."""
-        for path in self.folder.glob(f".posture-*{PARTIAL}*"):
-            path.unlink()
 
     def _rotate(self, made: Path, keep: int, now: float) -> None:
         """Delete copies beyond `keep`, those dated after `now` first, then the oldest; never `made`."""
@@ -125,13 +121,3 @@ def _time_in(text: str) -> float | None:
         return datetime.strptime(f"{text}+0000", f"{_TIME}%z").timestamp()
     except ValueError:  # not a valid date
         return None
-
-
-@contextmanager
-def _folder_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataFolderError(
-            f"No backup can be made in {folder} ({error.strerror}); older ones are left as they are."
-        ) from error

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.errors import DatabaseDamaged, DataFolderError
 from posture_daemon.store.backup import BACKUPS, Backups
+from posture_daemon.store.files import file_errors
 from posture_daemon.store.lock import in_turn
 from posture_daemon.store.sqlite_copy import revision_in
 from posture_daemon.store.sqlite_errors import user_errors
@@ -38,10 +39,7 @@ class Database:
     """One SQLite file. `read()` and `write()` are the only ways to a transaction."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        """Open `folder/posture.db`, creating folder and file, and migrate. Raises `DataFolderError`.
-
-        `clock` dates the copy that is made before a migration.
-        """
+        """Open `folder/posture.db`, or create it; migrate, after a copy dated by `clock`. Raises `DataFolderError`."""
         self.path = folder / FILE_NAME
         self._clock = clock
         _prepare_folder(folder)
@@ -107,12 +105,8 @@ class Repository:
 
 
 def _prepare_folder(folder: Path) -> None:
-    try:
+    with file_errors(f"The data folder {folder} cannot be created", "; choose another with --data-dir."):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise DataFolderError(
-            f"The data folder {folder} cannot be created ({error.strerror}); choose another with --data-dir."
-        ) from error
     if not os.access(folder, os.W_OK | os.X_OK) or on_read_only_mount(folder):
         raise DataFolderError(
             f"The data folder {folder} is read-only for this user; make it writable or choose another with --data-dir."
@@ -152,14 +146,10 @@ def _make_private(path: Path) -> None:
     """Create the file, readable by its owner only. SQLite gives its WAL files the mode of the main file."""
     if path.is_dir():  # the error of SQLite explains it
         return
-    try:
+    with file_errors(f"The database {path} cannot be written", "; make it and its folder writable."):
         path.touch(mode=0o600)
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
-    except OSError as error:  # e.g. a file system that the kernel made read-only after an error
-        raise DataFolderError(
-            f"The database {path} cannot be written ({error.strerror}); make it and its folder writable."
-        ) from error
 
 
 def _engine(path: Path) -> Engine:

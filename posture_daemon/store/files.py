@@ -3,7 +3,20 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from posture_daemon.errors import DataFolderError
+
+
+@contextmanager
+def file_errors(before: str, after: str) -> Iterator[None]:
+    """Turn an `OSError` in the block into a `DataFolderError`: these words, with the reason in brackets between them."""
+    try:
+        yield
+    except OSError as error:
+        raise DataFolderError(f"{before} ({error.strerror}){after}") from error
 
 
 def sha256_of(data: bytes) -> str:

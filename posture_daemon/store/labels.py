@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from posture_daemon.domain import LabelledImage, PostureClass, Role, Split, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.store.answers import Given, last_step, next_number, record_answer, take_back
+from posture_daemon.store.answers import Given, last_step, log_answer, next_number, record_answer, take_back
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
@@ -88,6 +88,23 @@ class Labels(Repository):
                     record_answer(session, frame, label, class_id, given, (holdout_every, test_every))
                     done.append(frame_id)
         return done, already, gone
+
+    def keep(self, frame_id: int, now: float) -> None:
+        """Confirm a label that was suspected to be wrong; it does not count as a new one. Raises `LabelError` without one.
+
+        A new answer to the frame ends the confirmation; undo reverts it like an answer.
+        """
+        with self._database.write() as session:
+            frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
+            if frame is None or label is None:
+                raise LabelError(f"Frame {frame_id} has no label that could be kept.")
+            log_answer(session, frame, label, now)
+            label.kept_at = now
+
+    def kept(self) -> set[int]:
+        """The frames whose label was confirmed."""
+        with self._database.read() as session:
+            return set(session.scalars(select(LabelRow.frame_id).where(LabelRow.kept_at.is_not(None))))
 
     def new_batch(self) -> int:
         """A new batch number, for answers that are undone in one step, such as an import."""

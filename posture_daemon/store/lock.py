@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from posture_daemon.errors import DataFolderError
+from posture_daemon.store.files import file_errors
 
 DAEMON_LOCK = "daemon.lock"
 """Held in the data folder by its daemon."""
@@ -72,11 +72,9 @@ def taken_at(path: Path) -> int | None:
 
 
 def _sign(descriptor: int, path: Path) -> None:
-    try:
+    with file_errors(f"The file {path} cannot be written", "; free some space."):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    except OSError as error:
-        raise DataFolderError(f"The file {path} cannot be written ({error.strerror}); free some space.") from error
 
 
 def owner_of(path: Path) -> int | None:

@@ -83,9 +83,7 @@ def _with_origins(session: Session, versions: set[int]) -> set[int]:
 def _needed(session: Session, models: Models) -> set[Path]:
     there = select(VersionRow.head_sha256, VersionRow.backbone_sha256).where(VersionRow.files_removed_at.is_(None))
     rows = session.execute(there).all()
-    return {models.head_path(row.head_sha256) for row in rows} | {
-        models.backbone_folder(row.backbone_sha256) for row in rows
-    }
+    return {path for head, backbone in rows for path in (models.head_path(head), models.backbone_folder(backbone))}
 
 
 def _is_fresh(path: Path, now: float) -> bool:

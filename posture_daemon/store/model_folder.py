@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from posture_daemon.domain import ModelVersion
-from posture_daemon.errors import DataFolderError
-from posture_daemon.store.files import sha256_of, sync_folder, write_durably
+from posture_daemon.store.files import file_errors, sha256_of, sync_folder, write_durably
 
 
 class ModelFolder:
@@ -86,16 +85,12 @@ class ModelFolder:
 
     def remove(self, path: Path) -> int:
         """Delete one of `entries`; returns its size in bytes. Raises `DataFolderError`."""
-        try:
+        unneeded = f"The model file {path} is not needed any more but cannot be deleted"
+        with file_errors(unneeded, "; make its folder writable."):
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             size = sum(file.stat().st_size for file in files)
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        except OSError as error:
-            raise DataFolderError(
-                f"The model file {path} is not needed any more but cannot be deleted ({error.strerror}); make its folder "
-                "writable."
-            ) from error
         return size

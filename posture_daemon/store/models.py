@@ -119,12 +119,8 @@ def set_champion(session: Session, version_id: int, now: float) -> None:
     before = champion_id_in(session)
     if before is not None and before != version_id:
         session.merge(RoleRow(role=PREVIOUS, version_id=before, since=now))
-        ended = {
-            "ending": WatchEnding.OVERTAKEN.value,
-            "ended_at": now,
-            "reason": f"model {version_id} became champion",
-        }
-        session.execute(update(WatchRow).where(WatchRow.ending.is_(None)).values(**ended))
+        ended = {"ending": WatchEnding.OVERTAKEN.value, "reason": f"model {version_id} became champion"}
+        session.execute(update(WatchRow).where(WatchRow.ending.is_(None)).values(**ended, ended_at=now))
     session.merge(RoleRow(role=CHAMPION, version_id=version_id, since=now))
 
 

@@ -42,11 +42,9 @@ class Queue(Repository):
     def waiting(self, limit: int | None = None) -> list[QueuedFrame]:
         """Frames without an answer, oldest first."""
         query = select(FrameRow).where(FrameRow.status == Status.QUEUED.value)
+        query = query.order_by(FrameRow.captured_at, FrameRow.id).limit(limit)
         with self._database.read() as session:
-            return [
-                as_queued(row)
-                for row in session.scalars(query.order_by(FrameRow.captured_at, FrameRow.id).limit(limit))
-            ]
+            return [as_queued(row) for row in session.scalars(query)]
 
     def get(self, frame_id: int) -> QueuedFrame:
         """One frame, whatever its status. Raises `LabelError` when there is none."""
@@ -123,9 +121,8 @@ def frame_row(frame: NewFrame, digest: str, block: BlockRow, now: float) -> Fram
 
 def as_queued(row: FrameRow) -> QueuedFrame:
     """The row as a value."""
-    return QueuedFrame(
-        row.id, row.captured_at, Status(row.status), row.reason, row.explanation, row.predicted, row.confidence
-    )
+    said = row.reason, row.explanation, row.predicted, row.confidence
+    return QueuedFrame(row.id, row.captured_at, Status(row.status), *said)
 
 
 def _block_at(session: Session, frame: NewFrame, gap_s: float, length_s: float) -> BlockRow:

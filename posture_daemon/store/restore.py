@@ -14,7 +14,7 @@ from pathlib import Path
 
 from posture_daemon.errors import DataFolderError
 from posture_daemon.store.database import FILE_NAME, SCHEMA_HEAD, Database
-from posture_daemon.store.files import sync_file, sync_folder
+from posture_daemon.store.files import file_errors, sync_file, sync_folder
 from posture_daemon.store.lock import DAEMON_LOCK, TRAINING_LOCK, exclusive, in_turn, owner_of
 from posture_daemon.store.sqlite_copy import copy, damage_in, reader, refuse_full_disk, revision_in
 from posture_daemon.store.sqlite_errors import user_errors
@@ -39,9 +39,8 @@ class Contents:
     models: int
 
     def __str__(self) -> str:
-        return (
-            f"{many(len(self.labelled), 'label')}, {many(len(self.pictures), 'frame')} and {many(self.models, 'model')}"
-        )
+        labels, frames = many(len(self.labelled), "label"), many(len(self.pictures), "frame")
+        return f"{labels}, {frames} and {many(self.models, 'model')}"
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,8 @@ class Restored:
     def sentence(self) -> str:
         """What was restored and what was lost."""
         kept = "" if self.aside is None else f"; what was there before is kept as {self.aside.name}"
-        return (
-            f"The backup {self.backup.name} was restored: {self.contents}. {missing(self.before, self.contents)}{kept}."
-        )
+        lost = missing(self.before, self.contents)
+        return f"The backup {self.backup.name} was restored: {self.contents}. {lost}{kept}."
 
 
 def missing(before: Contents | None, after: Contents) -> str:
@@ -125,7 +123,7 @@ def restore(folder: Path, backup: Path, now: float, patience_s: float = PATIENCE
     """
     path = folder / FILE_NAME
     held = check_backup(backup)
-    with _alone(folder), user_errors(backup), _said(folder):
+    with _alone(folder), user_errors(backup), file_errors(f"The backup cannot be restored in {folder}", "."):
         refuse_full_disk(backup, folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=FOLDER_PREFIX) as scratch:
             fresh = _fresh(backup, Path(scratch))
@@ -226,11 +224,3 @@ def _users_of(path: Path) -> Iterator[int]:
             open_files = {os.readlink(link) for link in (process / "fd").iterdir() if link.is_symlink()}
             if int(process.name) != mine and wanted in open_files:
                 yield int(process.name)
-
-
-@contextmanager
-def _said(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataFolderError(f"The backup cannot be restored in {folder} ({error.strerror}).") from error

@@ -9,22 +9,22 @@ from sqlalchemy.orm import defer
 
 from posture_daemon.domain import Decision, ModelVersion, Outcome, TrainingRun, Verdict
 from posture_daemon.errors import TrainingError
-from posture_daemon.store.database import Database
+from posture_daemon.store.database import Repository
 from posture_daemon.store.models import champion_id_in
 from posture_daemon.store.schema import LabelRow, RunRow, VersionRow
 
 OF_SINGLE_IMAGES = ("$.answers", "$.new_labels")
 """Paths in the metrics of a run: tens of kilobytes of JSON, many times that as Python objects."""
 
+SAME = ("id", "trigger", "started_at", "finished_at", "reason", "incumbent_id", "challenger_id")
+"""Fields of a run that are columns of the same name and type."""
+
 ENDED = "the process ended during this run"
 PROMOTED_THEN_ENDED = "the challenger became champion; the process ended before it was written down why"
 
 
-class Runs:
+class Runs(Repository):
     """The record of training."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def begin(
         self,
@@ -37,14 +37,10 @@ class Runs:
         """Record that a run starts, and which labels it has seen; returns its number."""
         with self._database.write() as session:
             row = RunRow(
-                trigger=trigger,
-                started_at=now,
-                reason="",
-                decision=_as_json(decision),
-                metrics=dict(metrics or {}),
-                labels_seen=session.scalar(select(func.max(LabelRow.number))) or 0,
-                incumbent_id=incumbent_id,
+                trigger=trigger, started_at=now, reason="", decision=_as_json(decision), incumbent_id=incumbent_id
             )
+            row.metrics = dict(metrics or {})
+            row.labels_seen = session.scalar(select(func.max(LabelRow.number))) or 0
             session.add(row)
             session.flush()
             return row.id
@@ -84,7 +80,8 @@ class Runs:
         with self._database.write() as session:
             last = session.scalar(select(RunRow).order_by(RunRow.id.desc()).limit(1))
             failed = {v.name for v in decision.verdicts if not v.passed}
-            if last is None or "refusals" not in last.metrics or _failed_names(last) != failed:
+            before = {verdict["name"] for verdict in (last.decision if last else []) if not verdict["passed"]}
+            if last is None or "refusals" not in last.metrics or before != failed:
                 last = RunRow(trigger=trigger, started_at=now, metrics={"refusals": 0}, incumbent_id=incumbent_id)
                 session.add(last)
             last.outcome, last.reason, last.finished_at = Outcome.DEFERRED.value, decision.reason, now
@@ -120,10 +117,9 @@ class Runs:
     def of_challenger(self, version_id: int) -> TrainingRun | None:
         """The run that made this version; `None` for one that was imported."""
         made = RunRow.outcome.is_distinct_from(Outcome.ROLLED_BACK.value)
+        query = select(RunRow).where(RunRow.challenger_id == version_id, made).order_by(RunRow.id).limit(1)
         with self._database.read() as session:
-            row = session.scalar(
-                select(RunRow).where(RunRow.challenger_id == version_id, made).order_by(RunRow.id).limit(1)
-            )
+            row = session.scalar(query)
             return None if row is None else as_run(row)
 
     def get(self, run_id: int) -> TrainingRun:
@@ -143,8 +139,9 @@ class Runs:
         with self._database.read() as session:
             challenger, parent = version.id, version.parent_id
             while True:
-                query = select(RunRow.labels_seen).where(RunRow.challenger_id == challenger, made).limit(1)
-                seen = session.scalar(query)
+                seen = session.scalar(
+                    select(RunRow.labels_seen).where(RunRow.challenger_id == challenger, made).limit(1)
+                )
                 if seen is not None or parent is None:
                     return seen or 0
                 challenger, parent = parent, session.get_one(VersionRow, parent).parent_id
@@ -173,21 +170,9 @@ def _as_json(decision: Decision) -> list[Any]:
     return [asdict(verdict) for verdict in decision.verdicts]
 
 
-def _failed_names(row: RunRow) -> set[str]:
-    return {verdict["name"] for verdict in row.decision if not verdict["passed"]}
-
-
 def as_run(row: RunRow, metrics: Mapping[str, Any] | None = None) -> TrainingRun:
     """The row as a value, with all its metrics or with those that are given."""
-    return TrainingRun(
-        id=row.id,
-        trigger=row.trigger,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        outcome=None if row.outcome is None else Outcome(row.outcome),
-        reason=row.reason,
-        metrics=row.metrics if metrics is None else metrics,
-        incumbent_id=row.incumbent_id,
-        challenger_id=row.challenger_id,
-        decision=tuple(Verdict(**verdict) for verdict in row.decision),
-    )
+    outcome = None if row.outcome is None else Outcome(row.outcome)
+    decision = tuple(Verdict(**verdict) for verdict in row.decision)
+    found = row.metrics if metrics is None else metrics
+    return TrainingRun(outcome=outcome, decision=decision, metrics=found, **{name: getattr(row, name) for name in SAME})

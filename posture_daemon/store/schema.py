@@ -85,10 +85,7 @@ class LabelRow(Base):
 
 
 class AnswerRow(Base):
-    """Log of answers for undo: status, class and confirmation time of the frame before each.
-
-    Answers of one `batch`, such as the import of a folder, are undone together.
-    """
+    """Log for undo: what a frame had before each answer. Those of one `batch`, such as an import, are undone together."""
 
     __tablename__ = "answers"
 

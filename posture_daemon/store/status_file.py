@@ -1,7 +1,4 @@
-"""The file in which the daemon tells other processes once a second how it is. Nothing in it must survive.
-
-What it says is in `service/daemon_status.py`.
-"""
+"""The file in which the daemon says how it is (see `service/daemon_status.py`). Nothing in it must survive."""
 
 import json
 import os

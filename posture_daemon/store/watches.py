@@ -1,7 +1,6 @@
 """Rollback watches over promoted champions. A watch begins with the promotion (see `models`) and ends once."""
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
 
 from posture_daemon.domain import Outcome, TrainingRun, Watch, WatchEnding
 from posture_daemon.store.database import Repository
@@ -57,7 +56,12 @@ class Watches(Repository):
             row.ending, row.reason, row.ended_at = WatchEnding.ROLLED_BACK.value, reason, now
             session.flush()
             set_champion(session, watch.previous_id, now)
-            return as_run(_record(session, watch, reason, now))
+            run = RunRow(trigger=TRIGGER, started_at=now, finished_at=now, reason=reason, decision=[], metrics={})
+            run.outcome, run.incumbent_id = Outcome.ROLLED_BACK.value, watch.version_id
+            run.challenger_id = watch.previous_id
+            session.add(run)
+            session.flush()
+            return as_run(run)
 
     def _newest(self, condition: ColumnElement[bool]) -> Watch | None:
         query = select(WatchRow).where(condition).order_by(WatchRow.id.desc()).limit(1)
@@ -67,20 +71,3 @@ class Watches(Repository):
             return None
         ending = None if row.ending is None else WatchEnding(row.ending)
         return Watch(row.id, row.version_id, row.previous_id, row.began_at, row.ended_at, ending, row.reason)
-
-
-def _record(session: Session, watch: Watch, reason: str, now: float) -> RunRow:
-    run = RunRow(
-        trigger=TRIGGER,
-        started_at=now,
-        finished_at=now,
-        outcome=Outcome.ROLLED_BACK.value,
-        reason=reason,
-        decision=[],
-        metrics={},
-        incumbent_id=watch.version_id,
-        challenger_id=watch.previous_id,
-    )
-    session.add(run)
-    session.flush()
-    return run

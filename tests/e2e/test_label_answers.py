@@ -61,7 +61,7 @@ def test_a_kept_label_is_not_doubted_again(data_dir: Path) -> None:
     """Kept anywhere, it leaves the list."""
     before = told_json(data_dir, "dataset", "doubts", **ONE_VIEW)["doubts"]
     store = Store(data_dir)
-    store.confirmed_labels.keep(before[0]["frame_id"], 1.0)
+    store.labels.keep(before[0]["frame_id"], 1.0)
     after = told_json(data_dir, "dataset", "doubts", **ONE_VIEW)["doubts"]
     store.labels.undo()
     store.close()

@@ -117,7 +117,7 @@ def test_the_provenance_tells_where_each_label_came_from(tmp_path: Path, store: 
     """Digest, split, block, who labelled it and when, and which model had asked with what guess."""
     waiting = store.queue.waiting()[0]
     label(store, waiting.id, "bad", now=NOW + 5)
-    store.confirmed_labels.keep(waiting.id, NOW + 6)
+    store.labels.keep(waiting.id, NOW + 6)
     export_folder(store, settings, tmp_path / "out", NOW, ARTICLE)
     [path] = [path for path in told(tmp_path / "out") if path.endswith(f"_{waiting.id}.jpg")]
     said = told(tmp_path / "out")[path]

@@ -59,7 +59,7 @@ def test_what_was_kept_is_not_asked_again(store: Store) -> None:
     session.keep(1)
     assert asked(session) == 2
     assert asked(review(store, 1)) is None
-    assert store.confirmed_labels.kept() == {1}
+    assert store.labels.kept() == {1}
     assert (store.labels.frames_after(0), store.labels.new(2)) == before
     assert (session.kept, session.changed) == (1, 0)
 
@@ -67,7 +67,7 @@ def test_what_was_kept_is_not_asked_again(store: Store) -> None:
 def test_the_key_of_the_label_itself_keeps_it(store: Store) -> None:
     """Answering with the same class is the same as keeping."""
     review(store, 1).answer(1, "good")
-    assert store.confirmed_labels.kept() == {1}
+    assert store.labels.kept() == {1}
     assert classes_of(store)[1] == "good"
 
 
@@ -90,7 +90,7 @@ def test_each_step_is_undone_in_turn(store: Store) -> None:
     for frame_id in (3, 2, 1):
         frame = session.undo()
         assert (frame.id, frame.predicted) == (frame_id, "bad")
-    assert store.confirmed_labels.kept() == set()
+    assert store.labels.kept() == set()
     assert classes_of(store) == {1: "good", 2: "good", 3: "good", 4: "bad", 5: "bad", 6: "bad"}
     assert store.queue.get(3).status is Status.LABELLED
     assert len(session.left()) == 3
@@ -101,10 +101,10 @@ def test_another_label_ends_what_was_kept_and_undo_brings_it_back(store: Store) 
     review(store, 1).keep(1)
     labelling = Labelling(store, LabelSettings(), lambda: NOW)
     labelling.answer(1, "bad")
-    assert store.confirmed_labels.kept() == set()
+    assert store.labels.kept() == set()
     labelling.undo()
     assert classes_of(store)[1] == "good"
-    assert store.confirmed_labels.kept() == {1}
+    assert store.labels.kept() == {1}
 
 
 def test_a_label_that_was_changed_elsewhere_is_not_asked(store: Store) -> None:
@@ -119,7 +119,7 @@ def test_only_a_label_can_be_kept(store: Store) -> None:
     Labelling(store, LabelSettings(), lambda: NOW).discard(1)
     for frame_id in (1, 99):
         with pytest.raises(LabelError, match=f"Frame {frame_id} has no label"):
-            store.confirmed_labels.keep(frame_id, NOW)
+            store.labels.keep(frame_id, NOW)
 
 
 def at_the_keyboard(session: Review, keys: str) -> str:
@@ -133,7 +133,7 @@ def at_the_keyboard(session: Review, keys: str) -> str:
 def test_keep_accept_discard_undo_and_quit(store: Store) -> None:
     """K keeps, Enter takes the other class, d discards, u takes that back."""
     shown = at_the_keyboard(review(store, 1, 2, 3), "k\rduq")
-    assert store.confirmed_labels.kept() == {1}
+    assert store.labels.kept() == {1}
     assert classes_of(store)[2] == "bad"
     assert store.queue.get(3).status is Status.LABELLED
     assert "Your label: good. Your labels of other times say bad, 97% sure." in shown
@@ -148,4 +148,4 @@ def test_k_is_never_the_key_of_a_class(store: Store) -> None:
     for number in range(25):
         labelling.add_class(f"pose{number}")
     at_the_keyboard(review(store, 1), "k")
-    assert store.confirmed_labels.kept() == {1}
+    assert store.labels.kept() == {1}

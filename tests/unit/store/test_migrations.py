@@ -74,7 +74,7 @@ def test_an_older_database_works_as_a_new_one(tmp_path: Path, schema: str) -> No
     store.labels.answer(9, "bad", "owner", NOON, 5)
     assert store.labels.undo() == 9
     assert store.corrections.frame(store.corrections.ask(NOON)) is None
-    assert store.confirmed_labels.kept() == set()
+    assert store.labels.kept() == set()
     with store.database.read() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
