@@ -11,14 +11,5 @@ from posture_daemon.fake_desk.obedient import ObedientDesk
 from posture_daemon.fake_desk.pose import AWAY, BAD, CLASSES, GOOD, STANDING
 
 __all__ = [
-    "AWAY",
-    "BAD",
-    "CLASSES",
-    "DEFAULT_START",
-    "GOOD",
-    "STANDING",
-    "Day",
-    "FakeDesk",
-    "FakeDeskCamera",
-    "ObedientDesk",
-]
+    "AWAY", "BAD", "CLASSES", "DEFAULT_START", "GOOD", "STANDING", "Day", "FakeDesk", "FakeDeskCamera", "ObedientDesk",
+]  # fmt: skip

@@ -1,6 +1,6 @@
 """Trunk, neck, arms and hands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from posture_daemon.fake_desk import fabric
 from posture_daemon.fake_desk.canvas import Canvas, Colour, Joint, Patch, Points
 from posture_daemon.fake_desk.people import Clothes, Person
 from posture_daemon.fake_desk.room import View
-from posture_daemon.fake_desk.shapes import closed, cuff, ellipse, limb, open_curve
+from posture_daemon.fake_desk.shapes import closed, cuff, ellipse, limb, mirrored, open_curve
 from posture_daemon.fake_desk.skeleton import SEATED_HIP_M, Arm, Skeleton, Vec, vec
 
 TROUSERS: tuple[Colour, ...] = ((96, 70, 50), (50, 48, 46), (120, 140, 160), (70, 60, 60))
@@ -109,7 +109,7 @@ def _draw_collar(canvas: Canvas, figure: Figure, scale: float) -> None:
     across = across / np.linalg.norm(across)
     turn = np.array([across, (-across[1], across[0])]) * scale
 
-    def place(points: list[tuple[float, float]]) -> Points:
+    def place(points: Sequence[Sequence[float]] | Points) -> Points:
         placed: Points = np.array(points) @ turn + origin + np.array([0.0, 0.005 * scale])
         return placed
 
@@ -119,16 +119,11 @@ def _draw_collar(canvas: Canvas, figure: Figure, scale: float) -> None:
         _draw_hood(canvas, place, colour, scale)
     else:
         seam = [(-0.068, -0.045), (-0.057, 0.015), (-0.03, 0.052), (0.0, 0.064)]
-        canvas.line(open_curve(place([*seam, *_mirror(seam)])), tinted(colour, 0.78), 0.016 * scale)
+        canvas.line(open_curve(place(mirrored(seam))), tinted(colour, 0.78), 0.016 * scale)
 
 
-Place = Callable[[list[tuple[float, float]]], Points]
+Place = Callable[[Sequence[Sequence[float]] | Points], Points]
 """Maps metres from the base of the neck (right, down, along the shoulders) to pixels."""
-
-
-def _mirror(half: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the other half of an outline that ends on the axis, without the point on the axis."""
-    return [(-x, y) for x, y in half[-2::-1]]
 
 
 def _draw_shirt_collar(canvas: Canvas, place: Place, colour: Colour, scale: float) -> None:
@@ -145,7 +140,7 @@ def _draw_hood(canvas: Canvas, place: Place, colour: Colour, scale: float) -> No
     """Paint a hood that lies around the neck, and its two cords."""
     outer = [(-0.07, -0.045), (-0.1, -0.02), (-0.085, 0.04), (-0.02, 0.09), (0.0, 0.06)]
     inner = [(0.06, -0.03), (0.045, 0.02), (0.0, 0.04)]
-    outline = closed(place([*outer, *_mirror(outer), *inner, *_mirror(inner)]))
+    outline = closed(place(np.vstack([mirrored(outer), mirrored(inner)])))
     canvas.part(outline, tinted(colour, 0.94), 0.02 * scale)
     for side in (-1.0, 1.0):
         cord = place([(side * 0.03, 0.07), (side * 0.036, 0.13), (side * 0.032, 0.19)])
@@ -163,19 +158,12 @@ def draw_upper_arm(canvas: Canvas, figure: Figure, arm: Arm) -> None:
         outline = limb(top, 0.05 * at_top, low, 0.047 * at_low)
         canvas.part(outline, clothes.colour, 0.04 * at_low, patch, shadow=0.12, joint=joint)
         return
-    canvas.part(
-        limb(top, 0.044 * at_top, low, 0.039 * at_low), figure.person.skin, 0.035 * at_low, shadow=0.12, joint=joint
-    )
+    bare = limb(top, 0.044 * at_top, low, 0.039 * at_low)
+    canvas.part(bare, figure.person.skin, 0.035 * at_low, shadow=0.12, joint=joint)
     hem, at_hem = top + (low - top) * 0.62, at_top + (at_low - at_top) * 0.62
     outline = cuff(top, 0.05 * at_top, hem, 0.054 * at_hem)
-    canvas.part(
-        outline,
-        clothes.colour,
-        0.035 * at_hem,
-        _sleeve_patch(figure, top, hem, 0.06 * at_top),
-        shadow=0.12,
-        joint=joint,
-    )
+    patch = _sleeve_patch(figure, top, hem, 0.06 * at_top)
+    canvas.part(outline, clothes.colour, 0.035 * at_hem, patch, shadow=0.12, joint=joint)
 
 
 def _sleeve_patch(figure: Figure, start: Points, end: Points, radius: float) -> Patch | None:

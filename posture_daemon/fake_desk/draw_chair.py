@@ -1,6 +1,6 @@
 """Chairs. Local coordinates: metres from the middle of the seat, x right, y up from the floor, z to the back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,9 +72,8 @@ def _office(canvas: Canvas, chair: Chair) -> None:
     post = chair.place([(0.0, 0.5, BACK_Z + 0.02), (0.0, 1.2, BACK_Z + 0.02)])
     canvas.part(limb(post[0], 0.04 * chair.scale, post[1], 0.03 * chair.scale), (36, 36, 36), 0.03 * chair.scale)
     _seat(canvas, chair)
-    _plate(
-        canvas, chair, [(0.0, 1.08), (0.14, 1.075), (0.2, 1.02), (0.225, 0.85), (0.22, 0.66), (0.18, 0.6), (0.0, 0.59)]
-    )
+    back = [(0.0, 1.08), (0.14, 1.075), (0.2, 1.02), (0.225, 0.85), (0.22, 0.66), (0.18, 0.6), (0.0, 0.59)]
+    _plate(canvas, chair, back)
     _plate(canvas, chair, [(0.0, 1.29), (0.1, 1.285), (0.135, 1.24), (0.12, 1.16), (0.0, 1.15)])
     crease = chair.place([(-0.2, 0.8, BACK_Z - 0.01), (0.0, 0.785, BACK_Z - 0.01), (0.2, 0.8, BACK_Z - 0.01)])
     canvas.line(open_curve(crease), tinted(chair.room.chair_colour, 0.55), 0.008 * chair.scale)
@@ -84,29 +83,17 @@ def _office(canvas: Canvas, chair: Chair) -> None:
 def _gaming(canvas: Canvas, chair: Chair) -> None:
     _seat(canvas, chair)
     half = [
-        (0.0, 1.36),
-        (0.11, 1.35),
-        (0.15, 1.28),
-        (0.15, 1.17),
-        (0.25, 1.1),
-        (0.26, 0.95),
-        (0.2, 0.75),
-        (0.23, 0.58),
+        (0.0, 1.36), (0.11, 1.35), (0.15, 1.28), (0.15, 1.17), (0.25, 1.1), (0.26, 0.95), (0.2, 0.75), (0.23, 0.58),
         (0.0, 0.52),
-    ]
+    ]  # fmt: skip
     _plate(canvas, chair, half)
     for s in (-1.0, 1.0):
         stripe = [
-            (s * 0.14, 1.14),
-            (s * 0.22, 1.07),
-            (s * 0.235, 0.96),
-            (s * 0.175, 0.76),
-            (s * 0.14, 0.78),
+            (s * 0.14, 1.14), (s * 0.22, 1.07), (s * 0.235, 0.96), (s * 0.175, 0.76), (s * 0.14, 0.78),
             (s * 0.17, 0.96),
-        ]
-        canvas.part(
-            closed(chair.place([(x, y, BACK_Z - 0.01) for x, y in stripe])), chair.room.trim, 0.02 * chair.scale
-        )
+        ]  # fmt: skip
+        outline = closed(chair.place([(x, y, BACK_Z - 0.01) for x, y in stripe]))
+        canvas.part(outline, chair.room.trim, 0.02 * chair.scale)
         hole = [(s * 0.05, 1.25), (s * 0.11, 1.245), (s * 0.1, 1.21), (s * 0.055, 1.215)]
         canvas.flat(closed(chair.place([(x, y, BACK_Z - 0.01) for x, y in hole])), (24, 24, 26))
     _plate(canvas, chair, [(0.0, 0.76), (0.12, 0.755), (0.14, 0.7), (0.12, 0.63), (0.0, 0.625)], 1.5)
@@ -120,9 +107,8 @@ def _wooden(canvas: Canvas, chair: Chair) -> None:
         canvas.part(limb(low, 0.02 * chair.scale, high, 0.022 * chair.scale), tinted(colour, 0.9), 0.018 * chair.scale)
     for x in (-0.1, 0.0, 0.1):
         low, high = chair.place([(x, 0.5, BACK_Z), (x * 1.05, 0.98, BACK_Z + 0.03)])
-        canvas.part(
-            limb(low, 0.014 * chair.scale, high, 0.014 * chair.scale), tinted(colour, 0.85), 0.012 * chair.scale
-        )
+        bar = limb(low, 0.014 * chair.scale, high, 0.014 * chair.scale)
+        canvas.part(bar, tinted(colour, 0.85), 0.012 * chair.scale)
     rail = [(0.0, 1.06), (0.2, 1.03), (0.235, 0.99), (0.21, 0.93), (0.0, 0.955)]
     _plate(canvas, chair, rail)
     _seat(canvas, chair)
@@ -142,9 +128,4 @@ def _mesh(canvas: Canvas, chair: Chair) -> None:
     _armrests(canvas, chair)
 
 
-_MAKERS: dict[str, Callable[[Canvas, Chair], None]] = {
-    "office": _office,
-    "gaming": _gaming,
-    "wooden": _wooden,
-    "mesh": _mesh,
-}
+_MAKERS = {"office": _office, "gaming": _gaming, "wooden": _wooden, "mesh": _mesh}

@@ -8,7 +8,7 @@ from posture_daemon.fake_desk import chance
 from posture_daemon.fake_desk.canvas import Canvas, Points
 from posture_daemon.fake_desk.draw_body import Figure, tinted
 from posture_daemon.fake_desk.draw_head import Head
-from posture_daemon.fake_desk.shapes import closed, ellipse, open_curve
+from posture_daemon.fake_desk.shapes import closed, ellipse, mirrored, open_curve
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def draw_back_hair(canvas: Canvas, head: Head) -> None:
         wide = 0.075 + cut.side
         half = [(0.0, 0.1, -0.05), (wide * 0.8, 0.08, -0.05), (wide, 0.0, -0.05), (wide * 1.12, cut.fall * 0.6, -0.05)]
         right = [*half, (wide * 0.95, cut.fall, -0.05)]
-        left = [(-x, y, z) for x, y, z in right[::-1][:-1]]
-        canvas.part(closed(head.place([*right, *left])), colour, 0.03 * head.scale)
+        canvas.part(closed(head.place(mirrored(right))), colour, 0.03 * head.scale)
     if head.figure.person.hair_style == "bun":
         knot = head.place([(0.0, 0.15, -0.06)])[0]
         canvas.part(ellipse(knot, 0.04 * head.scale, 0.034 * head.scale), head.figure.person.hair, 0.025 * head.scale)
@@ -94,9 +93,8 @@ def _draw_strands(canvas: Canvas, head: Head, cut: Cut) -> None:
     crown = np.maximum(edge, 0.014 + (0.102 + cut.top) * np.sqrt(np.maximum(0.05, 1 - (x / 0.08) ** 2)))
     root = np.stack([cut.part * 0.5 + x * 0.55, crown, np.full(17, 0.02)], axis=1)
     end = np.stack([x * 1.03, edge, 0.07 - 0.5 * np.abs(x)], axis=1)
-    middle = np.stack(
-        [(root[:, 0] + end[:, 0]) / 2 + 0.12 * x, edge + 0.62 * (crown - edge), np.full(17, 0.055)], axis=1
-    )
+    bent = (root[:, 0] + end[:, 0]) / 2 + 0.12 * x
+    middle = np.stack([bent, edge + 0.62 * (crown - edge), np.full(17, 0.055)], axis=1)
     strands = head.place(np.stack([root, middle, end], axis=1).reshape(-1, 3)).reshape(17, 3, 2)
     for strand in strands:
         canvas.line(open_curve(strand, 3), tinted(person.hair, rng.uniform(0.7, 1.3)), 1.0)
@@ -112,31 +110,19 @@ def draw_beard(canvas: Canvas, head: Head) -> None:
         return
     dark = tinted(person.hair, 0.85)
     lip = [(0.0, -0.053), (0.02, -0.057), (0.032, -0.07), (0.02, -0.0645), (0.0, -0.0615)]
-    lip += [(-x, y) for x, y in lip[-2:0:-1]]
     if person.beard == "full":
         _draw_full_beard(canvas, head)
-    canvas.part(closed(head.place(lip), 4), dark, 0.006 * head.scale, shadow=0.2)
+    canvas.part(closed(head.place(mirrored(lip)), 4), dark, 0.006 * head.scale, shadow=0.2)
 
 
 def _draw_full_beard(canvas: Canvas, head: Head) -> None:
     """Paint a beard from ear to ear that leaves the mouth free."""
-    half = [
-        (0.074, 0.005, 0.0),
-        (0.073, -0.04, 0.02),
-        (0.063, -0.085, 0.04),
-        (0.042, -0.115, 0.06),
-        (0.0, -0.131, 0.075),
-    ]
-    inner = [
-        (0.0, -0.088, 0.1),
-        (0.026, -0.082, 0.09),
-        (0.03, -0.06, 0.088),
-        (0.045, -0.05, 0.07),
-        (0.064, -0.02, 0.03),
-    ]
-    ring = [*half, *[(-x, y, z) for x, y, z in half[-2::-1]]]
+    half = [(0.074, 0.005, 0.0), (0.073, -0.04, 0.02), (0.063, -0.085, 0.04), (0.042, -0.115, 0.06)]
+    half += [(0.0, -0.131, 0.075)]
+    inner = [(0.0, -0.088, 0.1), (0.026, -0.082, 0.09), (0.03, -0.06, 0.088), (0.045, -0.05, 0.07)]
+    inner += [(0.064, -0.02, 0.03)]
     back = [(-x, y, z) for x, y, z in inner[::-1]]
-    outline = np.vstack([open_curve(head.place(ring)), open_curve(head.place([*back, *inner[1:]]))])
+    outline = np.vstack([open_curve(head.place(mirrored(half))), open_curve(head.place([*back, *inner[1:]]))])
     canvas.part(outline, tinted(head.figure.person.hair, 0.85), 0.02 * head.scale, shadow=0.15)
 
 

@@ -1,7 +1,4 @@
-"""Head and face.
-
-Local coordinates: metres from the middle of the head, x right, y up, z towards the camera when the head looks ahead.
-"""
+"""Head and face, in metres from the middle of the head: x right, y up, z towards the camera when the head looks ahead."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +10,9 @@ from posture_daemon.fake_desk.draw_body import Figure, tinted
 from posture_daemon.fake_desk.shapes import closed, ellipse, mirrored, open_curve
 
 FACE = (
-    (0.0, 0.122, 0.02),
-    (0.036, 0.116, 0.02),
-    (0.061, 0.088, 0.015),
-    (0.072, 0.045, 0.01),
-    (0.073, 0.0, 0.01),
-    (0.069, -0.04, 0.02),
-    (0.058, -0.075, 0.04),
-    (0.04, -0.1, 0.06),
-    (0.018, -0.114, 0.07),
-    (0.0, -0.116, 0.072),
-)
+    (0.0, 0.122, 0.02), (0.036, 0.116, 0.02), (0.061, 0.088, 0.015), (0.072, 0.045, 0.01), (0.073, 0.0, 0.01),
+    (0.069, -0.04, 0.02), (0.058, -0.075, 0.04), (0.04, -0.1, 0.06), (0.018, -0.114, 0.07), (0.0, -0.116, 0.072),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,10 +54,8 @@ def draw_face(canvas: Canvas, head: Head) -> None:
     """Paint ears, face and features; hair, beard and glasses come later."""
     person, scale = head.figure.person, head.scale
     skin = person.skin
-    skull = closed(
-        head.place(mirrored([(0.0, 0.12, -0.06), (0.06, 0.09, -0.06), (0.07, 0.03, -0.06), (0.04, -0.05, -0.05)]))
-    )
-    canvas.flat(skull, tinted(skin, 0.8))
+    skull = [(0.0, 0.12, -0.06), (0.06, 0.09, -0.06), (0.07, 0.03, -0.06), (0.04, -0.05, -0.05)]
+    canvas.flat(closed(head.place(mirrored(skull))), tinted(skin, 0.8))
     for ear in head.both([(0.07, 0.03, -0.01), (0.088, 0.03, -0.02), (0.084, -0.01, -0.015), (0.07, -0.03, 0.0)]):
         canvas.flat(closed(ear), tinted(skin, 0.82))
     canvas.part(closed(head.place(mirrored(FACE))), skin, 0.062 * scale, shadow=0.45)

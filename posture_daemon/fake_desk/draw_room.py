@@ -251,13 +251,8 @@ def _draw_lamp(image: Image, room: Room, view: View) -> None:
     """Stand a floor lamp in the corner, unlit."""
     x, z = room.lamp_side * 1.25, room.wall_z - 0.2
     points = [
-        (x, 0.0, z),
-        (x, 1.45, z),
-        (x - 0.16, 1.42, z),
-        (x + 0.16, 1.42, z),
-        (x + 0.11, 1.7, z),
-        (x - 0.11, 1.7, z),
-    ]
+        (x, 0.0, z), (x, 1.45, z), (x - 0.16, 1.42, z), (x + 0.16, 1.42, z), (x + 0.11, 1.7, z), (x - 0.11, 1.7, z),
+    ]  # fmt: skip
     p = np.round(view.project(np.array(points))).astype(np.int32)
     cv2.line(image, p[0].tolist(), p[1].tolist(), (60, 62, 66), 4, cv2.LINE_AA)
     cv2.fillPoly(image, [p[2:]], (190, 216, 228), cv2.LINE_AA)

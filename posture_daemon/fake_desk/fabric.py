@@ -23,21 +23,19 @@ def tile(clothes: Clothes) -> Image:
     rng = chance.generator(clothes.pattern_key)
     accent = np.asarray(clothes.accent, np.float32)
     if clothes.garment == "stripes":
-        _stripes(cloth, accent, rng)
+        pitch = int(rng.integers(24, 44))
+        for y in range(pitch, SIDE, pitch):
+            cloth[y : y + pitch // 2] = accent
     elif clothes.garment == "check":
         _checks(cloth, accent)
     elif clothes.garment == "knit":
-        _ribs(cloth)
+        ribs = 1.0 + 0.09 * np.sin(np.arange(SIDE) * 2 * np.pi / 8)
+        rows = 1.0 + 0.04 * np.sin(np.arange(SIDE) * 2 * np.pi / 5)
+        cloth *= (ribs[None, :] * rows[:, None])[:, :, None].astype(np.float32)
     elif clothes.garment == "tshirt":
         _print(cloth, accent, rng)
     cloth *= _creases(rng)[:, :, None]
     return np.clip(cloth, 0, 255).astype(np.uint8)
-
-
-def _stripes(cloth: NDArray[np.float32], accent: NDArray[np.float32], rng: np.random.Generator) -> None:
-    pitch = int(rng.integers(24, 44))
-    for y in range(pitch, SIDE, pitch):
-        cloth[y : y + pitch // 2] = accent
 
 
 def _checks(cloth: NDArray[np.float32], accent: NDArray[np.float32]) -> None:
@@ -46,12 +44,6 @@ def _checks(cloth: NDArray[np.float32], accent: NDArray[np.float32]) -> None:
     weight = 0.38 * (band[:, None] + band[None, :])
     cloth += (accent - cloth) * weight[:, :, None]
     cloth[:] += 60 * np.maximum(thin[:, None], thin[None, :])[:, :, None]
-
-
-def _ribs(cloth: NDArray[np.float32]) -> None:
-    ribs = 1.0 + 0.09 * np.sin(np.arange(SIDE) * 2 * np.pi / 8)
-    rows = 1.0 + 0.04 * np.sin(np.arange(SIDE) * 2 * np.pi / 5)
-    cloth *= (ribs[None, :] * rows[:, None])[:, :, None].astype(np.float32)
 
 
 def _print(cloth: NDArray[np.float32], accent: NDArray[np.float32], rng: np.random.Generator) -> None:

@@ -53,6 +53,7 @@ class Pose:
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Pose))
+Maker = Callable[[np.random.Generator, float], Pose]
 
 
 def blend(before: Pose, after: Pose, weight: float) -> Pose:
@@ -85,9 +86,8 @@ def _hands(pose: Pose, rng: np.random.Generator) -> Pose:
     return pose
 
 
-def _upright(rng: np.random.Generator, depth: float) -> Pose:
+def _upright(rng: np.random.Generator, _depth: float) -> Pose:
     """Sit tall: head over the shoulders, shoulders low and wide."""
-    del depth
     n = rng.normal
     pose = Pose(
         x=n(0, 0.015),
@@ -168,20 +168,14 @@ def _bad(rng: np.random.Generator, depth: float) -> Pose:
 
 
 _BAD_KINDS = ("slumped", "slumped", "leaning", "head on hand")
-_BAD_MAKERS: dict[str, Callable[[np.random.Generator, float], Pose]] = {
-    "slumped": _slump,
-    "leaning": _lean,
-    "head on hand": _prop,
-}
+_BAD_MAKERS: dict[str, Maker] = {"slumped": _slump, "leaning": _lean, "head on hand": _prop}
 
 
-def _away(rng: np.random.Generator, depth: float) -> Pose:
+def _away(rng: np.random.Generator, _depth: float) -> Pose:
     """Out of the picture; the chair stays as it was pushed."""
-    del depth
     side = 1.0 if rng.random() < 0.5 else -1.0
-    gone = _stand(rng, 0.0)
     return replace(
-        gone,
+        _stand(rng, 0.0),
         x=OUT_OF_SIGHT_M * side,
         z=0.25,
         chair_x=rng.normal(0, 0.1),
@@ -190,9 +184,8 @@ def _away(rng: np.random.Generator, depth: float) -> Pose:
     )
 
 
-def _stand(rng: np.random.Generator, depth: float) -> Pose:
+def _stand(rng: np.random.Generator, _depth: float) -> Pose:
     """Stand behind the desk: hands hanging, on the hips, on the desk or folded; the chair pushed back."""
-    del depth
     n = rng.normal
     pose = Pose(
         x=n(0, 0.07),
@@ -227,12 +220,7 @@ def _standing_hands(pose: Pose, rng: np.random.Generator) -> Pose:
     return replace(pose, right_x=right[0], right_y=right[1], right_z=right[2] + pose.z)
 
 
-_MAKERS: dict[str, Callable[[np.random.Generator, float], Pose]] = {
-    GOOD: _upright,
-    BAD: _bad,
-    AWAY: _away,
-    STANDING: _stand,
-}
+_MAKERS: dict[str, Maker] = {GOOD: _upright, BAD: _bad, AWAY: _away, STANDING: _stand}
 
 
 def alive(pose: Pose, t: float, seed: int) -> Pose:

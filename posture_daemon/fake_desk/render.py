@@ -1,7 +1,4 @@
-"""From room, person, pose and light to one frame of 1280×720.
-
-Slow parts are kept: walls and desks for a day, their light for three minutes, the chair while it stands still.
-"""
+"""From room, person, pose and light to one frame of 1280×720. Slow parts (walls, desks, light, the chair) are kept."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -48,10 +45,7 @@ class _Lit:
 
 
 def render(scene: Scene, pose: Pose, hour: float, grain: int) -> Image:
-    """Draw `scene` with its person in `pose` at `hour` (0–24): `uint8 (720, 1280, 3)` BGR.
-
-    `grain` chooses the sensor's noise.
-    """
+    """Draw `scene` at `hour` (0–24): `uint8 (720, 1280, 3)` BGR. `grain` chooses the sensor's noise."""
     step = round(hour / LIGHT_STEP_H)
     lit = _lit(scene.room, scene.day, step)
     view = _view(scene.room, scene.day)

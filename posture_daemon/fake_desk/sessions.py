@@ -42,10 +42,9 @@ class Session:
         for posture in classes:
             for _ in range(count):
                 variation, depth = int(rng.integers(1 << 62)), float(rng.uniform(0.35, 1.0))
-                yield (
-                    posture,
-                    _shrunk(desk.render_pose(posture, variation, begin + float(rng.uniform(0, 60)), depth), width),
-                )
+                drawn = desk.render_pose(posture, variation, begin + float(rng.uniform(0, 60)), depth)
+                size = (width, round(width * drawn.shape[0] / drawn.shape[1]))
+                yield posture, np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def write_pictures(sessions: Sequence[Session], folder: Path, classes: Sequence[str], count: int, width: int) -> None:
@@ -67,11 +66,6 @@ def write_example(folder: Path) -> None:
 def _write(path: Path, picture: Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
-
-
-def _shrunk(image: Image, width: int) -> Image:
-    size = (width, round(width * image.shape[0] / image.shape[1]))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 if __name__ == "__main__":
