@@ -166,10 +166,7 @@ class FrameRate:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture from a camera.
-
-    `captured_at` is the camera's own time, so that a replayed or sped-up camera carries its own clock.
-    """
+    """One picture. `captured_at` is the camera's own time, so that a replayed or sped-up camera carries its own clock."""
 
     image: Image
     captured_at: float

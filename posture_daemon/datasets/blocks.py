@@ -33,10 +33,7 @@ Block = Sequence[TimedImage]
 def cut_blocks(
     images: Iterable[FolderImage], settings: LabelSettings, now: float, known: Mapping[str, PictureOrigin] | None = None
 ) -> list[Block]:
-    """Cut pictures into time blocks; within each, and among blocks without times, the order given is kept.
-
-    `known` is the provenance of an export, by file name.
-    """
+    """Time blocks, in which and among which the order given is kept; `known` is the provenance of an export, by file name."""
     timed: list[TimedImage] = []
     untimed: list[FolderImage] = []
     as_exported: dict[tuple[int, Split | None], list[TimedImage]] = {}

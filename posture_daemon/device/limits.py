@@ -124,11 +124,5 @@ def power_verdict(resources: Resources, limits: LimitsSettings) -> Verdict:
 
 def has_room(resources: Resources, limits: LimitsSettings, need_bytes: int) -> Decision:
     """The conditions of the gate that depend on the device alone."""
-    return Decision(
-        (
-            memory_verdict(resources, limits, need_bytes),
-            temperature_verdict(resources, limits),
-            power_verdict(resources, limits),
-            disk_verdict(resources, limits),
-        )
-    )
+    device = (look(resources, limits) for look in (temperature_verdict, power_verdict, disk_verdict))
+    return Decision((memory_verdict(resources, limits, need_bytes), *device))

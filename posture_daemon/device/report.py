@@ -34,9 +34,7 @@ def examine(resources: Resources, settings: Settings, need_bytes: int = 0) -> tu
     """All lines; the last one tells whether a training that is expected to need `need_bytes` could start."""
     verdicts = {verdict.name: verdict for verdict in has_room(resources, settings.limits, need_bytes).verdicts}
     health = {name: _health(verdict, resources, settings.limits) for name, verdict in verdicts.items()}
-    gates = {
-        name: Line(name, verdict.text.removeprefix(f"{name} "), health[name]) for name, verdict in verdicts.items()
-    }
+    gates = {name: Line(name, one.text.removeprefix(f"{name} "), health[name]) for name, one in verdicts.items()}
     return (
         _board(resources),
         *(Line("source", source, Health.NOTE if ":" in source else Health.OK) for source in resources.sources),
@@ -82,13 +80,11 @@ def _zone(zone: ThermalZone, resources: Resources, limits: LimitsSettings) -> Li
     """A hot or offline zone is a note; the temperature line has the verdict."""
     if zone.celsius is None:
         usual = resources.is_jetson and zone.name.lower().startswith("cv")
-        return Line(
-            zone.name, f"offline{', as on every Orin Nano (it has no such unit)' if usual else ''}", Health.NOTE
-        )
+        why = ", as on every Orin Nano (it has no such unit)" if usual else ""
+        return Line(zone.name, f"offline{why}", Health.NOTE)
     trip = "no trip point" if zone.lowest_trip is None else f"kernel throttles from {zone.lowest_trip:.1f}"
-    starts, pauses, ends = (
-        lowered(zone, limits, own) for own in (limits.start_celsius, limits.pause_celsius, limits.stop_celsius)
-    )
+    own = limits.start_celsius, limits.pause_celsius, limits.stop_celsius
+    starts, pauses, ends = (lowered(zone, limits, celsius) for celsius in own)
     text = f"{zone.celsius:.1f} °C; training starts up to {starts:.1f}, pauses from {pauses:.1f}, ends from {ends:.1f}; {trip}"
     return Line(zone.name, text, Health.OK if zone.celsius <= starts else Health.NOTE)
 

@@ -46,10 +46,7 @@ def check_database(settings: Settings, now: float) -> None:
 
 
 def bring_back(folder: Path, backup: Path, now: float) -> Restored:
-    """Restore a backup and missing model files from its folder, and record an incident for the owner.
-
-    Raises `DataFolderError`.
-    """
+    """Restore a backup and models from its folder, and record an incident. Raises `DataFolderError`."""
     done = restore(folder, backup, now)
     store = Store(folder)
     try:

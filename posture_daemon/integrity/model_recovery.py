@@ -77,11 +77,8 @@ def _instead(
         except ModelError as error:
             log.error("model %d cannot answer instead: %s", version.id, error)
             continue
-        _tell(
-            store,
-            f"Model {champion.id} cannot answer, so model {version.id} ({version.source}) is champion: {reason}",
-            now,
-        )
+        instead = f"model {version.id} ({version.source}) is champion"
+        _tell(store, f"Model {champion.id} cannot answer, so {instead}: {reason}", now)
         return loaded
     raise ModelError(f"No model can answer: {reason} Import one: posture-daemon models import FILE.pt.") from reason
 

@@ -47,10 +47,6 @@ class Code:
         """The script that `pip` installed beside its Python."""
         return self.python.parent / NAME
 
-    def in_homes(self) -> tuple[Path, ...]:
-        """Folders below home folders, which the service sees only through bind mounts."""
-        return tuple(folder for folder in self.folders if _is_in_homes(folder))
-
     def unit(self) -> str:
         """Text of the unit for this program. Raises `ServiceError` if the shipped unit is not as expected."""
         text = shipped("posture-daemon.service")
@@ -60,8 +56,8 @@ class Code:
 
     def drop_in(self) -> str | None:
         """Drop-in that bind-mounts the program for the service; `None` if it lies outside of all home folders."""
-        paths = self.in_homes()
-        return IN_HOMES.format(paths=" ".join(map(str, paths))) if paths else None
+        paths = " ".join(str(folder) for folder in self.folders if _is_in_homes(folder))
+        return IN_HOMES.format(paths=paths) if paths else None
 
     def check(self) -> None:
         """Raise `ServiceError` if the service could not run this: unreadable folder, characters not allowed in units."""

@@ -133,14 +133,8 @@ def _shown() -> dict[str, str]:
 
 def _last_ending() -> LastFailure | None:
     """The newest failure in the journal, as far as this user may read it."""
-    command = [
-        "journalctl",
-        "--quiet",
-        "--output=json",
-        "--lines=1",
-        f"MESSAGE_ID={UNIT_FAILED}",
-        f"UNIT={NAME}.service",
-    ]
+    matches = [f"MESSAGE_ID={UNIT_FAILED}", f"UNIT={NAME}.service"]
+    command = ["journalctl", "--quiet", "--output=json", "--lines=1", *matches]
     try:
         entry = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout or "null")
     except (OSError, ValueError):

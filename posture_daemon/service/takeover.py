@@ -1,7 +1,4 @@
-"""Copies database, models and settings from the owner's data folder to that of the service.
-
-The old folder is left unchanged. Caches and backups are not copied.
-"""
+"""Copies the owner's data folder to that of the service: database, models and settings, without caches and backups."""
 
 import os
 import re

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from posture_daemon.domain import UNKNOWN, Image, QueuedFrame, Role
+from posture_daemon.domain import UNKNOWN, QueuedFrame, Role
 from posture_daemon.errors import DatasetError, LabelError
 from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling, LabellingProgress
 from posture_daemon.ui.keyboard import END, Keys
@@ -43,10 +43,7 @@ class TerminalSession:
     commands = COMMANDS
 
     def __init__(self, labelling: Labelling, console: Console, keys: Keys, file: Path) -> None:
-        self._labelling = labelling
-        self._console = console
-        self._keys = keys
-        self._file = file
+        self._labelling, self._console, self._keys, self._file = labelling, console, keys, file
         self._notice = ""
 
     def run(self) -> None:
@@ -157,11 +154,8 @@ class TerminalSession:
         if can_draw(self._console):
             self._console.print(HalfBlocks(image, self._console.width, max(4, self._console.height - TEXT_LINES)))
         else:
-            self._print(f"Picture: {self._write(image)}", soft_wrap=True)
-
-    def _write(self, image: Image) -> Path:
-        self._file.write_bytes(jpeg.encode_jpeg(image, max(image.shape), 95))
-        return self._file
+            self._file.write_bytes(jpeg.encode_jpeg(image, max(image.shape), 95))
+            self._print(f"Picture: {self._file}", soft_wrap=True)
 
     def _key_line(self, frame: QueuedFrame | None) -> str:
         if frame is None:

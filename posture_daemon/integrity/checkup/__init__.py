@@ -29,12 +29,7 @@ def _inside(settings: Settings, now: float) -> list[Finding]:
     """Checks that need the database open; only for an undamaged one of the present schema."""
     store = Store(settings.data_dir)
     try:
-        return [
-            *models(store, now),
-            *surplus(store, now),
-            *cache(store, settings),
-            *backups(store, settings, now),
-            *incidents(store, now),
-        ]
+        files = [*models(store, now), *surplus(store, now), *cache(store, settings)]
+        return [*files, *backups(store, settings, now), *incidents(store, now)]
     finally:
         store.close()  # repairs reopen it

@@ -51,10 +51,8 @@ def _database(path: Path) -> Finding:
     if found is not None:
         raise damaged(path, found) from ValueError(found)
     old = "" if revision == SCHEMA_HEAD else f"; the next start brings it up to schema {SCHEMA_HEAD}"
-    return fine(
-        "data folder",
-        f"{path.parent} is writable, its database is sound (schema {revision}, {size_of(path) / MB:.1f} MB){old}",
-    )
+    about = f"schema {revision}, {size_of(path) / MB:.1f} MB"
+    return fine("data folder", f"{path.parent} is writable, its database is sound ({about}){old}")
 
 
 def backups(store: Store, settings: Settings, now: float) -> Iterator[Finding]:
@@ -75,9 +73,8 @@ def backups(store: Store, settings: Settings, now: float) -> Iterator[Finding]:
         yield problem("backups", f"damaged: {bad}; no good one is new enough", make)
     elif schedule.backup_every_h:
         when = "there is none yet" if newest is None else f"the newest is of {_day(newest)}"
-        yield note(
-            "backups", f"{when}; the daemon makes one every {schedule.backup_every_h:g} hours while it runs", make
-        )
+        text = f"{when}; the daemon makes one every {schedule.backup_every_h:g} hours while it runs"
+        yield note("backups", text, make)
     else:
         yield note("backups", "none, as they are switched off (schedule.backup_every_h)")
 

@@ -25,16 +25,9 @@ MIN_LEFTOVER_AGE_S = 86_400.0
 """A file younger than this may still be in use."""
 
 LEFTOVERS = (
-    f"{retrain.FOLDER_PREFIX}*",
-    f"{precompute.FOLDER_PREFIX}*",
-    f"{restore.FOLDER_PREFIX}*",
-    ".import-*",
-    ".*.partial",
-    "backups/.posture-*",
-    "cache/features/*.partial",
-    "checkpoints/*/*.partial",
-    "downloads/*.part",
-)
+    f"{retrain.FOLDER_PREFIX}*", f"{precompute.FOLDER_PREFIX}*", f"{restore.FOLDER_PREFIX}*", ".import-*",
+    ".*.partial", "backups/.posture-*", "cache/features/*.partial", "checkpoints/*/*.partial", "downloads/*.part",
+)  # fmt: skip
 
 
 def access(folder: Path) -> Iterator[Finding]:

@@ -67,10 +67,7 @@ def create_app(
     new_labelling: Callable[..., Labelling] = Labelling,
     guided_capture: GuidedCaptureThread | None = None,
 ) -> FastAPI:
-    """The web application of one data folder. `token` is the secret of its link, `None` if it listens on loopback only.
-
-    Without `guided_capture` the page does not offer it.
-    """
+    """The application of one data folder. `token` is the secret of its link, `None` if it listens on loopback only."""
     app = FastAPI(title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session = LabelPageSession(store, settings, clock, new_labelling)
     app.state.templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)

@@ -90,10 +90,7 @@ class LabelPageSession:
         return self._store.queue.jpeg(frame_id)
 
     def answer(self, key: str, frames: Sequence[Seen], class_name: str | None) -> Reply:
-        """Label queued frames, or discard them with `None`; the reply names those answered before and those gone.
-
-        Raises `LabelError` for an unknown class.
-        """
+        """Label or (`None`) discard frames; the reply names those answered before and those gone. Raises `LabelError`."""
         return self._once(key, lambda: self._answer(frames, class_name))
 
     def skip(self, key: str, frames: Sequence[Seen]) -> Reply:
