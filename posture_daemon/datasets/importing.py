@@ -79,7 +79,6 @@ class ImportReport:
 
 
 def _first(sentences: Sequence[str], what: str) -> list[str]:
-    """The first sentences, and how many more there are."""
     more = len(sentences) - MAX_FILES_NAMED
     return [
         *sentences[:MAX_FILES_NAMED],

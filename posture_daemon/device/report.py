@@ -127,7 +127,6 @@ def _uptime(resources: Resources) -> Line:
 
 
 def _training(verdicts: dict[str, Verdict], health: dict[str, Health]) -> Line:
-    """The verdicts in one sentence."""
     for worst, words in ((Health.PROBLEM, "cannot begin"), (Health.NOTE, "has to wait")):
         reasons = [verdict.text for name, verdict in verdicts.items() if health[name] is worst]
         if reasons:

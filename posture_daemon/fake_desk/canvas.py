@@ -167,7 +167,6 @@ class Canvas:
         self._touched = (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
 
     def _lay(self, outline: Points, patch: Patch) -> None:
-        """Warp a tile onto the quad, inside the outline only."""
         low, high = outline.min(axis=0), outline.max(axis=0)
         box = _clip(low[0], low[1], high[0] + 1, high[1] + 1, self.image.shape)
         if box is None:

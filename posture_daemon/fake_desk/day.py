@@ -88,7 +88,6 @@ class Day:
         return blend(pose_for(before.posture, before.variation, before.depth), target, weight) if weight < 1 else target
 
     def _around(self, t: float) -> tuple[Beat, Beat]:
-        """Find the beat at `t` and the one before it."""
         number = day_number(t)
         starts, beats = self._beats(number)
         index = bisect_right(starts, t) - 1
@@ -96,7 +95,6 @@ class Day:
         return before, beats[index]
 
     def _make_day(self, number: int) -> tuple[list[float], list[Beat]]:
-        """Make one day from its number alone."""
         rng = chance.generator(self.seed, 0xDA7, number)
         start = number * DAY_S + DAY_TURNS_AT_S
         beats: list[Beat] = []

@@ -127,7 +127,6 @@ Place = Callable[[Sequence[Sequence[float]] | Points], Points]
 
 
 def _draw_shirt_collar(canvas: Canvas, place: Place, colour: Colour, scale: float) -> None:
-    """Paint two wings, the button strip and buttons."""
     for side in (-1.0, 1.0):
         wing = [(side * x, y) for x, y in ((0.062, -0.05), (0.078, -0.02), (0.055, 0.055), (0.005, 0.05))]
         canvas.part(place(wing), tinted(colour, 1.08), 0.01 * scale)
@@ -137,7 +136,6 @@ def _draw_shirt_collar(canvas: Canvas, place: Place, colour: Colour, scale: floa
 
 
 def _draw_hood(canvas: Canvas, place: Place, colour: Colour, scale: float) -> None:
-    """Paint a hood that lies around the neck, and its two cords."""
     outer = [(-0.07, -0.045), (-0.1, -0.02), (-0.085, 0.04), (-0.02, 0.09), (0.0, 0.06)]
     inner = [(0.06, -0.03), (0.045, 0.02), (0.0, 0.04)]
     outline = closed(place(np.vstack([mirrored(outer), mirrored(inner)])))

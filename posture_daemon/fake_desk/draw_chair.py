@@ -53,7 +53,6 @@ def _plate(canvas: Canvas, chair: Chair, half: Sequence[Sequence[float]], factor
 
 
 def _seat(canvas: Canvas, chair: Chair) -> None:
-    """Paint the seat, rounded at the corners."""
     corners = [(-0.24, -0.2), (0.24, -0.2), (0.25, 0.1), (0.2, 0.2), (-0.2, 0.2), (-0.25, 0.1)]
     for y, factor in ((SEAT_M - 0.07, 0.6), (SEAT_M, 1.0)):
         outline = closed(chair.place([(x, y, z) for x, z in corners]))
@@ -61,7 +60,6 @@ def _seat(canvas: Canvas, chair: Chair) -> None:
 
 
 def _armrests(canvas: Canvas, chair: Chair) -> None:
-    """Paint two armrests on their posts."""
     for s in (-0.3, 0.3):
         foot, top, back, front = chair.place([(s, 0.45, 0.02), (s, 0.64, 0.02), (s, 0.66, 0.12), (s, 0.66, -0.16)])
         canvas.part(limb(foot, 0.02 * chair.scale, top, 0.02 * chair.scale), (40, 40, 40), 0.02 * chair.scale)

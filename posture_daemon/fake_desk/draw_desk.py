@@ -49,13 +49,11 @@ def paint(room: Room, view: View, day: int) -> Layer:
 
 
 def _grain(layer: _Painting, rng: np.random.Generator) -> None:
-    """Draw the grain of the desk top along its length."""
     rows = rng.normal(0, 3.0, (HEIGHT, 1, 1)) + rng.normal(0, 1.5, (HEIGHT, WIDTH // 60, 1))[:, :1]
     layer.image[:] = np.clip(layer.image + rows, 0, 255).astype(np.uint8)
 
 
 def _clutter(layer: _Painting, room: Room, rng: np.random.Generator) -> None:
-    """Put a mug, papers, a keyboard and perhaps a plant or a laptop on the desk."""
     z = room.edge_z
     _paper(layer, rng.uniform(-0.45, -0.3), z - 0.1, rng)
     _keyboard(layer, rng.uniform(-0.02, 0.02), z - 0.13)
@@ -107,7 +105,6 @@ def _mug(layer: _Painting, x: float, z: float, rng: np.random.Generator) -> None
 
 
 def _laptop(layer: _Painting, x: float, z: float) -> None:
-    """Stand an open laptop aside, seen from behind its lid."""
     lean = 0.06
     lid = [(x - 0.17, 0.0, z), (x + 0.17, 0.0, z), (x + 0.17, 0.2, z - lean), (x - 0.17, 0.2, z - lean)]
     layer.fill(layer.on_desk(lid), (150, 150, 152))
@@ -115,7 +112,6 @@ def _laptop(layer: _Painting, x: float, z: float) -> None:
 
 
 def _plant(layer: _Painting, x: float, z: float, rng: np.random.Generator) -> None:
-    """Put a succulent in a pot on the desk."""
     scale = layer.view.pixels_per_metre(np.array([x, DESK_HEIGHT_M, z]))
     foot, rim = layer.on_desk([(x, 0.0, z), (x, 0.085, z)])
     r = 0.05 * scale

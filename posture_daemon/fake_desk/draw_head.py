@@ -79,7 +79,6 @@ def _model(canvas: Canvas, head: Head) -> None:
 
 
 def _draw_eyes(canvas: Canvas, head: Head) -> None:
-    """Paint whites, irises that look at the screen, lids and brows."""
     person, s = head.figure.person, head.scale
     almond = [(0.018, 0.003), (0.025, 0.0088), (0.034, 0.0095), (0.044, 0.0045), (0.035, -0.0015), (0.025, -0.0015)]
     for eye in head.both(almond):
@@ -100,7 +99,6 @@ def _draw_eyes(canvas: Canvas, head: Head) -> None:
 
 
 def _draw_nose(canvas: Canvas, head: Head) -> None:
-    """Paint the wings and nostrils."""
     person, s = head.figure.person, head.scale
     dark = tinted(person.skin, 0.52)
     for nostril in head.both([(0.0075, -0.0425, 0.105)]):
@@ -112,7 +110,6 @@ def _draw_nose(canvas: Canvas, head: Head) -> None:
 
 
 def _draw_mouth(canvas: Canvas, head: Head) -> None:
-    """Paint two lips and the line between them."""
     s = head.scale
     b, g, r = head.figure.person.skin
     lip = (b * 0.68, g * 0.62, min(255.0, r * 0.86))

@@ -108,7 +108,6 @@ def _floor(room: Room, view: View, rng: np.random.Generator) -> Image:
 
 
 def _plaster(wall: _Wall) -> None:
-    """Give the wall the faint unevenness of paint."""
     h, w = wall.image.shape[:2]
     coarse = wall.rng.normal(0, 1, (h // 40, w // 40)).astype(np.float32)
     uneven = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC)
@@ -146,7 +145,6 @@ def _window(wall: _Wall, x: float) -> None:
 
 
 def _curtain(wall: _Wall, x: float, colour: Colour) -> None:
-    """Hang a pleated curtain from the ceiling to below the sill."""
     (left, top), (right, bottom) = wall.corners(x, 0.62, 0.26, 1.75)
     left, right = max(0, left), min(wall.image.shape[1], right)
     if right <= left:
@@ -159,7 +157,6 @@ def _curtain(wall: _Wall, x: float, colour: Colour) -> None:
 
 
 def _books(wall: _Wall, x: float, y: float, width: float, height: float) -> None:
-    """Fill one board with books, and now and then a gap."""
     end = x + width
     while x < end - 0.03:
         thick = wall.rng.uniform(0.02, 0.05)
@@ -176,7 +173,6 @@ def _books(wall: _Wall, x: float, y: float, width: float, height: float) -> None
 
 
 def _bookcase(wall: _Wall, x: float) -> None:
-    """Stand a bookcase against the wall."""
     w, h = 0.95, 2.0
     x -= w / 2
     wall.shadow(x, 0, w, h)
@@ -190,7 +186,6 @@ def _bookcase(wall: _Wall, x: float) -> None:
 
 
 def _wall_shelf(wall: _Wall, x: float) -> None:
-    """Hang two boards with books and a plant."""
     for y in (1.2, 1.62):
         wall.shadow(x - 0.45, y - 0.03, 0.9, 0.03)
         _books(wall, x - 0.42, y, 0.5, 0.28)
@@ -202,7 +197,6 @@ def _wall_shelf(wall: _Wall, x: float) -> None:
 
 
 def _pot_plant(wall: _Wall, x: float, y: float) -> None:
-    """Put a small plant on a board."""
     (left, top), (right, bottom) = wall.corners(x - 0.06, y, 0.12, 0.11)
     middle = (left + right) // 2
     for _ in range(26):
@@ -214,7 +208,6 @@ def _pot_plant(wall: _Wall, x: float, y: float) -> None:
 
 
 def _door(wall: _Wall, x: float) -> None:
-    """Paint a panelled door."""
     wall.box(x - 0.48, 0, 0.96, 2.1, _TRIM)
     wall.box(x - 0.43, 0, 0.86, 2.05, (214, 222, 226))
     for y, h in ((0.2, 0.7), (1.1, 0.75)):
@@ -224,7 +217,6 @@ def _door(wall: _Wall, x: float) -> None:
 
 
 def _pictures(wall: _Wall, x: float) -> None:
-    """Hang three pictures."""
     _picture(wall, x - 0.45, 1.25, 0.4, 0.55)
     _picture(wall, x + 0.05, 1.5, 0.36, 0.3)
     _picture(wall, x + 0.05, 1.12, 0.36, 0.3)
@@ -248,7 +240,6 @@ def _picture(wall: _Wall, x: float, y: float, w: float, h: float) -> None:
 
 
 def _draw_lamp(image: Image, room: Room, view: View) -> None:
-    """Stand a floor lamp in the corner, unlit."""
     x, z = room.lamp_side * 1.25, room.wall_z - 0.2
     points = [
         (x, 0.0, z), (x, 1.45, z), (x - 0.16, 1.42, z), (x + 0.16, 1.42, z), (x + 0.11, 1.7, z), (x - 0.11, 1.7, z),

@@ -141,7 +141,6 @@ def _lean(rng: np.random.Generator, depth: float) -> Pose:
 
 
 def _prop(rng: np.random.Generator, depth: float) -> Pose:
-    """Rest the head on one hand."""
     side = 1.0 if rng.random() < 0.5 else -1.0
     pose = replace(
         _upright(rng, depth),

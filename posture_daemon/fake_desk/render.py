@@ -78,7 +78,6 @@ def _draw_person(canvas: Canvas, figure: Figure) -> None:
 
 
 def _develop(image: Image, light: Light, grain: int) -> Image:
-    """Add the sensor's noise and enlarge to the frame's size."""
     more, less = _noise(round(light.noise * 4))
     dx, dy = chance.key(grain, 1) % _NOISE_MARGIN, chance.key(grain, 2) % _NOISE_MARGIN
     window = (slice(dy, dy + HEIGHT), slice(dx, dx + WIDTH))
@@ -105,14 +104,12 @@ def _view(room: Room, day: int) -> View:
 
 @lru_cache(maxsize=4)
 def _painted(room: Room, day: int) -> tuple[draw_room.Backdrop, Layer]:
-    """Paint backdrop and desk of one day, without light."""
     view = _view(room, day)
     return draw_room.paint(room, view), draw_desk.paint(room, view, day)
 
 
 @lru_cache(maxsize=4)
 def _lit(room: Room, day: int, step: int) -> _Lit:
-    """Put the light of one step of the day on backdrop and desk."""
     light = light_at(step * LIGHT_STEP_H, cloud_on(room.seed, day), room.window_side, room.lamp_side)
     backdrop, desk = _painted(room, day)
     field = _light_field(light, backdrop)
@@ -171,7 +168,6 @@ def _desk_field(light: Light) -> NDArray[np.uint8]:
 
 
 def _look_out(image: Image, backdrop: draw_room.Backdrop, light: Light) -> Image:
-    """Fill the window with the sky of the hour."""
     level = np.clip(np.linspace(0, 2.2, HEIGHT, dtype=np.float32), 0, 1)[:, None]
     sky = np.asarray(light.sky, np.float32) * (1 - level) + np.asarray(light.horizon, np.float32) * level
     outside = np.repeat(sky[:, None].astype(np.uint8), WIDTH, axis=1)
@@ -180,7 +176,6 @@ def _look_out(image: Image, backdrop: draw_room.Backdrop, light: Light) -> Image
 
 
 def _glow(image: Image, backdrop: draw_room.Backdrop, light: Light) -> Image:
-    """Let the lamp shine into the lens when it is on."""
     if light.lamp <= 0.0:
         return image
     warm = np.array([120.0, 190.0, 235.0], np.float32) * light.lamp

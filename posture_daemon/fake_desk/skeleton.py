@@ -81,7 +81,6 @@ def skeleton(pose: Pose, person: Person, seat_z: float) -> Skeleton:
 
 
 def _arm(pose: Pose, side: int, body: tuple[Vec, Vec, Vec, NDArray[np.float64]], person: Person, seat_z: float) -> Arm:
-    """Reach from the shoulder to where the hand should be."""
     chest, across, head, turn = body
     down = 0.045 - pose.shoulder_raise
     shoulder = chest + across * side * SHOULDER_M * person.width - vec(0, down, pose.shoulder_round)

@@ -83,7 +83,7 @@ def _note(folder: Path, now: float) -> None:
 
 
 def _lately(folder: Path, now: float) -> bool:
-    """Whether the last automatic restore was less than `AGAIN_S` ago."""
+    """Whether the last automatic restore was less than `DYING_DISK_S` ago."""
     try:
         before = float((folder / RESTORED).read_text(encoding="ascii"))
     except (OSError, ValueError):

@@ -86,7 +86,6 @@ def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureCl
 
 
 def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) -> None:
-    """Create the missing classes, after checking all of their names."""
     new = [name for name in wanted if name not in owned]
     for number, name in enumerate(new):
         check_class_name(name, (*owned, *new[:number]))

@@ -157,7 +157,6 @@ def _link(machine: Machine, code: Code) -> Iterator[InstallStep]:
 
 
 def _start(machine: Machine) -> Iterator[InstallStep]:
-    """Reload the unit, enable it, and (re)start the service."""
     if machine.is_this_one:
         yield InstallStep("tell systemd", partial(machine.systemctl, "daemon-reload"))
     yield InstallStep("have it start with the machine", partial(machine.systemctl, "enable", NAME))

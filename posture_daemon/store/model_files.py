@@ -53,7 +53,6 @@ def _unneeded(session: Session, models: Models, now: float) -> list[Path]:
 
 
 def _roots(session: Session, most: int) -> set[int]:
-    """Versions whose files are kept, apart from ancestors."""
     watched = WatchRow.ending.is_(None)
     queries: tuple[Select[Any], ...] = (
         select(VersionRow.id).order_by(VersionRow.id.desc()).limit(most),

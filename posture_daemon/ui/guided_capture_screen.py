@@ -107,7 +107,6 @@ def closing_words(state: GuidedCaptureState) -> Iterator[str]:
 
 
 def _ending(run: TrainingRun) -> Iterator[str]:
-    """Outcome of the training, and the accuracy on the holdout."""
     if run.outcome in (Outcome.PROMOTED, Outcome.KEPT):
         found = RunRecord.of(run.metrics).challenger
         if found is not None and found.images:

@@ -90,7 +90,6 @@ class TerminalSession:
         return undone or frame
 
     def _class_of(self, frame: QueuedFrame, key: str) -> str | None:
-        """Return the class of a key; Enter means the predicted one."""
         by_key = self._classes_by_key()
         if key in ENTER:
             if frame.predicted in by_key.values():

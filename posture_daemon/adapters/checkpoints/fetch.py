@@ -85,7 +85,6 @@ class _Release:
 
 
 def _find_asset(file_name: str, api_url: str, sha256: str | None) -> _Asset:
-    """Look one file up in the release's description."""
     with _open(urllib.request.Request(api_url, headers={"Accept": "application/vnd.github+json"})) as response:
         release = _parse(api_url, response.read())
     for entry in release.assets:

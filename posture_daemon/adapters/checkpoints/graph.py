@@ -166,7 +166,6 @@ class _Graph:
         return self._split(x, [half, half], name, axis=1)
 
     def _blocks(self, name: str) -> list[str]:
-        """Return the names of the numbered blocks below `name`, in order."""
         start = len(name) + 1
         numbers = {int(key[start:].split(".")[0]) for key in self._weights if key.startswith(f"{name}.")}
         return [f"{name}.{number}" for number in sorted(numbers)]

@@ -51,7 +51,7 @@ class DeviceProbe:
         )
 
     def settle(self, max_s: float) -> None:
-        """Wait at most `most_s` seconds until jtop has answered or failed, for a caller that reads only once."""
+        """Wait at most `max_s` seconds until jtop has answered or failed, for a caller that reads only once."""
         if self._jtop is not None:
             self._jtop.start()
             self._jtop.wait(max_s)

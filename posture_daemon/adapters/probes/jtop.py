@@ -76,7 +76,7 @@ class JtopReader:
         return problem or "the service has not answered yet"
 
     def wait(self, max_s: float) -> None:
-        """Wait at most `most_s` seconds for the first answer or failure."""
+        """Wait at most `max_s` seconds for the first answer or failure."""
         self._heard.wait(max_s)
 
     def close(self) -> None:

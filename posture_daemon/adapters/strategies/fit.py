@@ -115,7 +115,6 @@ def _environment(request: FitRequest) -> dict[str, str]:
 
 
 def _failure(code: int, log: str) -> TrainingError:
-    """Why there is no result, in one sentence."""
     if code == os.EX_TEMPFAIL:
         return TrainingCancelled("ultralytics was told to end, and goes on next time after the last epoch it finished.")
     lines = log.strip().splitlines()

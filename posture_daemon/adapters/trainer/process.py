@@ -119,7 +119,6 @@ def _resident(process: psutil.Process) -> int:
 
 
 def _result(code: int, told: Instruction, folder: Path) -> Path:
-    """The result of a child that has ended, or why there is none."""
     if code == 0 and (folder / RESULT).exists():  # also of one that was ready before it heard that it should end
         return folder / RESULT
     if told.failure is Failure.OUT_OF_MEMORY:
