@@ -50,18 +50,12 @@ class NextQuestions:
         champion = self._store.models.champion()
         features = self._pooled(frames, champion)
         ready = [frame for frame in frames if frame.id in features]
-        chosen = self._choose(ready, features, champion, limit) if champion is not None and ready else []
+        chosen = self._choose(ready, champion, limit) if champion is not None and ready else []
         others = [frame for frame in frames if frame.id not in features][: limit - len(chosen)]
         return chosen + [Group((frame,), frame.predicted, frame.explanation) for frame in others]
 
-    def _choose(
-        self,
-        frames: Sequence[QueuedFrame],
-        features: dict[int, NDArray[np.float16]],
-        champion: ModelVersion,
-        limit: int,
-    ) -> list[Group]:
-        seen = np.array([features[frame.id] for frame in frames], np.float32)
+    def _choose(self, frames: Sequence[QueuedFrame], champion: ModelVersion, limit: int) -> list[Group]:
+        seen = np.array([self._features[frame.id] for frame in frames], np.float32)
         chances = self._chances(seen, champion)
         doubt = _doubt(frames) if chances is None else doubt_of(chances)
         least = np.array([MIN_DOUBT.get(frame.reason, 0.0) for frame in frames], np.float32)

@@ -12,21 +12,17 @@ from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, LabelRow,
 
 @dataclass(frozen=True)
 class Given:
-    """Origin of an answer: who, when (s since the epoch), the batch it is undone with, and the number of the step."""
+    """Who answered, when (s since the epoch), batch and step for undo; `every`: (`holdout_every`, `test_every`) for splits."""
 
     by: str
     now: float
     batch: int | None
     number: int
+    every: tuple[int, int] = (1, 0)
 
 
 def record_answer(
-    session: Session,
-    frame: FrameRow,
-    label: LabelRow | None,
-    class_id: int | None,
-    given: Given,
-    every: tuple[int, int],
+    session: Session, frame: FrameRow, label: LabelRow | None, class_id: int | None, given: Given
 ) -> None:
     """Record an answer so that it can be undone, and apply it. `label` is the present one of the frame."""
     log_answer(session, frame, label, given.now, given.batch)
@@ -37,7 +33,7 @@ def record_answer(
         return
     frame.status = Status.LABELLED.value
     _set_label(session, frame, label, class_id, given)
-    _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, every)
+    _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, given.every)
 
 
 def log_answer(session: Session, frame: FrameRow, label: LabelRow | None, now: float, batch: int | None = None) -> None:
@@ -97,7 +93,7 @@ def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_
 
 
 def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[int, int]) -> None:
-    """Set the split of a block once, by the class of its first label. `every` is (`holdout_every`, `test_every`)."""
+    """Set the split of a block once, by the class of its first label."""
     if block.split is not None:
         return
     holding = select(FrameRow.block_id).join(LabelRow, LabelRow.frame_id == FrameRow.id)

@@ -55,7 +55,7 @@ class Imports(Repository):
             wanted.setdefault(sha256_of(frame.jpeg), (frame, name))
         done: Counter[str] = Counter()
         with self._database.write() as session:
-            given = Given("import", now, batch, next_number(session))
+            given = Given("import", now, batch, next_number(session), (holdout_every, test_every))
             there = _labels_by_digest(session, wanted)
             added = _add_missing(session, wanted, there, split, now)
             names = {name for _, name in frames if name is not None}
@@ -71,7 +71,7 @@ class Imports(Repository):
                     block = session.get_one(BlockRow, row.block_id)
                     block.split = block.split or split.value
                 if class_id is not None:
-                    record_answer(session, row, label, class_id, given, (holdout_every, test_every))
+                    record_answer(session, row, label, class_id, given)
         return BlockImport(**done)
 
 

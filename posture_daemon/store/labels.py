@@ -54,8 +54,8 @@ class Labels(Repository):
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
             class_id = None if class_name is None else live_class(session, class_name).id
-            given = Given(by, now, batch, next_number(session))
-            record_answer(session, frame, session.get(LabelRow, frame_id), class_id, given, (holdout_every, test_every))
+            given = Given(by, now, batch, next_number(session), (holdout_every, test_every))
+            record_answer(session, frame, session.get(LabelRow, frame_id), class_id, given)
 
     def answer_waiting(
         self,
@@ -77,7 +77,7 @@ class Labels(Repository):
         with self._database.write() as session:
             class_id = None if class_name is None else live_class(session, class_name).id
             batch = 1 + (session.scalar(select(func.max(AnswerRow.batch))) or 0)
-            given = Given(by, now, batch, next_number(session))
+            given = Given(by, now, batch, next_number(session), (holdout_every, test_every))
             for frame_id in dict.fromkeys(frame_ids):
                 frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
                 if frame is None:
@@ -85,7 +85,7 @@ class Labels(Repository):
                 elif frame.status != Status.QUEUED.value:
                     already[frame_id] = None if label is None else session.get_one(ClassRow, label.class_id).name
                 else:
-                    record_answer(session, frame, label, class_id, given, (holdout_every, test_every))
+                    record_answer(session, frame, label, class_id, given)
                     done.append(frame_id)
         return done, already, gone
 
