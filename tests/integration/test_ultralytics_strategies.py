@@ -211,7 +211,7 @@ def test_an_ended_training_goes_on_the_next_time_and_then_leaves_nothing(
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("progress: ")]
     assert said[0] == "progress: going on after epoch 1 of 2, from the checkpoint"
     assert [line.partition(":")[2][:15] for line in said[1:]] == [" epoch 2 of 2: "]
-    assert (trained.challenger.report.seconds_per_epoch or 0) > 0
+    assert (challenger.report.seconds_per_epoch or 0) > 0
     assert not kept.exists()
 
 
