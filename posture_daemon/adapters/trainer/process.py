@@ -106,7 +106,8 @@ def _memory_bytes(pid: int) -> int | None:
     """
     try:
         process = psutil.Process(pid)
-        return sum(_resident(one) for one in (process, *process.children(recursive=True)))
+        known = sum(_resident(one) for one in (process, *process.children(recursive=True)))
+        return known or None  # 0 is of one that has just ended: unknown, and no measurement
     except psutil.Error:
         return None
 
