@@ -1,1 +1,1 @@
-"""What happens in the training process: views, features, the head, calibration, evaluation."""
+"""What is computed of labels: augmentation, features, the fit, calibration, evaluation, label errors. In any process."""
