@@ -190,7 +190,9 @@ class Prediction:
     """What the champion says of one frame.
 
     `probabilities` is `float32 (len(classes),)`, calibrated by the version's temperature. A base model has no classes:
-    then `probabilities` is empty, `label` is `unknown` and `confidence` is 0.
+    then `probabilities` is empty, `label` is `unknown` and `confidence` is 0. Where it was learned from today's `answers`,
+    so many of them, the classes and probabilities are the online head's and not the version's. It is not `familiar` in a
+    session that is unlike any labelled one.
     """
 
     classes: tuple[str, ...]
@@ -199,6 +201,8 @@ class Prediction:
     version_id: int
     backbone_sha256: str
     latency_s: float
+    answers: int = 0
+    familiar: bool = True
 
     @property
     def label(self) -> str:

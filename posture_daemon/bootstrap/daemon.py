@@ -26,10 +26,12 @@ from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.hot_swap import ChampionFollower
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.ports import ResourceProbe
 from posture_daemon.service.sd_notify import SystemdNotifier
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.ui.web.server import LabelPage
 
@@ -64,7 +66,10 @@ def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, 
     live = answering(store, champion(store), lambda version: LiveClassifier(load_model(store, version)), time.time())
     trainer, probe = SubprocessTrainer(), DeviceProbe(settings.data_dir)
     router = FrameSampler(settings.queue, Random(settings.training.seed))
-    loop = CaptureLoop(source, live, router, store, settings)
+    online = OnlineLearner(
+        store, lambda version: open_backbone(store, version, live.backbone), Recipe.of(settings.training)
+    )
+    loop = CaptureLoop(source, live, router, store, settings, online=online)
     away = away_by_loop(source, loop)
     return Daemon(
         Parts(
@@ -82,6 +87,7 @@ def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, 
             trainer=trainer,
             preparer=build_preparer(store, settings, probe),
             probe=probe,
+            online=online,
             follower=ChampionFollower(live, store.models, lambda version: load_model(store, version, live.backbone)),
             page=_page(store, settings, source, loop, live, probe) if settings.ui.enabled else None,
             supervisor=supervisor,

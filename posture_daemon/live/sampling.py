@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -13,6 +13,10 @@ from posture_daemon.settings import QueueSettings
 from posture_daemon.vision.novelty import NoveltyIndex, novel_below
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
+
+
+STRANGE_FRAMES, MIN_STRANGE, STRANGE_SHARE = 60, 5, 0.5
+"""A session is strange while so large a share of the last frames, at least so many, is unlike anything labelled."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class FrameSampler:
             Reason.TRANSITION: _Rate(HOUR_S, settings.max_transition_per_hour),
             Reason.AUDIT: _Rate(HOUR_S, settings.max_audit_per_hour),
         }
+        self._strange: deque[bool] = deque(maxlen=STRANGE_FRAMES)
         self.counts: Counter[str] = Counter()
 
     def remember(self, pooled: Iterable[NDArray[np.float16]]) -> None:
@@ -61,6 +66,15 @@ class FrameSampler:
         """Replace what counts as labelled: pooled features `(n, width)` by the present backbone, and their time blocks."""
         self._labelled.replace(pooled)
         self._novel_below = novel_below(pooled, blocks, self._settings.novel_share)
+
+    def recognise(self, prediction: Prediction) -> Prediction:
+        """Note whether a session looks like labelled ones: what the model says of one that does not is worth nothing yet.
+
+        A session with answers is known, whatever it looks like.
+        """
+        self._strange.append(self._is_novel(prediction))
+        strange = len(self._strange) >= MIN_STRANGE and sum(self._strange) >= STRANGE_SHARE * len(self._strange)
+        return replace(prediction, familiar=False) if strange and not prediction.answers else prediction
 
     def route(self, prediction: Prediction, at: float, context: FrameContext = NO_CONTEXT) -> Kept | None:
         """Decide about one frame. One to keep counts against the rates; once it is stored, tell `stored`."""
@@ -104,6 +118,8 @@ class FrameSampler:
         if prediction.confidence < self._settings.unsure_below:
             limit = f"{self._settings.unsure_below:.0%}"
             yield _kept(Reason.UNCERTAIN, f"the model says {said}, below your threshold of {limit}", doubt)
+        if not prediction.familiar:
+            yield Kept(Reason.NOVEL, f"this session is unlike every one that you have labelled; the model says {said}")
         if self._is_novel(prediction):
             yield _kept(Reason.NOVEL, f"it looks unlike every frame you have labelled; the model says {said}", doubt)
         if self._rng.random() < self._settings.audit_share:

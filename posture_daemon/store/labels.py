@@ -10,9 +10,7 @@ from posture_daemon.store.answers import Given, last_step, log_answer, next_numb
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
-
-SESSION_GAP_S = 6 * 3600.0
-"""Pause after which a new session begins: a night, not a lunch break."""
+from posture_daemon.store.sessions import LiveSession, live_session_at, sessions_of_blocks
 
 
 class Labels(Repository):
@@ -157,17 +155,14 @@ class Labels(Repository):
             return {(name, Split(split)): int(found) for name, split, found in session.execute(query)}
 
     def sessions(self) -> dict[int, int]:
-        """The session of each time block, by block: blocks of one source that no pause of `SESSION_GAP_S` separates."""
-        query = select(BlockRow).order_by(BlockRow.source, BlockRow.started_at, BlockRow.id)
-        found: dict[int, int] = {}
-        source, ended_at, number = None, 0.0, 0
+        """The session of each time block, by block; see `store/sessions.py`."""
         with self._database.read() as session:
-            for block in session.scalars(query):
-                if block.source != source or block.started_at - ended_at >= SESSION_GAP_S:
-                    source, ended_at, number = block.source, block.ended_at, number + 1
-                found[block.id] = number
-                ended_at = max(ended_at, block.ended_at)
-        return found
+            return sessions_of_blocks(session)
+
+    def session_at(self, at: float) -> LiveSession | None:
+        """The session of the camera that a frame captured at `at` belongs to; `None` when nothing of it was kept yet."""
+        with self._database.read() as session:
+            return live_session_at(session, at)
 
     def steps(self) -> dict[int, int]:
         """Step number by frame that the owner answered; frames answered with one key share it."""
