@@ -23,7 +23,7 @@ from posture_daemon.settings import QueueSettings
 from posture_daemon.vision.image_files import natural_key
 from posture_daemon.vision.jpeg import decode
 
-DWELL_FRAMES, FRAME_S = 3, 1.5
+DWELL_FRAMES, FRAME_S = 2, 3.0
 """Each picture is before the camera for so many frames, so many seconds apart: long enough for a posture to be believed."""
 
 SPACING_S = 10.0

@@ -153,8 +153,9 @@ def _promises(tried: Sequence[Tried], folder: str) -> Iterator[Row]:
 
 def _choices(tried: Sequence[Tried]) -> Iterator[Row]:
     """The gate: evenings before are the same for all owners of a day, so they count once; owners who err do not count."""
-    owners = (names.OURS.name, names.TWICE.name, names.BY_NOON.name)
-    lived = [*chain(*(one.before for one in tried)), *(one.lives[name] for one in tried if one.lives for name in owners)]
+    owners = {names.OURS.name, names.TWICE.name, names.BY_NOON.name}
+    owned = (day for one in tried for name, day in one.lives.items() if name in owners)
+    lived = [*chain(*(one.before for one in tried)), *owned]
     choices: list[Choice] = [choice for day in lived for choice in day.choices]
     for title, next_day in (("the rest of the day", False), ("the next day", True)):
         refused = scores.contradicted(choices, promoted=False, next_day=next_day)
@@ -170,7 +171,7 @@ def _choices(tried: Sequence[Tried]) -> Iterator[Row]:
 
 def _questions(days: Sequence[Tried]) -> Iterator[Row]:
     for owner in (names.OURS, names.TWICE):
-        lives = {(one.seed, one.day): one.lives[owner.name] for one in days}
+        lives = {(one.seed, one.day): one.lives[owner.name] for one in days if owner.name in one.lives}
         note = f"{scores.mean(life.unasked for life in lives.values()) or 0:.1f} keys found no question"
         asked = {run: float(len(life.answers)) for run, life in lives.items()}
         yield Row(f"questions answered, {owner.keys} keys", asked, None, 1, note)
@@ -183,7 +184,7 @@ def _speed(tried: Sequence[Tried]) -> Iterator[Row]:
     longest = {
         (one.seed, one.day): max(looks)
         for one in tried
-        if one.lives and (looks := [a.look_s for a in one.lives[names.TWICE.name].answers if a.look_s is not None])
+        if one.lives and (looks := [a.look_s for a in one.lives[names.OURS.name].answers if a.look_s is not None])
     }
     note = "" if longest else "nothing is learned before the next training"
     yield Row("from an answer to the frame that shows it, s (longest of a life)", longest, Bar("at most", 1), 2, note)

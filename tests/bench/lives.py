@@ -2,7 +2,7 @@
 
 Each picture goes through the capture loop; what is **shown** is written down frame by frame, before its answer. The owner knows
 the truth, and presses keys at set places of the day: a key answers the first question of the queue. The scheduled jobs look at
-the gate once a virtual minute, and through the evening.
+the gate within a virtual minute of an answer, and through the evening.
 """
 
 import time
@@ -23,6 +23,9 @@ from tests.fakes.clock import Clock
 
 EVENING_LOOKS, HOUR_S = 5, 3600.0
 """After the last picture the computer stays on for so many hours; the jobs look once in each."""
+
+IDLE_LOOK_S = 600.0
+"""The daemon's jobs look each minute. Without a new answer only time can change what they find, so here they look less often."""
 
 MIN_JUDGED = 5
 """Later pictures of a day from which they are worth judging two models by."""
@@ -121,7 +124,7 @@ class Life:
         self._rng = Random(f"{seed} {owner.name}")
         self._starts = iter(day_starts(10_000)[first_day:])
         self._kept: dict[float, tuple[str, int, str]] = {}
-        self._looked_at = 0.0
+        self._looked_at, self._answered = 0.0, False
         self._oracle: ModelVersion | None = None
 
     def import_day(self, day: Day, next_day: Day | None, strategy: Any = None) -> LivedDay:
@@ -203,6 +206,7 @@ class Life:
         alike = [frame for frame in frames if self._kept[frame.captured_at][2] == truth]
         name = self._typed(truth)
         self.desk.labelling.answer_group([frame.id for frame in alike], name)
+        self._answered = True
         look_s = self._learn_at_once()
         if self._always:
             self._train_and_serve(diary)
@@ -224,10 +228,12 @@ class Life:
         return time.perf_counter() - began
 
     def _look(self, diary: _Diary) -> None:
-        """The scheduled jobs, when they are due."""
-        if self._always or self.desk.clock.now - self._looked_at < self.desk.settings.schedule.check_every_s:
+        """The scheduled jobs, when they are due and something may have changed since they looked last."""
+        since_s = self.desk.clock.now - self._looked_at
+        news = self._answered and since_s >= self.desk.settings.schedule.check_every_s
+        if self._always or not (news or since_s >= IDLE_LOOK_S):
             return
-        self._looked_at = self.desk.clock.now
+        self._looked_at, self._answered = self.desk.clock.now, False
         self._judged(self.desk.retrainer.run("schedule"), diary)
         self.desk.store.confidences.add(self.desk.loop.confidences.take())
         diary.rolled_back += self.desk.watcher.check() is not None
