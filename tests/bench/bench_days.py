@@ -14,7 +14,10 @@ Exits 1 where a bar is missed.
 
 import os
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before numpy is loaded: the lives share the cores themselves
+for _name in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+):  # before numpy is loaded: the lives share the cores themselves
     os.environ.setdefault(_name, "1")
 
 import logging

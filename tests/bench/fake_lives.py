@@ -41,7 +41,9 @@ class FakeOwner:
 
 
 OWNERS = tuple(
-    FakeOwner(n, 200 + n, 7 * n % 64, guest=(7 * n + 31) % 64 if n % 3 == 2 else None, bumped=2 + n % 3 if n % 2 else None)
+    FakeOwner(
+        n, 200 + n, 7 * n % 64, guest=(7 * n + 31) % 64 if n % 3 == 2 else None, bumped=2 + n % 3 if n % 2 else None
+    )
     for n in range(10)
 )
 

@@ -78,9 +78,7 @@ def try_from_nothing(base: Base, days: Sequence[Day], seed: int, scratch: Path) 
     return Tried(f"{seed}", FROM_NOTHING, tuple(lived), {}, {}, {})
 
 
-def _one(
-    base: Base, ready: Path, day: Day, owner: Owner, seed: int, before: int, *, always: bool = False
-) -> LivedDay:
+def _one(base: Base, ready: Path, day: Day, owner: Owner, seed: int, before: int, *, always: bool = False) -> LivedDay:
     folder = copy_folder(ready, ready.parent / "life")
     try:
         with opened(base, folder, seed, before) as desk:

@@ -177,7 +177,7 @@ class Desk:
         self.loop = CaptureLoop(
             self.source, self.live, router, self.store, self.settings, clock=clock, wall=clock, **more
         )
-        self.labelling = Labelling(self.store, self.settings.labels, clock, recipe)
+        self.labelling = Labelling(self.store, self.settings.labels, clock, recipe, self.online)
         open_: Callable[[ModelVersion], Any] = lambda version: open_backbone(self.store, version, base.backbone)  # noqa: E731
         self.retrainer = Retrainer(
             self.store,
@@ -190,7 +190,10 @@ class Desk:
         )
         self.follower = ChampionFollower(self.live, self.store.models, self._load)
         self.watcher = RollbackWatch(
-            self.store, lambda version, images: predict(self.store, version, images, open_, recipe), self.settings, clock
+            self.store,
+            lambda version, images: predict(self.store, version, images, open_, recipe),
+            self.settings,
+            clock,
         )
         self.recalibrator = Recalibrator(self.store, open_, self.settings, clock)
 
@@ -210,4 +213,7 @@ def online_learner(desk: Desk) -> Any | None:
         from posture_daemon.live.online_learner import OnlineLearner
     except ImportError:
         return None
-    return OnlineLearner(desk.store, desk.settings, desk.backbone, clock=desk.clock)
+    recipe = Recipe.of(desk.settings.training)
+    return OnlineLearner(
+        desk.store, lambda version: open_backbone(desk.store, version, desk.backbone), recipe, wall=desk.clock
+    )

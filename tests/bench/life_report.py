@@ -105,7 +105,10 @@ def _surely_wrong(days: Sequence[Tried]) -> Iterator[Row]:
     for title, name in (("12 keys", names.OURS.name), ("no answer", names.NOTHING.name)):
         found = _runs(days, lambda one, name=name: _percent(scores.sure_and_wrong(one.columns[name])))  # type: ignore[misc]
         yield Row(f"sure (over 0.8) and wrong on a new day, {title}, % of frames", found, Bar("at most", 3), digits=1)
-    shown = {name: _runs(days, lambda o, n=name: _percent(scores.posture_unknown(o.columns[n]))) for name in (names.OURS.name,)}  # type: ignore[misc]
+    shown = {
+        name: _runs(days, lambda o, n=name: _percent(scores.posture_unknown(o.columns[n])))
+        for name in (names.OURS.name,)
+    }  # type: ignore[misc]
     yield Row("the posture is unknown, 12 keys, % of pictures", shown[names.OURS.name], digits=1)
     bad = [one for one in days if names.BAD_DAY in one.lives]
     for surely, word in ((False, "called good"), (True, "surely called good")):
@@ -120,8 +123,7 @@ def _surely_wrong(days: Sequence[Tried]) -> Iterator[Row]:
 def _owners(days: Sequence[Tried]) -> Iterator[Row]:
     def loss(one: Tried) -> float | None:
         ours, theirs = (
-            scores.top1(scores.part(one.columns[name], _first(one)))
-            for name in (names.OURS.name, names.MISTYPES.name)
+            scores.top1(scores.part(one.columns[name], _first(one))) for name in (names.OURS.name, names.MISTYPES.name)
         )
         return None if ours is None or theirs is None else 100 * (ours - theirs)
 

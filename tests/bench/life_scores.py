@@ -55,9 +55,7 @@ def by_answers(shown: Sequence[Shown], steps: Sequence[int]) -> dict[str, float 
 
 def called_good(lived: LivedDay, roles: Mapping[str, Role], *, surely: bool) -> float | None:
     """Of a day of one class: share of the frames that were shown as a class whose role is good; `surely`: at over `SURE`."""
-    return mean(
-        roles.get(one.label) is Role.GOOD and (one.confidence > SURE or not surely) for one in lived.shown
-    )
+    return mean(roles.get(one.label) is Role.GOOD and (one.confidence > SURE or not surely) for one in lived.shown)
 
 
 @dataclass(frozen=True)

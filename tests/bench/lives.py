@@ -113,7 +113,7 @@ class _Diary:
 def promised(version: ModelVersion) -> float | None:
     """The top-1 (0-1) that the record of a version promises for a new day; `None` where it promises nothing."""
     record = RunRecord.of(version.metrics)
-    return None if record.challenger is None else record.challenger.top1
+    return None if record.report is None or record.report.new_day is None else record.report.new_day.top1
 
 
 class Life:
@@ -188,7 +188,9 @@ class Life:
             failed = self.desk.loop.counts.failed
             self.desk.loop.step()
             if self.desk.loop.counts.failed > failed or self.desk.loop.last is None:
-                raise RuntimeError(f"The capture loop failed at picture {moment.number} of {diary.day.name}; see the log.")
+                raise RuntimeError(
+                    f"The capture loop failed at picture {moment.number} of {diary.day.name}; see the log."
+                )
             last, state = self.desk.loop.last, self.desk.loop.state
             settled = state.posture if state is not None and number == DWELL_FRAMES - 1 else None
             said = last.label, last.confidence
