@@ -1,7 +1,12 @@
 """Augmented views: the same moment seen a little differently, so that the head learns the posture and not the picture.
 
-After ultralytics' classify augmentation (random resized crop with scale 0.5–1, flip, colour, erasing), drawn with OpenCV
-instead of Pillow: an eighth of the time. A view depends only on the picture, its number and the seed, so it can be cached.
+Two kinds in turn. *Near* views (odd numbers) keep the posture and its place: a crop of 85–100 % a side, a turn of a few
+degrees, other colours; no mirror, nothing erased. *Far* views (even numbers) are ultralytics' classify augmentation (random
+resized crop with scale 0.5–1, flip, colour, erasing). Near views are worth seven points on new days of a camera at the side,
+far ones as much on another day of a front webcam, and half of each is near the better one on both (docs/learning.md).
+
+Drawn with OpenCV instead of Pillow: an eighth of the time. A view depends only on the picture, its number and the seed, so it
+can be cached.
 """
 
 import math
@@ -11,24 +16,38 @@ import numpy as np
 
 from posture_daemon.domain import Image
 
-VIEWS_VERSION = 1
+VIEWS_VERSION = 2
 """Part of the cache key: count it up with every change that alters the pixels of a view."""
 
 SCALE = (0.5, 1.0)
 """Share of the picture's area that a crop keeps, as ultralytics' classify default."""
 ASPECT = (3 / 4, 4 / 3)
 ROTATION_DEGREES = 15.0
+NEAR_SIDE = (0.85, 1.0)
+"""Share of each side that the crop of a near view keeps."""
+NEAR_ROTATION_DEGREES = 4.0
 COLOUR = 0.4
 ERASE_PROBABILITY = 0.4
 
 
-def augmented_view(image: Image, size: int, rng: np.random.Generator, flip: bool) -> Image:
-    """One random view of a BGR image, `uint8 (size, size, 3)`; `flip` also mirrors half of the views."""
+def augmented_view(image: Image, number: int, size: int, rng: np.random.Generator, flip: bool) -> Image:
+    """View `number` (1, 2, …) of a BGR image, `uint8 (size, size, 3)`; `flip` also mirrors half of the far views."""
+    return _near_view(image, size, rng) if number % 2 else _far_view(image, size, rng, flip)
+
+
+def _near_view(image: Image, size: int, rng: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    share_x, share_y = rng.uniform(*NEAR_SIDE, 2)
+    view = _crop(image, max(1, round(width * share_x)), max(1, round(height * share_y)), size, rng)
+    return _recolour(_rotate(view, rng, NEAR_ROTATION_DEGREES), rng)
+
+
+def _far_view(image: Image, size: int, rng: np.random.Generator, flip: bool) -> Image:
     view = _random_crop(image, size, rng)
     if flip and rng.random() < 0.5:
         view = view[:, ::-1]
     if rng.random() < 0.5:
-        view = _rotate(view, rng)
+        view = _rotate(view, rng, ROTATION_DEGREES, shear=0.15)
     return _erase(_recolour(view, rng), rng)
 
 
@@ -43,6 +62,12 @@ def _random_crop(image: Image, size: int, rng: np.random.Generator) -> Image:
     aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
     crop_width = min(width, max(1, round(math.sqrt(area * aspect))))
     crop_height = min(height, max(1, round(math.sqrt(area / aspect))))
+    return _crop(image, crop_width, crop_height, size, rng)
+
+
+def _crop(image: Image, crop_width: int, crop_height: int, size: int, rng: np.random.Generator) -> Image:
+    """A part of this size from anywhere in the picture, as `uint8 (size, size, 3)`."""
+    height, width = image.shape[:2]
     x = int(rng.integers(0, width - crop_width + 1))
     y = int(rng.integers(0, height - crop_height + 1))
     shrinks = crop_width > size
@@ -51,11 +76,11 @@ def _random_crop(image: Image, size: int, rng: np.random.Generator) -> Image:
     return np.asarray(resized, dtype=np.uint8)
 
 
-def _rotate(view: Image, rng: np.random.Generator) -> Image:
-    """Turn by up to 15 degrees and shear a little, as RandAugment may."""
+def _rotate(view: Image, rng: np.random.Generator, degrees: float, shear: float = 0.0) -> Image:
+    """Turn by up to `degrees` either way, and shear by up to `shear`, as RandAugment may."""
     size = view.shape[0]
-    turn = cv2.getRotationMatrix2D((size / 2, size / 2), rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES), 1.0)
-    turn[0, 1] += rng.uniform(-0.15, 0.15)
+    turn = cv2.getRotationMatrix2D((size / 2, size / 2), rng.uniform(-degrees, degrees), 1.0)
+    turn[0, 1] += rng.uniform(-shear, shear)
     turned = cv2.warpAffine(np.ascontiguousarray(view), turn, (size, size), borderMode=cv2.BORDER_REFLECT)
     return np.asarray(turned, dtype=np.uint8)
 

@@ -12,6 +12,9 @@ from posture_daemon.vision.head import softmax
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.005, 10.0
 
+PRIOR_SESSIONS = 4
+"""How many sessions it takes until half of the sharpness (in logarithms) that they ask for is believed."""
+
 STEPS = 36
 """Halvings of the range of a factor of 2000: the last one is 1e-10 wide. Not SciPy, which the daemon need not load."""
 
@@ -53,6 +56,11 @@ def fit_to(logits: Floats, truth: Sequence[str], names: Sequence[str]) -> float:
     """The temperature for these images; those of a class that is not among `names` (the columns) say nothing about it."""
     known = [i for i, name in enumerate(truth) if name in names]
     return fit_temperature(logits[known], np.array([names.index(truth[i]) for i in known], np.intp))
+
+
+def shrunk(temperature: float, sessions: int) -> float:
+    """A temperature below 1 drawn to 1, the more the fewer sessions it was fitted on: to look surer must be earned."""
+    return temperature if temperature >= 1 else float(temperature ** (sessions / (sessions + PRIOR_SESSIONS)))
 
 
 def calibration(

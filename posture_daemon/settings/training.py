@@ -144,15 +144,15 @@ class PromotionSettings(Section):
     """What a challenger must show, and keep, in order to replace the champion."""
 
     min_probability: float = number(
-        0.8,
+        0.55,
         0.5,
         0.999,
-        "Probability (0.5 to 0.999) that the challenger truly is better, from the holdout images that it and the "
-        "champion call differently; at 0.8, two fixed and none broken are enough (87.5 %), one is not (75 %).",
+        "Probability (0.5 to 0.999) that the challenger truly is better, from answers that neither it nor the champion "
+        "has learned, each moment counted once and no session drowned by another.",
     )
     max_recall_loss: float = number(0.05, 0, 1, "Recall (0 to 1) that any one class may lose to a better model.")
     min_class_images: int = number(
-        10, 1, 100_000, "Holdout images from which the recall of a class can veto a promotion."
+        10, 1, 100_000, "Moments from which the recall of a class can veto a promotion."
     )
 
 
