@@ -48,12 +48,12 @@ def label_check(store: Store, settings: Settings) -> LabelCheck:
     Raises `ModelError`, `TrainingError`.
     """
     # These fit, with SciPy, which the daemon does without.
-    from posture_daemon.learning.label_errors import check_labels
-    from posture_daemon.learning.out_of_fold import out_of_fold
+    from posture_daemon.learning.label_errors import ask, check_labels
 
     learned = training_set(store, settings)
-    test = learned.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
-    found = check_labels(out_of_fold(learned, learned.holdout, test), learned.sessions, learned.groups)
+    held_out = [image for image in store.labels.labelled() if image.split in (Split.HOLDOUT, Split.TEST)]
+    asked = ask(learned, learned.source.load(held_out, views=0))
+    found = check_labels(asked, learned.sessions, learned.groups)
     kept = store.labels.kept()
     return replace(found, doubts=tuple(doubt for doubt in found.doubts if doubt.frame_id not in kept))
 

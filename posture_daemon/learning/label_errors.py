@@ -1,6 +1,7 @@
 """Is a label wrong? It is doubted only when that is likelier than not, and who cannot tell says so.
 
-Each labelled image is asked of a fit that has not learned its time (`out_of_fold.py`). Where the answer is another class,
+Each labelled image is asked of a fit that has not learned its session, or its time block where there is a single session
+(`out_of_fold.py`). Where the answer is another class,
 either the owner slipped or the fit errs, and on a hard desk it errs ten times as often. So both rates are estimated from the
 same answers, and a label is doubted when the slip is the likelier of the two:
 
@@ -23,8 +24,10 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats, LabelledImage, Split
 from posture_daemon.learning.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
+from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.linear_fit import Doubles
-from posture_daemon.learning.out_of_fold import OutOfFold
+from posture_daemon.learning.out_of_fold import OutOfFold, by_session, out_of_fold
+from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.vision.head import softmax
 
 LIKELIER = 0.5
@@ -74,7 +77,7 @@ class LabelCheck:
 class _Answers:
     """What images whose class is known to the fit are called and labelled; every array has a row for each of them."""
 
-    chances: Floats  # (images, classes): of what is truly seen
+    classes: int
     labels: NDArray[np.intp]
     called: NDArray[np.intp]
     sure: Floats  # the chance of the called class
@@ -88,6 +91,15 @@ class _Answers:
     def least_errors(self) -> float:
         """The lowest rate of errors that so few answers can show (the rule of succession)."""
         return float(1 / (self.weights.sum() + 2))
+
+
+def ask(data: TrainingSet, held_out: Vectors) -> OutOfFold:
+    """All images, each asked of what has not learned its session; its block, where more can be asked so."""
+    sessions = by_session(data, held_out)
+    if len(sessions.images) == len(data.training.images) + len(held_out.images):
+        return sessions
+    blocks = out_of_fold(data, held_out)
+    return sessions if len(sessions.images) >= len(blocks.images) else blocks
 
 
 def check_labels(asked: OutOfFold, sessions: Mapping[int, int], keys: Mapping[int, int]) -> LabelCheck:
@@ -130,7 +142,7 @@ def _answers(
     weights = 1 / sizes[which]
     slips, chances = fit_slips(logits, labels, weights)
     return _Answers(
-        chances=chances,
+        classes=len(names),
         labels=labels,
         called=np.asarray(chances.argmax(axis=1), np.intp),
         sure=chances.max(axis=1),
@@ -163,14 +175,13 @@ def fit_slips(logits: Floats, labels: NDArray[np.intp], weights: Doubles) -> tup
 
 
 def _wrong(answers: _Answers) -> Doubles:
-    """Probability that a label other than the called class is wrong, `(images,)`; of the others too, had they slipped."""
-    others, rows = answers.chances.shape[1] - 1, np.arange(len(answers.labels))
-    errs = np.array([_errs(answers, row) for row in rows.tolist()])
-    # Where it errs: how likely the truth is what the label says. Not less than its part: nothing is believed of the tails.
-    of_label = answers.chances[rows, answers.labels] / np.maximum(1 - answers.sure, 1e-9)
-    share = np.where(answers.called == answers.labels, 1 / others, np.clip(of_label, 1 / others, 1))
-    right = (1 - answers.slips) * errs * share
-    slipped = answers.slips / others * (1 - errs * share)
+    """Probability that a label other than the called class is wrong, `(images,)`; of the others too, had they slipped.
+
+    Where the fit errs, the label is taken for right: which of several classes it errs between is not believed of its tails.
+    """
+    others = answers.classes - 1
+    errs = np.array([_errs(answers, row) for row in range(len(answers.labels))])
+    slipped, right = answers.slips / others * (1 - errs), (1 - answers.slips) * errs
     return np.asarray(slipped / (slipped + right))
 
 

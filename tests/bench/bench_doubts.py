@@ -1,7 +1,7 @@
 """Planted wrong labels on real frames: how many are found, how many doubts are right, and how many right labels are doubted.
 
 As an owner has them: folders imported into a store, vectors by the backbone, answers of what has not learned an image's
-time, and the check of `dataset doubts`. Labels are turned into another class at random, in training and holdout, with each
+session, and the check of `dataset doubts`. Labels are turned into another class at random, in training and holdout, with each
 seed; 100 labels are whole time blocks drawn at random. Exit 1 where fewer than half of the doubts are wrong labels, or more
 than 2 of 100 labels as they are in the folders are doubted.
 
@@ -22,8 +22,7 @@ from posture_daemon.bootstrap.models import import_model
 from posture_daemon.bootstrap.reports import training_set
 from posture_daemon.datasets import import_folder
 from posture_daemon.learning.features import Vectors
-from posture_daemon.learning.label_errors import check_labels
-from posture_daemon.learning.out_of_fold import out_of_fold
+from posture_daemon.learning.label_errors import ask, check_labels
 from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
@@ -115,7 +114,7 @@ def one_run(data: TrainingSet, share: float, rng: np.random.Generator) -> Counte
     holdout, in_holdout = planted(data.holdout, share, names, rng)
     wrong = in_training | in_holdout
     changed = replace(data, training=training, holdout=holdout)
-    found = check_labels(out_of_fold(changed, holdout), data.sessions, data.groups)
+    found = check_labels(ask(changed, holdout), data.sessions, data.groups)
     hits = sum(doubt.frame_id in wrong for doubt in found.doubts)
     checked = found.checked / max(1, found.labels)
     return Counted(found.labels, len(wrong), len(found.doubts), hits, found.agreement, checked)

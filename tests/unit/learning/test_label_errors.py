@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import LabelledImage, Split
-from posture_daemon.learning.label_errors import LabelCheck, check_labels, fit_slips
+from posture_daemon.learning.label_errors import LabelCheck, ask, check_labels, fit_slips
 from posture_daemon.learning.out_of_fold import OutOfFold, out_of_fold
 from posture_daemon.store import Store
 from tests.builders import label, label_days, make_store, training_set
@@ -22,7 +22,7 @@ def store(store: Store) -> Store:
 def check(store: Store) -> LabelCheck:
     """Of training and holdout."""
     learned = training_set(store)
-    return check_labels(out_of_fold(learned, learned.holdout), learned.sessions, learned.groups)
+    return check_labels(ask(learned, learned.holdout), learned.sessions, learned.groups)
 
 
 def image(store: Store, split: Split, class_name: str = "good") -> LabelledImage:
@@ -55,7 +55,7 @@ def test_a_whole_block_is_one_slip_or_many_errors(store: Store) -> None:
     for frame_id in wrong:
         label(store, frame_id, "bad")
     learned = training_set(store)
-    asked = out_of_fold(learned, learned.holdout)
+    asked = ask(learned, learned.holdout)
     one_key = check_labels(asked, learned.sessions, dict.fromkeys(wrong, 1))
     assert {doubt.frame_id for doubt in one_key.doubts} == set(wrong)
     assert check_labels(asked, learned.sessions, learned.groups).doubts == ()
