@@ -259,7 +259,7 @@ class Incident:
 class Verdict:
     """One condition of a decision, in words, and its number against its limit where it has one.
 
-    `protects` marks what keeps the device safe: not even the owner's `--force` skips it.
+    `protects` marks what keeps the device safe, or a training from being in vain: not even the owner's `--force` skips it.
     """
 
     name: str
