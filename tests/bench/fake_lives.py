@@ -26,7 +26,7 @@ TRIES = 200
 
 @dataclass(frozen=True)
 class FakeOwner:
-    """`seed` is of the room, `person` sits there, `guest` on the third day; the camera is bumped before day `bumped` (from 0)."""
+    """`seed` is of the room, `person` sits there, `guest` on the third day; from day `bumped` on (from 0) the camera is."""
 
     number: int
     seed: int
@@ -41,7 +41,9 @@ class FakeOwner:
 
 
 OWNERS = tuple(
-    FakeOwner(n, 200 + n, 7 * n % 64, guest=(7 * n + 31) % 64 if n % 3 == 2 else None, bumped=2 + n % 3 if n % 2 else None)
+    FakeOwner(
+        n, 200 + n, 7 * n % 64, guest=(7 * n + 31) % 64 if n % 3 == 2 else None, bumped=2 + n % 3 if n % 2 else None
+    )
     for n in range(10)
 )
 

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +54,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A picture before the camera from `at` on, seconds since the day began. `number` is its place in the day as it was read."""
+    """A picture that is shown from `at` on, seconds since the day began; `number` is its place in the day as it was read."""
 
     number: int
     class_name: str
@@ -140,7 +142,7 @@ def in_order(pictures: Sequence[Picture]) -> list[Picture]:
     return [replace(one, taken_at=None) for *_, one in sorted(places, key=lambda place: place[:3])]
 
 
-def evenly(pictures: Sequence[Picture], most: int) -> list[Picture]:
+def evenly(pictures: Sequence[Any], most: int) -> list[Any]:
     """At most so many of them, evenly spread; all with 0."""
     if not most or len(pictures) <= most:
         return [*pictures]
@@ -149,12 +151,12 @@ def evenly(pictures: Sequence[Picture], most: int) -> list[Picture]:
 
 def paced(times: Sequence[float | None]) -> list[float]:
     """When each picture comes before the camera, seconds since the day began, from when it was taken; in order."""
-    due, found = 0.0, []
-    for before, taken in zip([None, *times], times, strict=False):
-        if found:
-            known = before is not None and taken is not None
-            due += min(max(SPACING_S, taken - before), MAX_IDLE_S) if known else UNTIMED_S
-        found.append(due)
+    found = [0.0] if times else []
+    for before, taken in pairwise(times):
+        pause_s = UNTIMED_S
+        if before is not None and taken is not None:
+            pause_s = min(max(SPACING_S, taken - before), MAX_IDLE_S)
+        found.append(found[-1] + pause_s)
     return found
 
 
@@ -164,6 +166,6 @@ def key_places(pictures: int, keys: int, until: float = 1.0) -> Counter[int]:
 
 
 def day_starts(count: int) -> list[float]:
-    """When each day begins, on the virtual clock: a day apart, at eight in the morning, long after whatever the real time is."""
+    """When each day begins, on the virtual clock: a day apart, at eight in the morning, long after the real time."""
     first = datetime(2040, 3, 5, 8, 0, tzinfo=timezone.utc).timestamp()
     return [first + 86_400.0 * number for number in range(count)]

@@ -1,7 +1,7 @@
 """The parts of a daemon in one process, on a virtual clock: everything that learns and decides is the product's own.
 
-What stands in: the camera (one picture at a time), the clock, the device's sensors (cool, and with room), the backbone (its real
-answers, remembered), and the child process of a training, whose job runs here.
+What stands in: the camera (one picture at a time), the clock, the device's sensors (cool, and with room), the backbone (its
+real answers, remembered), and the child process of a training, whose job runs here.
 """
 
 import hashlib
@@ -29,9 +29,10 @@ from posture_daemon.learning.version_diff import predict
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.hot_swap import ChampionFollower
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.ports import Supervise, TrainingSeen
-from posture_daemon.settings import Settings
+from posture_daemon.settings import Settings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.retrain import Retrainer
@@ -162,20 +163,18 @@ def copy_folder(source: Path, to: Path, cache: Path | None = None) -> Path:
 class Desk:
     """A daemon's parts on one data folder. Whoever lives here moves the clock, shows pictures, answers and lets jobs run."""
 
-    def __init__(self, base: Base, folder: Path, clock: Clock, seed: int, **settings: Any) -> None:
-        """The product's default settings, except for `settings` by section; `seed` draws views and the router's chances."""
-        training = {"seed": seed, "threads": 1, **settings.pop("training", {})}
-        self.settings = Settings(data_dir=folder, training=training, **settings)
+    def __init__(self, base: Base, folder: Path, clock: Clock, seed: int, *, at_once: bool = True) -> None:
+        """The product's default settings; `seed` draws views and the router's chances. Not `at_once`: no fast learner."""
+        self.settings = Settings(data_dir=folder, training=TrainingSettings(seed=seed, threads=1))
         self.clock, self.store, self.source = clock, Store(folder), OnePicture()
         self.backbone = base.backbone
         self._load = partial(load_model, self.store, loaded=base.backbone)
         self.live = LiveClassifier(self._load(champion(self.store)))
         recipe = Recipe.of(self.settings.training)
-        self.online = online_learner(self)
+        self.online = OnlineLearner(self.store, lambda _version: base.backbone, recipe, clock) if at_once else None
         router = FrameSampler(self.settings.queue, Random(seed))
-        more = {} if self.online is None else {"online": self.online}
         self.loop = CaptureLoop(
-            self.source, self.live, router, self.store, self.settings, clock=clock, wall=clock, **more
+            self.source, self.live, router, self.store, self.settings, clock=clock, wall=clock, online=self.online
         )
         self.labelling = Labelling(self.store, self.settings.labels, clock, recipe)
         open_: Callable[[ModelVersion], Any] = lambda version: open_backbone(self.store, version, base.backbone)  # noqa: E731
@@ -190,7 +189,10 @@ class Desk:
         )
         self.follower = ChampionFollower(self.live, self.store.models, self._load)
         self.watcher = RollbackWatch(
-            self.store, lambda version, images: predict(self.store, version, images, open_, recipe), self.settings, clock
+            self.store,
+            lambda version, images: predict(self.store, version, images, open_, recipe),
+            self.settings,
+            clock,
         )
         self.recalibrator = Recalibrator(self.store, open_, self.settings, clock)
 
@@ -202,12 +204,3 @@ class Desk:
     def close(self) -> None:
         """Give the database back."""
         self.store.close()
-
-
-def online_learner(desk: Desk) -> Any | None:
-    """The product's fast learner on this desk; `None` while the product has none."""
-    try:
-        from posture_daemon.live.online_learner import OnlineLearner
-    except ImportError:
-        return None
-    return OnlineLearner(desk.store, desk.settings, desk.backbone, clock=desk.clock)
