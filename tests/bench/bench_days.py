@@ -59,7 +59,7 @@ class Task:
 def lead(task: Task) -> Tried:
     """Live it; runs in a worker."""
     logging.disable(logging.ERROR)
-    base, days = _prepared(task.base, task.folder, task.most)
+    base, days = _prepared(task.base, task.folder, task.most, not task.ultralytics)
     own = Path(tempfile.mkdtemp(dir=task.scratch))
     try:
         if task.day is None:
@@ -74,9 +74,9 @@ def lead(task: Task) -> Tried:
 
 
 @lru_cache(maxsize=1)
-def _prepared(folder: Path, days: Path, most: int) -> tuple[Base, list[Day]]:
+def _prepared(folder: Path, days: Path, most: int, averaged: bool) -> tuple[Base, list[Day]]:
     """What a worker keeps from task to task."""
-    base, found = open_base(folder, folder.parent / "cache"), read_days(days, most)
+    base, found = open_base(folder, folder.parent / "cache", averaged=averaged), read_days(days, most)
     base.backbone.remember([moment.image for day in found for moment in day.moments])
     return base, found
 

@@ -27,7 +27,7 @@ EARLY = Owner("ours, all keys in the first quarter", KEYS, until=0.25)
 OWNERS = (NOTHING, OURS, BY_NOON, MISTYPES)
 """Whose lives have a bar."""
 
-BESIDE, BESIDE_SEEDS = (TWICE, EARLY), 3
+BESIDE, BESIDE_SEEDS = (TWICE, EARLY), 2
 """Others, with the first seeds only, as `ALWAYS`, `ORACLE` and `BAD_DAY`: there is no bar for them, and time is short."""
 
 ALWAYS, ORACLE = "always the challenger", "oracle of these challengers"
