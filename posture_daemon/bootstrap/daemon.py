@@ -22,6 +22,7 @@ from posture_daemon.integrity.model_recovery import answering
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.guided_capture import GuidedCapture
 from posture_daemon.labelling.guided_capture_plan import choose, plan
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
@@ -37,7 +38,13 @@ from posture_daemon.ui.web.server import LabelPage
 
 
 def _page(
-    store: Store, settings: Settings, source: LatestFrame, loop: CaptureLoop, live: LiveClassifier, probe: ResourceProbe
+    store: Store,
+    settings: Settings,
+    source: LatestFrame,
+    loop: CaptureLoop,
+    live: LiveClassifier,
+    probe: ResourceProbe,
+    online: OnlineLearner,
 ) -> LabelPage:
     """The label page, which also teaches with the daemon's own camera while its frames go on; the daemon does the swap."""
 
@@ -47,7 +54,9 @@ def _page(
         with loop.not_keeping(), attach_guided_capture(store, settings, source, live, asks, probe) as capture:
             yield capture
 
-    return LabelPage(store, settings, open_guided_capture=open_guided_capture)
+    return LabelPage(
+        store, settings, new_labelling=partial(Labelling, today=online), open_guided_capture=open_guided_capture
+    )
 
 
 def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, needs_camera: bool = False) -> Daemon:
@@ -89,7 +98,7 @@ def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, 
             probe=probe,
             online=online,
             follower=ChampionFollower(live, store.models, lambda version: load_model(store, version, live.backbone)),
-            page=_page(store, settings, source, loop, live, probe) if settings.ui.enabled else None,
+            page=_page(store, settings, source, loop, live, probe, online) if settings.ui.enabled else None,
             supervisor=supervisor,
         )
     )

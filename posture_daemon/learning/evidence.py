@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import LabelledImage
-from posture_daemon.learning.calibration import fit_to
+from posture_daemon.learning.calibration import fit_to, for_a_new_day
 from posture_daemon.learning.evaluation import Moment, NewDay
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.out_of_fold import OutOfFold, by_session, out_of_fold
-from posture_daemon.learning.scoring import Candidate, OfTruth, moment, of_truth, of_truth_in
+from posture_daemon.learning.scoring import Candidate, OfTruth, moment, of_truth_in
 from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.vision.head import softmax
 
@@ -38,7 +38,8 @@ class LeftOut:
 
     def temperature(self) -> float:
         """The temperature that is honest for a day that nobody has labelled; 1 when nothing could be asked."""
-        return fit_to(self.asked.logits, [i.class_name for i in self.asked.images], self.asked.names)
+        found = fit_to(self.asked.logits, [i.class_name for i in self.asked.images], self.asked.names)
+        return for_a_new_day(found, self.sessions)
 
     def new_day(self, data: TrainingSet, temperature: float) -> NewDay | None:
         """What to expect of a day without labels; `None` before there are two sessions to leave out."""
@@ -46,7 +47,9 @@ class LeftOut:
             return None
         images = self.asked.images
         chances = softmax(self.asked.logits, temperature)
-        right = np.array([self.asked.names[row] == i.class_name for row, i in zip(chances.argmax(1), images, strict=True)])
+        right = np.array(
+            [self.asked.names[row] == i.class_name for row, i in zip(chances.argmax(1), images, strict=True)]
+        )
         weights = _once_a_moment(data, images)
         sure_wrong = (chances.max(axis=1) > SURE) & ~right
         return NewDay(float(weights @ right), float(weights @ sure_wrong), len(images), self.sessions)
@@ -61,7 +64,6 @@ def left_out(data: TrainingSet, each: Callable[[], None]) -> LeftOut:
 
 def moments(
     data: TrainingSet,
-    after: Candidate,
     before: Candidate | None,
     new: Collection[int],
     each: Callable[[], None],
@@ -69,22 +71,28 @@ def moments(
     """What both say of the holdout, and of the `new` frames, which the incumbent has not learned.
 
     The challenger has, so there a fit without the moment of each answers for it. An image of a class that the incumbent
-    lacks counts as missed by it.
+    lacks counts as missed by it. Each speaks at the temperature that fits these very answers: here it is compared who tells
+    the classes apart, and not who is how sure.
     """
-    parts = data.moments_of(data.training.images)
-    asked = out_of_fold(data, data.holdout, only=_undecided(data, new), parts=parts, max_folds=MAX_MOMENT_FITS, each=each)
+    parts = data.parts_of(data.training.images)
+    asked = out_of_fold(
+        data, data.holdout, only=_undecided(data, new), parts=parts, max_folds=MAX_MOMENT_FITS, each=each
+    )
     if not asked.images:
         return ()
     truth = [image.class_name for image in asked.images]
-    ours = of_truth_in(asked.logits / np.float32(after.temperature), asked.names, truth)
+    ours = of_truth_in(asked.logits, asked.names, truth)
     theirs = None if before is None else _asked_of(before, data, asked.images)
     return tuple(_counted_by_moment(data, asked.images, ours, theirs))
 
 
 def _asked_of(model: Candidate, data: TrainingSet, images: Sequence[LabelledImage]) -> OfTruth:
-    vector = {i.frame_id: row for v in (data.training, data.holdout) for i, row in zip(v.images, v.identity, strict=True)}
+    vector = {
+        i.frame_id: row for v in (data.training, data.holdout) for i, row in zip(v.images, v.identity, strict=True)
+    }
     asked = np.array([vector[image.frame_id] for image in images], np.float32)
-    return of_truth(model, Vectors(list(images), asked[:, None]))
+    vectors = Vectors(list(images), asked[:, None])
+    return of_truth_in(model.logits(vectors), model.names, vectors.truth)
 
 
 def _undecided(data: TrainingSet, new: Collection[int]) -> set[int]:
@@ -94,11 +102,10 @@ def _undecided(data: TrainingSet, new: Collection[int]) -> set[int]:
 def _counted_by_moment(
     data: TrainingSet, images: Sequence[LabelledImage], ours: OfTruth, theirs: OfTruth | None
 ) -> list[Moment]:
-    rows: dict[tuple[int, str, int, str], list[int]] = {}
-    sessions, keys = data.sessions_of(images), data.moments_of(images)
-    for row, (session, key, image) in enumerate(zip(sessions, keys, images, strict=True)):
-        rows.setdefault((session, *key, image.class_name), []).append(row)
-    return [moment(session, truth, these, ours, theirs) for (session, _, _, truth), these in rows.items()]
+    rows: dict[tuple[int, tuple[int, int, str]], list[int]] = {}
+    for row, key in enumerate(zip(data.sessions_of(images), data.moments_of(images), strict=True)):
+        rows.setdefault(key, []).append(row)
+    return [moment(session, truth, these, ours, theirs) for (session, (_, _, truth)), these in rows.items()]
 
 
 def _once_a_moment(data: TrainingSet, images: Sequence[LabelledImage]) -> NDArray[np.float64]:

@@ -58,7 +58,7 @@ def train(
         (test, test),
         replace(_report(data, recipe), seconds=seconds, new_day=found.new_day(data, after.temperature)),
     )
-    evidence = moments(data, after, before, new, orders.look)
+    evidence = moments(data, before, new, orders.look)
     return with_evidence(judged, evidence, answers_to_new_labels(store, incumbent, before, data, orders.look))
 
 

@@ -61,12 +61,12 @@ class OfTruth:
 
 def of_truth(model: Candidate, images: Vectors) -> OfTruth:
     """What a model says of these images. An image of a class that it lacks is missed."""
-    return of_truth_in(model.logits(images) / np.float32(model.temperature), model.names, images.truth)
+    return of_truth_in(model.logits(images), model.names, images.truth)
 
 
-def of_truth_in(scores: Floats, names: Sequence[str], truth: Sequence[str]) -> OfTruth:
-    """The same of calibrated `scores (images, names)`."""
-    chances = softmax(scores)
+def of_truth_in(logits: Floats, names: Sequence[str], truth: Sequence[str]) -> OfTruth:
+    """The same of scores `logits (images, names)`, at the temperature that fits these very images."""
+    chances = softmax(logits, fit_to(logits, truth, names))
     rows = np.array([names.index(name) if name in names else -1 for name in truth], np.intp)
     chance = np.where(rows < 0, 0.0, chances[np.arange(len(rows)), rows]) if len(rows) else np.empty(0)
     return OfTruth(chances.argmax(axis=1) == rows, chance.astype(np.float32))
@@ -127,9 +127,7 @@ def judge(
     )
 
 
-def with_evidence(
-    judged: Challenger, moments: tuple[Moment, ...], new_labels: NewLabelAnswers | None
-) -> Challenger:
+def with_evidence(judged: Challenger, moments: tuple[Moment, ...], new_labels: NewLabelAnswers | None) -> Challenger:
     """The same with all answers that neither of the two has learned as evidence, and those to new labels for the record."""
     report = replace(judged.report, moments=len(moments))
     return replace(judged, moments=moments, new_labels=new_labels, report=report)

@@ -18,6 +18,9 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
 
+MOMENT_S = 30.0
+"""Frames of one class within so many seconds are near-duplicates."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
@@ -47,10 +50,14 @@ class TrainingSet:
         """Number of the session of each image."""
         return [self.sessions.get(image.block_id, -1) for image in images]
 
-    def moments_of(self, images: Iterable[LabelledImage]) -> list[tuple[str, int]]:
-        """What names the moment of each image: the key that answered it, else its time block; neighbours are no witnesses."""
+    def parts_of(self, images: Iterable[LabelledImage]) -> list[tuple[str, int]]:
+        """What each image is left out together with: others that the same key answered, else its time block."""
         keys = [(self.groups.get(image.frame_id), image.block_id) for image in images]
         return [("block", block) if key is None else ("key", key) for key, block in keys]
+
+    def moments_of(self, images: Iterable[LabelledImage]) -> list[tuple[int, int, str]]:
+        """What names the moment of each image; those of one moment show the same thing, and count once."""
+        return [(image.block_id, int(image.captured_at // MOMENT_S), image.class_name) for image in images]
 
     def need_holdout(self) -> None:
         """Raise `TrainingError` without one."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from posture_daemon.domain import ModelVersion, Prediction
+from posture_daemon.domain import Floats, ModelVersion, Prediction
 from posture_daemon.errors import PostureError
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.linear_layer import Linear
@@ -49,8 +49,10 @@ class _Served:
     def say(self, prediction: Prediction) -> Prediction:
         features = prediction.features
         vector = features.pooled if self.inputs.pooled else self.inputs.head.hidden(features.map)
-        chances = softmax(self.layer.logits(vector), self.temperature)
-        return replace(prediction, classes=self.classes, probabilities=chances, answers=self.answers)
+        return replace(prediction, classes=self.classes, probabilities=self.chances(vector), answers=self.answers)
+
+    def chances(self, vectors: Floats) -> Floats:
+        return softmax(self.layer.logits(vectors), self.temperature)
 
 
 class OnlineLearner:
@@ -108,6 +110,13 @@ class OnlineLearner:
             and served.backbone_sha256 == prediction.backbone_sha256
         )
         return served.say(prediction) if served is not None and fits else prediction
+
+    def say(self, pooled: Floats, backbone_sha256: str) -> tuple[tuple[str, ...], Floats] | None:
+        """Classes, and their probabilities `(n, classes)` for `pooled (n, width)` features; `None` where it has no answer."""
+        served = self._served
+        if served is None or not served.inputs.pooled or served.backbone_sha256 != backbone_sha256:
+            return None
+        return served.classes, served.chances(pooled)
 
     def _learn(self, champion: ModelVersion, session: LiveSession) -> None:
         if self._session is None or not self._session.goes_on(champion, session):

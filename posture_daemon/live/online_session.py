@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats, LabelledImage, ModelVersion, Split
-from posture_daemon.learning.calibration import fit_temperature
+from posture_daemon.learning.calibration import fit_temperature, shrunk
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource, Vectors
 from posture_daemon.learning.linear_layer import Linear
@@ -40,8 +40,11 @@ MAX_FOLDS = 5
 NO_STEP = -1
 """Of images that were imported or shown on request: nothing was asked."""
 
-WORSE = 0.8
-"""Probability that the champion would do better, from which it answers: two answers that it alone is right on are enough."""
+ONE_SIDED_TEMPERATURE = 2.0
+"""Answers of one class alone teach that this day is that class, however often it is something else."""
+
+WORSE = 0.9
+"""Probability that the champion would do better, from which it answers: three answers that it alone is right on are enough."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,14 @@ class OnlineSession:
         self._steps: list[int | None] = []  # of each image that the owner answered
         self._sessions: list[int] = []
         self._fixed = self._broken = 0
-        self.temperature = 1.0
+        self._temperature = 1.0
+        self._classes_today: set[str] = set()
+
+    @property
+    def temperature(self) -> float:
+        """Of the confidences; high while today has shown one class only, as how another one looks today is not known."""
+        one_sided = len(self._classes_today) < 2
+        return max(self._temperature, ONE_SIDED_TEMPERATURE) if one_sided else self._temperature
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,6 +108,7 @@ class OnlineSession:
         images = self._labelled(session)
         steps = self._store.labels.steps()
         of_today = [image for image in images if image.block_id in session.blocks]
+        self._classes_today = {image.class_name for image in of_today}
         today = sorted({steps[image.frame_id] for image in of_today if image.frame_id in steps})
         taught = {image.block_id for image in of_today if image.frame_id not in steps}
         learned = {image.frame_id: image.class_name for image in self._images}
@@ -145,7 +156,7 @@ class OnlineSession:
         self._remember(data.images, steps)
         prior = prior_of(self._store, self._champion, self.inputs, list(self._names))
         self._head = IncrementalHead(data.vectors, self._targets(data.images), prior, self.inputs.penalty, self._weigh)
-        self.temperature = self._honest_temperature(self._head, data)
+        self._temperature = self._honest_temperature(self._head, data)
 
     def _honest_temperature(self, head: IncrementalHead, data: Vectors) -> float:
         """Fitted on the answers of fits without the session of each image, or without its block while there is but one."""
@@ -161,7 +172,8 @@ class OnlineSession:
                 logits.append(head.without(left_out).logits(data.identity[left_out]))
         if not rows:
             return 1.0
-        return fit_temperature(np.concatenate(logits), targets[np.concatenate(rows)])
+        found = fit_temperature(np.concatenate(logits), targets[np.concatenate(rows)])
+        return shrunk(found, len(set(self._sessions)))
 
     def _add_one_by_one(self, new: Sequence[LabelledImage], steps: dict[int, int]) -> None:
         """Each answer is asked before it is learned."""

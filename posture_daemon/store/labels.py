@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, func, select
 
-from posture_daemon.domain import LabelledImage, PostureClass, Role, Split, Status
+from posture_daemon.domain import LabelledImage, PostureClass, Reason, Role, Split, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.store.answers import Given, last_step, log_answer, next_number, record_answer, take_back
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
 from posture_daemon.store.sessions import LiveSession, live_session_at, sessions_of_blocks
+
+CHECKING = (Reason.AUDIT.value, Reason.WRONG.value)
+"""Why frames were kept of which the model was sure."""
 
 
 class Labels(Repository):
@@ -123,7 +126,7 @@ class Labels(Repository):
     def labelled(self, since: float = float("-inf")) -> list[LabelledImage]:
         """All images that were labelled after `since`, in the order of their capture."""
         query = (
-            select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split, BlockRow.id)
+            select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split, BlockRow.id, FrameRow.captured_at)
             .join(LabelRow, LabelRow.frame_id == FrameRow.id)
             .join(ClassRow, ClassRow.id == LabelRow.class_id)
             .join(BlockRow, BlockRow.id == FrameRow.block_id)
@@ -132,7 +135,7 @@ class Labels(Repository):
         )
         with self._database.read() as session:
             rows = session.execute(query)
-            return [LabelledImage(id_, sha, name, Split(split), block) for id_, sha, name, split, block in rows]
+            return [LabelledImage(id_, sha, name, Split(split), block, at) for id_, sha, name, split, block, at in rows]
 
     def counts(self) -> dict[str, dict[Split, int]]:
         """Labelled images per class and split; classes without any are there with zeros."""
@@ -195,6 +198,18 @@ class Labels(Repository):
         )
         with self._database.read() as session:
             return [(name, at) for name, at in session.execute(query)]
+
+    def checks(self) -> list[bool]:
+        """Whether the model was right in each answered frame that was kept to check a sure answer, in the order of answers."""
+        query = (
+            select(ClassRow.name, FrameRow.predicted)
+            .join(LabelRow, LabelRow.class_id == ClassRow.id)
+            .join(FrameRow, FrameRow.id == LabelRow.frame_id)
+            .where(FrameRow.reason.in_(CHECKING), FrameRow.predicted.is_not(None))
+            .order_by(LabelRow.number, LabelRow.frame_id)
+        )
+        with self._database.read() as session:
+            return [name == predicted for name, predicted in session.execute(query)]
 
     def frames_after(self, number: int) -> set[int]:
         """Frames whose label was given or changed after this step number."""

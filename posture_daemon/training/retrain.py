@@ -128,9 +128,7 @@ class Retrainer:
         self._store.runs.propose(monitor.run_id, version.id)  # a crash after the promotion must not call it a failure
         # The champion may change meanwhile; `promote` looks again.
         knows, knew = [c.name for c in result.classes], [c.name for c in incumbent.classes]
-        verdict = judge(
-            result.moments, knows, knew, self._settings.promotion, provisional=_is_provisional(incumbent)
-        )
+        verdict = judge(result.moments, knows, knew, self._settings.promotion, provisional=_is_provisional(incumbent))
         if verdict.passed and not self._promote(version, incumbent):
             verdict = Decision((OVERTAKEN,))
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT

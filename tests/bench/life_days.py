@@ -101,10 +101,7 @@ def read_days(folder: Path, most: int = 0) -> list[Day]:
 
 def read_day(folder: Path, most: int = 0) -> Day:
     """One day. Pictures that cannot be read are left out."""
-    found = [
-        Picture(image.path, image.folder, capture_time(image.path) or time_in(image.path.name))
-        for image in read_layout(folder).images
-    ]
+    found = [Picture(image.path, image.folder, capture_time(image.path)) for image in read_layout(folder).images]
     ordered = evenly(in_order(found), most)
     images = [(picture, _image(picture.path)) for picture in ordered]
     there = [(picture, image) for picture, image in images if image is not None]

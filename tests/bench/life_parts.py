@@ -178,7 +178,7 @@ class Desk:
         self.loop = CaptureLoop(
             self.source, self.live, router, self.store, self.settings, clock=clock, wall=clock, online=self.online
         )
-        self.labelling = Labelling(self.store, self.settings.labels, clock, recipe)
+        self.labelling = Labelling(self.store, self.settings.labels, clock, recipe, self.online)
         open_: Callable[[ModelVersion], Any] = lambda version: open_backbone(self.store, version, base.backbone)  # noqa: E731
         self.retrainer = Retrainer(
             self.store,
