@@ -33,7 +33,7 @@ from posture_daemon.adapters.backbone.onnx import OnnxBackbone
 from posture_daemon.adapters.checkpoints import import_checkpoint
 from posture_daemon.datasets.images import read_as_jpeg
 from posture_daemon.domain import Features, Floats, Prediction
-from posture_daemon.labelling.query_strategy import Waiting, distance_to, doubt_of, questions
+from posture_daemon.labelling.query_strategy import Waiting, distance_to, doubt_of, questions, rarity_of
 from posture_daemon.learning.augmentation import augmented_view, view_rng
 from posture_daemon.learning.calibration import fit_temperature
 from posture_daemon.learning.linear_fit import fit
@@ -139,9 +139,10 @@ def ours(model: Callable[[Labels], Linear] = Labels.fit, *, grouped: bool = True
     def choose(labels: Labels, free: Rows, count: int) -> list[list[int]]:
         seen = labels.frames.seen[free]
         chances = softmax(model(labels).logits(seen), temperature)
-        waiting = Waiting(seen, doubt_of(chances), chances.argmax(axis=1), distance_to(labels.known(), seen))
-        if not grouped:
-            waiting = Waiting(seen, waiting.doubt, np.arange(len(free)), waiting.distance)
+        answered = np.bincount(labels.frames.truth[labels.rows], minlength=len(NAMES))
+        guess = chances.argmax(axis=1) if grouped else np.arange(len(free))
+        rarity = rarity_of(chances, answered.tolist())
+        waiting = Waiting(seen, doubt_of(chances), guess, distance_to(labels.known(), seen), rarity)
         return [[int(free[row]) for row in one.rows] for one in questions(waiting, count)]
 
     return choose

@@ -1,12 +1,11 @@
 """The days of a bench of lives: FOLDER/DAY/CLASS/*.jpg as moments in order, on a virtual clock.
 
 A folder is a day, or a session. The order within it is that of the capture times (the product's own `capture_time`: EXIF, or a
-name that an export gave; else a date and time in the name, such as `20241008_200913_1.jpg`). Without times it is the natural
-order of the names, classes side by side, each at an even pace. Gaps are what the times say, but a picture is before the camera
-for `DWELL_FRAMES` frames, and no pause within a day is longer than `MAX_IDLE_S`.
+date and time in the name). Without times it is the natural order of the names, classes side by side, each at an even pace. Gaps
+are what the times say, but a picture is before the camera for `DWELL_FRAMES` frames, and no pause within a day is longer than
+`MAX_IDLE_S`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,8 +38,6 @@ MAX_IDLE_S = 900.0
 
 MIN_PICTURES = 24
 """Pictures, of two classes or more, from which a day is tried as a new one; smaller ones are lived before it all the same."""
-
-NAMED_TIME = re.compile(r"(?<!\d)((?:19|20)\d{6})[-_T]?(\d{6})(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -114,15 +111,6 @@ def _image(path: Path) -> Image | None:
     try:
         return np.ascontiguousarray(decode(read_as_jpeg(path, QueueSettings())))
     except DatasetError:
-        return None
-
-
-def time_in(name: str) -> float | None:
-    """A date and time of day in a file name, seconds since the epoch as if it were UTC; `None` without one."""
-    match = NAMED_TIME.search(name)
-    try:
-        return None if match is None else datetime.strptime("".join(match.groups()) + "Z", "%Y%m%d%H%M%S%z").timestamp()
-    except ValueError:
         return None
 
 

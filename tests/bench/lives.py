@@ -27,8 +27,8 @@ EVENING_LOOKS, HOUR_S = 5, 3600.0
 IDLE_LOOK_S = 600.0
 """The daemon's jobs look each minute. Without an answer only time changes what they find, so here they look less often."""
 
-MIN_JUDGED = 5
-"""Later pictures of a day from which they are worth judging two models by."""
+MIN_JUDGED = 10
+"""Later pictures of a day, of two classes, from which they are worth judging two models by."""
 
 
 @dataclass(eq=False)
@@ -209,7 +209,7 @@ class Life:
         tomorrow = () if diary.next_day is None else diary.next_day.moments
         judged = [
             (self._top1(before, moments), self._top1(after, moments))
-            if len(moments) >= MIN_JUDGED and not before.is_base
+            if _can_judge(moments) and not before.is_base
             else None
             for moments in (rest, tomorrow)
         ]
@@ -218,6 +218,10 @@ class Life:
     def _top1(self, version: ModelVersion, moments: Sequence[Moment]) -> float:
         called = self.desk.called(version, [moment.image for moment in moments])
         return sum(name == m.class_name for name, m in zip(called, moments, strict=True)) / len(moments)
+
+
+def _can_judge(moments: Sequence[Moment]) -> bool:
+    return len(moments) >= MIN_JUDGED and len({moment.class_name for moment in moments}) >= 2
 
 
 @contextmanager

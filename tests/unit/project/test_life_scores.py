@@ -1,7 +1,6 @@
 """The pure parts of the bench of lives: the order and pace of a day, where keys are pressed, scores and verdicts."""
 
 from collections import Counter
-from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from tests.bench.life_days import (
     key_places,
     paced,
     read_days,
-    time_in,
 )
 from tests.bench.life_records import Choice, LivedDay, Shown
 from tests.bench.life_scores import (
@@ -48,15 +46,6 @@ def shown(moment: int, truth: str, label: str, confidence: float = 0.9, answers:
 def lived(*frames: Shown) -> LivedDay:
     """A day of these frames and nothing else."""
     return LivedDay("day", len(frames), frames, (), (), 0, 0, None, None, 0, ())
-
-
-def test_a_time_in_a_name_is_read_as_utc() -> None:
-    """As cameras and phones name their pictures; other digits are no time."""
-    at = datetime(2024, 10, 8, 20, 9, 13, tzinfo=timezone.utc).timestamp()
-    for name in ("20241008_200913_1.jpg", "IMG_20241008-200913.jpg", "20241008T200913.png"):
-        assert time_in(name) == at
-    for name in ("s02_0502.jpg", "20241308_200913.jpg", "1202410082009131.jpg"):
-        assert time_in(name) is None
 
 
 def test_a_day_with_times_is_in_their_order() -> None:
