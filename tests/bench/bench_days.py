@@ -21,8 +21,8 @@ import tempfile
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from posture_daemon.errors import PostureError
 from tests.bench.fake_lives import OWNERS, draw_owner
-from tests.bench.life_columns import Tried, try_day, try_from_nothing
+from tests.bench.life_columns import FROM_NOTHING, Tried, try_day, try_from_nothing
 from tests.bench.life_days import Day, evenly, read_days
 from tests.bench.life_parts import Base, make_base, open_base
 from tests.bench.life_report import lived_days, report, rows
@@ -98,29 +98,37 @@ def tasks_of_days(given: Namespace, base: Path, scratch: Path) -> list[Task]:
     ]
 
 
-def fake_tasks(seeds: int, base: Path, scratch: Path, keep: Path, pool: ProcessPoolExecutor) -> list[Task]:
-    """Ten owners: the last of their five days after the others, and all of them from nothing. An owner counts as a day."""
-    found = []
-    for owner, folder in zip(OWNERS, pool.map(draw_owner, OWNERS, [keep] * len(OWNERS)), strict=True):
+def fake_tasks(given: Namespace, base: Path, scratch: Path, pool: ProcessPoolExecutor) -> list[Task]:
+    """Owners of the fake desk: the last of their days after the others, and all from nothing. An owner counts as a day.
+
+    They differ in all that a seed draws and more, so each lives with one seed, a number of its own.
+    """
+    keep, owners, found = given.keep or scratch / "fake", OWNERS[: given.owners], []
+    for owner, folder in zip(owners, pool.map(draw_owner, owners, [keep] * len(owners)), strict=True):
         last = sorted(path.name for path in folder.iterdir())[-1]
-        for seed in range(seeds):
-            label = f"{seed}", owner.name
-            found += [Task(folder, 0, day, seed, label, base, scratch, False) for day in (last, None)]
+        for day, name in ((last, owner.name), (None, f"{owner.name} {FROM_NOTHING}")):
+            found.append(Task(folder, 0, day, 0, ("0", name), base, scratch, given.ultralytics))
     return found
 
 
 def live_all(tasks: Sequence[Task], pool: ProcessPoolExecutor) -> list[Tried]:
-    """All of them, in the order of the tasks."""
+    """All of them, in the order of the tasks. Whatever ends one ends all that have not begun."""
     waiting = {pool.submit(lead, task): number for number, task in enumerate(tasks)}
-    found: dict[int, Tried] = {}
-    began = time.monotonic()
-    for done in as_completed(waiting):
-        number = waiting[done]
-        found[number] = done.result()
-        task = tasks[number]
-        what = f"{task.folder.name} {task.day or 'from nothing'}, seed {task.seed}"
-        sys.stderr.write(f"{len(found)} of {len(tasks)} after {time.monotonic() - began:.0f} s: {what}\n")
+    try:
+        found = dict(_as_they_end(waiting, tasks))
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
     return [found[number] for number in sorted(found)]
+
+
+def _as_they_end(waiting: Mapping[Future[Tried], int], tasks: Sequence[Task]) -> Iterator[tuple[int, Tried]]:
+    began = time.monotonic()
+    for count, done in enumerate(as_completed(waiting), start=1):
+        task = tasks[waiting[done]]
+        what = f"{task.folder.name} {task.day or FROM_NOTHING}, seed {task.seed}"
+        yield waiting[done], done.result()
+        sys.stderr.write(f"{count} of {len(tasks)} after {time.monotonic() - began:.0f} s: {what}\n")
 
 
 @contextmanager
@@ -135,19 +143,14 @@ def main() -> int:
     """Live, score, tell."""
     given = options(
         __doc__, days=None, weights=DATA / WEIGHTS, seeds=5, json=None, fake=False, ultralytics=False, jobs=2, most=120,
-        tried=5, keep=None,
+        tried=5, owners=10, keep=None,
     )  # fmt: skip
     began = time.monotonic()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # so that the scratch folder goes, and only that of this run
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in good order, so that its scratch folder goes
     with scratch_folder() as scratch, ProcessPoolExecutor(given.jobs, get_context("fork")) as pool:
         base = make_base(given.weights.resolve(), scratch)
         fake = given.fake or given.days is None
-        if fake:
-            tasks = fake_tasks(1, base, scratch, given.keep or scratch / "fake", pool)
-        else:
-            tasks = tasks_of_days(given, base, scratch)
+        tasks = fake_tasks(given, base, scratch, pool) if fake else tasks_of_days(given, base, scratch)
         tried = live_all(tasks, pool)
     folder = "fake desk" if fake else given.days.resolve().name
     title = f"{folder}: {lived_days(tried)} days lived, {len({one.seed for one in tried})} seeds"
