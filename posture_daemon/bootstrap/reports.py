@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ def difference(store: Store, settings: Settings, first: ModelVersion, second: Mo
 def training_set(store: Store, settings: Settings) -> TrainingSet:
     """What a training would learn from now. Raises `ModelError`, `TrainingError`."""
     version, recipe = champion(store), Recipe.of(settings.training)
-    return gather(store, version, backbone_of(store, version), recipe)
+    return gather(store, version, backbone_of(store, replace(version, region=settings.camera.seen)), recipe)
 
 
 def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:

@@ -48,6 +48,8 @@ class RememberingBackbone:
     Other pictures (views, which the product's own cache keeps) go straight through.
     """
 
+    region = None
+
     def __init__(self, real: OnnxBackbone) -> None:
         self._real = real
         self.sha256, self.image_size, self.channels = real.sha256, real.image_size, real.channels
