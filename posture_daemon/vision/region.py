@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from posture_daemon.domain import Image, Region
+
+GREEN = (0, 220, 0)
 
 
 def crop(image: Image, region: Region | None) -> Image:
@@ -17,6 +21,16 @@ def crop(image: Image, region: Region | None) -> Image:
     side = min(width, height, max(1, round(region.width * width), round(region.height * height)))
     left, top = _start(region.x, region.width, width, side), _start(region.y, region.height, height, side)
     return image[top : top + side, left : left + side]
+
+
+def outlined(image: Image, region: Region | None) -> Image:
+    """A copy with a green frame about what is looked at."""
+    drawn = image.copy()
+    part = crop(drawn, region)
+    width = max(2, min(part.shape[:2]) // 40)
+    for edge in (part[:width], part[-width:], part[:, :width], part[:, -width:]):
+        edge[:] = GREEN
+    return np.asarray(drawn, dtype=np.uint8)
 
 
 def _start(start: float, share: float, length: int, side: int) -> int:
