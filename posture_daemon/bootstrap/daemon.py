@@ -18,6 +18,7 @@ from posture_daemon.bootstrap.region import RegionChoice
 from posture_daemon.daemon.lifecycle import Daemon, Parts
 from posture_daemon.daemon.maintenance import Maintenance
 from posture_daemon.device.allocator import give_back, keep_little
+from posture_daemon.domain import Image
 from posture_daemon.integrity.database_check import check_database
 from posture_daemon.integrity.model_recovery import answering
 from posture_daemon.labelling.classes import ClassChanges
@@ -35,6 +36,7 @@ from posture_daemon.service.sd_notify import SystemdNotifier
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.ui.web.region_desk import RegionDesk
 from posture_daemon.ui.web.server import LabelPage
 
 
@@ -59,9 +61,14 @@ def _page(
         ):
             yield capture
 
-    return LabelPage(
-        store, settings, new_labelling=partial(Labelling, today=online), open_guided_capture=open_guided_capture
-    )
+    desk = RegionDesk(lambda: region.camera, region.choose, lambda: _newest_image(source))
+    labelling = partial(Labelling, today=online)
+    return LabelPage(store, settings, new_labelling=labelling, open_guided_capture=open_guided_capture, desk=desk)
+
+
+def _newest_image(source: LatestFrame) -> Image | None:
+    frame = source.wait(0, 0.0)
+    return None if frame is None else frame.image
 
 
 def build_daemon(
