@@ -63,6 +63,15 @@ def shrunk(temperature: float, sessions: int) -> float:
     return temperature if temperature >= 1 else float(temperature ** (sessions / (sessions + PRIOR_SESSIONS)))
 
 
+def for_a_new_day(temperature: float, sessions: int) -> float:
+    """The temperature for a session that was not seen, from one that was fitted on so many that were left out.
+
+    Sessions differ, and few of them say little about how much: so it is raised by 1 + 1/n, as a prediction interval is wider
+    than a confidence interval. With a single session nothing is known of another.
+    """
+    return shrunk(temperature, sessions) * (1 + 1 / max(1, sessions))
+
+
 def calibration(
     logits: Floats, truth: Sequence[str], names: Sequence[str], blocks: Sequence[int], temperature: float = 1.0
 ) -> CalibrationErrors:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import LabelledImage
-from posture_daemon.learning.calibration import fit_to, shrunk
+from posture_daemon.learning.calibration import fit_to, for_a_new_day
 from posture_daemon.learning.evaluation import Moment, NewDay
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.out_of_fold import OutOfFold, by_session, out_of_fold
@@ -39,7 +39,7 @@ class LeftOut:
     def temperature(self) -> float:
         """The temperature that is honest for a day that nobody has labelled; 1 when nothing could be asked."""
         found = fit_to(self.asked.logits, [i.class_name for i in self.asked.images], self.asked.names)
-        return shrunk(found, self.sessions)
+        return for_a_new_day(found, self.sessions)
 
     def new_day(self, data: TrainingSet, temperature: float) -> NewDay | None:
         """What to expect of a day without labels; `None` before there are two sessions to leave out."""

@@ -41,7 +41,7 @@ Place = tuple[int, int]
 def space_name(feature_key: str, inputs_key: str, recipe: Recipe) -> str:
     """Names all that shapes a vector, for the cache."""
     backbone_sha256, at, region = feature_key.partition("@")  # without a region as ever, so that old caches serve
-    return f"{backbone_sha256[:16]}{at}{region}/{inputs_key}/v{VIEWS_VERSION}/{recipe.seed}/{int(recipe.flip)}"
+    return f"{backbone_sha256[:16]}{at}{region}/{inputs_key}/v{VIEWS_VERSION}/{recipe.seed}"
 
 
 def cached_space(
@@ -180,11 +180,10 @@ class FeatureSource:
     def _pictures(self, image: LabelledImage, jpegs: dict[int, bytes], views: Sequence[int]) -> list[Image]:
         if image.frame_id not in jpegs:
             raise LabelError(f"There is no frame {image.frame_id}; it may have been evicted from the queue.")
-        picture = crop(decode(jpegs[image.frame_id]), self._backbone.region)
-        size, flip = self._backbone.image_size, self._recipe.flip
+        picture, size = crop(decode(jpegs[image.frame_id]), self._backbone.region), self._backbone.image_size
         rngs = [view_rng(image.sha256, view, self._recipe.seed) for view in views]
         drawn = zip(views, rngs, strict=True)
-        return [picture if view == 0 else augmented_view(picture, view, size, rng, flip) for view, rng in drawn]
+        return [picture if view == 0 else augmented_view(picture, size, rng) for view, rng in drawn]
 
     def _vectors(self, pictures: Sequence[Image]) -> Floats:
         """`float32 (pictures, width)`, in batches that bound the memory."""

@@ -43,8 +43,8 @@ NO_STEP = -1
 ONE_SIDED_TEMPERATURE = 2.0
 """Answers of one class alone teach that this day is that class, however often it is something else."""
 
-WORSE = 0.8
-"""Probability that the champion would do better, from which it answers: two answers that it alone is right on are enough."""
+WORSE = 0.9
+"""Probability that the champion would do better, from which it answers: three answers that it alone is right on are enough."""
 
 
 @dataclass(frozen=True)
