@@ -26,5 +26,5 @@ def region(store: Store, settings: Settings) -> Iterator[Finding]:
     if champion.region == wanted:
         yield fine("region", f"models look at {wanted} of the picture")
         return
-    now, then = ("the whole picture" if one is None else f"{one} of it" for one in (champion.region, wanted))
+    now, then = ("the whole picture" if one is None else f"{one} of the picture" for one in (champion.region, wanted))
     yield note("region", f"model {champion.id} looks at {now}; the next training looks at {then}")
