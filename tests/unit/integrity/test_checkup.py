@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
     [
         ("", "", None),
         ("0.2,0.1,0.6,0.8", "7", "0.2,0.1,0.6,0.8 was drawn for the camera 7, so the whole picture is looked at"),
-        ("0.2,0.1,0.6,0.8", "", "model 2 looks at the whole picture; the next training looks at 0.2,0.1,0.6,0.8 of the picture"),
+        ("0.2,0.1,0.6,0.8", "", "model 2 looks at the whole picture; the next training looks at 0.2,0.1,0.6,0.8 of"),
     ],
 )
 def test_a_region_that_does_not_count_yet_is_told(folder: Path, region: str, camera: str, said: str | None) -> None:
