@@ -39,7 +39,7 @@ def difference(store: Store, settings: Settings, first: ModelVersion, second: Mo
 def training_set(store: Store, settings: Settings) -> TrainingSet:
     """What a training would learn from now. Raises `ModelError`, `TrainingError`."""
     version, recipe = champion(store), Recipe.of(settings.training)
-    return gather(store, version, backbone_of(store, version), recipe)
+    return gather(store, version, backbone_of(store, replace(version, region=settings.camera.seen)), recipe)
 
 
 def label_check(store: Store, settings: Settings) -> LabelCheck:

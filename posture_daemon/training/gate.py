@@ -23,7 +23,9 @@ class TrainingFacts:
     `sees_away` is False while the champion has no class that means away.
     `minute` is of the local day, 0-1439. `need_bytes` is what the training is expected to take at its peak.
     `hopeless` counts the trainings in a row that ran out of memory although they could not be made smaller.
-    `paused` says in words that the owner wants no training now, `unable` that this strategy cannot be carried out here.
+    `paused` says in words that the owner wants no training now, `unable` that this strategy cannot be carried out here. With
+    `region_changed` the owner has chosen another part of the
+    picture than the champion looks at.
     """
 
     new_labels: Mapping[str, int] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class TrainingFacts:
     paused: str | None = None
     strategy: str = Strategy.REPLAY.value
     unable: str | None = None
+    region_changed: bool = False
 
 
 def decide(resources: Resources, facts: TrainingFacts, settings: Settings) -> Decision:
@@ -85,6 +88,8 @@ def _labels(facts: TrainingFacts, settings: TrainingSettings) -> Verdict:
     total, least = sum(facts.new_labels.values()), settings.min_new_labels
     each = ", ".join(f"{name} {count}" for name, count in facts.new_labels.items() if count)
     text = f"{total} new labels{f': {each}' if each else ''} (at least {least})"
+    if facts.region_changed:
+        return Verdict("labels", True, f"the part of the picture to look at has changed; {text}", total, least)
     return Verdict("labels", total >= least, text, total, least)
 
 

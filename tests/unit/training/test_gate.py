@@ -67,6 +67,7 @@ def verdict(name: str, decision: Decision) -> Verdict:
     [
         ({"new_labels": {"good": 19}}, False),
         ({"new_labels": {"good": 10, "bad": 10}}, True),
+        ({"new_labels": {}, "region_changed": True}, True),
         ({"images_per_class": ()}, False),
         ({"images_per_class": (4, 4)}, False),
         ({"images_per_class": (5, 0)}, True),
@@ -93,6 +94,8 @@ def verdict(name: str, decision: Decision) -> Verdict:
 )
 def test_what_the_owner_decides_is_held_against_its_limit(changed: dict[str, Any], passes: bool) -> None:
     """Labels, classes, cool-down, pause and absence pass from their limit on; a clock that was set back locks nothing.
+
+    No label need be new to look at another part of the picture.
 
     A model that knows no class for an absent owner is not waited for.
 
