@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from enum import Enum
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from posture_daemon.cli.context import Options, console, options, say
+from posture_daemon.cli.context import Options, console, has_keyboard, options, say
 from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_guided_capture
 
@@ -42,7 +41,8 @@ def setup(
     skip: Annotated[list[SetupStep] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is offered first.")] = False,
     simulate_owner: Annotated[
-        bool, typer.Option("--simulate-owner", help="With fake:desk: the drawn person does what is asked, sped up.")
+        bool,
+        typer.Option("--simulate-owner", help="With fake:desk: the lesson, and the drawn person, four times as fast."),
     ] = False,
 ) -> None:
     """The first start: find the camera, choose a model and your classes, keep that in the settings file, and teach."""
@@ -57,11 +57,6 @@ def setup(
     steps.settings_file(address, yes)
     steps.teach(address, names, simulate_owner)
     steps.say_how_to_run(address)
-
-
-def has_keyboard() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin.isatty()
 
 
 class _Steps:
@@ -105,17 +100,18 @@ class _Steps:
 
     def model(self, given: Path | None, address: str) -> None:
         """Import a checkpoint, or go on with the champion."""
-        from posture_daemon.bootstrap.guided_capture import knows_only_drawn_people
         from posture_daemon.bootstrap.models import champion, import_model, open_store
+        from posture_daemon.training.starter_root import FAKE, drawn_people_only
 
         if not self._begins(SetupStep.MODEL, "the model"):
             return
         settings = self._settings(None)
         store = open_store(settings)
-        now, drawn = champion(store), knows_only_drawn_people(store)
+        now = champion(store)
+        drawn = drawn_people_only(store, now)
         keep = f"model {now.id}, {now.source}" + (" (it knows drawn people only)" if drawn else "")
         downloads = [str(path) for path in sorted((settings.data_dir / "downloads").glob("*.pt"))]
-        wants_base = drawn and not address.startswith("fake:")
+        wants_base = drawn and not address.startswith(FAKE)
         choice = str(given) if given is not None else keep
         if given is None:
             offered = [*downloads, keep] if wants_base else [keep, *downloads]
@@ -167,7 +163,7 @@ class _Steps:
         if wanted and self._asks:
             wanted = typer.confirm("Are you at your desk, ready to be asked for poses?", default=True)
         if wanted:
-            run_guided_capture(settings, names, SECONDS, simulate_owner)
+            run_guided_capture(settings, names, SECONDS, simulate_owner, self._asks)
         elif names is not None:
             choose(ClassChanges(open_store(settings), settings.labels, time.time), names)
 

@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field
 
 from posture_daemon import __version__
 from posture_daemon.errors import LabelError, PostureError
-from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureState, Phase
+from posture_daemon.labelling.guided_capture import GuidedCapture
+from posture_daemon.labelling.guided_capture_state import GuidedCaptureState, Phase
 from posture_daemon.store.json_values import as_json
-from posture_daemon.ui.guided_capture_screen import closing_words
+from posture_daemon.ui.lesson_words import closing_words
 from posture_daemon.vision.jpeg import encode_jpeg
 
 OpenGuidedCapture = Callable[[Sequence[str] | None], AbstractContextManager[GuidedCapture]]
