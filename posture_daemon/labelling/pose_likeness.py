@@ -25,6 +25,9 @@ EMPTY_SHARE = 0.5
 USUAL_QUANTILE = 0.25
 """How near frames of the empty chair are to each other: this quantile of their nearest cosines; a few show who leaves."""
 
+MAX_DOUBTS = 3
+"""Most that are told: where nearly all is doubtful, a list of all pairs says less."""
+
 RIDGE = 0.1
 """Penalty of the ridge classifier, as a share of the mean squared length of its vectors."""
 
@@ -43,10 +46,12 @@ class PoseDoubt:
 def pose_doubts(poses: Mapping[PostureClass, Rounds]) -> tuple[PoseDoubt, ...]:
     """What is wrong with these poses, the empty chair first; classes named there are not compared again."""
     shown = {one: [r for r in rounds if len(r) >= MIN_FRAMES] for one, rounds in poses.items()}
-    empty = [doubt for one in shown for doubt in _empty(one, shown)]
+    empty = _chair_doubts(shown)
     named = {name for doubt in empty for name in doubt.classes}
-    pairs = [(a, b) for a, b in combinations(shown, 2) if not named & {a.name, b.name}]
-    return (*empty, *(_same(a, b) for a, b in pairs if accuracy_across_rounds(shown[a], shown[b]) <= ALIKE_ACCURACY))
+    pairs = [pair for pair in combinations(shown, 2) if not named & {one.name for one in pair}]
+    told_apart = {(a, b): accuracy_across_rounds(shown[a], shown[b]) for a, b in pairs}
+    alike = sorted((pair for pair in pairs if told_apart[pair] <= ALIKE_ACCURACY), key=lambda pair: told_apart[pair])
+    return (*empty, *(_same(*pair) for pair in alike))[:MAX_DOUBTS]
 
 
 def _same(one: PostureClass, other: PostureClass) -> PoseDoubt:
@@ -54,20 +59,30 @@ def _same(one: PostureClass, other: PostureClass) -> PoseDoubt:
     return PoseDoubt(f"{text[0].upper()}{text[1:]}.", (one.name, other.name))
 
 
-def _empty(one: PostureClass, shown: Mapping[PostureClass, Rounds]) -> list[PoseDoubt]:
-    """A doubt when a round of a class that is no absence shows the empty chair."""
-    away = [r for other, rounds in shown.items() if other.role is Role.AWAY for r in rounds]
-    if one.role is Role.AWAY or not away:
+def _chair_doubts(shown: Mapping[PostureClass, Rounds]) -> list[PoseDoubt]:
+    """Poses that show the empty chair; where that is true of several, it is rather the chair that was not empty."""
+    chair = next((one for one in shown if one.role is Role.AWAY and shown[one]), None)
+    if chair is None:
         return []
-    shares = [looks_like(frames, np.concatenate(away)) for frames in shown[one]]
-    bad = [number for number, share in enumerate(shares, 1) if share >= EMPTY_SHARE]
-    if not bad:
-        return []
-    when = "" if len(bad) == len(shares) else f" in round {bad[0]}"
-    text = (
-        f"The pictures of {_named(one)}{when} look like those of the empty chair: were you there only in one of them?"
-    )
-    return [PoseDoubt(text, (one.name,))]
+    away = np.concatenate(list(shown[chair]))
+    found = {one: _empty_rounds(rounds, away) for one, rounds in shown.items() if one.role is not Role.AWAY}
+    doubtful = {one: rounds for one, rounds in found.items() if rounds}
+    if len(doubtful) > 1:
+        names = ", ".join(f"'{one.name}'" for one in doubtful)
+        text = f"The pictures of the empty chair ('{chair.name}') look like those of {names}: had you left the picture?"
+        return [PoseDoubt(text, (chair.name,))]
+    return [_empty(one, rounds, len(shown[one])) for one, rounds in doubtful.items()]
+
+
+def _empty_rounds(rounds: Rounds, away: Floats) -> list[int]:
+    """Rounds, from 1, whose frames look like the empty chair."""
+    return [number for number, frames in enumerate(rounds, 1) if looks_like(frames, away) >= EMPTY_SHARE]
+
+
+def _empty(one: PostureClass, rounds: Sequence[int], of: int) -> PoseDoubt:
+    when = "" if len(rounds) == of else f" in round {rounds[0]}"
+    text = f"The pictures of '{one.name}'{when} look like those of the empty chair: were you there only in one of them?"
+    return PoseDoubt(text, (one.name,))
 
 
 def accuracy_across_rounds(one: Rounds, other: Rounds) -> float:

@@ -46,7 +46,7 @@ class PlainScreen:
     def show(self, state: GuidedCaptureState, _picture: Image | None, _marked: Collection[str] = ()) -> None:
         """Print a line if phase, pose or problem has changed; what is seen live every few seconds."""
         live = state.phase is Phase.LIVE and state.says is not None
-        news = (state.phase, state.number, state.problem, int(state.seconds_left / TOLD_EVERY_S) if live else None)
+        news = (state.phase, state.number, state.problem, round(state.seconds_left / TOLD_EVERY_S) if live else None)
         if news != self._told and (line := _line(state)):
             self._console.print(line, markup=False, soft_wrap=True)
         self._told = news

@@ -51,6 +51,15 @@ def test_a_pose_that_shows_the_empty_chair_is_named(rounds: tuple[int, int], whe
     ]
 
 
+def test_who_did_not_leave_is_told_so_once() -> None:
+    """Where several poses look like the empty chair, it was not empty."""
+    shown = {one: [frames(0, count=10 + 2 * n), frames(0, count=11 + 2 * n)] for n, one in enumerate((GOOD, BAD, AWAY))}
+    first, *others = pose_doubts(shown)
+    assert first.sentence.startswith("The pictures of the empty chair ('away') look like those of 'good', 'bad'")
+    assert first.classes == ("away",)
+    assert [doubt.classes for doubt in others] == [("good", "bad")]
+
+
 def test_of_hardly_a_frame_nothing_is_said() -> None:
     """Nor of a class that was shown once: there is no other round to ask."""
     assert pose_doubts({GOOD: [frames(0, count=2)], BAD: [frames(0, count=3)], AWAY: [frames(0, count=1)]}) == ()
