@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from posture_daemon.domain import Floats, PostureClass, Role, Split
 from posture_daemon.errors import LabelError
+from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.session import check_class_name
 from posture_daemon.vision.novelty import alike
@@ -95,17 +96,31 @@ def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureCl
     A single class gets a second one for contrast, unless another class has training and holdout images already. Raises
     `LabelError` for an invalid name, before any class is created.
     """
+    wanted = _wanted(changes, names)
+    _ensure(changes, wanted, [line.posture_class.name for line in changes.all()])
+    if len(wanted) == 1 and (contrast := _contrast(changes, wanted[0])):
+        wanted = [contrast, *wanted]
+    by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
+    return [by_name.get(name) or changes.add(name) for name in wanted]
+
+
+def would_choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureClass]:
+    """What `choose` would return, without creating a class."""
+    wanted = _wanted(changes, names)
+    if len(wanted) == 1 and (contrast := _contrast(changes, wanted[0])):
+        wanted = [contrast, *wanted]
+    by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
+    return [by_name.get(name) or PostureClass(name, guess_role(name)) for name in wanted]
+
+
+def _wanted(changes: ClassChanges, names: Sequence[str] | None) -> list[str]:
     owned = [line.posture_class.name for line in changes.all()]
     if names is None:
         names = DEFAULT_CLASSES if set(owned) <= set(DEFAULT_CLASSES) else owned
     wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     if not wanted:
         raise LabelError("No class is named; write them like --classes good_posture,bad_posture.")
-    _ensure(changes, wanted, owned)
-    if len(wanted) == 1:
-        wanted = [*_contrast(changes, wanted[0]), *wanted]
-    by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
-    return [by_name[name] for name in wanted]
+    return wanted
 
 
 def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) -> None:
@@ -116,14 +131,14 @@ def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) 
         changes.add(name)
 
 
-def _contrast(changes: ClassChanges, name: str) -> list[str]:
-    """The class to capture beside a single one, since a classifier needs two; none if another class has images."""
+def _contrast(changes: ClassChanges, name: str) -> str | None:
+    """The class to capture beside a single one, since a classifier needs two; `None` if another class has images."""
     others = [line for line in changes.all() if line.posture_class.name != name]
     if any(line.use.images.get(Split.TRAIN) and line.use.images.get(Split.HOLDOUT) for line in others):
-        return []  # there is a class to train on and to evaluate on already
+        return None  # there is a class to train on and to evaluate on already
     by_role = {line.posture_class.role: line.posture_class.name for line in reversed(others)}
     found = next((by_role[role] for role in (Role.GOOD, Role.NEUTRAL, Role.BAD, Role.AWAY) if role in by_role), None)
-    return [found or changes.add(next(usual for usual in DEFAULT_CLASSES if usual != name)).name]
+    return found or next(usual for usual in DEFAULT_CLASSES if usual != name)
 
 
 def _sentence(one: PostureClass, number: int) -> str:

@@ -103,7 +103,9 @@ class LabelPage:
         from posture_daemon.ui.web.teach import GuidedCaptureThread
 
         self._guided_capture = (
-            None if self._open_guided_capture is None else GuidedCaptureThread(self._open_guided_capture)
+            None
+            if self._open_guided_capture is None
+            else GuidedCaptureThread(self._open_guided_capture, self._store, self._settings)
         )
         app = create_app(
             self._store, self._settings, self._clock, self._token, self._new_labelling, self._guided_capture
