@@ -114,7 +114,7 @@ def test_before_it_begins_the_poses_are_listed_and_one_can_be_left_out(browser: 
         for name in ("standing", "bad_posture", "na"):
             tab.get_by_label(name).uncheck()
             if name == "standing":
-                until(tab, "document.getElementById('takes').textContent.startsWith('6 poses, 68 seconds')")
+                until(tab, "document.getElementById('takes').textContent.startsWith('6 poses, 66 seconds')")
         tab.get_by_label("good_posture").uncheck()
         until(tab, "document.getElementById('start').disabled")
         tab.get_by_label("good_posture").check()
