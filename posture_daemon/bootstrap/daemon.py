@@ -22,7 +22,7 @@ from posture_daemon.integrity.database_check import check_database
 from posture_daemon.integrity.model_recovery import answering
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.guided_capture import GuidedCapture
-from posture_daemon.labelling.guided_capture_plan import choose, plan
+from posture_daemon.labelling.guided_capture_plan import choose, plan, would_choose
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
@@ -51,9 +51,9 @@ def _page(
 
     @contextmanager
     def open_guided_capture(names: Sequence[str] | None) -> Iterator[GuidedCapture]:
-        classes = choose(ClassChanges(store, settings.labels, time.time), names)
-        try_poses(camera, classes)
-        announce = obey(camera)
+        changes, announce = ClassChanges(store, settings.labels, time.time), obey(camera)
+        try_poses(camera, would_choose(changes, names))
+        classes = choose(changes, names)
         with (
             loop.not_keeping(),
             attach_guided_capture(store, settings, source, live, plan(classes), probe, announce=announce) as capture,

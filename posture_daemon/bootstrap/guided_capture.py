@@ -15,11 +15,10 @@ from posture_daemon.bootstrap.parts import build_preparer, build_retrainer, newe
 from posture_daemon.domain import PostureClass, Role
 from posture_daemon.errors import DataFolderError, PostureError, SettingsError
 from posture_daemon.fake_desk import AWAY, BAD, GOOD, FakeDeskCamera, ObedientDesk
-from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.guided_capture import GuidedCapture
 from posture_daemon.labelling.guided_capture_parts import GuidedCaptureParts
-from posture_daemon.labelling.guided_capture_plan import SECONDS, PoseRequest, choose, plan
+from posture_daemon.labelling.guided_capture_plan import SECONDS, PoseRequest, choose, plan, would_choose
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.ports import Camera, ResourceProbe
 from posture_daemon.settings import Settings
@@ -58,28 +57,28 @@ def open_guided_capture(
         _need_obedience(camera)
     source = newest_frame(settings, camera)
     source.check()
-    try_poses(camera, [PostureClass(name, guess_role(name)) for name in names or ()])
     store = open_store(settings)
-    classes = choose(ClassChanges(store, settings.labels, time.time), names)
-    try_poses(camera, classes)
-    if isinstance(camera, ObedientDesk):  # each lesson is another day, as it is in life
-        camera.skip_days(sum(run.trigger == TRIGGER for run in store.runs.recent(MAX_RUNS)))
-    live = LiveClassifier(load_model(store, champion(store)))
-    if warning := drawn_people_warning(store, live.version, settings.camera.address):
-        tell(warning)
-
-    def follow() -> None:
-        live.swap(load_model(store, champion(store), live.backbone))
-
-    source.start()
     try:
+        changes = ClassChanges(store, settings.labels, time.time)
+        try_poses(camera, would_choose(changes, names))  # before a class is created
+        if isinstance(camera, ObedientDesk):  # each lesson is another day, as it is in life
+            camera.skip_days(sum(run.trigger == TRIGGER for run in store.runs.recent(MAX_RUNS)))
+        live = LiveClassifier(load_model(store, champion(store)))
+        if warning := drawn_people_warning(store, live.version, settings.camera.address):
+            tell(warning)
+        asks, announce = plan(choose(changes, names), seconds), obey(camera, pace)
+        source.start()
         with attach_guided_capture(
-            store, settings, source, live, plan(classes, seconds), follow=follow, announce=obey(camera, pace)
+            store, settings, source, live, asks, follow=_follower(store, live), announce=announce
         ) as capture:
             yield capture
     finally:
         source.stop(2.0)
         store.close()
+
+
+def _follower(store: Store, live: LiveClassifier) -> Callable[[], None]:
+    return lambda: live.swap(load_model(store, champion(store), live.backbone))
 
 
 def refuse_beside_daemon(settings: Settings) -> None:

@@ -39,7 +39,7 @@ class ObedientDesk:
         self._camera, self.name = camera, camera.name
         self._lock = threading.Lock()
         self._asked: _Asked | None = None
-        self._start = self._shown_at = camera.desk.start
+        self._start = self._shown_at = self._asked_at = camera.desk.start
         self._elapsed_s = 0.0
 
     @property
@@ -65,7 +65,7 @@ class ObedientDesk:
 
     def skip_days(self, days: int) -> None:
         """Begin so many days later, in other clothes; before the first frame."""
-        self._start = self._shown_at = self._camera.desk.start + days * DAY_S
+        self._start = self._shown_at = self._asked_at = self._camera.desk.start + days * DAY_S
 
     def open(self) -> None:
         """Start the desk's clock."""
@@ -84,7 +84,8 @@ class ObedientDesk:
             self._shown_at = now
         else:
             passed_s = max(0.0, elapsed_s - self._elapsed_s)
-            self._shown_at = self._forward(max(now, self._shown_at) + passed_s * asked.speed, asked.posture)
+            self._asked_at = self._forward(max(now, self._asked_at) + passed_s * asked.speed, asked.posture)
+            self._shown_at = self._asked_at
         self._elapsed_s = elapsed_s
         return Frame(self._camera.desk.render(self._shown_at), now, number)
 

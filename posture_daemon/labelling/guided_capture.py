@@ -227,6 +227,7 @@ class GuidedCapture:
     def _end_poses(self) -> None:
         """All poses were shown. What looks at them as a whole belongs here, before anything is learned."""
         doubts = self._frames.doubts()
+        self._parts.announce(None)
         self._change(phase=Phase.REVIEW, ask=None, seconds_left=REVIEW_S, doubts=doubts, sheet=self._frames.ids())
         if not doubts:
             self._begin_training()

@@ -27,8 +27,8 @@ class GuidedCaptureParts:
     """Collaborators of a guided capture.
 
     `train` runs the ordinary training and `cancel` ends a running one. `follow` loads a new champion into `live`; it does
-    nothing inside the daemon, which does that itself. `announce` is called with each pose, and `prepare` after each: what the
-    training will need can be computed meanwhile, elsewhere.
+    nothing inside the daemon, which does that itself. `announce` is called with each pose and, when there is none, with `None`;
+    `prepare` after each: what the training will need can be computed meanwhile, elsewhere.
     """
 
     source: WatchedSource
@@ -39,6 +39,6 @@ class GuidedCaptureParts:
     cancel: Callable[[], None]
     executor: Executor
     follow: Callable[[], None] = lambda: None
-    announce: Callable[[PoseRequest], None] = lambda _ask: None
+    announce: Callable[[PoseRequest | None], None] = lambda _ask: None
     prepare: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.time

@@ -105,8 +105,9 @@ def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureCl
 
 
 def would_choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureClass]:
-    """What `choose` would return, without creating a class."""
+    """What `choose` would return, without creating a class. Raises `LabelError` like it."""
     wanted = _wanted(changes, names)
+    _check_new(wanted, [line.posture_class.name for line in changes.all()])
     if len(wanted) == 1 and (contrast := _contrast(changes, wanted[0])):
         wanted = [contrast, *wanted]
     by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
@@ -124,11 +125,16 @@ def _wanted(changes: ClassChanges, names: Sequence[str] | None) -> list[str]:
 
 
 def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) -> None:
+    for name in _check_new(wanted, owned):
+        changes.add(name)
+
+
+def _check_new(wanted: Iterable[str], owned: Sequence[str]) -> list[str]:
+    """The names of these that are new; raises `LabelError` for an invalid one."""
     new = [name for name in wanted if name not in owned]
     for number, name in enumerate(new):
         check_class_name(name, (*owned, *new[:number]))
-    for name in new:
-        changes.add(name)
+    return new
 
 
 def _contrast(changes: ClassChanges, name: str) -> str | None:

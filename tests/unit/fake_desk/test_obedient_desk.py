@@ -64,6 +64,7 @@ def test_as_long_as_nobody_asks_it_is_the_fake_desk_itself() -> None:
     desk.show(None)
     asked = [*first, *frames(desk, 2)]
     own = frames(plain, 7)
+    assert desk._asked_at > desk._shown_at + 60  # what is asked for next is what was not shown yet
     for one, other in zip(asked, [*own[:2], *own[5:]], strict=True):
         assert one.captured_at == other.captured_at
         assert (one.image == other.image).all()

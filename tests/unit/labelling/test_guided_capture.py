@@ -142,7 +142,7 @@ class Classroom:
             cancel=lambda: setattr(self, "cancelled", True),
             executor=self.executor,
             follow=self.follow,
-            announce=self.asked.append,
+            announce=lambda ask: None if ask is None else self.asked.append(ask),
             prepare=self.prepare,
             clock=lambda: NOW + self.now,
         )
