@@ -60,7 +60,7 @@ def _page(
         ):
             yield capture
 
-    return LabelPage(store, settings, open_guided_capture=open_guided_capture)
+    return LabelPage(store, settings, open_guided_capture=open_guided_capture, look=lambda: source.wait(0, 0.0))
 
 
 def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, needs_camera: bool = False) -> Daemon:

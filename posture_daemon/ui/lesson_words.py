@@ -62,7 +62,7 @@ def _ending(run: TrainingRun, exam: Sequence[PoseResult]) -> Iterator[str]:
         yield f"Model {run.challenger_id} answers from now on: it is better than model {run.incumbent_id}, but not done."
     elif run.outcome is Outcome.KEPT:
         yield f"Model {run.incumbent_id} goes on answering; what was learned just now does not replace it: {reason}."
-        if not unseen:
+        if not unseen and any(one.right < one.of for one in exam):
             yield "What would help: another lesson at another hour or day, or answers to what the daemon asks."
     elif run.outcome is Outcome.DEFERRED:
         yield f"No training now: {reason}. The pictures are kept, and a later training learns from them."

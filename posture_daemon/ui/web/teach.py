@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from posture_daemon import __version__
+from posture_daemon.domain import Frame
 from posture_daemon.errors import LabelError, PostureError
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.guided_capture import GuidedCapture
@@ -84,8 +85,15 @@ class LessonPlan:
 class GuidedCaptureThread:
     """Runs at most one guided capture at a time in a thread of its own, however many pages show it."""
 
-    def __init__(self, open_guided_capture: OpenGuidedCapture, store: Store, settings: Settings) -> None:
-        self._open, self._store, self._settings = open_guided_capture, store, settings
+    def __init__(
+        self,
+        open_guided_capture: OpenGuidedCapture,
+        store: Store,
+        settings: Settings,
+        look: Callable[[], Frame | None] = lambda: None,
+    ) -> None:
+        """`look` gives the newest frame of a camera that runs anyway, for who wants to see it before they begin."""
+        self._open, self._look, self._store, self._settings = open_guided_capture, look, store, settings
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -141,7 +149,12 @@ class GuidedCaptureThread:
 
     def picture(self) -> bytes | None:
         """The newest frame as JPEG; `None` before the first one."""
-        image = None if self._capture is None else self._capture.picture()
+        capture = self._capture
+        if capture is None or not self._running():
+            frame = self._look()
+            image = None if frame is None else frame.image
+        else:
+            image = capture.picture()
         return None if image is None else encode_jpeg(image, MAX_SIDE_PX, QUALITY)
 
     def _running(self) -> bool:

@@ -35,7 +35,7 @@ function show(state) {
   list(by("kept"), Object.entries(state.frames ?? {}), CAPTURING.includes(state.phase) ? state.posture_class : null);
   say(by("said"), state.words?.length ? state.words : state.doubts ?? []);
   drawSheet(state.sheet ?? {});
-  by("frame").hidden = state.phase === "look at them";
+  by("frame").hidden = state.phase === "look at them" || (!busy && by("live").hidden);
   warn(state.over ? null : state.problem);
 }
 
@@ -100,10 +100,11 @@ function nextPicture() {
   image.onload = () => {
     by("live").src = image.src;
     by("live").hidden = false;
+    by("frame").hidden = now.phase === "look at them";
     again();
   };
   image.onerror = again;
-  if (busy) image.src = `/api/teach/picture?at=${Date.now()}`;
+  if (document.visibilityState === "visible") image.src = `/api/teach/picture?at=${Date.now()}`;
   else again();
 }
 
