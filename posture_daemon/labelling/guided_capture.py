@@ -129,7 +129,7 @@ class GuidedCapture:
                     self._drop([name for name in drop if name in self.state.frames])
                     self._begin_training()
                 elif self.state.phase is Phase.LIVE:
-                    self._change(phase=Phase.DONE)
+                    self._change(phase=Phase.DONE, ask=None, seconds_left=0.0)
 
     def _next_frame(self, now: float) -> float | None:
         """Wait briefly for a frame; returns the seconds by which the countdown advances, `None` without a frame."""

@@ -87,7 +87,8 @@ def _kept(state: GuidedCaptureState) -> Iterator[str]:
     if not total:
         yield "Nothing was kept."
         return
-    yield f"{total} pictures are kept with their labels: {counted(state.frames)}."
+    kept = {name: count for name, count in state.frames.items() if name not in state.dropped}
+    yield f"{total} pictures are kept with their labels: {counted(kept)}."
     few = [name for name, count in state.frames.items() if count < MIN_FRAMES and name not in state.dropped]
     if few and state.run is not None:
         yield f"Of {', '.join(few)} there is hardly a picture: does the camera hang?"

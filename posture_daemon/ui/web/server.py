@@ -48,7 +48,7 @@ class LabelPage:
         open_guided_capture: OpenGuidedCapture | None = None,
         look: Callable[[], Frame | None] = lambda: None,
     ) -> None:
-        """`open_guided_capture` opens a guided capture, if there is a camera; see `teach.GuidedCaptureThread`, also for `look`."""
+        """`open_guided_capture` opens a guided capture, if there is a camera. Both: see `teach.GuidedCaptureThread`."""
         self._look = look
         self._store, self._settings, self._clock = store, settings, clock
         self._new_labelling, self._open_guided_capture = new_labelling, open_guided_capture

@@ -269,6 +269,8 @@ def test_poses_that_look_alike_are_told_before_the_training_and_can_be_dropped(c
     assert {image.class_name for image in classroom.store.labels.labelled()} == {"good"}
     classroom.finish(teaching)
     assert "away" in teaching.state.unseen
+    classroom.store.labels.undo()
+    assert {image.class_name for image in classroom.store.labels.labelled()} == {"good", "away"}
 
 
 def test_doubtful_pictures_do_not_wait_for_ever(classroom: Classroom) -> None:

@@ -26,6 +26,7 @@ function show(state) {
   by("go-on").hidden = !LOOKING.includes(state.phase);
   by("go-on").querySelector("span").textContent = state.phase === "live" ? "That will do" : "Go on, and learn";
   by("again").hidden = busy || again.length === 0;
+  by("start").querySelector("kbd").hidden = again.length > 0; // Enter is for what was not seen
   by("again").querySelector("span").textContent = `Show ${again.join(", ")} once more`;
   by("plan").hidden = busy;
   by("start").querySelector("span").textContent = state.over ? "Once more" : "Begin";
