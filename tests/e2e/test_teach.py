@@ -54,7 +54,7 @@ def test_setup_finds_everything_and_ends_with_a_personal_model(tmp_path: Path) -
     """Without a question: camera, settings file, the usual four classes, a lesson, and how to go on."""
     said = told(tmp_path, "setup", *SIMULATED, "--yes", **COOL)
     assert "fake:desk: 1280×720" in said
-    assert "Model 2 is yours" in said
+    assert re.search(r"Model 2 (is yours|answers from now on)", said), said  # the starter is weak at telling who stands
     assert f"posture-daemon --data-dir {tmp_path} run\n" in said
     assert said.rstrip().endswith(f"posture_daemon --data-dir {tmp_path} service install")
     assert 'address = "fake:desk"' in (tmp_path / "posture-daemon.toml").read_text()
@@ -66,7 +66,7 @@ def test_setup_finds_everything_and_ends_with_a_personal_model(tmp_path: Path) -
 def test_from_a_real_base_it_stays_within_the_bar(tmp_path: Path, shared_weights: Path) -> None:
     """An ImageNet-like backbone without classes becomes a personal model that is right on most of what it never saw."""
     said = told(tmp_path, "setup", *SIMULATED, "--yes", "--model", shared_weights, timeout_s=2000, **COOL)
-    assert "is yours" in said, said
+    assert re.search(r"Model \d (is yours|answers from now on)", said), said
     assert_within_the_bar(said)
     accuracy = re.search(r"Its exam, .* right \((\d+)%\)", said)
     assert accuracy is not None
