@@ -50,15 +50,19 @@ def test_a_lesson_ends_with_a_personal_model_and_a_class_is_added_later(tmp_path
 
 
 @pytest.mark.slow
-def test_setup_finds_everything_and_ends_with_a_personal_model(tmp_path: Path) -> None:
-    """Without a question: camera, settings file, the usual four classes, a lesson, and how to go on."""
+def test_setup_finds_everything_and_ends_with_an_exam(tmp_path: Path) -> None:
+    """Without a question: camera, settings file, the usual four classes, a lesson and its exam, and how to go on.
+
+    The starter is weak at telling who stands, so that a model of it is not always better; then it says what would help.
+    """
     said = told(tmp_path, "setup", *SIMULATED, "--yes", **COOL)
     assert "fake:desk: 1280×720" in said
-    assert re.search(r"Model 2 (is yours|answers from now on)", said), said  # the starter is weak at telling who stands
+    assert re.search(r"Its exam, .* good_posture \d+ of \d+, bad_posture .*, na .*, standing", said), said
+    assert re.search(r"Model 2 (is yours|answers from now on)|Model 1 goes on .*\nWhat would help: ", said), said
     assert f"posture-daemon --data-dir {tmp_path} run\n" in said
     assert said.rstrip().endswith(f"posture_daemon --data-dir {tmp_path} service install")
     assert 'address = "fake:desk"' in (tmp_path / "posture-daemon.toml").read_text()
-    assert set(status(tmp_path)["champion"]["classes"]) == {"good_posture", "bad_posture", "na", "standing"}
+    assert set(status(tmp_path)["labels"]) == {"good_posture", "bad_posture", "na", "standing"}
 
 
 @pytest.mark.slow
