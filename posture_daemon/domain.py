@@ -53,6 +53,8 @@ class Reason(str, Enum):
     NOVEL = "unlike anything labelled"
     UNCERTAIN = "uncertain"
     NO_CLASSES = "no classes yet"
+    LEAST_KNOWN = "least known of late"
+    """Of the last while the one that it knows least, however sure it is: a model that is wrong all day is often sure."""
     AUDIT = "random audit"
     IMPORTED = "imported"
     TAUGHT = "taught"
@@ -65,6 +67,7 @@ MIN_DOUBT: Mapping[str, float] = {
     Reason.DISAGREEMENT.value: 0.6,
     Reason.NOVEL.value: 0.3,
     Reason.TRANSITION.value: 0.3,
+    Reason.LEAST_KNOWN.value: 0.3,
     Reason.AUDIT.value: 0.3,
 }
 """How doubtful (0-1) a frame kept for this reason is at least, however sure the model is: else nobody would ever look at the
@@ -190,7 +193,9 @@ class Prediction:
     """What the champion says of one frame.
 
     `probabilities` is `float32 (len(classes),)`, calibrated by the version's temperature. A base model has no classes:
-    then `probabilities` is empty, `label` is `unknown` and `confidence` is 0.
+    then `probabilities` is empty, `label` is `unknown` and `confidence` is 0. Where it was learned from today's `answers`,
+    so many of them, the classes and probabilities are the online head's and not the version's. It is not `familiar` in a
+    session that is unlike any labelled one.
     """
 
     classes: tuple[str, ...]
@@ -199,6 +204,8 @@ class Prediction:
     version_id: int
     backbone_sha256: str
     latency_s: float
+    answers: int = 0
+    familiar: bool = True
 
     @property
     def label(self) -> str:
@@ -325,13 +332,14 @@ class QueuedFrame:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A frame, its class, its split and its time block. Its picture is read separately."""
+    """A frame, its class, its split, its time block, and when it was captured. Its picture is read separately."""
 
     frame_id: int
     sha256: str
     class_name: str
     split: Split
     block_id: int = field(default=0, compare=False)
+    captured_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,17 @@ from posture_daemon.integrity.model_recovery import answering
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.guided_capture import GuidedCapture
 from posture_daemon.labelling.guided_capture_plan import choose, plan, would_choose
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.hot_swap import ChampionFollower
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.ports import Camera, ResourceProbe
 from posture_daemon.service.sd_notify import SystemdNotifier
 from posture_daemon.settings import Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.starter_root import drawn_people_warning
 from posture_daemon.ui.web.server import LabelPage
@@ -46,6 +49,7 @@ def _page(
     loop: CaptureLoop,
     live: LiveClassifier,
     probe: ResourceProbe,
+    online: OnlineLearner,
 ) -> LabelPage:
     """The label page, which also teaches with the daemon's own camera while its frames go on; the daemon does the swap."""
 
@@ -60,7 +64,13 @@ def _page(
         ):
             yield capture
 
-    return LabelPage(store, settings, open_guided_capture=open_guided_capture, look=lambda: source.wait(0, 0.0))
+    return LabelPage(
+        store,
+        settings,
+        new_labelling=partial(Labelling, today=online),
+        open_guided_capture=open_guided_capture,
+        look=lambda: source.wait(0, 0.0),
+    )
 
 
 def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, needs_camera: bool = False) -> Daemon:
@@ -82,7 +92,10 @@ def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, 
         log.warning("%s", warning)
     trainer, probe = SubprocessTrainer(), DeviceProbe(settings.data_dir)
     router = FrameSampler(settings.queue, Random(settings.training.seed))
-    loop = CaptureLoop(source, live, router, store, settings)
+    online = OnlineLearner(
+        store, lambda version: open_backbone(store, version, live.backbone), Recipe.of(settings.training)
+    )
+    loop = CaptureLoop(source, live, router, store, settings, online=online)
     away = away_by_loop(source, loop)
     return Daemon(
         Parts(
@@ -100,8 +113,9 @@ def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, 
             trainer=trainer,
             preparer=build_preparer(store, settings, probe),
             probe=probe,
+            online=online,
             follower=ChampionFollower(live, store.models, lambda version: load_model(store, version, live.backbone)),
-            page=_page(store, settings, source, camera, loop, live, probe) if settings.ui.enabled else None,
+            page=_page(store, settings, source, camera, loop, live, probe, online) if settings.ui.enabled else None,
             supervisor=supervisor,
         )
     )

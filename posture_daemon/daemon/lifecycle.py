@@ -14,6 +14,7 @@ from posture_daemon.errors import DataFolderError, PostureError
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.hot_swap import ChampionFollower
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, Sees, write_status
 from posture_daemon.service.sd_notify import SystemdNotifier, WatchdogBeat
@@ -84,6 +85,7 @@ class Parts:
     preparer: Precomputer
     probe: ResourceProbe
     follower: ChampionFollower
+    online: OnlineLearner
     page: Page | None = None
     supervisor: SystemdNotifier = field(default_factory=SystemdNotifier)
 
@@ -119,9 +121,11 @@ class Daemon:
 
     def _run_alone(self, stop: threading.Event) -> None:
         capture = threading.Thread(target=self._capture, args=(stop,), name="capture")
+        online = threading.Thread(target=self._parts.online.run, args=(stop,), name="online learner")
         self._parts.retrainer.recover()
         self._parts.source.start()
         capture.start()
+        online.start()
         self._schedule.start()
         self._start_page()
         log.info("running: camera %s, model %d", self._parts.source.state.name, self._parts.live.version.id)
@@ -133,7 +137,7 @@ class Daemon:
                     log.exception("the daemon's look at itself failed")
         finally:
             stop.set()
-            self._stop(capture)
+            self._stop(capture, online)
 
     def _start_page(self) -> None:
         """The page is a guest here: without it, everything else goes on."""
@@ -157,7 +161,7 @@ class Daemon:
             *parts.upkeep.jobs(),
         ]
 
-    def _stop(self, capture: threading.Thread) -> None:
+    def _stop(self, capture: threading.Thread, online: threading.Thread) -> None:
         """Nothing needs saving here, every answer and frame is on disk already; so stop in the order of haste."""
         self._parts.supervisor.stopping()
         self._parts.trainer.cancel()
@@ -165,6 +169,7 @@ class Daemon:
         if self._parts.page is not None:
             self._parts.page.stop()
         capture.join(STOP_S)
+        online.join(STOP_S)
         self._parts.source.stop(STOP_S)
         self._schedule.stop()
         self._parts.probe.close()
@@ -243,6 +248,7 @@ class Daemon:
             frames=replace(loop.counts),
             routed=loop.routed,
             model=self._parts.live.version.id,
+            online=self._parts.online.state,
             away_s=self._parts.away(),
             resources=self._parts.probe.read(),
             next_at=self._schedule.next_at(),

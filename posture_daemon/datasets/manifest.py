@@ -16,6 +16,7 @@ from posture_daemon.errors import DatasetError
 
 MANIFEST = ".posture-daemon.json"
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3})Z_\d+\.jpg")
+_CAMERA_NAME = re.compile(r"(?<!\d)((?:19|20)\d{6})[-_T]?(\d{6})(?!\d)")
 _TIME = "%Y-%m-%d_%H-%M-%S.%f"
 
 
@@ -26,11 +27,17 @@ def file_name(captured_at: float, frame_id: int) -> str:
 
 
 def time_in_name(name: str) -> float | None:
-    """Read the capture time back, to the millisecond; `None` when `file_name` did not make this name."""
-    match = _NAME.fullmatch(name)
+    """The capture time in a name, seconds since the epoch; `None` without one.
+
+    That of a name that `file_name` made, to the millisecond, else a date and time of this computer's zone as cameras and
+    phones write them, such as `IMG_20241008_200913.jpg`.
+    """
+    match, camera = _NAME.fullmatch(name), _CAMERA_NAME.search(name)
     try:
-        return None if match is None else datetime.strptime(match[1] + "+0000", _TIME + "%z").timestamp()
-    except ValueError:
+        if match is not None:
+            return datetime.strptime(match[1] + "+0000", _TIME + "%z").timestamp()
+        return None if camera is None else datetime.strptime("".join(camera.groups()), "%Y%m%d%H%M%S").timestamp()
+    except (ValueError, OverflowError, OSError):
         return None
 
 

@@ -1,5 +1,6 @@
 """Next questions for the owner: reads queued frames, ranks them with `query_strategy.py`, and explains the choice."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import MIN_DOUBT, Floats, ModelVersion, QueuedFrame, Reason
 from posture_daemon.errors import ModelError
-from posture_daemon.labelling.query_strategy import Question, Waiting, distance_to, doubt_of, questions
+from posture_daemon.labelling.query_strategy import Question, Waiting, distance_to, doubt_of, questions, rarity_of
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.labelled_pool import labelled_pool
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.settings import TrainingSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
@@ -19,7 +21,7 @@ from posture_daemon.vision.head import Head, softmax
 NOVEL_DISTANCE = 0.5
 """Cosine distance to the nearest labelled frame from which a frame counts as novel."""
 
-SPECIAL_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.AUDIT})
+SPECIAL_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.LEAST_KNOWN, Reason.AUDIT})
 """Reasons whose stored explanation tells more than uncertainty and distance."""
 
 
@@ -38,8 +40,9 @@ class Group:
 class NextQuestions:
     """Chooses questions. Caches head and features between calls; not thread-safe."""
 
-    def __init__(self, store: Store, recipe: Recipe | None = None) -> None:
-        self._store = store
+    def __init__(self, store: Store, recipe: Recipe | None = None, today: OnlineLearner | None = None) -> None:
+        """`today` is what has learned today's answers already, in the daemon's own process."""
+        self._store, self._today = store, today
         self._recipe = recipe or Recipe.of(TrainingSettings())
         self._inputs: tuple[str, FeatureSpace] | None = None
         self._features: dict[int, NDArray[np.float16]] = {}
@@ -56,12 +59,16 @@ class NextQuestions:
 
     def _choose(self, frames: Sequence[QueuedFrame], champion: ModelVersion, limit: int) -> list[Group]:
         seen = np.array([self._features[frame.id] for frame in frames], np.float32)
-        chances = self._chances(seen, champion)
+        said = None if self._today is None else self._today.say(seen, champion.backbone_sha256)
+        names, chances = said or ([c.name for c in champion.classes], self._chances(seen, champion))
         doubt = _doubt(frames) if chances is None else doubt_of(chances)
         least = np.array([MIN_DOUBT.get(frame.reason, 0.0) for frame in frames], np.float32)
-        guesses = [frame.predicted for frame in frames] if chances is None else _guesses(chances, champion)
+        guesses = [frame.predicted for frame in frames] if chances is None else _guesses(chances, names)
+        rarity = np.ones(len(frames), np.float32) if chances is None else self._rarity(frames, chances, names)
         labelled = labelled_pool(self._store, champion.backbone_sha256, seen.shape[1], self._recipe)
-        waiting = Waiting(seen, np.maximum(doubt, least), _numbered(guesses), distance_to(labelled.features, seen))
+        waiting = Waiting(
+            seen, np.maximum(doubt, least), _numbered(guesses), distance_to(labelled.features, seen), rarity
+        )
         groups = []
         for one in questions(waiting, limit):
             picked, alike = one.rows[0], tuple(frames[row] for row in one.rows)
@@ -78,6 +85,13 @@ class NextQuestions:
             return None
         names = [c.name for c in champion.classes]
         return softmax(inputs.start(names, names).logits(seen), champion.temperature)
+
+    def _rarity(self, frames: Sequence[QueuedFrame], chances: Floats, names: Sequence[str]) -> Floats:
+        """By the answers of the session that the newest frame is of."""
+        session = self._store.labels.session_at(max(frame.captured_at for frame in frames))
+        there = () if session is None else session.blocks
+        answered = Counter(image.class_name for image in self._store.labels.labelled() if image.block_id in there)
+        return rarity_of(chances, [answered[name] for name in names])
 
     def _inputs_of(self, champion: ModelVersion) -> FeatureSpace | None:
         if self._inputs is None or self._inputs[0] != champion.head_sha256:
@@ -118,10 +132,10 @@ def _says(guess: str, doubt: float) -> str:
     return f"the model would say {guess} but is far from sure"
 
 
-def _guesses(chances: Floats, champion: ModelVersion) -> list[str | None]:
+def _guesses(chances: Floats, names: Sequence[str]) -> list[str | None]:
     if chances.shape[1] == 0:
         return [None] * len(chances)
-    return [champion.classes[row].name for row in chances.argmax(axis=1).tolist()]
+    return [names[row] for row in chances.argmax(axis=1).tolist()]
 
 
 def _numbered(guesses: Sequence[str | None]) -> NDArray[np.intp]:

@@ -2,13 +2,15 @@
 
 The score of a frame is
 
-    doubt · √distance
+    doubt · √distance · rarity
 
 `doubt` is the margin uncertainty: 1 - (p1 - p2) of the two highest calibrated probabilities. `distance` is 1 - cosine to the
 nearest frame that is labelled or already picked in this round, of features centred on the mean of the queued ones. Margin
 sampling alone picks near-duplicates; distance alone (greedy core-set: Sener & Savarese 2018, arXiv 1708.00489) picks unusual
 but clear frames. Distances are updated after every pick, as in the greedy k-means++ of BADGE (Ash et al. 2020, arXiv
-1906.03671). On real webcams (docs/asking.md) this needs fewer answers than either factor alone and than BADGE.
+1906.03671). `rarity` keeps a day from being one-sided: it is high for what is probably of a class that was seldom answered
+today, since a dozen answers of one class teach that this day is that class. On real webcams (docs/asking.md) this needs fewer
+answers than either factor alone and than BADGE.
 
 Pure, deterministic functions on arrays; a question costs two matrix-vector products.
 """
@@ -38,13 +40,15 @@ class Waiting:
     """The queued frames, in a fixed order.
 
     `features float32 (n, width)`, `doubt float32 (n,)` in 0-1, `guess intp (n,)` a number for the predicted class;
-    `distance float32 (n,)` to the nearest labelled frame in 0-2, 1 where nothing is labelled.
+    `distance float32 (n,)` to the nearest labelled frame in 0-2, 1 where nothing is labelled; `rarity float32 (n,)` in 0-1 of
+    their probable classes among today's answers.
     """
 
     features: Floats
     doubt: Floats
     guess: NDArray[np.intp]
     distance: Floats
+    rarity: Floats
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,17 @@ def doubt_of(chances: Floats) -> Floats:
     return np.asarray(1 - (best[:, 1] - best[:, 0]), dtype=np.float32)
 
 
+def rarity_of(chances: Floats, answered: Sequence[int]) -> Floats:
+    """How rare the class of each frame is expected to be, `float32 (n,)` in 0-1: 1 where all classes were answered as often.
+
+    `chances (n, classes)`, and how many answers of today are of each class.
+    """
+    if chances.shape[1] < 2:
+        return np.ones(len(chances), np.float32)
+    wanted = 1 / (1 + np.asarray(answered, np.float32))
+    return np.asarray(chances @ (wanted / wanted.max()), dtype=np.float32)
+
+
 def distance_to(labelled: Floats, features: Floats) -> Floats:
     """Centred cosine distance (0-2) of `features (n, width)` to the nearest of `labelled (m, width)`; 1 for m = 0."""
     if not len(labelled) or not len(features):
@@ -78,11 +93,11 @@ def questions(waiting: Waiting, limit: int) -> list[Question]:
     if not len(waiting.features):
         return []
     apart, alike = unit(waiting.features - waiting.features.mean(axis=0)), unit(waiting.features)
-    distance = waiting.distance.copy()
+    distance, worth = waiting.distance.copy(), waiting.doubt * waiting.rarity
     free = np.ones(len(distance), np.bool_)
     asked: list[Question] = []
     while len(asked) < limit and free.any():
-        chosen = int(np.where(free, waiting.doubt * np.sqrt(distance), -1.0).argmax())
+        chosen = int(np.where(free, worth * np.sqrt(distance), -1.0).argmax())
         rows = _alike(alike, waiting.guess, free, chosen)
         asked.append(Question(tuple(rows), float(distance[chosen])))
         free[rows] = False

@@ -8,6 +8,7 @@ from posture_daemon.domain import UNKNOWN, Image, PostureClass, QueuedFrame, Rol
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.labelling.next_questions import Group, NextQuestions
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.settings import LabelSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
@@ -50,13 +51,21 @@ class Labelling:
     """One labelling session. It holds the skipped frames; everything else is in the store. Not thread-safe."""
 
     def __init__(
-        self, store: Store, settings: LabelSettings, clock: Callable[[], float], recipe: Recipe | None = None
+        self,
+        store: Store,
+        settings: LabelSettings,
+        clock: Callable[[], float],
+        recipe: Recipe | None = None,
+        today: OnlineLearner | None = None,
     ) -> None:
-        """`clock` returns seconds since the epoch; `recipe` locates cached features of imported pictures."""
+        """`clock` returns seconds since the epoch; `recipe` locates cached features of imported pictures.
+
+        `today` is the daemon's own online learner, where this is its process.
+        """
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._questions = NextQuestions(store, recipe)
+        self._questions = NextQuestions(store, recipe, today)
         self._skipped: set[int] = set()
         self._skips_to_undo: list[int] = []
 

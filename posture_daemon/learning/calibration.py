@@ -12,6 +12,9 @@ from posture_daemon.vision.head import softmax
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.005, 10.0
 
+PRIOR_SESSIONS = 4
+"""How many sessions it takes until half of the sharpness (in logarithms) that they ask for is believed."""
+
 STEPS = 36
 """Halvings of the range of a factor of 2000: the last one is 1e-10 wide. Not SciPy, which the daemon need not load."""
 
@@ -53,6 +56,20 @@ def fit_to(logits: Floats, truth: Sequence[str], names: Sequence[str]) -> float:
     """The temperature for these images; those of a class that is not among `names` (the columns) say nothing about it."""
     known = [i for i, name in enumerate(truth) if name in names]
     return fit_temperature(logits[known], np.array([names.index(truth[i]) for i in known], np.intp))
+
+
+def shrunk(temperature: float, sessions: int) -> float:
+    """A temperature below 1 drawn to 1, the more the fewer sessions it was fitted on: to look surer must be earned."""
+    return temperature if temperature >= 1 else float(temperature ** (sessions / (sessions + PRIOR_SESSIONS)))
+
+
+def for_a_new_day(temperature: float, sessions: int) -> float:
+    """The temperature for a session that was not seen, from one that was fitted on so many that were left out.
+
+    Sessions differ, and few of them say little about how much: so it is raised by 1 + 1/n, as a prediction interval is wider
+    than a confidence interval. With a single session nothing is known of another.
+    """
+    return shrunk(temperature, sessions) * (1 + 1 / max(1, sessions))
 
 
 def calibration(

@@ -114,3 +114,30 @@ class NewLabelAnswers(Answers):
     """The answers to the labels that the incumbent has not seen, as far as they can be asked, `of` so many labels in all."""
 
     of: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What both models say of one moment that neither has learned, however many `images` show it.
+
+    `right` is the share of the images that is called by their class, `chance` the mean probability of that class, 0–1. Those
+    of the incumbent are `None` when it knows no classes.
+    """
+
+    session: int
+    truth: str
+    images: int
+    right: float
+    chance: float
+    incumbent_right: float | None
+    incumbent_chance: float | None
+
+
+@dataclass(frozen=True)
+class NewDay:
+    """What left-out sessions promise for a day without labels: `top1`, and the share that is sure and wrong, 0–1."""
+
+    top1: float
+    sure_and_wrong: float
+    images: int
+    sessions: int

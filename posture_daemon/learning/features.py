@@ -39,7 +39,7 @@ Place = tuple[int, int]
 
 def space_name(backbone_sha256: str, inputs_key: str, recipe: Recipe) -> str:
     """Names all that shapes a vector, for the cache."""
-    return f"{backbone_sha256[:16]}/{inputs_key}/v{VIEWS_VERSION}/{recipe.seed}/{int(recipe.flip)}"
+    return f"{backbone_sha256[:16]}/{inputs_key}/v{VIEWS_VERSION}/{recipe.seed}"
 
 
 def cached_space(
@@ -120,6 +120,15 @@ class FeatureSource:
             return Vectors(list(images), vectors)
         return Vectors([images[row] for row in np.flatnonzero(readable).tolist()], vectors[readable])
 
+    def ready(self, images: Sequence[LabelledImage], views: int) -> Vectors:
+        """What is at hand; nothing is computed. A picture stands for its own missing views; without it an image is left out."""
+        vectors, found = self._space.find([image.sha256 for image in images], views + 1)
+        for row, kept in self._kept(images, found).items():
+            vectors[row, 0], found[row, 0] = kept, True
+        vectors = np.where(found[:, :, None], vectors, vectors[:, :1])
+        rows = np.flatnonzero(found[:, 0])
+        return Vectors([images[row] for row in rows.tolist()], vectors[rows])
+
     def found(self, images: Sequence[LabelledImage], views: int) -> Found:
         """Which views `load` would not have to compute, `bool (images, 1 + views)`. Reads no vector."""
         found = self._space.has([image.sha256 for image in images], views + 1)
@@ -169,10 +178,10 @@ class FeatureSource:
     def _pictures(self, image: LabelledImage, jpegs: dict[int, bytes], views: Sequence[int]) -> list[Image]:
         if image.frame_id not in jpegs:
             raise LabelError(f"There is no frame {image.frame_id}; it may have been evicted from the queue.")
-        picture, size, flip = decode(jpegs[image.frame_id]), self._backbone.image_size, self._recipe.flip
+        picture, size = decode(jpegs[image.frame_id]), self._backbone.image_size
         rngs = [view_rng(image.sha256, view, self._recipe.seed) for view in views]
         drawn = zip(views, rngs, strict=True)
-        return [picture if view == 0 else augmented_view(picture, size, rng, flip) for view, rng in drawn]
+        return [picture if view == 0 else augmented_view(picture, size, rng) for view, rng in drawn]
 
     def _vectors(self, pictures: Sequence[Image]) -> Floats:
         """`float32 (pictures, width)`, in batches that bound the memory."""

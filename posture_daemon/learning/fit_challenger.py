@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from posture_daemon.domain import ModelVersion, Split
+from posture_daemon.learning.evidence import left_out, moments, with_temperature_of
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
 from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.out_of_fold import answers_to_new_labels
-from posture_daemon.learning.scoring import Candidate, Challenger, judge
+from posture_daemon.learning.scoring import Candidate, Challenger, judge, with_evidence
 from posture_daemon.learning.training_report import TrainingReport, labels_digest
 from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.ports import Backbone
@@ -43,19 +44,22 @@ def train(
         data.training.vectors, data.targets, data.prior, data.inputs.penalty, counts=data.counts, each_step=orders.look
     )
     fitted = time.monotonic()
-    after = Candidate(layer, names, 1.0).calibrated(holdout)
+    found = left_out(data, orders.look)
+    after = with_temperature_of(Candidate(layer, names, 1.0), found, holdout)
     before = _incumbent(incumbent, data.inputs)
     seconds = {"features": round(prepared - began, 3), "fit": round(fitted - prepared, 3)}
-    return judge(
+    new = store.labels.frames_after(store.runs.labels_seen_by(incumbent))
+    judged = judge(
         data.inputs.head_with(layer),
         data.classes,
         after,
         before,
         (holdout, holdout),
         (test, test),
-        replace(_report(data, recipe), seconds=seconds),
-        answers_to_new_labels(store, incumbent, before, data, orders.look),
+        replace(_report(data, recipe), seconds=seconds, new_day=found.new_day(data, after.temperature)),
     )
+    evidence = moments(data, before, new, orders.look)
+    return with_evidence(judged, evidence, answers_to_new_labels(store, incumbent, before, data, orders.look))
 
 
 def _report(data: TrainingSet, recipe: Recipe) -> TrainingReport:

@@ -1,11 +1,11 @@
-"""A challenger after every single label, in milliseconds: the fit of `linear_fit.py`, continued from its last solution.
+"""A head after every single label, in milliseconds: the fit of `linear_fit.py`, continued from its last solution.
 
-All vectors stay in memory in the coordinates of the last whole fit, so a label adds a few rows and two or three steps. It is
-for looking ahead (learning curves, doubtful labels, which question to ask next); what becomes champion goes through a
-training and its gate.
+All vectors stay in memory in the coordinates of the last whole fit, so a label adds a few rows and two or three steps. It
+answers the frames of today (`live/online_learner.py`), and those that are left out of a fit in order to be asked
+(`out_of_fold.py`); what becomes champion goes through a training and its gate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,22 @@ from posture_daemon.learning.linear_layer import Linear, Penalty
 REBUILD_AFTER = 1.1
 """Growth from which the coordinates are made anew."""
 
+Weigh = Callable[[NDArray[np.intp]], Floats | None]
+"""For how many images each of these rows counts when they are learned together; `None`: each for one."""
+
+
+def evenly(_rows: NDArray[np.intp]) -> None:
+    """Each image counts for one."""
+
 
 class IncrementalHead:
     """A linear layer that follows its labels. Not thread-safe."""
 
-    def __init__(self, views: Floats, targets: Sequence[int], prior: Linear, penalty: Penalty) -> None:
+    def __init__(
+        self, views: Floats, targets: Sequence[int], prior: Linear, penalty: Penalty, weigh: Weigh = evenly
+    ) -> None:
         """Begin with `views (images, views, width)` of images of the classes `targets`; at least one of each of two."""
-        self._prior, self._penalty = prior, penalty
+        self._prior, self._penalty, self._weigh = prior, penalty, weigh
         self._views = np.array(views, dtype=np.float32)
         self._targets = np.array(targets, dtype=np.intp)
         self._scaled = self._rebuild()
@@ -40,27 +49,33 @@ class IncrementalHead:
 
     def add(self, views: Floats, target: int) -> Linear:
         """Learn one image, `views (views, width)`; return the new layer."""
-        self._views = np.concatenate([self._views, views[None].astype(np.float32)])
-        self._scaled = np.concatenate([self._scaled, self._space.scaled(views[None])])
-        self._targets = np.append(self._targets, target)
+        return self.extend(views[None], [target])
+
+    def extend(self, views: Floats, targets: Sequence[int]) -> Linear:
+        """Learn more images, `views (images, views, width)`, in one step; return the new layer."""
+        self._views = np.concatenate([self._views, views.astype(np.float32)])
+        self._scaled = np.concatenate([self._scaled, self._space.scaled(views)])
+        self._targets = np.append(self._targets, np.asarray(targets, np.intp))
         if len(self._targets) > REBUILD_AFTER * self._built_with:
             self._scaled = self._rebuild()
         else:
-            self._solution = self._solve(np.ones(len(self._targets), np.bool_))
+            self._solution = self._solve(np.arange(len(self._targets)))
         return self.layer
 
     def without(self, left_out: NDArray[np.bool_]) -> Linear:
         """The layer that it would be without these images, a mask `(images,)`: for leave-one-block-out checks."""
-        return self._space.layer(self._solve(~left_out), self._prior)
+        return self._space.layer(self._solve(np.flatnonzero(~left_out)), self._prior)
 
-    def _solve(self, used: NDArray[np.bool_]) -> Doubles:
-        scaled = self._scaled if used.all() else self._scaled[used]
-        return self._space.solve(scaled, self._targets[used], self._prior, self._solution)
+    def _solve(self, rows: NDArray[np.intp]) -> Doubles:
+        scaled = self._scaled if len(rows) == len(self._scaled) else self._scaled[rows]
+        counts = self._weigh(rows)
+        return self._space.solve(scaled, self._targets[rows], self._prior, self._solution, counts=counts)
 
     def _rebuild(self) -> Floats:
         """Make the coordinates anew; return the vectors in them."""
         self._built_with = len(self._targets)
         self._space = FitSpace.of(self._views, self._penalty)
         scaled = self._space.scaled(self._views)
-        self._solution = self._space.solve(scaled, self._targets, self._prior)
+        counts = self._weigh(np.arange(len(self._targets)))
+        self._solution = self._space.solve(scaled, self._targets, self._prior, counts=counts)
         return scaled

@@ -30,7 +30,7 @@ class Penalty:
     invariance: float
 
 
-POOLED = Penalty(1e-4, 3.0)
+POOLED = Penalty(1e-4, 1.0)
 """For the pooled features of a general backbone. Stronger is better on another day, weaker in the same room and at keeping what
 was learned of another person; see docs/learning.md for the numbers."""
 

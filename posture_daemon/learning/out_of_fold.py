@@ -1,10 +1,10 @@
-"""Cross-validation by time block: each training image is classified by a fit that has not seen its block.
+"""Cross-validation by time block or session: each training image is classified by a fit that has not seen its part.
 
 Neighbours in time look alike, so leaving out single images
 would only ask whether their neighbours are remembered.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,10 @@ from posture_daemon.vision.head import softmax
 
 MAX_FOLDS = 5
 """Fits at most. Twenty cost four times as much and doubt no better on the real frames (docs/labels.md)."""
+
+
+MAX_SESSIONS = 20
+"""Sessions that are left out one by one; a fit takes some 30 ms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +52,26 @@ def out_of_fold(
     data: TrainingSet,
     *others: Vectors,
     only: Iterable[int] | None = None,
+    parts: Sequence[Hashable] | None = None,
     max_folds: int = MAX_FOLDS,
     each: Callable[[], None] = lambda: None,
 ) -> OutOfFold:
     """Training images, those of `others` (a holdout: the whole fit has not learned it), or of all these `only` some frames.
 
-    Without the blocks of some images there may be fewer than two classes left, and nothing to ask; these are not among them.
-    `each` is called between the fits; it may wait, or end it all by raising.
+    `parts` says what each training image is left out together with: its time block unless given. Without the parts of some
+    images there may be fewer than two classes left, and nothing to ask; these are not among them. `each` is called between
+    the fits; it may wait, or end it all by raising.
     """
     wanted = None if only is None else set(only)
-    images, blocks = data.training.images, np.array([image.block_id for image in data.training.images])
+    images = data.training.images
+    part = _numbers([image.block_id for image in images] if parts is None else parts)
     asked = np.array([wanted is None or image.frame_id in wanted for image in images], np.bool_)
-    head = IncrementalHead(data.training.vectors, data.targets.tolist(), data.prior, data.inputs.penalty)
+    head = whole_head(data)
     found: list[LabelledImage] = []
     logits: list[Floats] = []
-    for fold in _folds(blocks[asked], max_folds):
+    for fold in _folds(part[asked], max_folds):
         each()
-        left_out = np.isin(blocks, fold)
+        left_out = np.isin(part, fold)
         if len(np.unique(data.targets[~left_out])) >= 2:
             rows = np.flatnonzero(left_out & asked)
             found += [images[row] for row in rows.tolist()]
@@ -74,6 +81,38 @@ def out_of_fold(
         found += [other.images[row] for row in rows.tolist()]
         logits.append(head.layer.logits(other.identity[rows]))
     return OutOfFold(found, np.concatenate([np.empty((0, len(data.names)), np.float32), *logits]), data.names)
+
+
+def by_session(
+    data: TrainingSet, holdout: Vectors, max_folds: int = MAX_SESSIONS, each: Callable[[], None] = lambda: None
+) -> OutOfFold:
+    """All images, each asked of a fit without its whole session: what is to be expected of a day that nobody has labelled.
+
+    No image without at least two sessions. Beyond `max_folds` of them several are left out together.
+    """
+    head, sessions = whole_head(data), np.array(data.sessions_of(data.training.images))
+    held_out = np.array(data.sessions_of(holdout.images))
+    found: list[LabelledImage] = []
+    logits: list[Floats] = []
+    there = np.unique(np.concatenate([sessions, held_out])) if len(held_out) else np.unique(sessions)
+    for fold in _folds(there, max_folds) if len(there) > 1 else []:
+        each()
+        left_out = np.isin(sessions, fold)
+        if len(np.unique(data.targets[~left_out])) < 2:
+            continue
+        layer = head.without(left_out)
+        for vectors, of in ((data.training, left_out), (holdout, np.isin(held_out, fold))):
+            rows = np.flatnonzero(of)
+            found += [vectors.images[row] for row in rows.tolist()]
+            logits.append(layer.logits(vectors.identity[rows]))
+    return OutOfFold(found, np.concatenate([np.empty((0, len(data.names)), np.float32), *logits]), data.names)
+
+
+def whole_head(data: TrainingSet) -> IncrementalHead:
+    """The fit to all training images, from which some can be left out."""
+    return IncrementalHead(
+        data.training.vectors, data.targets.tolist(), data.prior, data.inputs.penalty, weigh=data.weigh
+    )
 
 
 def answers_to_new_labels(
@@ -98,6 +137,12 @@ def answers_to_new_labels(
     ids = tuple(image.frame_id for image in asked.images)
     truth = tuple(image.class_name for image in asked.images)
     return NewLabelAnswers(ids, truth, asked.called, tuple(called[i] for i in ids), of=len(images))
+
+
+def _numbers(parts: Sequence[Hashable]) -> NDArray[np.intp]:
+    """A number for each distinct part, in the order of their first appearance."""
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(part, len(number)) for part in parts], np.intp)
 
 
 def _folds(blocks: NDArray[np.intp], most: int) -> list[NDArray[np.intp]]:

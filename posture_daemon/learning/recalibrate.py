@@ -1,7 +1,8 @@
-"""The champion's confidence, refitted as labels come: one number on the present holdout, and nothing is trained.
+"""The champion's confidence, refitted as labels come: one number on the answers of later sessions, and nothing is trained.
 
-A temperature is fitted when a version is made, on the holdout of that day. Later labels say better how far its confidence can
-be trusted, also when no training follows for weeks.
+A temperature is fitted when a version is made, on the answers of sessions that were left out (`evidence.py`). Labels of days
+that came after it say better how far its confidence can be trusted, also when no training follows for weeks. The holdout does
+not: most of it is of the days that were learned, and there every model is right.
 """
 
 import logging
@@ -18,7 +19,7 @@ from posture_daemon.store import Store
 log = logging.getLogger(__name__)
 
 MIN_IMAGES = 30
-"""Holdout images of the champion's classes below which one number is not worth fitting again."""
+"""Images of later sessions, of the champion's classes below which one number is not worth fitting again."""
 
 MIN_GAIN = 0.005
 """By how much the expected calibration error must fall, on images that were not fitted to: less is noise."""
@@ -43,7 +44,7 @@ class Recalibrator:
         champion = self._store.models.champion()
         if champion is None or champion.is_base:
             return None
-        images = self._holdout(champion)
+        images = self._later(champion)
         seen = (champion.id, champion.temperature, images)
         if len(images) < MIN_IMAGES or seen == self._seen:
             return None
@@ -53,18 +54,21 @@ class Recalibrator:
             return None
         self._seen = (champion.id, found.temperature, images)
         log.info(
-            "model %d has the temperature %.3f instead of %.3f: the expected calibration error on %d holdout images falls "
-            "from %.3f to %.3f",
+            "model %d has the temperature %.3f instead of %.3f: the expected calibration error on %d images of later days "
+            "falls from %.3f to %.3f",
             *(found.version_id, found.temperature, found.temperature_before),
             *(found.images, found.error_before, found.error),
         )
         return found
 
-    def _holdout(self, champion: ModelVersion) -> list[LabelledImage]:
-        """Of classes that it knows; an image of another class says nothing about how sure it should be of its own."""
-        known = {c.name for c in champion.classes}
+    def _later(self, champion: ModelVersion) -> list[LabelledImage]:
+        """Of sessions that it has learned nothing of, and of classes that it knows: others say nothing about its confidence."""
+        known, sessions = {c.name for c in champion.classes}, self._store.labels.sessions()
+        new = self._store.labels.frames_after(self._store.runs.labels_seen_by(champion))
         labelled = self._store.labels.labelled()
-        return [image for image in labelled if image.split is Split.HOLDOUT and image.class_name in known]
+        learned = {sessions.get(image.block_id) for image in labelled if image.frame_id not in new}
+        later = [image for image in labelled if sessions.get(image.block_id) not in learned]
+        return [image for image in later if image.split is not Split.TEST and image.class_name in known]
 
     def _refit(self, champion: ModelVersion, images: Sequence[LabelledImage]) -> Calibration | None:
         """The refit if it is worth it: better by `MIN_GAIN`, as each half of the time blocks judges that of the other."""

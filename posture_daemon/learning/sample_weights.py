@@ -1,12 +1,13 @@
 """How much an image counts, so that a dozen labels of today are heard beside a thousand of long ago.
 
 Images of one session look alike: same light, same clothes, same camera. A thousand of them say little more than a hundred,
-yet in a plain mean they drown the twelve that the owner labelled this morning. So each session weighs as much as the largest
-one, up to a limit that keeps a single slip of the finger from weighing like a day. And alike frames that one key answered say
-more than one frame but less than so many: n of them count as √n.
+yet in a plain mean they drown the twelve that the owner labelled this morning. So every class of every session weighs as much
+as the largest such cell, up to a limit that keeps a single slip of the finger from weighing like a day. By cell and not by
+session: twelve answers of one class, lifted as a whole, would teach that this day *is* this class. And alike frames that one
+key answered say more than one frame but less than so many: n of them count as √n.
 
-Measured on the real webcams, docs/asking.md, which also has what does not help: to count every image by how densely images lie
-around it.
+Measured over days of a real desk, docs/asking.md, which also has what does not help: to count every image by how densely
+images lie around it.
 """
 
 from collections.abc import Sequence
@@ -16,26 +17,27 @@ from numpy.typing import NDArray
 
 from posture_daemon.domain import Floats
 
-MAX_SESSION_WEIGHT = 20.0
-"""No session is lifted by more than so much."""
+MAX_CELL_WEIGHT = 20.0
+"""No class of a session is lifted by more than so much."""
 
 
-def image_counts(sessions: Sequence[int], groups: Sequence[int | None]) -> Floats:
+def image_counts(sessions: Sequence[int], groups: Sequence[int | None], classes: Sequence[int]) -> Floats:
     """For how many images each one counts, `float32 (images,)`.
 
-    `sessions` has the number of the session of each, `groups` that of the key which answered it together with others,
-    `None` for one that was answered by itself.
+    `sessions` has the number of the session of each, `classes` that of its class, and `groups` that of the key which answered
+    it together with others, `None` for one that was answered by itself.
     """
-    if not sessions:
+    if not len(sessions):
         return np.empty(0, np.float32)
     own = range(-1, -1 - len(groups), -1)  # a group of one; numbers of real groups are not negative
     _, group, sizes = _numbered([n if g is None else g for g, n in zip(groups, own, strict=True)])
     counts = 1 / np.sqrt(sizes[group])
     _, session, _ = _numbered(sessions)
-    masses = np.bincount(session, weights=counts)
-    return np.asarray(counts * np.minimum(masses.max() / masses, MAX_SESSION_WEIGHT)[session], dtype=np.float32)
+    _, cell, _ = _numbered(session * (1 + int(max(classes))) + np.asarray(classes, np.intp))
+    masses = np.bincount(cell, weights=counts)
+    return np.asarray(counts * np.minimum(masses.max() / masses, MAX_CELL_WEIGHT)[cell], dtype=np.float32)
 
 
-def _numbered(names: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def _numbered(names: Sequence[int] | NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """The distinct names, which of them each one is, and how many are of each."""
-    return np.unique(np.array(names, np.intp), return_inverse=True, return_counts=True)
+    return np.unique(np.asarray(names, np.intp), return_inverse=True, return_counts=True)

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from posture_daemon.domain import LabelledImage, PostureClass
-from posture_daemon.learning.evaluation import Answers, CalibrationErrors, Evaluation, NewLabelAnswers, ScoresOnTest
+from posture_daemon.learning.evaluation import (
+    Answers,
+    CalibrationErrors,
+    Evaluation,
+    Moment,
+    NewDay,
+    NewLabelAnswers,
+    ScoresOnTest,
+)
 from posture_daemon.store.files import sha256_of
 
 
@@ -14,6 +22,8 @@ class TrainingReport:
     """`None` is what this strategy has not, or an older version did not write down.
 
     `label_ids` are the frames that were learned from, `labels_sha256` is over their `frame:class`; images are counted by class.
+    `moments` is on how many it was judged, `new_day` what left-out sessions promise for a day without labels, `None` with a
+    single session.
     `seconds` are by stage (`features`, `fit`). `views` and `computed_views` are of the default strategy; what begins with
     `strategy` is of those that ultralytics trains, `curve` their top-1 on the holdout after each epoch, 0–1.
     """
@@ -28,6 +38,8 @@ class TrainingReport:
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
     calibration: CalibrationErrors | None = None
+    new_day: NewDay | None = None
+    moments: int | None = None
     views: int | None = None
     computed_views: int | None = None
     strategy: str | None = None
@@ -50,7 +62,8 @@ class TrainingReport:
 class Judged:
     """A challenger, judged beside the incumbent on the same images.
 
-    `incumbent` is `None` when it knows no classes, `test` without test images, `new_labels` without any new to it.
+    `incumbent` is `None` when it knows no classes, `test` without test images, `new_labels` without any new to it. `moments`
+    are the evidence that decides: answers that neither of the two has learned (`evidence.py`).
     """
 
     classes: tuple[PostureClass, ...]
@@ -61,6 +74,7 @@ class Judged:
     report: TrainingReport
     test: ScoresOnTest | None = None
     new_labels: NewLabelAnswers | None = None
+    moments: tuple[Moment, ...] = ()
 
 
 def labels_digest(images: Sequence[LabelledImage]) -> str:

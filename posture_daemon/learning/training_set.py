@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posture_daemon.domain import Floats, ModelVersion, PostureClass, Split
+from posture_daemon.domain import Floats, LabelledImage, ModelVersion, PostureClass, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource, Vectors
@@ -17,6 +17,9 @@ from posture_daemon.ports import Backbone
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
+
+MOMENT_S = 30.0
+"""Frames of one class within so many seconds are near-duplicates."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +35,29 @@ class TrainingSet:
     sessions: Mapping[int, int]  # session of each time block
     groups: Mapping[int, int]  # of frames that the owner answered: the step in which they did
 
+    def weigh(self, rows: NDArray[np.intp]) -> Floats:
+        """For how many images each of these training images counts when they are learned together, `(rows,)`."""
+        images = [self.training.images[row] for row in rows.tolist()]
+        groups = [self.groups.get(image.frame_id) for image in images]
+        return image_counts(self.sessions_of(images), groups, self.targets[rows].tolist())
+
     @property
     def counts(self) -> Floats:
         """For how many images each training image counts, `(images,)`."""
-        images = self.training.images
-        sessions = [self.sessions.get(image.block_id, -1) for image in images]
-        return image_counts(sessions, [self.groups.get(image.frame_id) for image in images])
+        return self.weigh(np.arange(len(self.training.images)))
+
+    def sessions_of(self, images: Iterable[LabelledImage]) -> list[int]:
+        """Number of the session of each image."""
+        return [self.sessions.get(image.block_id, -1) for image in images]
+
+    def parts_of(self, images: Iterable[LabelledImage]) -> list[tuple[str, int]]:
+        """What each image is left out together with: others that the same key answered, else its time block."""
+        keys = [(self.groups.get(image.frame_id), image.block_id) for image in images]
+        return [("block", block) if key is None else ("key", key) for key, block in keys]
+
+    def moments_of(self, images: Iterable[LabelledImage]) -> list[tuple[int, int, str]]:
+        """What names the moment of each image; those of one moment show the same thing, and count once."""
+        return [(image.block_id, int(image.captured_at // MOMENT_S), image.class_name) for image in images]
 
     def need_holdout(self) -> None:
         """Raise `TrainingError` without one."""
@@ -75,7 +95,7 @@ def gather(
     classes = classes_to_learn(store, incumbent, training.truth)
     if not training.images or len(classes) < 2:
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
-    prior = _prior(store, incumbent, inputs, [c.name for c in classes])
+    prior = prior_of(store, incumbent, inputs, [c.name for c in classes])
     sessions, groups = store.labels.sessions(), store.labels.steps()
     return TrainingSet(classes, inputs, training, holdout, prior, source, sessions, groups)
 
@@ -86,7 +106,7 @@ def classes_to_learn(store: Store, incumbent: ModelVersion, learned: Iterable[st
     return (*incumbent.classes, *(c for c in store.labels.classes() if c.name in new))
 
 
-def _prior(store: Store, incumbent: ModelVersion, inputs: FeatureSpace, names: list[str]) -> Linear:
+def prior_of(store: Store, incumbent: ModelVersion, inputs: FeatureSpace, names: list[str]) -> Linear:
     """What was known before the owner's first label: the layer of the oldest ancestor that reads the same inputs.
 
     Not the incumbent's: it was fitted to these very labels, so each training would loosen the penalty of the one before.

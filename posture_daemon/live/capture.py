@@ -14,6 +14,7 @@ from posture_daemon.errors import PostureError
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.confidence_histogram import ConfidenceTally
 from posture_daemon.live.frame_rate import FrameMeter
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.live.posture import PostureTracker
 from posture_daemon.live.sampling import FrameContext, FrameSampler, Kept
 from posture_daemon.live.sampling_context import SamplingContext
@@ -49,7 +50,9 @@ class CaptureLoop:
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        online: OnlineLearner | None = None,
     ) -> None:
+        self._online = online
         self._source, self._live, self._router, self._store = source, live, router, store
         self._settings = settings
         self._clock = clock
@@ -133,6 +136,9 @@ class CaptureLoop:
 
     def _handle(self, frame: Frame, lost: int) -> None:
         prediction = self._live.predict(frame.image)
+        if self._online is not None:
+            prediction = self._online.answer(prediction, frame.captured_at)
+        prediction = self._router.recognise(prediction)
         self._count(prediction, lost)
         self.confidences.add(prediction)
         self._follow_renaming(prediction)
@@ -158,8 +164,11 @@ class CaptureLoop:
 
     def _follow_renaming(self, prediction: Prediction) -> None:
         """The same version with other names: the owner renamed a class, and its period goes on under the new name."""
-        if self.last is not None and self.last.version_id == prediction.version_id:
-            for old, new in zip(self.last.classes, prediction.classes, strict=True):
+        last = self.last
+        if last is None or (last.version_id, last.answers > 0) != (prediction.version_id, prediction.answers > 0):
+            return
+        if len(last.classes) == len(prediction.classes):
+            for old, new in zip(last.classes, prediction.classes, strict=True):
                 if old != new:
                     self._tracker.rename(old, new)
 

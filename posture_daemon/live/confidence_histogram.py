@@ -14,8 +14,8 @@ class ConfidenceTally:
         self._counts: dict[int, list[int]] = {}
 
     def add(self, prediction: Prediction) -> None:
-        """Count one frame; those of a base, which knows no classes, do not count."""
-        if not prediction.classes:
+        """Count one frame; those of a base, which knows no classes, and of today's online head do not count."""
+        if not prediction.classes or prediction.answers:
             return
         bucket = min(int(prediction.confidence * BUCKETS), BUCKETS - 1)
         with self._lock:

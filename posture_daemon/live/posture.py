@@ -1,4 +1,4 @@
-"""The posture that is shown: debounced, so that a glance does not count, and `unknown` when the model is unsure."""
+"""The posture that is shown: debounced, so that a glance does not count, and `unknown` when the model is unsure or new here."""
 
 from dataclasses import replace
 
@@ -23,7 +23,8 @@ class PostureTracker:
 
     def step(self, prediction: Prediction, at: float) -> PostureState | None:
         """Take one prediction; returns the new state when it changed, else `None`."""
-        seen = prediction.label if prediction.confidence >= self._settings.unsure_below else UNKNOWN
+        sure = prediction.familiar and prediction.confidence >= self._settings.unsure_below
+        seen = prediction.label if sure else UNKNOWN
         if self.state is not None and seen == self.state.posture:
             self._candidate = None
             return None

@@ -2,17 +2,26 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posture_daemon.domain import MIN_DOUBT, Floats, Prediction, Reason
+from posture_daemon.live.adaptive_threshold import AdaptiveThreshold
 from posture_daemon.settings import QueueSettings
 from posture_daemon.vision.novelty import NoveltyIndex, novel_below
 
-MINUTE_S, HOUR_S = 60.0, 3600.0
+MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
+
+
+STRANGE_FRAMES, MIN_STRANGE, STRANGE_SHARE = 60, 5, 0.5
+"""A session is strange while so large a share of the last frames, at least so many, is unlike anything labelled."""
+
+
+LEAST_DOUBT = 0.1
+"""How doubtful the surest frame is, for what an answer is worth: else a model that is sure of all would ask nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +52,18 @@ class FrameSampler:
         self._rng = rng
         self._seen, self._labelled = NoveltyIndex(), NoveltyIndex()
         self._novel_below: float | None = None
+        self.threshold = AdaptiveThreshold(settings.unsure_below, settings.max_wrong_share)
         self._all = _Rate(MINUTE_S, settings.max_per_minute)
+        self._a_day = _Rate(DAY_S, settings.max_per_day)
         self._rates = {
             Reason.UNCERTAIN: _Rate(HOUR_S, settings.max_uncertain_per_hour),
             Reason.DISAGREEMENT: _Rate(HOUR_S, settings.max_disagreement_per_hour),
             Reason.NOVEL: _Rate(HOUR_S, settings.max_novel_per_hour),
             Reason.TRANSITION: _Rate(HOUR_S, settings.max_transition_per_hour),
+            Reason.LEAST_KNOWN: _Rate(HOUR_S, settings.max_least_known_per_hour),
             Reason.AUDIT: _Rate(HOUR_S, settings.max_audit_per_hour),
         }
+        self._strange: deque[bool] = deque(maxlen=STRANGE_FRAMES)
         self.counts: Counter[str] = Counter()
 
     def remember(self, pooled: Iterable[NDArray[np.float16]]) -> None:
@@ -62,9 +75,18 @@ class FrameSampler:
         self._labelled.replace(pooled)
         self._novel_below = novel_below(pooled, blocks, self._settings.novel_share)
 
+    def recognise(self, prediction: Prediction) -> Prediction:
+        """Note whether a session looks like labelled ones: what the model says of one that does not is worth nothing yet.
+
+        A session with answers is known, whatever it looks like.
+        """
+        self._strange.append(self._is_novel(prediction))
+        strange = len(self._strange) >= MIN_STRANGE and sum(self._strange) >= STRANGE_SHARE * len(self._strange)
+        return replace(prediction, familiar=False) if strange and not prediction.answers else prediction
+
     def route(self, prediction: Prediction, at: float, context: FrameContext = NO_CONTEXT) -> Kept | None:
         """Decide about one frame. One to keep counts against the rates; once it is stored, tell `stored`."""
-        reasons = list(self._reasons(prediction, context))
+        reasons = list(self._reasons(prediction, at, context))
         if not reasons:
             self.counts["sure"] += 1
             return None
@@ -88,7 +110,7 @@ class FrameSampler:
         self._seen.add(prediction.features.pooled)
         self.counts["kept"] += 1
 
-    def _reasons(self, prediction: Prediction, context: FrameContext) -> Iterator[Kept]:
+    def _reasons(self, prediction: Prediction, at: float, context: FrameContext) -> Iterator[Kept]:
         """All that speaks for a frame, the most telling first."""
         if not prediction.classes:
             yield Kept(Reason.NO_CLASSES, "the model has not learned any of your classes yet")
@@ -101,28 +123,41 @@ class FrameSampler:
         if context.changed is not None:
             words = f"the posture shown has just changed from {context.changed[0]} to {context.changed[1]}"
             yield _kept(Reason.TRANSITION, words, doubt)
-        if prediction.confidence < self._settings.unsure_below:
-            limit = f"{self._settings.unsure_below:.0%}"
+        if prediction.confidence < self.threshold.limit:
+            limit = f"{self.threshold.limit:.0%}"
             yield _kept(Reason.UNCERTAIN, f"the model says {said}, below your threshold of {limit}", doubt)
+        if not prediction.familiar:
+            yield Kept(Reason.NOVEL, f"this session is unlike every one that you have labelled; the model says {said}")
         if self._is_novel(prediction):
             yield _kept(Reason.NOVEL, f"it looks unlike every frame you have labelled; the model says {said}", doubt)
+        if self.threshold.least_known(self._worth(prediction, doubt), at):
+            yield _kept(Reason.LEAST_KNOWN, f"of the last minutes what the model knows least; it says {said}", doubt)
         if self._rng.random() < self._settings.audit_share:
             yield _kept(Reason.AUDIT, f"picked at random to check a sure answer: {said}", doubt)
+
+    def _worth(self, prediction: Prediction, doubt: float) -> float:
+        """How much an answer would tell: the score of `labelling/query_strategy.py`, with some doubt in any case."""
+        distance = 1 - max(self._nearest_seen(prediction), -1.0)
+        return float((LEAST_DOUBT + doubt) * np.sqrt(max(distance, 0.0)))
+
+    def _nearest_seen(self, prediction: Prediction) -> float:
+        pooled = prediction.features.pooled
+        return max(self._seen.nearest(pooled), self._labelled.nearest(pooled))
 
     def _is_novel(self, prediction: Prediction) -> bool:
         limit = self._novel_below
         return limit is not None and self._labelled.nearest(prediction.features.pooled) < limit
 
     def _is_duplicate(self, prediction: Prediction) -> bool:
-        pooled, limit = prediction.features.pooled, self._settings.duplicate_cosine
-        return max(self._seen.nearest(pooled), self._labelled.nearest(pooled)) >= limit
+        return self._nearest_seen(prediction) >= self._settings.duplicate_cosine
 
     def _within_rates(self, reason: Reason, at: float) -> bool:
         rate = self._rates.get(reason)
-        return self._all.allows(at) and (rate is None or rate.allows(at))
+        return self._all.allows(at) and self._a_day.allows(at) and (rate is None or rate.allows(at))
 
     def _count(self, reason: Reason, at: float) -> None:
         self._all.count(at)
+        self._a_day.count(at)
         if reason in self._rates:
             self._rates[reason].count(at)
 

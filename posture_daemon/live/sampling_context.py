@@ -98,6 +98,7 @@ class SamplingContext:
             self._labels = labels
             found = labelled_pool(self._store, self._backbone, width, self._recipe)
             self._router.learn(found.features, found.blocks)
+            self._router.threshold.learn(self._store.labels.checks())
 
     def _previous(self, prediction: Prediction) -> SecondOpinion | None:
         version = self._store.models.previous()

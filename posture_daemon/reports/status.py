@@ -22,7 +22,9 @@ class RunSummary(TrainingRun):
 
     def shape_json(self, found: Any) -> Any:
         """`dataset effect` shows the answers."""
-        metrics = {name: one for name, one in found["metrics"].items() if name not in ("answers", "new_labels")}
+        metrics = {
+            name: one for name, one in found["metrics"].items() if name not in ("answers", "new_labels", "moments")
+        }
         return {**found, "outcome": found["outcome"] or "running", "metrics": metrics}
 
 

@@ -44,6 +44,15 @@ class Sees:
     confidence: float
 
 
+@dataclass(frozen=True)
+class OnlineState:
+    """Who answers now: `answers` of today are learned; `serving` says whether frames are answered from them, `why` in words."""
+
+    answers: int = 0
+    serving: bool = False
+    why: str = "nothing was answered today, so the model answers"
+
+
 @dataclass
 class FrameCounts:
     """Frames since the daemon began.
@@ -79,6 +88,7 @@ class DaemonStatus(JsonText):
     frames: FrameCounts | None = None
     routed: Mapping[str, int] = field(default_factory=dict)
     model: int | None = None
+    online: OnlineState | None = None
     away_s: float | None = None
     resources: Resources = field(default_factory=Resources)
     next_at: Mapping[str, float | None] = field(default_factory=dict)

@@ -57,6 +57,16 @@ class QueueSettings(Section):
     """Which frames are kept for labelling, and how many."""
 
     unsure_below: float = number(0.8, 0, 1, "Calibrated confidence (0 to 1) below which a frame is kept for labelling.")
+    max_wrong_share: float = number(
+        0.05,
+        0,
+        1,
+        "Share (0 to 1) of the sure frames that may be wrong; while checks of them find more, surer frames are kept too.",
+    )
+    max_per_day: int = number(300, 1, 100_000, "Most frames kept in 24 hours, for any reason but your own word.")
+    max_least_known_per_hour: float = number(
+        40.0, 0, 3600, "Most frames kept per hour because they are what the model knows least of the last minutes."
+    )
     audit_share: float = number(0.002, 0, 1, "Share (0 to 1) of the sure frames that is kept anyway, at random.")
     novel_share: float = number(
         0.05,

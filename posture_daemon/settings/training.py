@@ -22,7 +22,8 @@ class TrainingSettings(Section):
     views: int = number(4, 0, 64, "Augmented views made of each image.")
     flip: bool = Field(
         default=True,
-        description="Mirror images in training; turn it off if left and right are different classes (true or false).",
+        description="Mirror images when ultralytics trains (`training.strategy`); turn it off if left and right are different "
+        "classes (true or false).",
     )
     timeout_s: float = number(3600.0, 1, 86_400, "Longest training run, in seconds.")
     nice: int = number(10, 0, 19, "Niceness of the training process (0 to 19).")
@@ -136,16 +137,14 @@ class PromotionSettings(Section):
     """What a challenger must show, and keep, in order to replace the champion."""
 
     min_probability: float = number(
-        0.8,
+        0.5,
         0.5,
         0.999,
-        "Probability (0.5 to 0.999) that the challenger truly is better, from the holdout images that it and the "
-        "champion call differently; at 0.8, two fixed and none broken are enough (87.5 %), one is not (75 %).",
+        "Probability (0.5 to 0.999) that the challenger truly is better, from answers that neither it nor the champion "
+        "has learned; each moment counts once, and every session alike.",
     )
     max_recall_loss: float = number(0.05, 0, 1, "Recall (0 to 1) that any one class may lose to a better model.")
-    min_class_images: int = number(
-        10, 1, 100_000, "Holdout images from which the recall of a class can veto a promotion."
-    )
+    min_class_images: int = number(10, 1, 100_000, "Moments from which the recall of a class can veto a promotion.")
 
 
 class WatchSettings(Section):

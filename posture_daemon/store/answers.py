@@ -8,6 +8,10 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.domain import Split, Status
 from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, LabelRow, RunRow
+from posture_daemon.store.sessions import is_live, taught_in_session
+
+FIRST_LABELS_TEACH = 12
+"""The first labels of a session of the camera all teach, and none is held out: it is today that they are given for."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,9 @@ def _give_split(session: Session, block: BlockRow, class_id: int, given: Given) 
         return
     holding = select(FrameRow.block_id).join(LabelRow, LabelRow.frame_id == FrameRow.id)
     of_class = BlockRow.id.in_(holding.where(LabelRow.class_id == class_id)) | (BlockRow.split_class_id == class_id)
+    if is_live(block) and taught_in_session(session, block) < FIRST_LABELS_TEACH:
+        block.split, block.split_class_id = Split.TRAIN.value, class_id
+        return
     counted = session.execute(select(BlockRow.split, func.count()).where(of_class).group_by(BlockRow.split))
     blocks = {Split(split): int(number) for split, number in counted if split is not None}
     block.split = split_for_new_block(blocks, *given.every).value

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, func, select
 
-from posture_daemon.domain import LabelledImage, PostureClass, Role, Split, Status
+from posture_daemon.domain import LabelledImage, PostureClass, Reason, Role, Split, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.store.answers import Given, last_step, log_answer, next_number, record_answer, take_back
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
+from posture_daemon.store.sessions import LiveSession, live_session_at, sessions_of_blocks
 
-SESSION_GAP_S = 6 * 3600.0
-"""Pause after which a new session begins: a night, not a lunch break."""
+CHECKING = (Reason.AUDIT.value, Reason.WRONG.value)
+"""Why frames were kept of which the model was sure."""
 
 
 class Labels(Repository):
@@ -127,7 +128,7 @@ class Labels(Repository):
     def labelled(self, since: float = float("-inf")) -> list[LabelledImage]:
         """All images that were labelled after `since`, in the order of their capture."""
         query = (
-            select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split, BlockRow.id)
+            select(FrameRow.id, FrameRow.sha256, ClassRow.name, BlockRow.split, BlockRow.id, FrameRow.captured_at)
             .join(LabelRow, LabelRow.frame_id == FrameRow.id)
             .join(ClassRow, ClassRow.id == LabelRow.class_id)
             .join(BlockRow, BlockRow.id == FrameRow.block_id)
@@ -136,7 +137,7 @@ class Labels(Repository):
         )
         with self._database.read() as session:
             rows = session.execute(query)
-            return [LabelledImage(id_, sha, name, Split(split), block) for id_, sha, name, split, block in rows]
+            return [LabelledImage(id_, sha, name, Split(split), block, at) for id_, sha, name, split, block, at in rows]
 
     def counts(self) -> dict[str, dict[Split, int]]:
         """Labelled images per class and split; classes without any are there with zeros."""
@@ -159,17 +160,14 @@ class Labels(Repository):
             return {(name, Split(split)): int(found) for name, split, found in session.execute(query)}
 
     def sessions(self) -> dict[int, int]:
-        """The session of each time block, by block: blocks of one source that no pause of `SESSION_GAP_S` separates."""
-        query = select(BlockRow).order_by(BlockRow.source, BlockRow.started_at, BlockRow.id)
-        found: dict[int, int] = {}
-        source, ended_at, number = None, 0.0, 0
+        """The session of each time block, by block; see `store/sessions.py`."""
         with self._database.read() as session:
-            for block in session.scalars(query):
-                if block.source != source or block.started_at - ended_at >= SESSION_GAP_S:
-                    source, ended_at, number = block.source, block.ended_at, number + 1
-                found[block.id] = number
-                ended_at = max(ended_at, block.ended_at)
-        return found
+            return sessions_of_blocks(session)
+
+    def session_at(self, at: float) -> LiveSession | None:
+        """The session of the camera that a frame captured at `at` belongs to; `None` when nothing of it was kept yet."""
+        with self._database.read() as session:
+            return live_session_at(session, at)
 
     def steps(self) -> dict[int, int]:
         """Step number by frame that the owner answered; frames answered with one key share it."""
@@ -202,6 +200,18 @@ class Labels(Repository):
         )
         with self._database.read() as session:
             return [(name, at) for name, at in session.execute(query)]
+
+    def checks(self) -> list[bool]:
+        """Whether the model was right in each answered frame that was kept to check a sure answer, in the order of answers."""
+        query = (
+            select(ClassRow.name, FrameRow.predicted)
+            .join(LabelRow, LabelRow.class_id == ClassRow.id)
+            .join(FrameRow, FrameRow.id == LabelRow.frame_id)
+            .where(FrameRow.reason.in_(CHECKING), FrameRow.predicted.is_not(None))
+            .order_by(LabelRow.number, LabelRow.frame_id)
+        )
+        with self._database.read() as session:
+            return [name == predicted for name, predicted in session.execute(query)]
 
     def frames_after(self, number: int) -> set[int]:
         """Frames whose label was given or changed after this step number."""

@@ -13,7 +13,7 @@ from posture_daemon.store.database import Repository
 from posture_daemon.store.models import champion_id_in
 from posture_daemon.store.schema import LabelRow, RunRow, VersionRow
 
-OF_SINGLE_IMAGES = ("$.answers", "$.new_labels")
+OF_SINGLE_IMAGES = ("$.answers", "$.new_labels", "$.moments")
 """Paths in the metrics of a run: tens of kilobytes of JSON, many times that as Python objects."""
 
 SAME = ("id", "trigger", "started_at", "finished_at", "reason", "incumbent_id", "challenger_id")

@@ -18,9 +18,9 @@ from posture_daemon.store.lock import TRAINING_LOCK, exclusive
 from posture_daemon.training.gate_facts import GateFacts
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.lineage import Lineage, lineage
-from posture_daemon.training.promotion import judge
+from posture_daemon.training.promotion import is_provisional, judge
 from posture_daemon.training.run_monitor import RunMonitor
-from posture_daemon.training.run_record import TrainingResult
+from posture_daemon.training.run_record import RunRecord, TrainingResult
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Retrainer:
         self._store.runs.propose(monitor.run_id, version.id)  # a crash after the promotion must not call it a failure
         # The champion may change meanwhile; `promote` looks again.
         knows, knew = [c.name for c in result.classes], [c.name for c in incumbent.classes]
-        verdict = judge(result.answers, knows, knew, self._settings.promotion)
+        verdict = judge(result.moments, knows, knew, self._settings.promotion, provisional=_is_provisional(incumbent))
         if verdict.passed and not self._promote(version, incumbent):
             verdict = Decision((OVERTAKEN,))
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
@@ -164,3 +164,9 @@ class Retrainer:
                 lineage=as_json(made_of),
             )
         )
+
+
+def _is_provisional(version: ModelVersion) -> bool:
+    """Whether it was promoted on next to nothing. Nobody knows that of an imported one."""
+    report = RunRecord.of(version.metrics).report
+    return report is not None and report.moments is not None and is_provisional(report.moments)

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from posture_daemon.domain import LabelledImage, ModelVersion, Split, TrainingRun, Watch
+from posture_daemon.learning.sign_test import probability_better
 from posture_daemon.learning.version_diff import Predicted, differ
 from posture_daemon.settings import Settings, WatchSettings
 from posture_daemon.store import Store
 from posture_daemon.store.confidence_histograms import BUCKETS
 from posture_daemon.store.json_values import known_from_json
 from posture_daemon.training.lineage import Lineage
-from posture_daemon.training.promotion import percent, probability_better
+from posture_daemon.training.promotion import percent
 
 log = logging.getLogger(__name__)
 

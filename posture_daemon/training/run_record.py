@@ -9,7 +9,7 @@ from typing import Any
 
 from posture_daemon.domain import Failure, FrameRate, Order
 from posture_daemon.errors import TrainingError
-from posture_daemon.learning.evaluation import Answers, Evaluation, NewLabelAnswers, ScoresOnTest
+from posture_daemon.learning.evaluation import Answers, Evaluation, Moment, NewLabelAnswers, ScoresOnTest
 from posture_daemon.learning.training_report import Judged, TrainingReport
 from posture_daemon.store.json_values import JsonText, as_json, from_json, known_from_json
 
@@ -72,6 +72,7 @@ class RunRecord:
     answers: Answers | None = None
     test: ScoresOnTest | None = None
     new_labels: NewLabelAnswers | None = None
+    moments: tuple[Moment, ...] | None = None
     report: TrainingReport | None = None
     load: Load | None = None
     peak_memory_bytes: int | None = None

@@ -366,7 +366,7 @@ def vectors_of(path: Path, backbone: OnnxBackbone) -> Floats:
     """One picture, `(1 + POOL, width)`, as the product keeps it, draws its views and pools its features."""
     jpeg = read_as_jpeg(path, QueueSettings())
     picture, digest = decode(jpeg), sha256_of(jpeg)
-    views = [augmented_view(picture, SIZE, view_rng(digest, number, 0), True) for number in range(1, POOL + 1)]
+    views = [augmented_view(picture, SIZE, view_rng(digest, number, 0)) for number in range(1, POOL + 1)]
     return np.concatenate([backbone.extract_batch([one]).mean(axis=(2, 3)) for one in (picture, *views)])
 
 

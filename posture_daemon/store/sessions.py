@@ -1,0 +1,85 @@
+"""Sessions: what looks alike because it is one day at one desk, in the same light and clothes.
+
+Frames of the camera and lessons of one day are one session; each import is at least one of its own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from posture_daemon.domain import Split
+from posture_daemon.store.schema import BlockRow, FrameRow, LabelRow
+
+SESSION_GAP_S = 6 * 3600.0
+"""Pause after which a new session begins: a night, not a lunch break."""
+
+IMPORT_PREFIX = "import:"
+LIVE = "live"
+"""All sources but imports are this one desk."""
+
+
+@dataclass(frozen=True)
+class LiveSession:
+    """One session of the camera: its time blocks, and from when to when (s since the epoch) a frame belongs to it."""
+
+    blocks: frozenset[int]
+    begins: float
+    ends: float
+
+    def holds(self, at: float) -> bool:
+        """Whether a frame captured at `at` is of this session; not after the clock was set back or forward by far."""
+        return self.begins <= at < self.ends
+
+
+def sessions_of_blocks(session: Session) -> dict[int, int]:
+    """Number of the session of each time block: blocks of one origin that no pause of `SESSION_GAP_S` separates."""
+    numbered = enumerate(_sessions(session.scalars(select(BlockRow))), start=1)
+    return {block.id: number for number, blocks in numbered for block in blocks}
+
+
+def live_session_at(session: Session, at: float) -> LiveSession | None:
+    """The session of the camera whose blocks are less than `SESSION_GAP_S` away from `at`."""
+    near = select(BlockRow).where(BlockRow.source.not_like(f"{IMPORT_PREFIX}%"))
+    for blocks in reversed(_sessions(session.scalars(near))):
+        found = LiveSession(
+            frozenset(block.id for block in blocks),
+            min(block.started_at for block in blocks) - SESSION_GAP_S,
+            max(block.ended_at for block in blocks) + SESSION_GAP_S,
+        )
+        if found.holds(at):
+            return found
+    return None
+
+
+def taught_in_session(session: Session, block: BlockRow) -> int:
+    """How many labels of this block's session the training learns from so far."""
+    found = live_session_at(session, block.started_at)
+    ids = found.blocks if found else {block.id}
+    query = select(func.count()).select_from(LabelRow).join(FrameRow, FrameRow.id == LabelRow.frame_id)
+    query = query.join(BlockRow, BlockRow.id == FrameRow.block_id)
+    query = query.where(BlockRow.id.in_(ids), BlockRow.split == Split.TRAIN.value)
+    return int(session.scalar(query) or 0)
+
+
+def _sessions(blocks: Iterable[BlockRow]) -> list[list[BlockRow]]:
+    """The blocks of each session, by origin and in the order of time."""
+    found: list[list[BlockRow]] = []
+    origin, ended_at = None, 0.0
+    for block in sorted(blocks, key=lambda one: (_origin(one), one.started_at, one.id)):
+        if _origin(block) != origin or block.started_at - ended_at >= SESSION_GAP_S:
+            found.append([])
+            origin, ended_at = _origin(block), block.ended_at
+        found[-1].append(block)
+        ended_at = max(ended_at, block.ended_at)
+    return found
+
+
+def is_live(block: BlockRow) -> bool:
+    """Whether it is of the camera and not imported."""
+    return not block.source.startswith(IMPORT_PREFIX)
+
+
+def _origin(block: BlockRow) -> str:
+    return LIVE if is_live(block) else block.source
