@@ -5,6 +5,9 @@ Units and conventions, everywhere: times are seconds since the Unix epoch (UTC, 
 An unknown number is `None`, never 0.
 """
 
+from __future__ import annotations
+
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -53,7 +56,7 @@ class Reason(str, Enum):
     NOVEL = "unlike anything labelled"
     UNCERTAIN = "uncertain"
     NO_CLASSES = "no classes yet"
-    LEAST_KNOWN = "least known of late"
+    LITTLE_KNOWN = "least known of late"
     """Of the last while the one that it knows least, however sure it is: a model that is wrong all day is often sure."""
     AUDIT = "random audit"
     IMPORTED = "imported"
@@ -67,11 +70,60 @@ MIN_DOUBT: Mapping[str, float] = {
     Reason.DISAGREEMENT.value: 0.6,
     Reason.NOVEL.value: 0.3,
     Reason.TRANSITION.value: 0.3,
-    Reason.LEAST_KNOWN.value: 0.3,
+    Reason.LITTLE_KNOWN.value: 0.3,
     Reason.AUDIT.value: 0.3,
 }
 """How doubtful (0-1) a frame kept for this reason is at least, however sure the model is: else nobody would ever look at the
 confident mistakes that some reasons are there to find."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """The box of the picture that a model looks at; left, top, width and height as shares (0-1) of the whole picture.
+
+    Rounded to thousandths, so that what is written is what is used. Raises `ValueError` with one sentence for a box that
+    leaves the picture or is too small to hold a person.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "width", "height"):
+            value = float(getattr(self, name))
+            if not math.isfinite(value):
+                raise ValueError(f"The {name} of a region must be a number, not {value}.")
+            object.__setattr__(self, name, round(value, 3) + 0.0)
+        if min(self.x, self.y) < 0 or max(self.x + self.width, self.y + self.height) > 1 + REGION_STEP / 2:
+            raise ValueError(f"The region {self} leaves the picture, which goes from 0 to 1 each way.")
+        if min(self.width, self.height) < MIN_REGION_SIDE:
+            raise ValueError(
+                f"The region {self} is too small: each side must be at least {MIN_REGION_SIDE:g} of the picture's."
+            )
+
+    def __str__(self) -> str:
+        return ",".join(f"{value:g}" for value in (self.x, self.y, self.width, self.height))
+
+    @classmethod
+    def parse(cls, text: str) -> Region | None:
+        """Read `x,y,width,height`; nothing at all is the whole picture. Raises `ValueError` with one sentence."""
+        if not text.strip():
+            return None
+        parts = text.split(",")
+        try:
+            x, y, width, height = (float(part) for part in parts)
+        except ValueError:
+            raise ValueError(f"'{text}' is no region: four numbers from 0 to 1 are, as in 0.2,0.1,0.6,0.8.") from None
+        return cls(x, y, width, height)
+
+
+REGION_STEP = 0.001
+"""To what a region is rounded: less than a pixel of a stored picture."""
+
+MIN_REGION_SIDE = 0.1
+"""A person who sits in less of the picture than that would be a few pixels wide."""
 
 
 class DatasetLayout(str, Enum):
@@ -195,7 +247,7 @@ class Prediction:
     `probabilities` is `float32 (len(classes),)`, calibrated by the version's temperature. A base model has no classes:
     then `probabilities` is empty, `label` is `unknown` and `confidence` is 0. Where it was learned from today's `answers`,
     so many of them, the classes and probabilities are the online head's and not the version's. It is not `familiar` in a
-    session that is unlike any labelled one.
+    session that is unlike any labelled one. `backbone_sha256` is the `feature_key`.
     """
 
     classes: tuple[str, ...]
@@ -218,6 +270,11 @@ class Prediction:
         return float(self.probabilities.max()) if self.classes else 0.0
 
 
+def feature_key(backbone_sha256: str, region: Region | None) -> str:
+    """What a vector depends on besides the picture: the backbone, and the part of the picture that it is shown."""
+    return backbone_sha256 if region is None else f"{backbone_sha256}@{region}"
+
+
 @dataclass(frozen=True)
 class ModelVersion:
     """A backbone and a head under one number, with the lineage of the head.
@@ -226,6 +283,7 @@ class ModelVersion:
     a *base* has none. Files are found by content: `models/backbones/<sha>/` and `models/heads/<sha>/`. `metrics` is how good it
     was when it was made, `lineage` how it was made (see `learning/lineage.py`); both are empty for what nobody wrote down.
     With `files_removed_at` its files may be gone, to save space, and it can never answer again (see `store/retention.py`).
+    `region` is the part of each picture that it looks at, `None` all of it.
     """
 
     id: int
@@ -239,6 +297,12 @@ class ModelVersion:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, Any] = field(default_factory=dict)
     files_removed_at: float | None = None
+    region: Region | None = None
+
+    @property
+    def feature_key(self) -> str:
+        """Names whose features these are: vectors of versions with the same key can be compared."""
+        return feature_key(self.backbone_sha256, self.region)
 
     @property
     def is_base(self) -> bool:
@@ -259,7 +323,7 @@ class Incident:
 class Verdict:
     """One condition of a decision, in words, and its number against its limit where it has one.
 
-    `protects` marks what keeps the device safe: not even the owner's `--force` skips it.
+    `protects` marks what keeps the device safe, or a training from being in vain: not even the owner's `--force` skips it.
     """
 
     name: str
@@ -300,8 +364,8 @@ class Status(str, Enum):
 class NewFrame:
     """A frame on its way into the queue: JPEG bytes, and what was known of it when it was kept.
 
-    `pooled` are the backbone's pooled features (`float16 (channels,)`), `backbone_sha256` says whose. `usefulness` (0-1)
-    decides which frames go first when there is no room for all.
+    `pooled` are the backbone's pooled features (`float16 (channels,)`), `backbone_sha256` says whose (it is a `feature_key`).
+    `usefulness` (0-1) decides which frames go first when there is no room for all.
     """
 
     jpeg: bytes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import Failure, Features, Floats, Frame, Image, Order
+from posture_daemon.domain import Failure, Features, Floats, Frame, Image, Order, Region
 
 
 class Camera(Protocol):
@@ -41,17 +41,24 @@ class Backbone(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Digest of the file it was loaded from."""
+        """Digest of the file it was loaded from; with a region the `feature_key` of both."""
+
+    @property
+    def region(self) -> Region | None:
+        """The part of each picture that it looks at; `None`: all of it."""
 
     @property
     def image_size(self) -> int:
         """Side of the square input, pixels."""
 
     def extract(self, image: Image) -> Features:
-        """Preprocess one BGR image of any size and run layers 0–9."""
+        """Cut a whole BGR image of any size to the region, preprocess it and run layers 0–9."""
 
     def extract_batch(self, images: Sequence[Image]) -> Floats:
-        """The feature maps of several BGR images of any sizes, `float32 (n, channels, h, w)`."""
+        """The feature maps of several BGR images of any sizes, `float32 (n, channels, h, w)`.
+
+        They are cut to the region already (`vision.region.crop`), since augmented views are drawn from what was cut.
+        """
 
 
 class ResourceProbe(Protocol):

@@ -14,9 +14,11 @@ from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.guided_capture import attach_guided_capture
 from posture_daemon.bootstrap.models import champion, load_model, open_backbone, open_store
 from posture_daemon.bootstrap.parts import away_by_loop, build_preparer, build_retrainer, build_watcher, newest_frame
+from posture_daemon.bootstrap.region import RegionChoice
 from posture_daemon.daemon.lifecycle import Daemon, Parts
 from posture_daemon.daemon.maintenance import Maintenance
 from posture_daemon.device.allocator import give_back, keep_little
+from posture_daemon.domain import Image
 from posture_daemon.integrity.database_check import check_database
 from posture_daemon.integrity.model_recovery import answering
 from posture_daemon.labelling.classes import ClassChanges
@@ -34,6 +36,7 @@ from posture_daemon.service.sd_notify import SystemdNotifier
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.ui.web.region_desk import RegionDesk
 from posture_daemon.ui.web.server import LabelPage
 
 
@@ -45,25 +48,41 @@ def _page(
     live: LiveClassifier,
     probe: ResourceProbe,
     online: OnlineLearner,
+    region: RegionChoice,
 ) -> LabelPage:
     """The label page, which also teaches with the daemon's own camera while its frames go on; the daemon does the swap."""
 
     @contextmanager
     def open_guided_capture(names: Sequence[str] | None) -> Iterator[GuidedCapture]:
         asks = plan(choose(ClassChanges(store, settings.labels, time.time), names))
-        with loop.not_keeping(), attach_guided_capture(store, settings, source, live, asks, probe) as capture:
+        with (
+            loop.not_keeping(),
+            attach_guided_capture(store, settings, source, live, asks, probe) as capture,
+        ):
             yield capture
 
-    return LabelPage(
-        store, settings, new_labelling=partial(Labelling, today=online), open_guided_capture=open_guided_capture
-    )
+    desk = RegionDesk(lambda: region.camera, region.choose, lambda: _newest_image(source))
+    labelling = partial(Labelling, today=online)
+    return LabelPage(store, settings, new_labelling=labelling, open_guided_capture=open_guided_capture, desk=desk)
 
 
-def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, needs_camera: bool = False) -> Daemon:
+def _newest_image(source: LatestFrame) -> Image | None:
+    frame = source.wait(0, 0.0)
+    return None if frame is None else frame.image
+
+
+def build_daemon(
+    settings: Settings,
+    supervisor: SystemdNotifier | None = None,
+    needs_camera: bool = False,
+    region: RegionChoice | None = None,
+) -> Daemon:
     """Everything for `posture-daemon run`. Raises one of our errors when the champion or a recording cannot be used.
 
-    A live camera that is not there yet is waited for, since it may be switched on later, unless `needs_camera`.
+    A live camera that is not there yet is waited for, since it may be switched on later, unless `needs_camera`. `region` is
+    what part of the picture the owner has chosen, by default as the settings say.
     """
+    region = region or RegionChoice(settings)
     supervisor = supervisor or SystemdNotifier()
     keep_little()
     source = newest_frame(settings, open_camera(settings.camera.address))
@@ -87,18 +106,18 @@ def build_daemon(settings: Settings, supervisor: SystemdNotifier | None = None, 
             source=source,
             live=live,
             loop=loop,
-            retrainer=build_retrainer(store, settings, trainer, away, probe),
+            retrainer=build_retrainer(store, settings, trainer, away, probe, region),
             watcher=build_watcher(store, settings, live),
             upkeep=Maintenance(
                 store, Recalibrator(store, partial(open_backbone, store), settings), settings, give_back=give_back
             ),
             away=away,
             trainer=trainer,
-            preparer=build_preparer(store, settings, probe),
+            preparer=build_preparer(store, settings, probe, region),
             probe=probe,
             online=online,
             follower=ChampionFollower(live, store.models, lambda version: load_model(store, version, live.backbone)),
-            page=_page(store, settings, source, loop, live, probe, online) if settings.ui.enabled else None,
+            page=_page(store, settings, source, loop, live, probe, online, region) if settings.ui.enabled else None,
             supervisor=supervisor,
         )
     )

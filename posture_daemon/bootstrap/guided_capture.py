@@ -10,6 +10,7 @@ from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import champion, load_model, open_store
 from posture_daemon.bootstrap.parts import build_retrainer, newest_frame
+from posture_daemon.domain import Strategy
 from posture_daemon.errors import DataFolderError, SettingsError
 from posture_daemon.fake_desk import FakeDeskCamera, ObedientDesk
 from posture_daemon.integrity.model_recovery import STARTER_SOURCE
@@ -135,7 +136,7 @@ def attach_guided_capture(
             live=live,
             store=store,
             settings=settings,
-            train=lambda: retrainer.run("teach", force=True),
+            train=lambda: retrainer.run("teach", force=True, strategy=Strategy.REPLAY),
             cancel=trainer.cancel,
             executor=executor,
             follow=follow,

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.region import looking_at
 from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
 from posture_daemon.domain import ModelVersion
@@ -55,11 +56,14 @@ def load_model(store: Store, version: ModelVersion, loaded: Backbone | None = No
 
 
 def open_backbone(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> Backbone:
-    """A version's backbone from disk, checked against its digest; one that is loaded already is used again."""
-    if loaded is not None and loaded.sha256 == version.backbone_sha256:
-        return loaded
+    """A version's backbone from disk, checked against its digest, for the region that the version looks at.
+
+    One that is loaded already is used again, whatever region it looked at.
+    """
+    if loaded is not None and looking_at(loaded, None).sha256 == version.backbone_sha256:
+        return loaded if loaded.region == version.region else looking_at(loaded, version.region)
     path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
-    return OnnxBackbone(path, threads=1, expected_sha256=version.backbone_sha256)
+    return looking_at(OnnxBackbone(path, threads=1, expected_sha256=version.backbone_sha256), version.region)
 
 
 def champion(store: Store) -> ModelVersion:

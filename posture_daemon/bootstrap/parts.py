@@ -10,6 +10,7 @@ from posture_daemon.adapters.cameras.latest_frame import LatestFrame, Patience
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import open_backbone
+from posture_daemon.bootstrap.region import RegionChoice
 from posture_daemon.domain import ModelVersion
 from posture_daemon.learning.version_diff import predict
 from posture_daemon.live.capture import CaptureLoop
@@ -31,9 +32,10 @@ def build_retrainer(
     trainer: SubprocessTrainer,
     away: Callable[[], float | None] = lambda: None,
     probe: ResourceProbe | None = None,
+    region: RegionChoice | None = None,
 ) -> Retrainer:
     """A retrainer on the real device."""
-    return Retrainer(store, trainer, probe or DeviceProbe(settings.data_dir), settings, away=away)
+    return Retrainer(store, trainer, probe or DeviceProbe(settings.data_dir), settings, away=away, region=region)
 
 
 def away_by_status(settings: Settings) -> Callable[[], float | None]:
@@ -57,9 +59,11 @@ def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> Rol
     )
 
 
-def build_preparer(store: Store, settings: Settings, probe: ResourceProbe) -> Precomputer:
+def build_preparer(
+    store: Store, settings: Settings, probe: ResourceProbe, region: RegionChoice | None = None
+) -> Precomputer:
     """A preparer on the real device, with a child of its own."""
-    return Precomputer(store, SubprocessTrainer(), probe, settings, partial(backbone_of, store))
+    return Precomputer(store, SubprocessTrainer(), probe, settings, partial(backbone_of, store), region=region)
 
 
 def newest_frame(settings: Settings, camera: Camera) -> LatestFrame:

@@ -18,6 +18,7 @@ from posture_daemon.cli import (
     doctor,
     label,
     models,
+    region,
     service,
     setup,
     teach,
@@ -46,7 +47,14 @@ COMMANDS = (
     setup.setup, daemon.run, daemon.status, doctor.doctor, backup.backup, backup.restore, teach.teach, label.label,
     label.wrong, train.train, train.pause, train.resume, compare.compare, demo.demo,
 )  # fmt: skip
-GROUPS = {"models": models, "classes": classes, "dataset": dataset, "config": config, "service": service}
+GROUPS = {
+    "models": models,
+    "classes": classes,
+    "dataset": dataset,
+    "region": region,
+    "config": config,
+    "service": service,
+}
 
 for command in COMMANDS:
     app.command()(command)

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from posture_daemon.cli.context import console, on_stop, opened, say, say_all
+from posture_daemon.cli.context import console, on_stop, opened, options, say, say_all
 from posture_daemon.errors import PageError
-from posture_daemon.settings import Settings
+from posture_daemon.settings import Loaded, Settings
 from posture_daemon.store import Store
 
 
@@ -46,7 +46,7 @@ def label(
     elif terminal:
         _in_terminal(store, settings)
     else:
-        _in_browser(store, settings)
+        _in_browser(store, settings, options(context).load())
 
 
 def _in_terminal(store: Store, settings: Settings) -> None:
@@ -59,26 +59,34 @@ def _in_terminal(store: Store, settings: Settings) -> None:
         run_terminal(Labelling(store, settings.labels, time.time, Recipe.of(settings.training)), console, keys)
 
 
-def _in_browser(store: Store, settings: Settings) -> None:
+def _in_browser(store: Store, settings: Settings, loaded: Loaded) -> None:
     """Open the page that the daemon serves, or serve it from here."""
     from posture_daemon.service.daemon_status import DaemonStatus, read_status
 
     address = (read_status(store.folder) or DaemonStatus()).page
     if address is None:
-        _serve(store, settings)
+        _serve(store, settings, loaded)
     else:
         _open(address, store.folder, settings)
 
 
-def _serve(store: Store, settings: Settings) -> None:
+def _serve(store: Store, settings: Settings, loaded: Loaded) -> None:
     """Until Ctrl-C or SIGTERM."""
     from posture_daemon.bootstrap.guided_capture import open_guided_capture
+    from posture_daemon.bootstrap.region import RegionChoice
     from posture_daemon.ui.keyboard import LOOK_UP_S
+    from posture_daemon.ui.web.region_desk import RegionDesk
     from posture_daemon.ui.web.server import LabelPage, taken
 
     stop = threading.Event()
     on_stop(stop.set)
-    page = LabelPage(store, settings, open_guided_capture=lambda names: open_guided_capture(settings, names))
+    region = RegionChoice.of(loaded)
+    page = LabelPage(
+        store,
+        settings,
+        open_guided_capture=lambda names: open_guided_capture(settings, names),
+        desk=RegionDesk(lambda: region.camera, region.choose),
+    )
     try:
         page.start()
     except PageError as error:

@@ -140,7 +140,7 @@ class _Steps:
     def settings_file(self, address: str, yes: bool) -> None:
         """Keep the camera in the file that is in force, else in a new one in the data folder."""
         from posture_daemon.adapters.cameras.address import without_password
-        from posture_daemon.cli.settings_file import set_text
+        from posture_daemon.bootstrap.settings_file import set_text
         from posture_daemon.settings import values_in
 
         if not self._begins(SetupStep.SETTINGS, "the settings file"):

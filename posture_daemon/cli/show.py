@@ -152,7 +152,8 @@ def _champion(champion: ModelVersion) -> str:
     seen = RunRecord.of(champion.metrics).challenger
     top1 = "" if seen is None or seen.top1 is None else f", {seen.top1:.3f} top-1 on the holdout"
     words = classes or "no classes yet: every frame is unknown until the first training"
-    return f"model {champion.id} ({champion.source}): {words}{top1}"
+    looks = "" if champion.region is None else f", looks at {champion.region} of the picture"
+    return f"model {champion.id} ({champion.source}): {words}{top1}{looks}"
 
 
 def _watch(watch: Watch) -> str:

@@ -35,6 +35,7 @@ def _identity(version: ModelVersion, role: str | None) -> Iterator[tuple[str, st
     yield "parent", "none" if version.parent_id is None else f"model {version.parent_id}"
     yield "classes", ", ".join(f"{c.name} ({c.role.value})" for c in version.classes) or "none: a base"
     yield "backbone", version.backbone_sha256[:16]
+    yield "looks at", "the whole picture" if version.region is None else f"{version.region} of the picture"
     yield "head", version.head_sha256[:16]
     if version.files_removed_at is not None:
         yield "files", f"removed {clock(version.files_removed_at)} to save space"

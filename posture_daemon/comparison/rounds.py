@@ -49,7 +49,7 @@ class Rounds:
         incumbent = self._incumbent()
         store = self.workspace.store
         digest = dataset_digest(store.labels.labelled(), store.labels.labelled(learned_at(store, incumbent)))
-        facts = (digest, incumbent.backbone_sha256, incumbent.head_sha256)
+        facts = (digest, incumbent.feature_key, incumbent.head_sha256)
         yield self._kept(INCUMBENT, facts, lambda key: _judged_incumbent(store, incumbent, key))
         for strategy in strategies:
             yield self._kept(strategy.value, facts, lambda key, s=strategy: self._result(s, incumbent, key))  # type: ignore[misc]
@@ -77,7 +77,7 @@ class Rounds:
         if workspace.later is None:
             return workspace.start
         digest = dataset_digest(workspace.store.labels.labelled(), [])
-        key = self._key(INCUMBENT, digest, workspace.start.backbone_sha256)
+        key = self._key(INCUMBENT, digest, workspace.start.feature_key)
         folder = self.out / INCUMBENT
         if _read(dict, folder / "key.json") != {"key": key}:
             self.say("incumbent: training from scratch on the old part")
@@ -85,7 +85,7 @@ class Rounds:
             self._train(Strategy.SCRATCH, workspace.start, folder)
             write_durably(folder / "key.json", json.dumps({"key": key}).encode())
         left = TrainingResult.from_json((folder / RESULT).read_text())
-        return learn_later(workspace, _install(workspace.store, folder, left), self.settings)
+        return learn_later(workspace, _install(workspace.store, folder, left, workspace.start), self.settings)
 
     def _result(self, strategy: Strategy, incumbent: ModelVersion, key: str) -> Result:
         folder = self.workspace.store.folder / f"round-{strategy.value}"
@@ -95,7 +95,7 @@ class Rounds:
         except TrainingError as error:
             return Result(strategy.value, key, failure=str(error))
         seconds = time.monotonic() - began
-        trained = _install(self.workspace.store, folder, done, incumbent.backbone_sha256)
+        trained = _install(self.workspace.store, folder, done, incumbent)
         shutil.rmtree(folder)
         report = done.report
         return Result(
@@ -116,7 +116,7 @@ class Rounds:
         training = self.settings.training
         job = TrainingJob(
             str(self.workspace.store.folder), incumbent.id, self.recipe, training.threads, training.nice, str(folder),
-            strategy, self.plan,
+            strategy, self.plan, region=incumbent.region,
         )  # fmt: skip
         request = folder / "request.json"
         request.write_text(job.to_json())
@@ -136,13 +136,15 @@ def _read(kind: type[Value], path: Path) -> Value | None:
         return None
 
 
-def _install(store: Store, folder: Path, result: TrainingResult, backbone_sha256: str = "") -> ModelVersion:
+def _install(store: Store, folder: Path, result: TrainingResult, incumbent: ModelVersion) -> ModelVersion:
     """What a training left in `folder` as a version, its files in the store but without a row of its own."""
+    backbone_sha256 = incumbent.backbone_sha256
     if result.backbone is not None:
         backbone_sha256 = result.backbone.sha256
         store.models.add_backbone(folder / result.backbone.folder, backbone_sha256)
     head_sha256 = store.models.add_head((folder / result.head).read_bytes())
-    return ModelVersion(0, 0.0, None, backbone_sha256, head_sha256, result.classes, result.temperature, "compare")
+    found = ModelVersion(0, 0.0, None, backbone_sha256, head_sha256, result.classes, result.temperature, "compare")
+    return replace(found, region=incumbent.region)
 
 
 def _judged_incumbent(store: Store, incumbent: ModelVersion, key: str) -> Result:

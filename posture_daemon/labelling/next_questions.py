@@ -21,7 +21,7 @@ from posture_daemon.vision.head import Head, softmax
 NOVEL_DISTANCE = 0.5
 """Cosine distance to the nearest labelled frame from which a frame counts as novel."""
 
-SPECIAL_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.LEAST_KNOWN, Reason.AUDIT})
+SPECIAL_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.LITTLE_KNOWN, Reason.AUDIT})
 """Reasons whose stored explanation tells more than uncertainty and distance."""
 
 
@@ -46,7 +46,7 @@ class NextQuestions:
         self._recipe = recipe or Recipe.of(TrainingSettings())
         self._inputs: tuple[str, FeatureSpace] | None = None
         self._features: dict[int, NDArray[np.float16]] = {}
-        self._backbone = ""
+        self._feature_key = ""
 
     def groups(self, frames: Sequence[QueuedFrame], limit: int) -> list[Group]:
         """The first `limit` questions, the most informative first; frames without features of the champion's backbone last."""
@@ -59,13 +59,13 @@ class NextQuestions:
 
     def _choose(self, frames: Sequence[QueuedFrame], champion: ModelVersion, limit: int) -> list[Group]:
         seen = np.array([self._features[frame.id] for frame in frames], np.float32)
-        said = None if self._today is None else self._today.say(seen, champion.backbone_sha256)
+        said = None if self._today is None else self._today.say(seen, champion.feature_key)
         names, chances = said or ([c.name for c in champion.classes], self._chances(seen, champion))
         doubt = _doubt(frames) if chances is None else doubt_of(chances)
         least = np.array([MIN_DOUBT.get(frame.reason, 0.0) for frame in frames], np.float32)
         guesses = [frame.predicted for frame in frames] if chances is None else _guesses(chances, names)
         rarity = np.ones(len(frames), np.float32) if chances is None else self._rarity(frames, chances, names)
-        labelled = labelled_pool(self._store, champion.backbone_sha256, seen.shape[1], self._recipe)
+        labelled = labelled_pool(self._store, champion.feature_key, seen.shape[1], self._recipe)
         waiting = Waiting(
             seen, np.maximum(doubt, least), _numbered(guesses), distance_to(labelled.features, seen), rarity
         )
@@ -106,13 +106,13 @@ class NextQuestions:
         """Features by frame id; reads only those that are not cached."""
         if champion is None:
             return {}
-        if champion.backbone_sha256 != self._backbone:
-            self._backbone, self._features = champion.backbone_sha256, {}
+        if champion.feature_key != self._feature_key:
+            self._feature_key, self._features = champion.feature_key, {}
         ids = {frame.id for frame in frames}
         self._features = {id_: row for id_, row in self._features.items() if id_ in ids}
         missing = ids - self._features.keys()
         if missing:
-            self._features |= self._store.queue.pooled(missing, self._backbone)
+            self._features |= self._store.queue.pooled(missing, self._feature_key)
         widths = {len(row) for row in self._features.values()}
         return self._features if len(widths) <= 1 else {}
 

@@ -87,9 +87,8 @@ def moments(
 
 
 def _asked_of(model: Candidate, data: TrainingSet, images: Sequence[LabelledImage]) -> OfTruth:
-    vector = {
-        i.frame_id: row for v in (data.training, data.holdout) for i, row in zip(v.images, v.identity, strict=True)
-    }
+    seen = (data.as_before(vectors) for vectors in (data.training, data.holdout))
+    vector = {i.frame_id: row for v in seen for i, row in zip(v.images, v.identity, strict=True)}
     asked = np.array([vector[image.frame_id] for image in images], np.float32)
     vectors = Vectors(list(images), asked[:, None])
     return of_truth_in(model.logits(vectors), model.names, vectors.truth)

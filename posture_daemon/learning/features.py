@@ -23,6 +23,7 @@ from posture_daemon.ports import Backbone
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
+from posture_daemon.vision.region import crop
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +38,15 @@ Place = tuple[int, int]
 """Row of an image, and the number of one of its views."""
 
 
-def space_name(backbone_sha256: str, inputs_key: str, recipe: Recipe) -> str:
+def space_name(feature_key: str, inputs_key: str, recipe: Recipe) -> str:
     """Names all that shapes a vector, for the cache."""
-    return f"{backbone_sha256[:16]}/{inputs_key}/v{VIEWS_VERSION}/{recipe.seed}"
+    backbone_sha256, at, region = feature_key.partition("@")  # without a region as ever, so that old caches serve
+    return f"{backbone_sha256[:16]}{at}{region}/{inputs_key}/v{VIEWS_VERSION}/{recipe.seed}"
 
 
 def cached_space(
     store: Store,
-    backbone_sha256: str,
+    feature_key: str,
     inputs_key: str,
     width: int,
     recipe: Recipe,
@@ -52,7 +54,7 @@ def cached_space(
 ) -> CachedSpace:
     """The cached vectors of this store that all this shapes; see `FeatureCache.space`."""
     cache = FeatureCache(store.folder, recipe.max_cache_mb, recipe.cache_bits)
-    return cache.space(space_name(backbone_sha256, inputs_key, recipe), width, labelled)
+    return cache.space(space_name(feature_key, inputs_key, recipe), width, labelled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +180,7 @@ class FeatureSource:
     def _pictures(self, image: LabelledImage, jpegs: dict[int, bytes], views: Sequence[int]) -> list[Image]:
         if image.frame_id not in jpegs:
             raise LabelError(f"There is no frame {image.frame_id}; it may have been evicted from the queue.")
-        picture, size = decode(jpegs[image.frame_id]), self._backbone.image_size
+        picture, size = crop(decode(jpegs[image.frame_id]), self._backbone.region), self._backbone.image_size
         rngs = [view_rng(image.sha256, view, self._recipe.seed) for view in views]
         drawn = zip(views, rngs, strict=True)
         return [picture if view == 0 else augmented_view(picture, size, rng) for view, rng in drawn]

@@ -29,14 +29,16 @@ def train(
     backbone: Backbone,
     recipe: Recipe,
     orders: Uninterrupted = UNINTERRUPTED,
+    incumbents: Backbone | None = None,
 ) -> Challenger:
     """Train a challenger on all labels, new and old, and judge it and the incumbent on the same holdout.
 
     Raises `TrainingError` when there is nothing to learn from, and `TrainingCancelled` when `orders` say so. The checkpoint of
     a training that ended early is the feature cache: all that takes long is in it, and a vector is the same whenever computed.
+    Where the incumbent looks at another part of the pictures than the challenger, `incumbents` is the backbone that does.
     """
     began = time.monotonic()
-    data = gather(store, incumbent, backbone, recipe, orders)
+    data = gather(store, incumbent, backbone, recipe, orders, incumbents)
     names, holdout = data.names, data.holdout
     test = data.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     prepared = time.monotonic()
@@ -54,8 +56,8 @@ def train(
         data.classes,
         after,
         before,
-        (holdout, holdout),
-        (test, test),
+        (holdout, data.as_before(holdout)),
+        (test, data.as_before(test)),
         replace(_report(data, recipe), seconds=seconds, new_day=found.new_day(data, after.temperature)),
     )
     evidence = moments(data, before, new, orders.look)

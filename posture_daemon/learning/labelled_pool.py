@@ -26,25 +26,26 @@ class LabelledPool:
     blocks: NDArray[np.intp]
 
 
-def labelled_pool(
-    store: Store, backbone_sha256: str, width: int, recipe: Recipe, most: int = MAX_KNOWN
-) -> LabelledPool:
-    """The newest labelled frames whose features are at hand, by this backbone of `width` channels, in order of capture."""
+def labelled_pool(store: Store, feature_key: str, width: int, recipe: Recipe, most: int = MAX_KNOWN) -> LabelledPool:
+    """The newest labelled frames whose features by the backbone and region of `feature_key` are at hand, in order of capture.
+
+    The backbone has `width` channels.
+    """
     images = store.labels.labelled()[-most:]
-    kept = store.queue.pooled((image.frame_id for image in images), backbone_sha256)
+    kept = store.queue.pooled((image.frame_id for image in images), feature_key)
     found = {id_: row.astype(np.float32) for id_, row in kept.items() if row.shape == (width,)}
-    found |= _cached(store, backbone_sha256, width, recipe, [i for i in images if i.frame_id not in found])
+    found |= _cached(store, feature_key, width, recipe, [i for i in images if i.frame_id not in found])
     there = [image for image in images if image.frame_id in found]
     features = np.array([found[image.frame_id] for image in there], np.float32).reshape(len(there), width)
     return LabelledPool(features, np.array([image.block_id for image in there], np.intp))
 
 
 def _cached(
-    store: Store, sha256: str, width: int, recipe: Recipe, images: list[LabelledImage]
+    store: Store, feature_key: str, width: int, recipe: Recipe, images: list[LabelledImage]
 ) -> dict[int, NDArray[np.float32]]:
     """Of imported pictures: what a training has computed, by frame."""
     if not images:
         return {}
-    space = cached_space(store, sha256, POOLED_KEY, width, recipe)
+    space = cached_space(store, feature_key, POOLED_KEY, width, recipe)
     vectors, there = space.find([image.sha256 for image in images], 1)
     return {images[row].frame_id: vectors[row, 0] for row in np.flatnonzero(there[:, 0]).tolist()}

@@ -132,7 +132,7 @@ def answers_to_new_labels(
     called = {
         image.frame_id: name
         for vectors in (data.training, data.holdout)
-        for image, name in zip(vectors.images, before.called(vectors), strict=True)
+        for image, name in zip(vectors.images, before.called(data.as_before(vectors)), strict=True)
     }
     ids = tuple(image.frame_id for image in asked.images)
     truth = tuple(image.class_name for image in asked.images)

@@ -34,6 +34,7 @@ class TrainingSet:
     source: FeatureSource
     sessions: Mapping[int, int]  # session of each time block
     groups: Mapping[int, int]  # of frames that the owner answered: the step in which they did
+    seen_before: FeatureSource | None = None  # for an incumbent that looks at another part of the pictures
 
     def weigh(self, rows: NDArray[np.intp]) -> Floats:
         """For how many images each of these training images counts when they are learned together, `(rows,)`."""
@@ -58,6 +59,15 @@ class TrainingSet:
     def moments_of(self, images: Iterable[LabelledImage]) -> list[tuple[int, int, str]]:
         """What names the moment of each image; those of one moment show the same thing, and count once."""
         return [(image.block_id, int(image.captured_at // MOMENT_S), image.class_name) for image in images]
+
+    def as_before(self, images: Vectors) -> Vectors:
+        """The same images as the incumbent sees them, without views. Raises `TrainingError` if one is gone meanwhile."""
+        if self.seen_before is None:
+            return images
+        found = self.seen_before.load(images.images, views=0)
+        if len(found.images) != len(images.images):
+            raise TrainingError("A labelled picture was removed while the training ran; the next one goes without it.")
+        return found
 
     def need_holdout(self) -> None:
         """Raise `TrainingError` without one."""
@@ -84,8 +94,12 @@ def gather(
     backbone: Backbone,
     recipe: Recipe,
     orders: Uninterrupted = UNINTERRUPTED,
+    incumbents: Backbone | None = None,
 ) -> TrainingSet:
-    """Gather it for a challenger of the incumbent. Raises `TrainingError` when there is nothing to learn from."""
+    """Gather it for a challenger of the incumbent. Raises `TrainingError` when there is nothing to learn from.
+
+    `backbone` looks at what the challenger shall look at, `incumbents` at what the incumbent does: by default the same.
+    """
     head = Head.from_bytes(store.models.read_head(incumbent.head_sha256))
     inputs = FeatureSpace.of(head, is_base=incumbent.is_base)
     images = store.labels.labelled()
@@ -97,7 +111,9 @@ def gather(
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
     prior = prior_of(store, incumbent, inputs, [c.name for c in classes])
     sessions, groups = store.labels.sessions(), store.labels.steps()
-    return TrainingSet(classes, inputs, training, holdout, prior, source, sessions, groups)
+    differs = incumbents is not None and incumbents.sha256 != backbone.sha256
+    before = FeatureSource(store, incumbents, inputs, recipe, orders) if incumbents is not None and differs else None
+    return TrainingSet(classes, inputs, training, holdout, prior, source, sessions, groups, before)
 
 
 def classes_to_learn(store: Store, incumbent: ModelVersion, learned: Iterable[str]) -> tuple[PostureClass, ...]:

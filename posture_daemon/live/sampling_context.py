@@ -82,7 +82,7 @@ class SamplingContext:
             self._learn(len(prediction.features.pooled))
 
     def other(self, prediction: Prediction) -> tuple[str, float] | None:
-        """What the version before the champion says; `None` when there is none, or it has another backbone or other classes."""
+        """What the version before the champion says; `None` when there is none, or its features or its classes are others."""
         return None if self._second is None or not prediction.classes else self._second.say(prediction)
 
     def corrections(self, now: float) -> list[int]:
@@ -105,7 +105,7 @@ class SamplingContext:
         comparable = (
             version is not None
             and version.id != prediction.version_id
-            and version.backbone_sha256 == prediction.backbone_sha256
+            and version.feature_key == prediction.backbone_sha256
             and {c.name for c in version.classes} == set(prediction.classes) != set()
         )
         if version is None or not comparable:

@@ -56,7 +56,7 @@ def _leaks(store: Store, images: Sequence[LabelledImage], limit: float) -> tuple
     Features lie with the frames of the camera; imported pictures have none. The same picture cannot be there twice.
     """
     champion = store.models.champion()
-    pooled = {} if champion is None else store.queue.pooled((i.frame_id for i in images), champion.backbone_sha256)
+    pooled = {} if champion is None else store.queue.pooled((i.frame_id for i in images), champion.feature_key)
     training = [i.frame_id for i in images if i.split is Split.TRAIN and i.frame_id in pooled]
     held_out = [i.frame_id for i in images if i.split is not Split.TRAIN and i.frame_id in pooled]
     if not training or not held_out:

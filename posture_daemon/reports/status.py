@@ -82,6 +82,7 @@ def _champion(version: ModelVersion) -> Any:
         "created_at": version.created_at,
         "classes": [c.name for c in version.classes],
         "is_base": version.is_base,
+        "region": None if version.region is None else str(version.region),
         "holdout_top1": None if seen is None else seen.top1,
         "holdout_images": None if seen is None else seen.images,
     }

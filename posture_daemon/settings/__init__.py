@@ -1,7 +1,7 @@
 """Every setting, with its unit, default and bounds; and the one way they are loaded: `load_settings`."""
 
 from posture_daemon.settings.fields import FIELDS, Settings
-from posture_daemon.settings.load import FILE_NAME, SYSTEM_FILE, Loaded, Row, load_settings, rows, values_in
+from posture_daemon.settings.load import DEFAULT, FILE_NAME, SYSTEM_FILE, Loaded, Row, load_settings, rows, values_in
 from posture_daemon.settings.sections import (
     CameraSettings,
     KeepSettings,
@@ -20,6 +20,7 @@ from posture_daemon.settings.training import (
 )
 
 __all__ = [
+    "DEFAULT",
     "FIELDS",
     "FILE_NAME",
     "SYSTEM_FILE",

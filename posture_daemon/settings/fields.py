@@ -1,7 +1,6 @@
 """All settings together: what can be set, and how a field is named and described in words."""
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from posture_daemon.settings.sections import (
     PostureSettings,
     QueueSettings,
     Section,
+    without_password,
 )
 from posture_daemon.settings.training import (
     LimitsSettings,
@@ -115,4 +115,4 @@ def shown(value: Any) -> str:
     """Write a value as a user would, with `rtsp://me:secret@host/1` as `rtsp://***@host/1`."""
     if isinstance(value, bool):
         return str(value).lower()
-    return re.sub(r"(?<=://)[^/\s]*@", "***@", str(value))
+    return without_password(str(value))

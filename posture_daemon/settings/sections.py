@@ -1,8 +1,14 @@
 """The settings of everything but learning, each with its unit, default and bounds."""
 
-from typing import Any, TypeVar
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+if TYPE_CHECKING:
+    from posture_daemon.domain import Region
 
 Number = TypeVar("Number", int, float)
 
@@ -11,6 +17,11 @@ def number(default: Number, least: float, most: float, description: str) -> Numb
     """A setting that is a number with bounds, both included."""
     field: Number = Field(default=default, ge=least, le=most, description=description)
     return field
+
+
+def without_password(address: str) -> str:
+    """`rtsp://me:secret@host/1` as `rtsp://***@host/1`."""
+    return re.sub(r"(?<=://)[^/\s]*@", "***@", address)
 
 
 class Section(BaseModel):
@@ -35,6 +46,19 @@ class CameraSettings(Section):
         min_length=1,
         description="Camera: a number, a device, csi://, rtsp://, http://, a video file, replay:FOLDER or fake:desk.",
     )
+    region: str = Field(
+        default="",
+        json_schema_extra={
+            "allowed": "left, top, width and height as shares of the picture, such as 0.2,0.1,0.6,0.8, within it and 0.1 or "
+            "more each side; or nothing"
+        },
+        description="Part of the picture that models look at, as left,top,width,height from 0 to 1; empty: all of it.",
+    )
+    region_camera: str = Field(
+        default="",
+        json_schema_extra={"allowed": "the address of a camera, or nothing"},
+        description="Camera that the region was drawn for, since it is passed over with another one; empty: any camera.",
+    )
     fps: float = number(10.0, 0.1, 60, "Pictures looked at per second.")
     stale_s: float = number(4.0, 0.1, 20, "Seconds without a new picture after which the camera counts as lost.")
     blind_s: float = number(
@@ -44,6 +68,29 @@ class CameraSettings(Section):
         0.5, 0.01, 60, "Seconds before the first attempt to reopen a lost camera; doubled after each that fails."
     )
     max_retry_s: float = number(1.0, 0.01, 3600, "Longest pause between two attempts to reopen a camera, in seconds.")
+
+    @field_validator("region")
+    @classmethod
+    def _is_a_region(cls, text: str) -> str:
+        """One way of writing each region."""
+        region = _parsed(text)
+        return "" if region is None else str(region)
+
+    @property
+    def region_is_of_another(self) -> bool:
+        """Whether the region was drawn for another camera than the present one."""
+        return bool(self.region and self.region_camera) and self.region_camera != without_password(self.address)
+
+    @property
+    def seen(self) -> Region | None:
+        """The region that counts; `None`: the whole picture."""
+        return None if self.region_is_of_another else _parsed(self.region)
+
+
+def _parsed(text: str) -> Region | None:
+    from posture_daemon.domain import Region  # with NumPy, which most commands need no setting for
+
+    return Region.parse(text) if text.strip() else None
 
 
 class PostureSettings(Section):
@@ -64,7 +111,7 @@ class QueueSettings(Section):
         "Share (0 to 1) of the sure frames that may be wrong; while checks of them find more, surer frames are kept too.",
     )
     max_per_day: int = number(300, 1, 100_000, "Most frames kept in 24 hours, for any reason but your own word.")
-    max_least_known_per_hour: float = number(
+    max_little_known_per_hour: float = number(
         40.0, 0, 3600, "Most frames kept per hour because they are what the model knows least of the last minutes."
     )
     audit_share: float = number(0.002, 0, 1, "Share (0 to 1) of the sure frames that is kept anyway, at random.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from posture_daemon.domain import ModelVersion, PostureClass, Role, WatchEnding
+from posture_daemon.domain import ModelVersion, PostureClass, Region, Role, WatchEnding
 from posture_daemon.errors import ModelError
 from posture_daemon.store.database import Database
 from posture_daemon.store.files import sha256_of
@@ -47,6 +47,7 @@ class Models(ModelFolder):
         row = VersionRow(**{name: getattr(version, name) for name in SAME})
         row.classes = [{"name": c.name, "role": c.role.value} for c in version.classes]
         row.metrics, row.lineage = dict(version.metrics), dict(version.lineage)
+        row.region = None if version.region is None else str(version.region)
         with self._database.write() as session:
             session.add(row)
             session.flush()
@@ -153,4 +154,4 @@ def _refuse_retired_classes(session: Session, row: VersionRow) -> None:
 def _as_version(row: VersionRow) -> ModelVersion:
     classes = tuple(PostureClass(c["name"], Role(c["role"])) for c in row.classes)
     same = {name: getattr(row, name) for name in ("id", *SAME, "metrics", "lineage", "files_removed_at")}
-    return ModelVersion(classes=classes, **same)
+    return ModelVersion(classes=classes, region=Region.parse(row.region or ""), **same)

@@ -115,6 +115,7 @@ class VersionRow(Base):
     metrics: Mapped[dict[str, Any]]
     lineage: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     files_removed_at: Mapped[float | None]
+    region: Mapped[str | None]
 
 
 class RoleRow(Base):

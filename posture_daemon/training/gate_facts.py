@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from posture_daemon.domain import MB, Decision, ModelVersion, Role, Split, Strategy, TrainingRun
+from posture_daemon.domain import MB, Decision, ModelVersion, Outcome, Region, Role, Split, Strategy, TrainingRun
 from posture_daemon.ports import ResourceProbe
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
@@ -12,12 +12,15 @@ from posture_daemon.store import Store
 from posture_daemon.training.gate import TrainingFacts, decide, in_window
 from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
 from posture_daemon.training.memory_estimate import expected_bytes
-from posture_daemon.training.run_record import Load
-from posture_daemon.training.strategies import FitPlan
+from posture_daemon.training.run_record import Load, RunRecord
+from posture_daemon.training.strategies import FitPlan, unable
 
 
 class GateFacts:
-    """Gathers the facts of this moment. `away` tells for how many seconds the owner has been away, if anybody can tell."""
+    """Gathers the facts of this moment.
+
+    `away` tells for how many seconds the owner has been away, if anybody can tell; `region` what a challenger shall look at.
+    """
 
     def __init__(
         self,
@@ -26,9 +29,10 @@ class GateFacts:
         settings: Settings,
         clock: Callable[[], float],
         away: Callable[[], float | None],
+        region: Callable[[], Region | None],
     ) -> None:
         self._store, self._probe, self._settings = store, probe, settings
-        self._clock, self._away = clock, away
+        self._clock, self._away, self._region = clock, away, region
 
     def decide(self, incumbent: ModelVersion, strategy: Strategy) -> Decision:
         """What the gate says now to a training from this incumbent."""
@@ -51,6 +55,9 @@ class GateFacts:
             need_bytes=expected_bytes(self.load(incumbent, job), attempts),
             hopeless=max(0, out_of_memory_in_a_row(attempts, strategy) - self._halvings(strategy)),
             paused=self._paused(),
+            strategy=strategy.value,
+            unable=unable(strategy, self._store, incumbent, job.plan),
+            region_changed=_is_new(job.region, incumbent, attempts),
         )
 
     def job(
@@ -68,6 +75,7 @@ class GateFacts:
             strategy=strategy,
             plan=FitPlan(**self._settings.strategies.model_dump()),
             max_memory_bytes=self._settings.limits.max_memory_mb * MB,
+            region=self._region(),
         )
         known = self._store.runs.attempts() if attempts is None else attempts
         return job.smaller(out_of_memory_in_a_row(known, strategy))
@@ -88,6 +96,7 @@ class GateFacts:
             images=self._store.labels.total(),
             views=job.recipe.views,
             batch=job.batch,
+            region="" if job.region is None else str(job.region),
         )
 
     def _paused(self) -> str | None:
@@ -111,6 +120,14 @@ class GateFacts:
             return f"the time for training ({self._settings.schedule.windows.strip()}) is over" if closed else None
 
         return refusal
+
+
+def _is_new(region: Region | None, incumbent: ModelVersion, attempts: Sequence[TrainingRun]) -> bool:
+    """Whether the incumbent looks at another part of the picture, and no challenger for this one was judged against it."""
+    judged = (run for run in attempts if run.incumbent_id == incumbent.id and run.outcome is Outcome.KEPT)
+    loads = (RunRecord.of(run.metrics).load for run in judged)
+    text = "" if region is None else str(region)
+    return region != incumbent.region and all(load is None or load.region != text for load in loads)
 
 
 def _minute(now: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from posture_daemon.domain import Failure, Strategy, TrainingRun
+from posture_daemon.domain import Failure, Region, Strategy, TrainingRun
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store.json_values import JsonText
 from posture_daemon.training.run_record import RunRecord
@@ -25,6 +25,8 @@ class TrainingJob(JsonText):
     strategy: Strategy = Strategy.REPLAY
     plan: FitPlan = field(default_factory=FitPlan)
     max_memory_bytes: int | None = None
+    region: Region | None = None
+    """The part of each picture that the challenger looks at, whatever the incumbent does."""
 
     @property
     def batch(self) -> int:

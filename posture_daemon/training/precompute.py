@@ -10,13 +10,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from posture_daemon.device.limits import has_room, idle_verdict
-from posture_daemon.domain import Decision, Failure, LabelledImage, ModelVersion, Order, Split
+from posture_daemon.domain import Decision, Failure, LabelledImage, ModelVersion, Order, Region, Split
 from posture_daemon.errors import TrainingCancelled
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource
@@ -51,6 +51,7 @@ class PreparationJob(JsonText):
     max_s: float
     training_taken_at: int | None
     task: str = "prepare"
+    region: Region | None = None
 
 
 class Precomputer:
@@ -64,8 +65,10 @@ class Precomputer:
         settings: Settings,
         backbone_of: Callable[[ModelVersion], Backbone],
         monotonic: Callable[[], float] = time.monotonic,
+        region: Callable[[], Region | None] | None = None,
     ) -> None:
-        self._monotonic = monotonic
+        """`region` is what the next challenger will look at, by default as the settings say."""
+        self._monotonic, self._region = monotonic, region or (lambda: settings.camera.seen)
         self._store, self._trainer, self._probe = store, trainer, probe
         self._settings, self._backbone_of = settings, backbone_of
         self._recipe = Recipe.of(settings.training)
@@ -98,7 +101,8 @@ class Precomputer:
 
     def _missing(self, champion: ModelVersion) -> frozenset[str]:
         """Labelled pictures of which the cache lacks a view: from the database and the keys of the cache, without a child."""
-        source = _source(self._store, champion, self._backbone_of(champion), self._recipe)
+        backbone = self._backbone_of(replace(champion, region=self._region()))
+        source = _source(self._store, champion, backbone, self._recipe)
         lacking: set[str] = set()
         for images, views in _wanted(self._store, self._recipe):
             incomplete = ~source.found(images, views).all(axis=1)
@@ -118,6 +122,7 @@ class Precomputer:
                 nice=training.nice,
                 max_s=training.prepare_s,
                 training_taken_at=taken,
+                region=self._region(),
             )
             request = Path(folder) / "request.json"
             request.write_text(job.to_json())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from posture_daemon.domain import Decision, Failure, ModelVersion, Outcome, Strategy, TrainingRun, Verdict
+from posture_daemon.domain import Decision, Failure, ModelVersion, Outcome, Region, Strategy, TrainingRun, Verdict
 from posture_daemon.errors import ModelError, PostureError, TrainingCancelled, TrainingOutOfMemory
 from posture_daemon.ports import ResourceProbe, Trainer
 from posture_daemon.settings import Settings
@@ -36,7 +36,8 @@ OVERTAKEN = Verdict(
 class Retrainer:
     """Runs attempts, one at a time over all processes of the data folder.
 
-    `away` tells for how many seconds the owner has been away, `None` when they are not or nobody can tell.
+    `away` tells for how many seconds the owner has been away, `None` when they are not or nobody can tell; `region` what part
+    of the picture challengers look at, by default as the settings say.
     """
 
     def __init__(
@@ -48,20 +49,24 @@ class Retrainer:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         away: Callable[[], float | None] = lambda: None,
+        region: Callable[[], Region | None] | None = None,
     ) -> None:
         self._store, self._trainer, self._probe, self._settings = store, trainer, probe, settings
         self._clock, self._monotonic = clock, monotonic
-        self._gate = GateFacts(store, probe, settings, clock, away)
+        self._gate = GateFacts(store, probe, settings, clock, away, region or (lambda: settings.camera.seen))
 
-    def decide(self, strategy: Strategy = Strategy.REPLAY) -> Decision:
-        """What the gate says now. Raises `ModelError` when there is no champion."""
-        return self._gate.decide(self._incumbent(), strategy)
+    def decide(self, strategy: Strategy | None = None) -> Decision:
+        """What the gate says now; the strategy is that of the settings unless given. Raises `ModelError` without a champion."""
+        return self._gate.decide(self._incumbent(), strategy or Strategy(self._settings.training.strategy))
 
-    def run(self, trigger: str, *, force: bool = False, strategy: Strategy = Strategy.REPLAY) -> TrainingRun:
-        """Attempt to learn now. `force` skips what is the owner's to decide: never what protects the device, nor the holdout.
+    def run(self, trigger: str, *, force: bool = False, strategy: Strategy | None = None) -> TrainingRun:
+        """Attempt to learn now, as the settings say unless a `strategy` is given.
+
+        `force` skips what is the owner's to decide: never what protects the device, nor the holdout.
 
         Raises `ModelError` when there is no champion to start from; any failure of the training itself is an outcome.
         """
+        strategy = strategy or Strategy(self._settings.training.strategy)
         with exclusive(self._store.folder / TRAINING_LOCK) as alone:
             incumbent = self._incumbent()
             decision = self._gate.decide(incumbent, strategy) if alone else Decision((BUSY,))
@@ -124,7 +129,8 @@ class Retrainer:
         request = folder / "request.json"
         request.write_text(job.to_json())
         result = TrainingResult.from_json(self._trainer.train(request, monitor.supervise).read_text())
-        version = self._register(result, incumbent, folder, lineage(job.strategy, self._settings, result.report))
+        made_of = lineage(job.strategy, self._settings, result.report)
+        version = self._register(result, incumbent, folder, made_of, job.region)
         self._store.runs.propose(monitor.run_id, version.id)  # a crash after the promotion must not call it a failure
         # The champion may change meanwhile; `promote` looks again.
         knows, knew = [c.name for c in result.classes], [c.name for c in incumbent.classes]
@@ -142,7 +148,7 @@ class Retrainer:
         return self._store.models.promote(version.id, self._clock(), expected=incumbent.id, watched=watched)
 
     def _register(
-        self, result: TrainingResult, incumbent: ModelVersion, folder: Path, made_of: Lineage
+        self, result: TrainingResult, incumbent: ModelVersion, folder: Path, made_of: Lineage, region: Region | None
     ) -> ModelVersion:
         """Files first, then the row: a crash in between leaves at worst a file that nobody points to."""
         backbone_sha256 = incumbent.backbone_sha256
@@ -162,6 +168,7 @@ class Retrainer:
                 source="fine-tune",
                 metrics=result.for_version(),
                 lineage=as_json(made_of),
+                region=region,
             )
         )
 

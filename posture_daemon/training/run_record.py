@@ -16,7 +16,10 @@ from posture_daemon.store.json_values import JsonText, as_json, from_json, known
 
 @dataclass(frozen=True)
 class Load:
-    """The size of a training. `image_size` is the side of the square input, pixels; `backbone_bytes` the size of its file."""
+    """The size of a training. `image_size` is the side of the square input, pixels; `backbone_bytes` the size of its file.
+
+    `region` is that of the challenger, as text; empty: the whole picture.
+    """
 
     strategy: str
     backbone_sha256: str
@@ -25,6 +28,7 @@ class Load:
     images: int
     views: int
     batch: int
+    region: str = ""
 
     def like(self, other: Load) -> bool:
         """Whether the peak of that training says something about this one: same network, images within half and double."""

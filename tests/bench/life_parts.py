@@ -50,6 +50,8 @@ class RememberingBackbone:
     head that began from a base reads nothing but their average, and the live path is twice as fast.
     """
 
+    region = None
+
     def __init__(self, real: OnnxBackbone, *, averaged: bool = True) -> None:
         self._real, self._averaged = real, averaged
         self.sha256, self.image_size, self.channels = real.sha256, real.image_size, real.channels

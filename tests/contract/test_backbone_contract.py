@@ -9,11 +9,15 @@ import pytest
 
 from posture_daemon.adapters.backbone.on_demand import BackboneOnDemand
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
-from posture_daemon.domain import Image
+from posture_daemon.adapters.backbone.region import looking_at
+from posture_daemon.domain import Image, Region
 from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
+from posture_daemon.vision.region import crop
 from tests.builders import colour_backbone, coloured_frame
 from tests.fakes.backbone import StandInBackbone
+
+REGION = Region(0.25, 0.25, 0.5, 0.5)
 
 IMAGES = [coloured_frame("good", 1), coloured_frame("bad", 2, 20), coloured_frame("away", 3)[:, :30]]
 """Of three sizes: larger and smaller than the input, and not square."""
@@ -36,7 +40,18 @@ def stand_in(store: Store) -> Backbone:
     return StandInBackbone()
 
 
-@pytest.fixture(params=[onnx, on_demand, stand_in], ids=lambda maker: maker.__name__)
+def region(store: Store) -> Backbone:
+    """A part of each picture."""
+    return looking_at(onnx(store), REGION)
+
+
+def region_on_demand(store: Store) -> Backbone:
+    """The same, opened when it is first needed."""
+    sha256 = colour_backbone(store, store.folder)
+    return BackboneOnDemand(store.models.backbone_folder(sha256) / "backbone.onnx", sha256, REGION)
+
+
+@pytest.fixture(params=[onnx, on_demand, stand_in, region, region_on_demand], ids=lambda maker: maker.__name__)
 def backbone(request: pytest.FixtureRequest, store: Store) -> Backbone:
     """Each of them in turn."""
     maker: Callable[[Store], Backbone] = request.param
@@ -44,9 +59,9 @@ def backbone(request: pytest.FixtureRequest, store: Store) -> Backbone:
 
 
 def test_it_knows_its_file_and_its_input(backbone: Backbone) -> None:
-    """A SHA-256, which use does not change, and the side of a square in pixels."""
+    """A SHA-256, which use does not change, the region it looks at, and the side of a square in pixels."""
     before = backbone.sha256
-    assert re.fullmatch("[0-9a-f]{64}", before)
+    assert re.fullmatch("[0-9a-f]{64}" + ("" if backbone.region is None else f"@{backbone.region}"), before)
     assert backbone.image_size == 32
     backbone.extract(IMAGES[0])
     assert backbone.sha256 == before
@@ -64,12 +79,34 @@ def test_a_picture_of_any_size_gives_one_feature_map(backbone: Backbone, image: 
 
 
 def test_a_batch_gives_what_single_pictures_give(backbone: Backbone) -> None:
-    """`float32 (n, channels, h, w)`, in the order of the pictures, which may be of different sizes; a batch may be empty."""
-    batch = backbone.extract_batch(IMAGES)
+    """`float32 (n, channels, h, w)`, in the order of the pictures, which are of any sizes; a batch may be empty.
+
+    They are cut to the region already.
+    """
+    batch = backbone.extract_batch([crop(image, backbone.region) for image in IMAGES])
     assert (batch.shape, batch.dtype) == ((3, 3, 4, 4), np.float32)
     for image, features in zip(IMAGES, batch, strict=True):
         np.testing.assert_allclose(features, backbone.extract(image).map, atol=1e-5)
     assert backbone.extract_batch([]).shape[:2] == (0, 3)
+
+
+def test_what_is_outside_the_region_does_not_count(backbone: Backbone) -> None:
+    """Within it every part does."""
+    dark, rest = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 200, np.uint8)
+    inside = crop(rest, backbone.region)
+    inside[:] = 0
+    same = np.allclose(backbone.extract(rest).map, backbone.extract(dark).map, atol=1e-5)
+    assert same
+    inside[: len(inside) // 2] = 90
+    assert not np.allclose(backbone.extract(rest).map, backbone.extract(dark).map, atol=1e-5)
+
+
+def test_a_loaded_network_can_be_turned_to_another_part(store: Store) -> None:
+    """And back; it is not loaded again, and the part that counts is the last."""
+    whole = onnx(store)
+    turned = looking_at(looking_at(whole, REGION), Region(0, 0, 0.5, 0.5))
+    assert turned.sha256 == f"{whole.sha256}@0,0,0.5,0.5"
+    assert looking_at(turned, None) is whole
 
 
 def test_pictures_that_differ_have_features_that_differ(backbone: Backbone) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from posture_daemon.domain import Features, Floats, Image
+from posture_daemon.domain import Features, Floats, Image, Region
 
 CHANNELS = 3
 
@@ -15,6 +15,7 @@ class StandInBackbone:
     """Implements `ports.Backbone`: the feature map is the picture, shrunk to 4 × 4, with channels in 0–1."""
 
     image_size = 32
+    region: Region | None = None
 
     def __init__(self, name: str = "colours") -> None:
         self.sha256 = hashlib.sha256(name.encode()).hexdigest()

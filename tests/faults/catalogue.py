@@ -48,6 +48,11 @@ settings.plain("A pause of no length", "pause --hours 0", "--hours", "0.01", cod
 settings.plain("Two ways to label at once", "label --terminal --export ~/out", "--export", "choose one", code=2)
 
 camera = Group("Cameras")
+camera.plain("A region outside the picture", "--config ~/bad.toml status",
+    "bad.toml: camera.region", "within it", {"bad.toml": "[camera]\nregion = '0.5,0,0.6,1'\n"})
+camera.plain("A region of two pixels", "--config ~/bad.toml status",
+    "camera.region is '0.5,0.5,0.003,0.003'", "0.1 or more each side",
+    {"bad.toml": "[camera]\nregion = '0.5,0.5,0.003,0.003'\n"})
 
 camera.plain("An address of no known kind", "run --camera telepathy:1",
     "telepathy:1", "write one of 0 (a camera number)")
@@ -62,7 +67,7 @@ camera.plain("A camera that is not plugged in", "run --camera /dev/video77",
 def forbidden_device(at: Place) -> Made:
     device = Path("/dev/shm/forbidden-camera")
     device.touch(mode=0o000)
-    at.as_nobody = True
+    at.obeys = True
     try:
         yield "run", "--camera", device
     finally:

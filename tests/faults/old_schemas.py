@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 import posture_daemon.store
 from posture_daemon.store.database import FILE_NAME
 
-OLD_SCHEMAS = ("0001", "0002", "0003", "0004")
+OLD_SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
 
 
 def make_old(folder: Path, revision: str) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posture_daemon.domain import Features, Floats, Image, ModelVersion
+from posture_daemon.domain import Features, Floats, Image, ModelVersion, Region, feature_key
 from posture_daemon.store import Store
+from posture_daemon.vision.region import crop
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.backbone.onnx import OnnxBackbone
@@ -20,8 +21,9 @@ class BackboneOnDemand:
     The first call that needs the network raises `ModelError` as `OnnxBackbone` does.
     """
 
-    def __init__(self, path: Path, sha256: str) -> None:
-        self._path, self.sha256 = path, sha256
+    def __init__(self, path: Path, sha256: str, region: Region | None = None) -> None:
+        self._path, self._file_sha256, self.region = path, sha256, region
+        self.sha256 = feature_key(sha256, region)
         self._opened: OnnxBackbone | None = None
         self._lock = threading.Lock()
 
@@ -31,8 +33,8 @@ class BackboneOnDemand:
         return self._backbone().image_size
 
     def extract(self, image: Image) -> Features:
-        """As `OnnxBackbone.extract`."""
-        return self._backbone().extract(image)
+        """As `OnnxBackbone.extract`, of the region."""
+        return self._backbone().extract(crop(image, self.region))
 
     def extract_batch(self, images: Sequence[Image]) -> Floats:
         """As `OnnxBackbone.extract_batch`."""
@@ -48,11 +50,11 @@ class BackboneOnDemand:
 
         with self._lock:
             if self._opened is None:
-                self._opened = OnnxBackbone(self._path, threads=1, expected_sha256=self.sha256)
+                self._opened = OnnxBackbone(self._path, threads=1, expected_sha256=self._file_sha256)
             return self._opened
 
 
 def backbone_of(store: Store, version: ModelVersion) -> BackboneOnDemand:
-    """The backbone of a version, from the files of the store."""
+    """The backbone of a version, from the files of the store, for the region that the version looks at."""
     path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
-    return BackboneOnDemand(path, version.backbone_sha256)
+    return BackboneOnDemand(path, version.backbone_sha256, version.region)

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from posture_daemon.adapters.backbone.preprocess import to_input
-from posture_daemon.domain import Features, Floats, Image
+from posture_daemon.domain import Features, Floats, Image, Region
 from posture_daemon.errors import ModelError
 
 
@@ -16,8 +16,10 @@ class OnnxBackbone:
     """Layers 0–9 of a YOLO11-cls model from `backbone.onnx`; implements `ports.Backbone`; threads may share one.
 
     Raises `ModelError` with one sentence when the file is missing, is not a backbone, or is not the one that
-    `expected_sha256` names.
+    `expected_sha256` names. It looks at whole pictures.
     """
+
+    region: Region | None = None
 
     def __init__(self, path: Path, *, threads: int = 1, expected_sha256: str | None = None) -> None:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
+from posture_daemon.adapters.backbone.region import looking_at
 from posture_daemon.adapters.checkpoints import ImportedCheckpoint, export_checkpoint, import_checkpoint
 from posture_daemon.adapters.checkpoints.graph import read_weights
 from posture_daemon.adapters.strategies.dataset import folder_names, write_dataset
@@ -24,6 +25,7 @@ from posture_daemon.learning.interruption import Interruption
 from posture_daemon.learning.scoring import Challenger
 from posture_daemon.learning.training_report import TrainingReport, labels_digest
 from posture_daemon.learning.training_set import classes_to_learn
+from posture_daemon.ports import Backbone
 from posture_daemon.store import Store
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.run_record import NewBackbone
@@ -55,7 +57,7 @@ def train_by_ultralytics(
         raise TrainingError("There are too few labelled images to train on: at least two classes are needed.")
     names = [c.name for c in classes]
     holdout = [image for image in labelled if image.split is Split.HOLDOUT] if job.plan.watch_holdout else []
-    learned = write_dataset(store, out / "dataset", names, course.images, holdout)
+    learned = write_dataset(store, out / "dataset", names, course.images, holdout, job.region)
     orders.look()
     _export(store, course.start, names, out / "start.pt")
     prepared = time.monotonic()
@@ -69,7 +71,7 @@ def train_by_ultralytics(
         seconds = {"features": round(prepared - began, 3), "fit": round(trained - prepared, 3)}
         report = replace(_report(job, course, learned, fitted), seconds=seconds)
         old = _backbone(store, incumbent, job.threads)
-        new = OnnxBackbone(imported.backbone_path, threads=job.threads) if moved else old
+        new = looking_at(OnnxBackbone(imported.backbone_path, threads=job.threads) if moved else old, job.region)
         head = Head.from_bytes(imported.head_path.read_bytes())
         challenger = judge_fitted(store, (head, classes, new), (incumbent, old), report, orders)
     return challenger, NewBackbone(MODEL, imported.backbone_sha256) if moved else None
@@ -132,9 +134,10 @@ def _say(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def _backbone(store: Store, version: ModelVersion, threads: int) -> OnnxBackbone:
+def _backbone(store: Store, version: ModelVersion, threads: int) -> Backbone:
     path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
-    return OnnxBackbone(path, threads=threads, expected_sha256=version.backbone_sha256)
+    whole = OnnxBackbone(path, threads=threads, expected_sha256=version.backbone_sha256)
+    return looking_at(whole, version.region)
 
 
 def _moved(store: Store, course: Course, imported: ImportedCheckpoint) -> bool:

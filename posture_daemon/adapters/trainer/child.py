@@ -94,8 +94,14 @@ def _challenger(store: Store, incumbent: ModelVersion, job: TrainingJob) -> tupl
         from posture_daemon.adapters.strategies.challenger import train_by_ultralytics
 
         return train_by_ultralytics(store, incumbent, job)
-    backbone = backbone_of(store, incumbent)
-    return train(store, incumbent, backbone, job.recipe, Interruption(Path(job.out_dir), backbone.release)), None
+    backbone, before = backbone_of(store, replace(incumbent, region=job.region)), backbone_of(store, incumbent)
+
+    def release() -> None:
+        backbone.release()
+        before.release()
+
+    orders = Interruption(Path(job.out_dir), release)
+    return train(store, incumbent, backbone, job.recipe, orders, before), None
 
 
 def _prepare(request: Path) -> None:
@@ -106,7 +112,7 @@ def _prepare(request: Path) -> None:
 
     job = PreparationJob.from_json(request.read_text())
     store = Store(Path(job.data_dir))
-    backbone = backbone_of(store, store.models.get(job.incumbent_id))
+    backbone = backbone_of(store, replace(store.models.get(job.incumbent_id), region=job.region))
     computed = prepare(job, store, backbone, orders=Interruption(request.parent, backbone.release))
     (request.parent / RESULT).write_text(json.dumps({"computed_views": computed}))
 

@@ -5,6 +5,7 @@ from posture_daemon.integrity.checkup.database import backups, data_folder, inci
 from posture_daemon.integrity.checkup.files import access, cache, leftovers, status_file
 from posture_daemon.integrity.checkup.finding import Finding
 from posture_daemon.integrity.checkup.models import models, surplus
+from posture_daemon.integrity.checkup.region import of_another_camera, region
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.database import FILE_NAME, SCHEMA_HEAD
@@ -20,6 +21,7 @@ def look(settings: Settings, now: float) -> list[Finding]:
     found = [first]
     if folder.is_dir():
         found += [*access(folder), *leftovers(folder, now), *status_file(folder), *kept_aside(folder)]
+    found += of_another_camera(settings)
     if first.line.health is Health.OK and revision_in(folder / FILE_NAME) == SCHEMA_HEAD:
         found += _inside(settings, now)
     return found
@@ -29,7 +31,7 @@ def _inside(settings: Settings, now: float) -> list[Finding]:
     """Checks that need the database open; only for an undamaged one of the present schema."""
     store = Store(settings.data_dir)
     try:
-        files = [*models(store, now), *surplus(store, now), *cache(store, settings)]
+        files = [*models(store, now), *surplus(store, now), *cache(store, settings), *region(store, settings)]
         return [*files, *backups(store, settings, now), *incidents(store, now)]
     finally:
         store.close()  # repairs reopen it

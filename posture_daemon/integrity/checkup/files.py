@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from posture_daemon.errors import ModelError
@@ -111,4 +112,5 @@ def _space(store: Store, settings: Settings) -> CachedSpace | None:
     except ModelError:
         return None
     inputs = FeatureSpace.of(head, is_base=champion.is_base)
-    return cached_space(store, champion.backbone_sha256, inputs.key, inputs.width, recipe)
+    read = replace(champion, region=settings.camera.seen).feature_key
+    return cached_space(store, read, inputs.key, inputs.width, recipe)

@@ -18,8 +18,9 @@ from posture_daemon.errors import LabelError, PostureError
 from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.ui.web import teach
+from posture_daemon.ui.web import region, teach
 from posture_daemon.ui.web.guard import Guard
+from posture_daemon.ui.web.region_desk import RegionDesk
 from posture_daemon.ui.web.session import LabelPageSession, Reply
 from posture_daemon.ui.web.teach import GuidedCaptureThread
 
@@ -66,14 +67,16 @@ def create_app(
     token: str | None = None,
     new_labelling: Callable[..., Labelling] = Labelling,
     guided_capture: GuidedCaptureThread | None = None,
+    desk: RegionDesk | None = None,
 ) -> FastAPI:
     """The application of one data folder. `token` is the secret of its link, `None` if it listens on loopback only."""
     app = FastAPI(title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session = LabelPageSession(store, settings, clock, new_labelling)
     app.state.templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
-    app.state.guided_capture = guided_capture
+    app.state.guided_capture, app.state.region, app.state.store = guided_capture, desk, store
     app.include_router(router)
     app.include_router(teach.router)
+    app.include_router(region.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_exception_handler(LabelError, _sentence(400))
     app.add_exception_handler(PostureError, _sentence(503))  # e.g. a full disk: the page retries later
@@ -89,6 +92,7 @@ def page(request: Request) -> HTMLResponse:
     words = {"state": _session(request).state(), "longest_name": MAX_NAME_LENGTH, "version": __version__}
     words["incidents"] = _session(request).incidents()
     words["teaches"] = request.app.state.guided_capture is not None
+    words["has_region"] = request.app.state.region is not None
     return HTMLResponse(template.render(roles=[role.value for role in Role], **words))
 
 

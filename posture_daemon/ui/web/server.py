@@ -19,6 +19,7 @@ from posture_daemon.ui.web.link import address_of, token_for
 if TYPE_CHECKING:
     import uvicorn
 
+    from posture_daemon.ui.web.region_desk import RegionDesk
     from posture_daemon.ui.web.teach import GuidedCaptureThread, OpenGuidedCapture
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,13 @@ class LabelPage:
         clock: Callable[[], float] = time.time,
         new_labelling: Callable[..., Labelling] = Labelling,
         open_guided_capture: OpenGuidedCapture | None = None,
+        desk: RegionDesk | None = None,
     ) -> None:
-        """`open_guided_capture` opens a guided capture, if there is a camera; see `teach.GuidedCaptureThread`."""
+        """`open_guided_capture` opens a guided capture, if there is a camera; see `teach.GuidedCaptureThread`.
+
+        On `desk` the part of the picture to look at is chosen.
+        """
+        self._desk = desk
         self._store, self._settings, self._clock = store, settings, clock
         self._new_labelling, self._open_guided_capture = new_labelling, open_guided_capture
         self._guided_capture: GuidedCaptureThread | None = None
@@ -106,7 +112,7 @@ class LabelPage:
             None if self._open_guided_capture is None else GuidedCaptureThread(self._open_guided_capture)
         )
         app = create_app(
-            self._store, self._settings, self._clock, self._token, self._new_labelling, self._guided_capture
+            self._store, self._settings, self._clock, self._token, self._new_labelling, self._guided_capture, self._desk
         )
         return uvicorn.Server(
             uvicorn.Config(

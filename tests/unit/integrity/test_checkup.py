@@ -58,6 +58,22 @@ def folder(tmp_path: Path) -> Path:
     return store.folder
 
 
+@pytest.mark.parametrize(
+    ("region", "camera", "said"),
+    [
+        ("", "", None),
+        ("0.2,0.1,0.6,0.8", "7", "0.2,0.1,0.6,0.8 was drawn for the camera 7, so the whole picture is looked at"),
+        ("0.2,0.1,0.6,0.8", "", "model 2 looks at the whole picture; the next training looks at 0.2,0.1,0.6,0.8 of"),
+    ],
+)
+def test_a_region_that_does_not_count_yet_is_told(folder: Path, region: str, camera: str, said: str | None) -> None:
+    """Drawn for another camera, or not learned by the champion; nothing is broken."""
+    values = Settings(data_dir=folder, camera={"region": region, "region_camera": camera})
+    found = [one.line for one in look(values, NOW) if one.line.name == "region"]
+    assert [line.health for line in found] == ([] if said is None else [NOTE])
+    assert all(line.text.startswith(str(said)) for line in found)
+
+
 @pytest.fixture(autouse=True)
 def device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cool and idle one, with the disk that is really there: to look at this one takes a second."""

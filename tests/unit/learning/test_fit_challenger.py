@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Reason, Role, Split
+from posture_daemon.adapters.backbone.region import looking_at
+from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Reason, Region, Role, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource
@@ -19,7 +20,7 @@ from posture_daemon.learning.scoring import Challenger
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
-from posture_daemon.vision.jpeg import decode
+from posture_daemon.vision.jpeg import decode, encode_jpeg
 from tests.builders import (
     HOLDOUT_EVERY,
     add_champion,
@@ -87,6 +88,35 @@ def test_both_are_judged_on_the_same_holdout(store: Store) -> None:
     assert done.answers.truth == done.answers.challenger == tuple(image.class_name for image in held_out)
     assert "standing" not in done.answers.incumbent
     assert done.answers.changes() == (6, 0)
+
+
+def label_cornered(store: Store, seed: int) -> None:
+    """Blocks of pictures that show their class in the upper left corner only; all the rest is another colour each time."""
+    rng = np.random.default_rng(seed)
+    for block, name in enumerate(3 * ("good", "bad")):
+        frames = []
+        for number in range(6):
+            at = 3600.0 * block + number + 1e6 * seed
+            whole = np.full((48, 48, 3), rng.integers(0, 256, 3), np.uint8)
+            whole[:24, :24] = coloured_frame(name, int(at), 24)
+            frames.append(new_frame(encode_jpeg(whole, 640, 90), at, source="folder"))
+        store.imports.add_block([(frame, name) for frame in frames], None, at, HOLDOUT_EVERY)
+
+
+def test_each_is_judged_on_the_part_of_the_picture_that_it_looks_at(store: Store) -> None:
+    """The same images for both; views are drawn within the region; features of one part are never taken for another's."""
+    ensure_classes(store, "good", "bad")
+    label_cornered(store, 1)
+    whole, corner = StandInBackbone(), looking_at(StandInBackbone(), Region(0, 0, 0.5, 0.5))
+    first = train(store, add_champion(store), corner, RECIPE)
+    assert first.challenger.top1 == 1.0
+    incumbent = replace(promoted(store, first), region=corner.region)
+    back = train(store, incumbent, whole, RECIPE, incumbents=corner)
+    assert (back.incumbent.top1, back.incumbent.images) == (1.0, back.challenger.images)
+    assert back.challenger.top1 < 1.0
+    assert back.answers.truth == back.answers.incumbent
+    again = train(store, incumbent, corner, RECIPE, incumbents=corner)
+    assert (again.challenger.top1, again.incumbent.top1, again.report.computed_views) == (1.0, 1.0, 0)
 
 
 def test_images_of_the_test_split_are_reported_and_decide_nothing(store: Store) -> None:

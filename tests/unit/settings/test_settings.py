@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from posture_daemon.domain import MIN_REGION_SIDE, Region
 from posture_daemon.errors import SettingsError
-from posture_daemon.settings import FIELDS, Settings, load_settings, rows
+from posture_daemon.settings import FIELDS, CameraSettings, Settings, load_settings, rows
 from posture_daemon.settings import load as load_module
 from tests.checks import raising
 from tests.settings_page import settings_markdown
 
 PROJECT = Path(__file__).parents[3]
+
+
+ALLOWED_REGION = (
+    "left, top, width and height as shares of the picture, such as 0.2,0.1,0.6,0.8, within it and 0.1 or more each side; or "
+    "nothing"
+)
 
 
 def write(file: Path, text: str) -> Path:
@@ -168,6 +175,15 @@ class TestRefused:
             ("[training]\nviews = 1.5", "training.views is 1.5, but must be a whole number from 0 to 64."),
             ("[camera]\nfps = true", "camera.fps is true, but must be a number from 0.1 to 60."),
             ("[camera]\nfps = {}", "camera.fps is {}, but must be a number from 0.1 to 60."),
+            (
+                "[camera]\nregion = '0.5,0,0.6,1'",
+                f"camera.region is '0.5,0,0.6,1', but must be {ALLOWED_REGION}.",
+            ),
+            (
+                "[camera]\nregion = '0.5,0.5,0.01,0.01'",
+                f"camera.region is '0.5,0.5,0.01,0.01', but must be {ALLOWED_REGION}.",
+            ),
+            ("[camera]\nregion = 'left'", f"camera.region is 'left', but must be {ALLOWED_REGION}."),
             ("[camera]\naddress = ''", "camera.address is '', but must be text that is not empty."),
             ("[camera]\naddress = ['0']", "camera.address is ['0'], but must be text that is not empty."),
             ("[training]\nflip = 'perhaps'", "training.flip is 'perhaps', but must be true or false."),
@@ -257,6 +273,22 @@ class TestFields:
     def test_windows(self, text: str) -> None:
         """With and without spaces and leading zeros, over midnight."""
         assert load_settings(None, {"schedule.windows": text}).settings.schedule.windows == text
+
+    def test_region(self) -> None:
+        """Written in one way; it counts for the camera that it was drawn for, whatever its password, or for any."""
+        assert f"{MIN_REGION_SIDE:g} or more" in ALLOWED_REGION
+
+        def camera(**values: str) -> CameraSettings:
+            known = {f"camera.{name}": value for name, value in values.items()}
+            return load_settings(None, {"camera.region": "0.20,0.1, .6,0.8", **known}).settings.camera
+
+        region = Region(0.2, 0.1, 0.6, 0.8)
+        assert (camera().region, camera().seen, camera().region_is_of_another) == ("0.2,0.1,0.6,0.8", region, False)
+        own = camera(address="rtsp://me:secret@desk/1", region_camera="rtsp://***@desk/1")
+        assert (own.seen, own.region_is_of_another) == (region, False)
+        other = camera(address="1", region_camera="0")
+        assert (other.seen, other.region_is_of_another) == (None, True)
+        assert (camera(region="").seen, camera(region="", region_camera="7").region_is_of_another) == (None, False)
 
     @pytest.mark.parametrize(
         ("ending", "unit"), [("_s", "econds"), ("_celsius", "Celsius"), ("_mb", "egabytes"), ("_px", "pixels")]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from posture_daemon.domain import Region
 from posture_daemon.errors import ModelError
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
@@ -37,6 +38,14 @@ def test_promotion_and_two_rollbacks(store: Store) -> None:
         store.models.promote(old.id, 2.0)
         assert (store.models.champion(), store.models.previous()) == (old, new)
         store.models.promote(new.id, 3.0)
+
+
+def test_a_version_keeps_the_region_that_it_looks_at(store: Store) -> None:
+    """And most look at whole pictures."""
+    region = Region(0.2, 0.1, 0.6, 0.8)
+    looking = add_version(store, random_head(2), "b" * 64, "good", "bad", region=region)
+    assert store.models.get(looking.id).region == region
+    assert add_champion(store, "good", "bad").region is None
 
 
 def test_promoting_the_champion_again_keeps_the_previous(store: Store) -> None:

@@ -18,7 +18,7 @@ ROOM = 1324 * MB
 """What is needed and the reserve."""
 
 NAMES = [
-    "owner", "labels", "classes", "cool-down", "time", "away", "memory", "temperature", "power mode", "disk",
+    "owner", "strategy", "labels", "classes", "cool-down", "time", "away", "memory", "temperature", "power mode", "disk",
 ]  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def verdict(name: str, decision: Decision) -> Verdict:
     [
         ({"new_labels": {"good": 19}}, False),
         ({"new_labels": {"good": 10, "bad": 10}}, True),
+        ({"new_labels": {}, "region_changed": True}, True),
         ({"images_per_class": ()}, False),
         ({"images_per_class": (4, 4)}, False),
         ({"images_per_class": (5, 0)}, True),
@@ -79,6 +80,8 @@ def verdict(name: str, decision: Decision) -> Verdict:
         ({"seconds_since_training": 7200.0, "hopeless": 1}, True),
         ({"seconds_since_training": 3600.0 * 64, "hopeless": 99}, True),
         ({"paused": "the owner has paused training"}, False),
+        ({"strategy": "all"}, True),
+        ({"strategy": "all", "unable": "torch is not installed"}, False),
         ({"away_s": None}, False),
         ({"away_s": 119.0}, False),
         ({"away_s": 120.0}, True),
@@ -91,6 +94,8 @@ def verdict(name: str, decision: Decision) -> Verdict:
 )
 def test_what_the_owner_decides_is_held_against_its_limit(changed: dict[str, Any], passes: bool) -> None:
     """Labels, classes, cool-down, pause and absence pass from their limit on; a clock that was set back locks nothing.
+
+    No label need be new to look at another part of the picture.
 
     A model that knows no class for an absent owner is not waited for.
 
@@ -219,7 +224,7 @@ def test_an_open_gate_tells_all_it_looked_at() -> None:
 def test_what_protects_the_device_is_marked() -> None:
     """`--force` skips the rest, and never these."""
     protecting = [v.name for v in decide(resources(), facts(), SETTINGS).verdicts if v.protects]
-    assert protecting == ["memory", "temperature", "disk"]
+    assert protecting == ["strategy", "memory", "temperature", "disk"]
 
 
 @settings(deadline=None, derandomize=True, database=None)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import MB, ModelVersion, Outcome, Strategy, TrainingRun
+from posture_daemon.domain import MB, ModelVersion, Outcome, Region, Strategy, TrainingRun
 from posture_daemon.errors import DataFolderError, ModelError, TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.training import strategies
 from posture_daemon.training.retrain import Retrainer
 from tests.builders import (
     add_champion,
@@ -109,8 +110,34 @@ def test_the_training_process_is_told_all_it_needs(bench: Bench) -> None:
     assert job.max_memory_bytes == bench.settings.limits.max_memory_mb * MB
 
 
-def test_a_version_knows_how_it_was_made(bench: Bench) -> None:
+def test_another_part_of_the_picture_is_learned_once_without_new_labels(store: Store) -> None:
+    """The version says what it looks at. One that was judged and kept out is not tried again; yet another one is."""
+    bench = Bench(store, "good", "bad")
+    region: list[Region | None] = [None]
+    settings = bench.settings.model_copy(update={"training": TrainingSettings(min_new_labels=100)})
+    retrainer = Retrainer(
+        store, bench.trainer, bench.probe, settings,
+        clock=lambda: bench.now, away=lambda: bench.away, region=lambda: region[0],
+    )  # fmt: skip
+    bench.trainer.result.update(challenger=score(10), answers=answers(10, 10))
+
+    def run(wanted: Region | None) -> Outcome | None:
+        bench.now, region[0] = bench.now + 7200, wanted
+        return retrainer.run("test").outcome
+
+    assert run(None) is Outcome.DEFERRED
+    first, second = Region(0.2, 0.1, 0.6, 0.8), Region(0.3, 0.1, 0.6, 0.8)
+    assert run(first) is Outcome.KEPT
+    assert bench.trainer.jobs[-1].region == store.models.all()[0].region == first
+    assert run(first) is Outcome.DEFERRED
+    assert run(second) is Outcome.KEPT
+    assert store.models.all()[0].region == second
+    assert run(None) is Outcome.DEFERRED
+
+
+def test_a_version_knows_how_it_was_made(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Strategy, seed, the settings in force, the labels it learned from and their hash, seconds, memory, software."""
+    monkeypatch.setattr(strategies, "find_spec", lambda name: name)  # where ultralytics is not installed
     bench.run(strategy=Strategy.FINETUNE)
     champion = bench.store.models.champion()
     made = champion.lineage

@@ -7,10 +7,11 @@ import pytest
 
 from posture_daemon.adapters.strategies.dataset import folder_names, write_dataset
 from posture_daemon.adapters.strategies.progress import MARK, ProgressLog
-from posture_daemon.domain import Decision, ModelVersion, Outcome, Split, Strategy
+from posture_daemon.domain import Decision, ModelVersion, Outcome, Region, Split, Strategy
 from posture_daemon.errors import TrainingError
 from posture_daemon.store import Store
 from posture_daemon.training.strategies import FitPlan, course_of
+from posture_daemon.vision.jpeg import decode
 from tests.builders import add_champion, add_frame, add_version, label, label_block, label_days, random_head
 
 PLAN = FitPlan(learning_rate=0.5, finetune_learning_rate=0.25)
@@ -84,6 +85,14 @@ def test_a_dataset_has_a_numbered_folder_for_every_class(store: Store, tmp_path:
     assert [path.read_bytes() for path in jpegs] == [store.queue.jpeg(image.frame_id) for image in images]
     assert len(written) == 2
     assert len(list(tmp_path.glob("dataset/val/001/*.jpg"))) == 1
+
+
+def test_pictures_of_a_dataset_are_cut_to_the_region(store: Store, tmp_path: Path) -> None:
+    """Since ultralytics knows of none."""
+    label_block(store, "good", 0.0, count=2)
+    write_dataset(store, tmp_path / "dataset", ["good", "bad"], store.labels.labelled(), [], Region(0, 0, 0.5, 0.5))
+    for path in tmp_path.glob("dataset/*/000/*.jpg"):
+        assert decode(path.read_bytes()).shape == (24, 24, 3)
 
 
 def test_a_picture_that_cannot_be_read_is_left_out(

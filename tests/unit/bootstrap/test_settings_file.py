@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from posture_daemon.cli.settings_file import set_text
+from posture_daemon.bootstrap.settings_file import set_text
 from posture_daemon.errors import SettingsError
 from posture_daemon.settings import load_settings, values_in
 

@@ -1,0 +1,64 @@
+"""Where somebody sits in the frames of the newest session: the proposal of `vision/region_proposal.py` from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from posture_daemon.domain import Image, LabelledImage, Region, Role
+from posture_daemon.errors import DatasetError
+from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import decode
+from posture_daemon.vision.region_proposal import MIN_PICTURES, propose
+
+MAX_PICTURES = 60
+"""Of somebody, and as many of the empty chair: more say nothing new, and take a second to decode."""
+
+
+def propose_region(store: Store, since: float = float("-inf")) -> Region | None:
+    """From labels given after `since`, of the newest session that has pictures of somebody; else from waiting frames.
+
+    `None` where there is nothing to propose; see `region_proposal.propose`.
+    """
+    away = {c.name for c in store.labels.classes() if c.role is Role.AWAY}
+    for images in _sessions(store, since):
+        there = [image.frame_id for image in images if image.class_name not in away]
+        if len(there) >= MIN_PICTURES:
+            empty = [image.frame_id for image in images if image.class_name in away]
+            return propose(_pictures(store, there), _pictures(store, empty))
+    if since > float("-inf"):
+        return None
+    return propose(_pictures(store, [frame.id for frame in store.queue.waiting()][-MAX_PICTURES:]))
+
+
+def newest_picture(store: Store) -> Image | None:
+    """The picture of the newest frame that waits, else of the last labelled one; `None` without any."""
+    waiting = [frame.id for frame in store.queue.waiting()]
+    known = waiting or [image.frame_id for image in store.labels.labelled()]
+    found = _pictures(store, known[-1:])
+    return found[-1] if found else None
+
+
+def _sessions(store: Store, since: float) -> list[list[LabelledImage]]:
+    """Labelled images by session, the newest session first."""
+    numbers = store.labels.sessions()
+    found: dict[int, list[LabelledImage]] = {}
+    for image in store.labels.labelled(since):  # in the order of their capture
+        session = numbers.get(image.block_id, -1)
+        found[session] = [*found.pop(session, []), image]  # the session of the last image comes last
+    return list(found.values())[::-1]
+
+
+def _pictures(store: Store, frame_ids: Sequence[int]) -> list[Image]:
+    """Some of these frames, evenly spaced; what is no picture, or one of another shape than the last, is left out."""
+    if not frame_ids:
+        return []
+    picked = [frame_ids[at] for at in np.linspace(0, len(frame_ids) - 1, min(MAX_PICTURES, len(frame_ids))).astype(int)]
+    found: list[Image] = []
+    for jpeg in store.queue.jpegs(picked).values():
+        try:
+            found.append(decode(jpeg))
+        except DatasetError:
+            continue
+    return [picture for picture in found if picture.shape == found[-1].shape]

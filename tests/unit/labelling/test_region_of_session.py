@@ -1,0 +1,89 @@
+"""Where somebody sits, from the frames in the store: the newest session counts, and its empty chair is the reference."""
+
+import cv2
+import numpy as np
+
+from posture_daemon.domain import Image
+from posture_daemon.labelling.region_of_session import newest_picture, propose_region
+from posture_daemon.store import Store
+from posture_daemon.vision.jpeg import encode_jpeg
+from tests.builders import add_frame, ensure_classes, label
+
+DAY = 86_400.0
+LEFT, RIGHT = 160, 480
+
+
+def picture(seed: int, x: int | None) -> bytes:
+    """A room, and somebody about column `x` who leans in every other picture; `None`: nobody."""
+    room: Image = np.full((360, 640, 3), 120, np.uint8)
+    for at in range(0, 640, 80):
+        cv2.rectangle(room, (at, at // 4), (at + 50, at // 4 + 120), (60 + at // 5, 90, 140), -1)
+    if x is not None:
+        lean = 60 * (seed % 2)
+        cv2.line(room, (x, 330), (x - lean, 190), (30, 30, 200), 70)
+        cv2.circle(room, (x - int(1.4 * lean), 120), 32, (150, 190, 230), -1)
+    noise = np.random.default_rng(seed).normal(0, 5, room.shape)
+    return encode_jpeg(np.clip(room + noise, 0, 255).astype(np.uint8), 640, 90)
+
+
+def teach(store: Store, day: int, x: int, empty: int = 4) -> None:
+    """A session of a good and a bad pose, and the empty chair."""
+    ensure_classes(store, "good", "bad", "away")
+    names = [*("good", "bad") * 4, *["away"] * empty]
+    for number, name in enumerate(names):
+        at = day * DAY + number
+        frame = add_frame(store, at, picture(day * 100 + number, None if name == "away" else x))
+        label(store, frame, name, at)
+
+
+def middle(store: Store, since: float = float("-inf")) -> float | None:
+    """Where the proposal has its middle, 0-1 from the left."""
+    found = propose_region(store, since)
+    return None if found is None else found.x + found.width / 2
+
+
+def test_the_newest_session_says_where(store: Store) -> None:
+    """Whoever moved the desk sits elsewhere now."""
+    teach(store, 1, LEFT)
+    found = middle(store)
+    assert found is not None
+    assert found < 0.45
+    teach(store, 2, RIGHT)
+    found = middle(store)
+    assert found is not None
+    assert found > 0.55
+
+
+def test_a_session_without_somebody_in_it_says_nothing(store: Store) -> None:
+    """Then the one before counts."""
+    teach(store, 1, LEFT)
+    for number in range(6):
+        frame = add_frame(store, 3 * DAY + number, picture(900 + number, None))
+        label(store, frame, "away", 3 * DAY + number)
+    found = middle(store)
+    assert found is not None
+    assert found < 0.45
+
+
+def test_a_lesson_looks_at_its_own_pictures_only(store: Store) -> None:
+    """Labels of before are of another place, perhaps."""
+    teach(store, 1, LEFT)
+    assert middle(store, since=2 * DAY) is None
+    teach(store, 2, RIGHT)
+    found = middle(store, since=2 * DAY - 1)
+    assert found is not None
+    assert found > 0.55
+
+
+def test_frames_that_wait_are_better_than_nothing(store: Store) -> None:
+    """Before the first label; pictures that cannot be read are left out."""
+    assert propose_region(store) is None
+    add_frame(store, 1.0, b"no picture")
+    for number in range(12):
+        add_frame(store, 10.0 + number, picture(number, RIGHT))
+    found = middle(store)
+    assert found is not None
+    assert found > 0.55
+    newest = newest_picture(store)
+    assert newest is not None
+    assert newest.shape == (360, 640, 3)
