@@ -7,11 +7,8 @@ frames, router, questions. A seed draws four of eight views of every picture, th
 is one question answered, which labels a group of alike frames; frames of the group that are of another class are exceptions,
 which the owner picks out: here they stay without a label. A *frame* is one label alone.
 
-This is about the choice of questions within one room. What answers are worth on a new day, through schedule, gate and swap, is
-measured by `bench_days.py`.
-
-**Time order.** Frames are numbered in time within a class folder, not across. So the classes are streamed side by side, each at
-an even pace.
+This is about the choice of questions within one room; what answers are worth on a new day `bench_days.py` measures. Frames are
+numbered in time within a class folder, not across: so the classes are streamed side by side, each at an even pace.
 """
 
 import statistics
@@ -20,7 +17,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -48,8 +44,7 @@ from tests.bench.bench_training import class_files
 from tests.bench.shared import DATA, WEIGHTS, machine, options, spread, tell
 
 NAMES = ("bad_posture", "good_posture")
-POOL, VIEWS, SIZE = 8, 4, 224
-BLOCK, HOLDOUT_EVERY = 20, 5
+POOL, VIEWS, SIZE, BLOCK, HOLDOUT_EVERY = 8, 4, 224, 20, 5
 FIRST, BATCH, ENOUGH, MAX_LABELS = 8, 8, 0.99, 640
 SPACING_S = 10.0
 
@@ -295,12 +290,10 @@ def main() -> None:
     given = options(__doc__, data=DATA, seeds=5, keep=None)
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(computed(given.data.resolve(), (given.keep or Path(scratch)).resolve()), given.seeds)
-    passed = True
     tell(f"{given.seeds} seeds, mean ± standard deviation; {machine()}")
-    for name, value, bar, result in chain(bench.admitted(), bench.labels()):
-        tell(f"{name:70}{value:60}{bar:10}{result}")
-        passed = passed and result != "FAIL"
-    sys.exit(0 if passed else 1)
+    lines = [*bench.admitted(), *bench.labels()]
+    tell(*(f"{name:70}{value:60}{bar:10}{result}" for name, value, bar, result in lines))
+    sys.exit(1 if any(result == "FAIL" for *_, result in lines) else 0)
 
 
 if __name__ == "__main__":
