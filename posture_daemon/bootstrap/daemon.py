@@ -131,9 +131,7 @@ def build_daemon(
             probe=probe,
             online=online,
             follower=ChampionFollower(live, store.models, lambda version: load_model(store, version, live.backbone)),
-            page=_page(store, settings, source, camera, loop, live, probe, region)
-            if settings.ui.enabled
-            else None,
+            page=_page(store, settings, source, camera, loop, live, probe, region) if settings.ui.enabled else None,
             supervisor=supervisor,
         )
     )

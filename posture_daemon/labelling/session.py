@@ -86,7 +86,9 @@ class Labelling:
         """
         self.classes()
         every = self._settings.holdout_every, self._settings.test_every
-        done, already, gone = self._store.labels.answer_waiting(frame_ids, class_name, "owner", self._clock(), *every)
+        done, already, gone = self._store.labels.answer_waiting(
+            frame_ids, class_name, "owner", self._clock(), *every, self._settings.first_teach
+        )
         if done:
             self._skips_to_undo.clear()
         return Answered(tuple(done), already, tuple(gone))
@@ -173,7 +175,9 @@ class Labelling:
 
     def _record(self, frame_id: int, class_name: str | None) -> None:
         every = self._settings.holdout_every, self._settings.test_every
-        self._store.labels.answer(frame_id, class_name, "owner", self._clock(), *every)
+        self._store.labels.answer(
+            frame_id, class_name, "owner", self._clock(), *every, first_teach=self._settings.first_teach
+        )
         self._skips_to_undo.clear()  # undo goes back in time: first this answer
 
 

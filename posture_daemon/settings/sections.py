@@ -149,6 +149,12 @@ class LabelSettings(Section):
     block_length_s: float = number(900.0, 1, 86_400, "Longest time block, in seconds.")
     block_files: int = number(20, 1, 10_000, "Files per block where no capture time is known.")
     holdout_every: int = number(5, 2, 20, "One block of a class in this many is held out from training.")
+    first_teach: int = number(
+        12,
+        0,
+        1000,
+        "First labels of a day at the camera, none of which is held out: it is today that they are given for.",
+    )
     test_every: int = number(
         0, 0, 20, "One block of a class in this many is kept for tests that decide nothing; 0 keeps none."
     )

@@ -30,8 +30,7 @@ class TrainingSettings(Section):
     views: int = number(4, 0, 64, "Augmented views made of each image.")
     flip: bool = Field(
         default=True,
-        description="Mirror images when ultralytics trains (`training.strategy`); turn it off if left and right are different "
-        "classes (true or false).",
+        description="Mirror images when ultralytics trains; turn it off if left and right are different classes (true or false).",
     )
     timeout_s: float = number(3600.0, 1, 86_400, "Longest training run, in seconds.")
     nice: int = number(10, 0, 19, "Niceness of the training process (0 to 19).")

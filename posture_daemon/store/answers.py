@@ -10,15 +10,13 @@ from posture_daemon.domain import Split, Status
 from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, LabelRow, RunRow
 from posture_daemon.store.sessions import is_live, taught_in_session
 
-FIRST_LABELS_TEACH = 12
-"""The first labels of a session of the camera all teach, and none is held out: it is today that they are given for."""
-
 
 @dataclass(frozen=True)
 class Given:
     """Who answered, when (s since the epoch), batch and step for undo; `every`: (`holdout_every`, `test_every`) for splits.
 
-    A `split` is what a block without one gets, instead of what the split rule says.
+    A `split` is what a block without one gets, instead of what the split rule says. The first `first_teach` labels of a session
+    of the camera all teach, and none is held out: it is today that they are given for.
     """
 
     by: str
@@ -27,6 +25,7 @@ class Given:
     number: int
     every: tuple[int, int] = (1, 0)
     split: Split | None = None
+    first_teach: int = 0
 
 
 def record_answer(
@@ -104,18 +103,19 @@ def _give_split(session: Session, block: BlockRow, class_id: int, given: Given) 
     """Set the split of a block once: the given one, else by the class of its first label."""
     if block.split is not None:
         return
-    if given.split is not None:
-        block.split, block.split_class_id = given.split.value, class_id
-        return
+    split = given.split
+    if split is None and is_live(block) and taught_in_session(session, block) < given.first_teach:
+        split = Split.TRAIN
+    block.split, block.split_class_id = (split or _by_rule(session, class_id, given.every)).value, class_id
+
+
+def _by_rule(session: Session, class_id: int, every: tuple[int, int]) -> Split:
+    """By how many blocks the class has."""
     holding = select(FrameRow.block_id).join(LabelRow, LabelRow.frame_id == FrameRow.id)
     of_class = BlockRow.id.in_(holding.where(LabelRow.class_id == class_id)) | (BlockRow.split_class_id == class_id)
-    if is_live(block) and taught_in_session(session, block) < FIRST_LABELS_TEACH:
-        block.split, block.split_class_id = Split.TRAIN.value, class_id
-        return
     counted = session.execute(select(BlockRow.split, func.count()).where(of_class).group_by(BlockRow.split))
     blocks = {Split(split): int(number) for split, number in counted if split is not None}
-    block.split = split_for_new_block(blocks, *given.every).value
-    block.split_class_id = class_id
+    return split_for_new_block(blocks, *every)
 
 
 def next_number(session: Session) -> int:

@@ -46,18 +46,19 @@ class Labels(Repository):
         test_every: int = 0,
         batch: int | None = None,
         split: Split | None = None,
+        first_teach: int = 0,
     ) -> None:
         """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist.
 
         Answers with the same `batch` (see `new_batch`) are undone together. A `split` is what a time block without one gets,
-        instead of what the split rule says.
+        instead of what the split rule says; the first `first_teach` labels of a session of the camera all teach.
         """
         with self._database.write() as session:
             frame = session.get(FrameRow, frame_id)
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
             class_id = None if class_name is None else live_class(session, class_name).id
-            given = Given(by, now, batch, next_number(session), (holdout_every, test_every), split)
+            given = Given(by, now, batch, next_number(session), (holdout_every, test_every), split, first_teach)
             record_answer(session, frame, session.get(LabelRow, frame_id), class_id, given)
 
     def answer_waiting(
@@ -68,8 +69,9 @@ class Labels(Repository):
         now: float,
         holdout_every: int,
         test_every: int = 0,
+        first_teach: int = 0,
     ) -> tuple[list[int], dict[int, str | None], list[int]]:
-        """Label those frames that are still queued, or discard them with `None`, in one batch.
+        """Label those frames that are still queued, or discard them with `None`, in one batch; `first_teach` as in `answer`.
 
         Returns the ids that were answered, the class of each frame that was answered before (`None`: discarded), and the
         ids that do not exist. Raises `LabelError` when the class does not exist.
@@ -80,7 +82,8 @@ class Labels(Repository):
         with self._database.write() as session:
             class_id = None if class_name is None else live_class(session, class_name).id
             batch = 1 + (session.scalar(select(func.max(AnswerRow.batch))) or 0)
-            given = Given(by, now, batch, next_number(session), (holdout_every, test_every))
+            every = holdout_every, test_every
+            given = Given(by, now, batch, next_number(session), every, first_teach=first_teach)
             for frame_id in dict.fromkeys(frame_ids):
                 frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
                 if frame is None:

@@ -18,7 +18,7 @@ def directions(*degrees: float) -> Floats:
 def waiting(features: Floats, doubt: list[float], guess: list[int] | None = None) -> Waiting:
     """Frames far from any label."""
     numbers = np.array(guess or [0] * len(doubt), np.intp)
-    return Waiting(features, np.array(doubt, np.float32), numbers, np.ones(len(doubt), np.float32))
+    return Waiting(features, np.array(doubt, np.float32), numbers, np.ones(len(doubt), np.float32), np.ones(len(doubt), np.float32))
 
 
 def test_doubt_is_what_the_margin_leaves() -> None:
@@ -83,7 +83,7 @@ def test_the_order_is_the_same_each_time_and_quick_with_ten_thousand_frames() ->
     """Well under a second; a limit takes the front of the same order."""
     rng = np.random.default_rng(0)
     features = rng.random((10_000, 256), np.float32)
-    many = Waiting(features, rng.random(10_000, np.float32), np.zeros(10_000, np.intp), np.ones(10_000, np.float32))
+    many = Waiting(features, rng.random(10_000, np.float32), np.zeros(10_000, np.intp), *np.ones((2, 10_000), np.float32))
     began = time.perf_counter()
     first = questions(many, 20)
     assert time.perf_counter() - began < allowed_s(2.0), "0.04 s on a quiet machine"

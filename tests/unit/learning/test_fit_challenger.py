@@ -72,7 +72,7 @@ def test_the_head_answers_as_it_was_judged(store: Store) -> None:
     for row, name in enumerate(["good", "bad"]):
         chances = done.head.probabilities(StandInBackbone().extract(coloured_frame(name, 999)).map, done.temperature)
         assert chances.argmax() == row
-        assert chances.max() > 0.8
+        assert chances.max() > 0.6  # one day: nothing is known of another
 
 
 def test_both_are_judged_on_the_same_holdout(store: Store) -> None:
@@ -232,14 +232,14 @@ def test_a_cache_that_is_deleted_changes_nothing_but_the_time(store: Store) -> N
     assert (again.temperature, again.challenger) == (first.temperature, first.challenger)
 
 
-def test_another_seed_or_flip_computes_other_views(store: Store) -> None:
+def test_another_seed_computes_other_views(store: Store) -> None:
     """What shaped the cached numbers is part of their name."""
     label_days(store, "good", "bad")
     base = add_champion(store)
     run(store, base)
-    for recipe in (Recipe(1, 2, True, 3), Recipe(1, 2, False, 3)):
+    for recipe in (Recipe(1, 2, True, 3), Recipe(2, 2, True, 3)):
         assert run(store, base, recipe).report.computed_views == 24 * 3 + 12
-    assert run(store, base, Recipe(1, 3, False, 3)).report.computed_views == 24
+    assert run(store, base, Recipe(1, 3, True, 3)).report.computed_views == 24
 
 
 @pytest.mark.parametrize(("name", "computed"), [("colours", 2 * 2 * 6), ("another", 2 * (6 + 2 * 6))])

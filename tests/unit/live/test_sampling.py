@@ -63,7 +63,7 @@ def test_a_sure_frame_is_audited_by_the_dice_that_were_passed_in() -> None:
     """About one in four at a share of 0.25; the same seed picks the same frames."""
 
     def picked(seed: int) -> list[int]:
-        one = router(seed, audit_share=0.25, duplicate_cosine=1.0)
+        one = router(seed, audit_share=0.25, duplicate_cosine=1.0, max_little_known_per_hour=0)
         frames = [prediction(SURE, direction(angle)) for angle in np.linspace(0, 90, 200)]
         routed = [offer(one, frame, at) for at, frame in enumerate(frames)]
         assert {kept.reason for kept in routed if kept} == {Reason.AUDIT}
