@@ -56,7 +56,7 @@ class Reason(str, Enum):
     NOVEL = "unlike anything labelled"
     UNCERTAIN = "uncertain"
     NO_CLASSES = "no classes yet"
-    LEAST_KNOWN = "least known of late"
+    LITTLE_KNOWN = "least known of late"
     """Of the last while the one that it knows least, however sure it is: a model that is wrong all day is often sure."""
     AUDIT = "random audit"
     IMPORTED = "imported"
@@ -70,7 +70,7 @@ MIN_DOUBT: Mapping[str, float] = {
     Reason.DISAGREEMENT.value: 0.6,
     Reason.NOVEL.value: 0.3,
     Reason.TRANSITION.value: 0.3,
-    Reason.LEAST_KNOWN.value: 0.3,
+    Reason.LITTLE_KNOWN.value: 0.3,
     Reason.AUDIT.value: 0.3,
 }
 """How doubtful (0-1) a frame kept for this reason is at least, however sure the model is: else nobody would ever look at the
@@ -323,7 +323,7 @@ class Incident:
 class Verdict:
     """One condition of a decision, in words, and its number against its limit where it has one.
 
-    `protects` marks what keeps the device safe: not even the owner's `--force` skips it.
+    `protects` marks what keeps the device safe, or a training from being in vain: not even the owner's `--force` skips it.
     """
 
     name: str

@@ -104,7 +104,7 @@ def label_days(store: Store, *class_names: str, blocks: int = 3, count: int = 6,
     ensure_classes(store, *class_names)
     for block, class_name in enumerate(blocks * class_names):
         times = [start + 3600 * block + number for number in range(count)]
-        frames = [new_frame(coloured_jpeg(class_name, int(at)), at, source="folder") for at in times]
+        frames = [new_frame(coloured_jpeg(class_name, int(at)), at, source="import:folder") for at in times]
         store.imports.add_block([(frame, class_name) for frame in frames], None, times[-1], HOLDOUT_EVERY)
 
 

@@ -1,5 +1,6 @@
 """Builds the daemon of `posture-daemon run`: every part a real one, as the settings say."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
-from posture_daemon.bootstrap.guided_capture import attach_guided_capture
+from posture_daemon.bootstrap.guided_capture import attach_guided_capture, obedient, obey, try_poses
 from posture_daemon.bootstrap.models import champion, load_model, open_backbone, open_store
 from posture_daemon.bootstrap.parts import away_by_loop, build_preparer, build_retrainer, build_watcher, newest_frame
 from posture_daemon.bootstrap.region import RegionChoice
@@ -23,7 +24,7 @@ from posture_daemon.integrity.database_check import check_database
 from posture_daemon.integrity.model_recovery import answering
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.guided_capture import GuidedCapture
-from posture_daemon.labelling.guided_capture_plan import choose, plan
+from posture_daemon.labelling.guided_capture_plan import choose, plan, would_choose
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.learning.recalibrate import Recalibrator
 from posture_daemon.live.capture import CaptureLoop
@@ -31,39 +32,49 @@ from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.hot_swap import ChampionFollower
 from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.live.sampling import FrameSampler
-from posture_daemon.ports import ResourceProbe
+from posture_daemon.ports import Camera, ResourceProbe
 from posture_daemon.service.sd_notify import SystemdNotifier
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.training.starter_root import drawn_people_warning
 from posture_daemon.ui.web.region_desk import RegionDesk
 from posture_daemon.ui.web.server import LabelPage
+
+log = logging.getLogger(__name__)
 
 
 def _page(
     store: Store,
     settings: Settings,
     source: LatestFrame,
+    camera: Camera,
     loop: CaptureLoop,
     live: LiveClassifier,
     probe: ResourceProbe,
-    online: OnlineLearner,
     region: RegionChoice,
 ) -> LabelPage:
     """The label page, which also teaches with the daemon's own camera while its frames go on; the daemon does the swap."""
 
     @contextmanager
     def open_guided_capture(names: Sequence[str] | None) -> Iterator[GuidedCapture]:
-        asks = plan(choose(ClassChanges(store, settings.labels, time.time), names))
+        changes, announce = ClassChanges(store, settings.labels, time.time), obey(camera)
+        try_poses(camera, would_choose(changes, names))
+        classes = choose(changes, names)
         with (
             loop.not_keeping(),
-            attach_guided_capture(store, settings, source, live, asks, probe) as capture,
+            attach_guided_capture(store, settings, source, live, plan(classes), probe, announce=announce) as capture,
         ):
             yield capture
 
-    desk = RegionDesk(lambda: region.camera, region.choose, lambda: _newest_image(source))
-    labelling = partial(Labelling, today=online)
-    return LabelPage(store, settings, new_labelling=labelling, open_guided_capture=open_guided_capture, desk=desk)
+    return LabelPage(
+        store,
+        settings,
+        new_labelling=partial(Labelling, today=loop.online),
+        open_guided_capture=open_guided_capture,
+        look=lambda: source.wait(0, 0.0),
+        desk=RegionDesk(lambda: region.camera, region.choose, lambda: _newest_image(source)),
+    )
 
 
 def _newest_image(source: LatestFrame) -> Image | None:
@@ -85,13 +96,16 @@ def build_daemon(
     region = region or RegionChoice(settings)
     supervisor = supervisor or SystemdNotifier()
     keep_little()
-    source = newest_frame(settings, open_camera(settings.camera.address))
+    camera = obedient(open_camera(settings.camera.address))
+    source = newest_frame(settings, camera)
     if needs_camera or not is_live(settings.camera.address):
         source.check()
     supervisor.status("opening the database and the model")
     check_database(settings, time.time())
     store = open_store(settings)
     live = answering(store, champion(store), lambda version: LiveClassifier(load_model(store, version)), time.time())
+    if warning := drawn_people_warning(store, live.version, settings.camera.address):
+        log.warning("%s", warning)
     trainer, probe = SubprocessTrainer(), DeviceProbe(settings.data_dir)
     router = FrameSampler(settings.queue, Random(settings.training.seed))
     online = OnlineLearner(
@@ -117,7 +131,9 @@ def build_daemon(
             probe=probe,
             online=online,
             follower=ChampionFollower(live, store.models, lambda version: load_model(store, version, live.backbone)),
-            page=_page(store, settings, source, loop, live, probe, online, region) if settings.ui.enabled else None,
+            page=_page(store, settings, source, camera, loop, live, probe, region)
+            if settings.ui.enabled
+            else None,
             supervisor=supervisor,
         )
     )

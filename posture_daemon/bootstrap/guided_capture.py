@@ -1,27 +1,40 @@
 """Builds a guided capture from settings, with a camera of its own or with the daemon's."""
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
+from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import champion, load_model, open_store
-from posture_daemon.bootstrap.parts import build_retrainer, newest_frame
-from posture_daemon.errors import DataFolderError, SettingsError
-from posture_daemon.fake_desk import FakeDeskCamera, ObedientDesk
-from posture_daemon.integrity.model_recovery import STARTER_SOURCE
+from posture_daemon.bootstrap.parts import build_preparer, build_retrainer, newest_frame
+from posture_daemon.domain import PostureClass, Role, Strategy
+from posture_daemon.errors import DataFolderError, PostureError, SettingsError
+from posture_daemon.fake_desk import AWAY, BAD, GOOD, FakeDeskCamera, ObedientDesk
 from posture_daemon.labelling.classes import ClassChanges
-from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureParts
-from posture_daemon.labelling.guided_capture_plan import SECONDS, PoseRequest, choose, plan
+from posture_daemon.labelling.guided_capture import GuidedCapture
+from posture_daemon.labelling.guided_capture_parts import GuidedCaptureParts
+from posture_daemon.labelling.guided_capture_plan import SECONDS, PoseRequest, choose, plan, would_choose
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.ports import Camera, ResourceProbe
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.status_file import running_pid
-from posture_daemon.training.strategies import root_of
+from posture_daemon.training.starter_root import drawn_people_warning
+
+log = logging.getLogger(__name__)
+
+
+TRIGGER = "teach"
+"""What the record of a run calls a lesson."""
+
+MAX_RUNS = 10_000
+DRAWN = {Role.GOOD: GOOD, Role.BAD: BAD, Role.AWAY: AWAY}
+"""What the person at the fake desk does for a class that they do not know by its name."""
 
 
 @contextmanager
@@ -29,38 +42,43 @@ def open_guided_capture(
     settings: Settings,
     names: Sequence[str] | None,
     seconds: float = SECONDS,
-    obedient_pace: float | None = None,
+    pace: float = 1.0,
     tell: Callable[[str], object] = lambda _sentence: None,
 ) -> Iterator[GuidedCapture]:
     """A guided capture of these classes on a camera of its own, for the block; see `guided_capture_plan.choose` for `names`.
 
-    `tell` is given advice. With `obedient_pace` the person at the fake desk does what is asked, so many times as fast.
-    Raises one of our errors when a daemon holds the camera, and when the camera, a name or the champion cannot be used.
+    `tell` is given advice. The person at the fake desk does what is asked; with another `pace` than 1, so many times as fast,
+    which no other camera can. Raises one of our errors when a daemon holds the camera, and when the camera, a name or the
+    champion cannot be used.
     """
     refuse_beside_daemon(settings)
-    camera = _camera(settings, obedient_pace)
+    camera = obedient(open_camera(settings.camera.address))
+    if pace != 1.0:
+        _need_obedience(camera)
     source = newest_frame(settings, camera)
     source.check()
-    _try_poses(camera, names or ())
     store = open_store(settings)
-    asks = plan(choose(ClassChanges(store, settings.labels, time.time), names), seconds)
-    _try_poses(camera, [ask.posture_class.name for ask in asks])
-    live = LiveClassifier(load_model(store, champion(store)))
-    if advice := base_advice(store, camera):
-        tell(advice)
-
-    def follow() -> None:
-        live.swap(load_model(store, champion(store), live.backbone))
-
-    source.start()
     try:
+        changes = ClassChanges(store, settings.labels, time.time)
+        try_poses(camera, would_choose(changes, names))  # before a class is created
+        if isinstance(camera, ObedientDesk):  # each lesson is another day, as it is in life
+            camera.skip_days(sum(run.trigger == TRIGGER for run in store.runs.recent(MAX_RUNS)))
+        live = LiveClassifier(load_model(store, champion(store)))
+        if warning := drawn_people_warning(store, live.version, settings.camera.address):
+            tell(warning)
+        asks, announce = plan(choose(changes, names), seconds), obey(camera, pace)
+        source.start()
         with attach_guided_capture(
-            store, settings, source, live, asks, follow=follow, announce=_obey(camera)
+            store, settings, source, live, asks, follow=_follower(store, live), announce=announce
         ) as capture:
             yield capture
     finally:
         source.stop(2.0)
         store.close()
+
+
+def _follower(store: Store, live: LiveClassifier) -> Callable[[], None]:
+    return lambda: live.swap(load_model(store, champion(store), live.backbone))
 
 
 def refuse_beside_daemon(settings: Settings) -> None:
@@ -73,46 +91,37 @@ def refuse_beside_daemon(settings: Settings) -> None:
         )
 
 
-def _camera(settings: Settings, obedient_pace: float | None) -> Camera:
-    camera = open_camera(settings.camera.address)
-    if obedient_pace is None:
-        return camera
-    if not isinstance(camera, FakeDeskCamera):
+def obedient(camera: Camera) -> Camera:
+    """The camera; a fake desk as one whose person does what is asked."""
+    return ObedientDesk(camera) if isinstance(camera, FakeDeskCamera) else camera
+
+
+def _need_obedience(camera: Camera) -> None:
+    if not isinstance(camera, ObedientDesk):
         raise SettingsError(
             f"--simulate-owner works with the fake desk only, since nobody else does what is asked; the camera is "
             f"{camera.name}: add --camera fake:desk."
         )
-    return ObedientDesk(camera, obedient_pace)
 
 
-def _try_poses(camera: Camera, names: Sequence[str]) -> None:
-    """What an obedient desk cannot show is told before the first pose."""
+def try_poses(camera: Camera, classes: Iterable[PostureClass]) -> None:
+    """Raise `CameraError` before the first pose when an obedient desk cannot show one of these."""
     if isinstance(camera, ObedientDesk):
-        for name in names:
-            camera.show(name, 0)
+        for one in classes:
+            camera.show(_posture_at(camera, one))
+        camera.show(None)
 
 
-def _obey(camera: Camera) -> Callable[[PoseRequest], None]:
-    """What hears of each pose; each round is another day."""
+def obey(camera: Camera, pace: float = 1.0) -> Callable[[PoseRequest | None], None]:
+    """What hears of each pose, and with `None` that it is over."""
     if not isinstance(camera, ObedientDesk):
         return lambda _ask: None
-    return lambda ask: camera.show(ask.posture_class.name, ask.round - 1)
+    return lambda ask: camera.show(None if ask is None else _posture_at(camera, ask.posture_class), pace)
 
 
-def knows_only_drawn_people(store: Store) -> bool:
-    """True while the champion stems from the starter."""
-    return root_of(store, champion(store)).source == STARTER_SOURCE
-
-
-def base_advice(store: Store, camera: Camera) -> str | None:
-    """One sentence where the model knows drawn people only, but the camera films real ones."""
-    drawn = isinstance(camera, (FakeDeskCamera, ObedientDesk))
-    if drawn or not knows_only_drawn_people(store):
-        return None
-    return (
-        "The starter model has only ever seen drawn people; import a base first for far better answers: "
-        "posture-daemon models fetch yolo11n-cls, then posture-daemon models import FILE.pt."
-    )
+def _posture_at(camera: ObedientDesk, one: PostureClass) -> str:
+    """What the drawn person does for a class: what it is called, else what it means to the owner."""
+    return one.name if one.name in camera.postures else DRAWN.get(one.role, one.name)
 
 
 @contextmanager
@@ -124,24 +133,51 @@ def attach_guided_capture(
     asks: tuple[PoseRequest, ...],
     probe: ResourceProbe | None = None,
     follow: Callable[[], None] = lambda: None,
-    announce: Callable[[PoseRequest], None] = lambda _ask: None,
+    announce: Callable[[PoseRequest | None], None] = lambda _ask: None,
 ) -> Iterator[GuidedCapture]:
     """A guided capture of `asks` with this camera and model, for the block; a training that runs at its end is cancelled."""
     trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
+    probe = probe or DeviceProbe(settings.data_dir)
     retrainer = build_retrainer(store, settings, trainer, probe=probe)
-    with ThreadPoolExecutor(1) as executor:
+    with ThreadPoolExecutor(1) as executor, preparing(store, settings, probe) as prepare:
         parts = GuidedCaptureParts(
             source=source,
             live=live,
             store=store,
             settings=settings,
-            train=lambda: retrainer.run("teach", force=True),
+            train=lambda: retrainer.run(TRIGGER, force=True, strategy=Strategy.REPLAY),
             cancel=trainer.cancel,
             executor=executor,
             follow=follow,
             announce=announce,
+            prepare=prepare,
         )
         try:
             yield GuidedCapture(asks, parts)
         finally:
             trainer.cancel()
+            announce(None)
+
+
+@contextmanager
+def preparing(store: Store, settings: Settings, probe: ResourceProbe) -> Iterator[Callable[[], None]]:
+    """What has the views of the pictures so far computed beside the poses that follow, so that learning takes seconds."""
+    preparer = build_preparer(store, settings, probe, waits_for_idle=False)
+    running: Future[None] | None = None
+
+    def run() -> None:
+        try:
+            preparer.run()
+        except (PostureError, OSError) as error:  # the training computes them then
+            log.warning("no views were prepared ahead: %s", error)
+
+    def prepare() -> None:
+        nonlocal running
+        if running is None or running.done():
+            running = executor.submit(run)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="prepare") as executor:
+        try:
+            yield prepare
+        finally:
+            preparer.cancel()

@@ -10,14 +10,14 @@ from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_check
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
 from posture_daemon.domain import ModelVersion
 from posture_daemon.errors import ModelError
-from posture_daemon.integrity.model_recovery import STARTER_SOURCE, install
+from posture_daemon.integrity.model_recovery import install
 from posture_daemon.labelling.class_roles import looks_like_postures
 from posture_daemon.live.classifier import LiveModel
 from posture_daemon.ports import Backbone
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import in_turn
-from posture_daemon.store.model_copies import STARTER
+from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
 from posture_daemon.vision.head import Head
 
 log = logging.getLogger(__name__)

@@ -60,10 +60,18 @@ def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> Rol
 
 
 def build_preparer(
-    store: Store, settings: Settings, probe: ResourceProbe, region: RegionChoice | None = None
+    store: Store,
+    settings: Settings,
+    probe: ResourceProbe,
+    region: RegionChoice | None = None,
+    *,
+    waits_for_idle: bool = True,
 ) -> Precomputer:
     """A preparer on the real device, with a child of its own."""
-    return Precomputer(store, SubprocessTrainer(), probe, settings, partial(backbone_of, store), region=region)
+    backbone = partial(backbone_of, store)
+    return Precomputer(
+        store, SubprocessTrainer(), probe, settings, backbone, region=region, waits_for_idle=waits_for_idle
+    )
 
 
 def newest_frame(settings: Settings, camera: Camera) -> LatestFrame:

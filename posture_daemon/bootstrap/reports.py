@@ -23,7 +23,7 @@ from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
 
 if TYPE_CHECKING:
-    from posture_daemon.learning.label_errors import Doubt
+    from posture_daemon.learning.label_errors import LabelCheck
 
 
 def difference(store: Store, settings: Settings, first: ModelVersion, second: ModelVersion) -> Difference:
@@ -42,22 +42,20 @@ def training_set(store: Store, settings: Settings) -> TrainingSet:
     return gather(store, version, backbone_of(store, replace(version, region=settings.camera.seen)), recipe)
 
 
-def doubts(store: Store, settings: Settings) -> tuple[list[Doubt], float]:
-    """Labels of any split that the labels of other times speak against, without those that the owner has kept.
+def label_check(store: Store, settings: Settings) -> LabelCheck:
+    """Labels of any split that are likelier wrong than right, without those that the owner has kept.
 
-    Also the share, 0–1, of all labels that they agree with: how much a doubt is worth. Raises `ModelError`, `TrainingError`.
+    Raises `ModelError`, `TrainingError`.
     """
     # These fit, with SciPy, which the daemon does without.
-    from posture_daemon.learning.label_errors import doubtful_labels
-    from posture_daemon.learning.out_of_fold import out_of_fold
+    from posture_daemon.learning.label_errors import ask, check_labels
 
     learned = training_set(store, settings)
-    test = learned.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
-    asked = out_of_fold(learned, learned.holdout, test)
-    agree = sum(called == image.class_name for called, image in zip(asked.called, asked.images, strict=True))
+    held_out = [image for image in store.labels.labelled() if image.split in (Split.HOLDOUT, Split.TEST)]
+    asked = ask(learned, learned.source.load(held_out, views=0))
+    found = check_labels(asked, learned.sessions, learned.groups)
     kept = store.labels.kept()
-    found = [doubt for doubt in doubtful_labels(asked) if doubt.frame_id not in kept]
-    return found, agree / max(1, len(asked.images))
+    return replace(found, doubts=tuple(doubt for doubt in found.doubts if doubt.frame_id not in kept))
 
 
 def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[Evaluation, int]:

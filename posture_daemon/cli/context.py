@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,11 @@ class Options:
         settings = self.load(overrides).settings
         go_on_as_owner(settings.data_dir)
         return settings
+
+
+def has_keyboard() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
 
 
 def _print_version(on: bool) -> None:

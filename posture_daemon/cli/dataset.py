@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from posture_daemon.learning.label_errors import Doubt
     from posture_daemon.reports.learning_curve import Point
 
-MIN_AGREEMENT = 0.85
-"""Share of all labels that out-of-sample answers agree with, from which a doubt is more than a guess."""
-
 app = typer.Typer(help="Look at the labelled images.", no_args_is_help=True)
 
 
@@ -102,34 +99,32 @@ def doubts(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """List labels of any split that your labels of other times speak against: slips of the finger, or the hardest frames."""
-    from posture_daemon.bootstrap import reports
+    """List labels of any split that are likelier wrong than right, and say how many could be checked so."""
+    from posture_daemon.bootstrap.reports import label_check
     from posture_daemon.labelling.label_error_review import Review
+    from posture_daemon.reports.label_check import sentences
     from posture_daemon.ui.keyboard import keyboard
     from posture_daemon.ui.review import run_review
 
     store, settings = opened(context)
-    found, agreement = reports.doubts(store, settings)
+    found = label_check(store, settings)
     if json:
-        console.print_json(data={"agreement": agreement, "doubts": as_json(found)})
-    elif not found:
-        say("No label is doubtful: your labels of other times agree with each, or are not sure.")
-    elif review:
+        console.print_json(data=as_json(found))
+    elif review and found.doubts:
         with keyboard() as keys:
-            run_review(Review(store, settings.labels, time.time, found), console, keys)
+            run_review(Review(store, settings.labels, time.time, found.doubts), console, keys)
     else:
-        _list_doubts(found, agreement)
+        _list_doubts(found.doubts)
+        say_all(sentences(found))
 
 
-def _list_doubts(found: Sequence[Doubt], agreement: float) -> None:
-    table = Table("frame", "split", "your label", "your other labels say")
+def _list_doubts(found: Sequence[Doubt]) -> None:
+    if not found:
+        return
+    table = Table("frame", "split", "your label", "more likely", "wrong")
     for doubt in found:
-        said = f"{doubt.instead} {doubt.probability:.0%}, {doubt.label} {doubt.of_label:.0%}"
-        table.add_row(str(doubt.frame_id), doubt.split.value, doubt.label, said)
+        table.add_row(str(doubt.frame_id), doubt.split.value, doubt.label, doubt.instead, f"{doubt.wrong:.0%}")
     console.print(table)
-    trust = "" if agreement >= MIN_AGREEMENT else ": too few to be trusted, so most of these may well be right"
-    say(f"Your labels of other times agree with {agreement:.0%} of all labels{trust}.")
-    say("Look at them one by one: posture-daemon dataset doubts --review")
 
 
 @app.command()

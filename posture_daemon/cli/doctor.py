@@ -14,6 +14,7 @@ from rich.markup import escape
 from posture_daemon.cli.context import options, say
 from posture_daemon.device.report import Health, Line, examine, nearest
 from posture_daemon.device.resources import Resources
+from posture_daemon.domain import Strategy
 from posture_daemon.errors import DeviceError, PostureError
 
 if TYPE_CHECKING:
@@ -47,10 +48,22 @@ def doctor(
         if fix:
             _mend(look(settings, time.time()))
         device = examine(_look(settings.data_dir), settings)
-        lines = (*device[:-1], *(_advised(finding) for finding in look(settings, time.time())), device[-1])
+        findings = (_advised(finding) for finding in look(settings, time.time()))
+        lines = (*device[:-1], _strategy(Strategy(settings.training.strategy)), *findings, device[-1])
     _print(lines)
     if any(line.health is Health.PROBLEM for line in lines):
         raise typer.Exit(1)
+
+
+def _strategy(strategy: Strategy) -> Line:
+    """What the schedule learns by, and whether it is installed."""
+    from posture_daemon.training.strategies import not_installed
+
+    missing = not_installed(strategy)
+    if missing:
+        return Line("strategy", missing, Health.PROBLEM)
+    how = "ours" if strategy is Strategy.REPLAY else "run by ultralytics"
+    return Line("strategy", f"the schedule learns by {strategy.value}, {how}")
 
 
 def _mend(findings: Sequence[Finding]) -> None:

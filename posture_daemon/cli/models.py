@@ -70,7 +70,9 @@ def export(
     )
     say(f"model {version.id} written to {file}")
     if version.region is not None:
-        say(f"It answers alike on pictures that are cut to {version.region} (left, top, width, height) and made square.")
+        say(
+            f"It answers alike on pictures that are cut to {version.region} (left, top, width, height) and made square."
+        )
 
 
 @app.command()

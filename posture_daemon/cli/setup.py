@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from enum import Enum
@@ -13,13 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from posture_daemon.cli.context import Options, console, options, say
+from posture_daemon.cli.context import Options, console, has_keyboard, options, say
 from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_guided_capture
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.cameras.discovery import Tried
     from posture_daemon.settings import Settings
+
+
+CLASS_WORDS = {
+    "good_posture": "sitting the way you want to sit",
+    "bad_posture": "slumped, leaning, head propped: what you want to know of",
+    "na": "nobody is there: the empty chair, so that it is not taken for a posture",
+    "standing": "up, but in the picture",
+}
+"""What the usual classes mean."""
 
 
 class SetupStep(str, Enum):
@@ -42,7 +50,8 @@ def setup(
     skip: Annotated[list[SetupStep] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is offered first.")] = False,
     simulate_owner: Annotated[
-        bool, typer.Option("--simulate-owner", help="With fake:desk: the drawn person does what is asked, sped up.")
+        bool,
+        typer.Option("--simulate-owner", help="With fake:desk: the lesson, and the drawn person, four times as fast."),
     ] = False,
 ) -> None:
     """The first start: find the camera, choose a model and your classes, keep that in the settings file, and teach."""
@@ -57,11 +66,6 @@ def setup(
     steps.settings_file(address, yes)
     steps.teach(address, names, simulate_owner)
     steps.say_how_to_run(address)
-
-
-def has_keyboard() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin.isatty()
 
 
 class _Steps:
@@ -90,7 +94,19 @@ class _Steps:
             if not self._asks:
                 raise CameraError(none)
             say(none)
-        return self._tried(self._choose("Which camera?", [*good, "fake:desk"], "(a drawn person, to try things out)"))
+        return self._choose_camera([*good, "fake:desk"])
+
+    def _choose_camera(self, offered: Sequence[str]) -> str:
+        """Ask until one gives a picture; without anybody to ask, the first must."""
+        from posture_daemon.errors import CameraError, SettingsError
+
+        while True:
+            try:
+                return self._tried(self._choose("Which camera?", offered, "(a drawn person, to try things out)"))
+            except (CameraError, SettingsError) as error:
+                if not self._asks:
+                    raise
+                say(escape(str(error)))
 
     def _tried(self, address: str) -> str:
         """The address, once its picture was shown. Raises `CameraError` when it gives none."""
@@ -105,17 +121,18 @@ class _Steps:
 
     def model(self, given: Path | None, address: str) -> None:
         """Import a checkpoint, or go on with the champion."""
-        from posture_daemon.bootstrap.guided_capture import knows_only_drawn_people
         from posture_daemon.bootstrap.models import champion, import_model, open_store
+        from posture_daemon.training.starter_root import FAKE, drawn_people_only
 
         if not self._begins(SetupStep.MODEL, "the model"):
             return
         settings = self._settings(None)
         store = open_store(settings)
-        now, drawn = champion(store), knows_only_drawn_people(store)
+        now = champion(store)
+        drawn = drawn_people_only(store, now)
         keep = f"model {now.id}, {now.source}" + (" (it knows drawn people only)" if drawn else "")
         downloads = [str(path) for path in sorted((settings.data_dir / "downloads").glob("*.pt"))]
-        wants_base = drawn and not address.startswith("fake:")
+        wants_base = drawn and not address.startswith(FAKE)
         choice = str(given) if given is not None else keep
         if given is None:
             offered = [*downloads, keep] if wants_base else [keep, *downloads]
@@ -134,6 +151,9 @@ class _Steps:
         from posture_daemon.labelling.guided_capture_plan import DEFAULT_CLASSES
 
         if given is None and self._begins(SetupStep.CLASSES, "the classes") and self._asks:
+            say("A class is a posture that it learns to tell from the others:")
+            for name in DEFAULT_CLASSES:
+                say(f"  {name}  {CLASS_WORDS[name]}")
             given = typer.prompt("Your classes, separated by commas", default=",".join(DEFAULT_CLASSES))
         return None if given is None else given.split(",")
 
@@ -160,16 +180,22 @@ class _Steps:
         """Teach at once, or only create the classes."""
         from posture_daemon.bootstrap.models import open_store
         from posture_daemon.labelling.classes import ClassChanges
-        from posture_daemon.labelling.guided_capture_plan import SECONDS, choose
+        from posture_daemon.labelling.guided_capture_plan import LIVE_S, SECONDS, choose, duration_s, plan, would_choose
 
-        settings = self._settings(address)
-        wanted = self._begins(SetupStep.TEACH, "teaching, about two minutes")
+        if names is None and SetupStep.TEACH in self._skipped:
+            return
+        settings, store = self._settings(address), open_store(self._settings(address))
+        changes = ClassChanges(store, settings.labels, time.time)
+        poses_s = duration_s(plan(would_choose(changes, names)))
+        title = f"teaching: {poses_s:.0f} seconds of poses, then it learns, and you see it live for {LIVE_S:.0f}"
+        wanted = self._begins(SetupStep.TEACH, title)
         if wanted and self._asks:
             wanted = typer.confirm("Are you at your desk, ready to be asked for poses?", default=True)
         if wanted:
-            run_guided_capture(settings, names, SECONDS, simulate_owner)
+            run_guided_capture(settings, names, SECONDS, simulate_owner, self._asks)
         elif names is not None:
-            choose(ClassChanges(open_store(settings), settings.labels, time.time), names)
+            choose(changes, names)
+        store.close()
 
     def say_how_to_run(self, address: str) -> None:
         """The command that watches from now on."""

@@ -95,6 +95,8 @@ def _store_lines(found: Overview) -> Iterator[tuple[str, str]]:
     yield "queue", f"{waiting} waiting, {labelled} labelled, {discarded} discarded"
     yield "labels", labels or "none yet"
     yield "champion", "none" if found.champion is None else _champion(found.champion)
+    if found.warning is not None:
+        yield "", f"[yellow]{escape(found.warning)}[/]"
     yield from _trainings(found.last_attempt, found.last_run)
     yield from _under("show it next", found.advice)
     if found.watch is not None:

@@ -24,13 +24,14 @@ def train(
     ] = False,
     seed: Annotated[int | None, typer.Option(help="Fix the randomness of the augmented views.")] = None,
     strategy: Annotated[
-        Strategy,
+        Strategy | None,
         typer.Option(
-            help="How to learn: replay is ours; scratch, all, new and finetune are the article's, run by ultralytics."
+            help="How to learn: replay is ours; scratch, all, new and finetune are the article's, run by ultralytics; "
+            "as `training.strategy` says unless given."
         ),
-    ] = Strategy.REPLAY,
+    ] = None,
 ) -> None:
-    """Learn from all labels now, through the same gate as the schedule. Exit 1 when the training failed."""
+    """Learn from all labels now, through the same gate as the schedule. Exit 1 when it failed or could not be done."""
     from posture_daemon.adapters.trainer.process import SubprocessTrainer
     from posture_daemon.bootstrap.models import open_store
     from posture_daemon.bootstrap.parts import away_by_status, build_retrainer
@@ -45,7 +46,8 @@ def train(
     with console.status("training …"):
         run = retrainer.run("command line", force=force, strategy=strategy)
     show.training_run(console, run)
-    if run.outcome is Outcome.FAILED:
+    unable = any(verdict.name == "strategy" and not verdict.passed for verdict in run.decision)
+    if run.outcome is Outcome.FAILED or unable:
         raise typer.Exit(1)
 
 

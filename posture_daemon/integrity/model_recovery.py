@@ -15,11 +15,9 @@ from posture_daemon.domain import ModelVersion, PostureClass
 from posture_daemon.errors import DataFolderError, ModelError
 from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.store import Store
-from posture_daemon.store.model_copies import STARTER
+from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
 
 log = logging.getLogger(__name__)
-
-STARTER_SOURCE = "starter model"
 
 Loaded = TypeVar("Loaded")
 

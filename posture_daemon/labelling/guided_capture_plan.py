@@ -1,7 +1,7 @@
 """Plan of a guided capture: which classes, in which words, how often and for how long. Pure, except that it creates classes.
 
-Each class is asked for once a round. Each pose is a time block of its own, so that with two rounds the split rule
-(`store/answers.py`) puts one into training and one into the holdout. The second round asks for a variation.
+Each class is asked for once a round. Each pose is a time block of its own. The last round is the exam, of every lesson: it asks
+for a variation, is never learned from, and tells by pose how good the model is.
 """
 
 import math
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from posture_daemon.domain import Floats, PostureClass, Role, Split
 from posture_daemon.errors import LabelError
+from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.labelling.classes import ClassChanges
 from posture_daemon.labelling.session import check_class_name
 from posture_daemon.vision.novelty import alike
@@ -30,6 +31,12 @@ EVERY_S = 0.4
 MIN_FRAMES = 6
 """Fewest frames kept of a pose, spread over its time, even if nothing moves: an empty chair is a class too."""
 
+LIVE_S, LIVE_POSES = 20.0, 2
+"""How long the new model is looked at live, seconds, and in how many poses."""
+
+LIVE_ORDER = (Role.GOOD, Role.BAD, Role.NEUTRAL, Role.AWAY)
+LIVE_SENTENCES = {Role.GOOD: "Sit well …", Role.BAD: "… and now slump."}
+
 SENTENCES = {
     "standing": ("Now stand up.", "Stand again, a step to the side."),
     Role.GOOD: (
@@ -47,23 +54,40 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class PoseRequest:
-    """One pose: `ready_s` seconds to get ready, then held for `seconds`. `round` counts from 1."""
+    """One pose: `ready_s` seconds to get ready, then held for `seconds`. `round` counts from 1; `split` is its use."""
 
     posture_class: PostureClass
     sentence: str
     round: int
     ready_s: float
     seconds: float
+    split: Split = Split.TRAIN
 
 
 def plan(classes: Sequence[PostureClass], seconds: float = SECONDS, rounds: int = ROUNDS) -> tuple[PoseRequest, ...]:
     """Every class once a round, in this order; leaving and re-entering the picture gets `WALK_S` to get ready."""
     asks: list[PoseRequest] = []
     for number in range(1, rounds + 1):
+        split = Split.HOLDOUT if 1 < number == rounds else Split.TRAIN
         for one in classes:
             walks = Role.AWAY in (one.role, asks[-1].posture_class.role if asks else None)
-            asks.append(PoseRequest(one, _sentence(one, number), number, WALK_S if walks else READY_S, seconds))
+            asks.append(PoseRequest(one, _sentence(one, number), number, WALK_S if walks else READY_S, seconds, split))
     return tuple(asks)
+
+
+def duration_s(asks: Iterable[PoseRequest]) -> float:
+    """How long these poses take, seconds: countdowns and holding."""
+    return sum(ask.ready_s + ask.seconds for ask in asks)
+
+
+def live_plan(taught: Sequence[PostureClass], known: Sequence[PostureClass]) -> tuple[PoseRequest, ...]:
+    """Up to two poses for the live look at a model: what was taught first, then what else it knows; nobody has to leave."""
+    names = {one.name for one in known}
+    there = [one for one in dict.fromkeys((*taught, *known)) if one.name in names and one.role is not Role.AWAY]
+    shown = sorted(there, key=lambda one: (one not in taught, LIVE_ORDER.index(one.role)))[:LIVE_POSES]
+    shown = sorted(shown, key=lambda one: LIVE_ORDER.index(one.role))
+    seconds = LIVE_S / max(1, len(shown))
+    return tuple(PoseRequest(one, _live_sentence(one), 0, 0.0, seconds) for one in shown)
 
 
 def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureClass]:
@@ -72,35 +96,55 @@ def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureCl
     A single class gets a second one for contrast, unless another class has training and holdout images already. Raises
     `LabelError` for an invalid name, before any class is created.
     """
+    wanted = _wanted(changes, names)
+    _ensure(changes, wanted, [line.posture_class.name for line in changes.all()])
+    if len(wanted) == 1 and (contrast := _contrast(changes, wanted[0])):
+        wanted = [contrast, *wanted]
+    by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
+    return [by_name.get(name) or changes.add(name) for name in wanted]
+
+
+def would_choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureClass]:
+    """What `choose` would return, without creating a class. Raises `LabelError` like it."""
+    wanted = _wanted(changes, names)
+    _check_new(wanted, [line.posture_class.name for line in changes.all()])
+    if len(wanted) == 1 and (contrast := _contrast(changes, wanted[0])):
+        wanted = [contrast, *wanted]
+    by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
+    return [by_name.get(name) or PostureClass(name, guess_role(name)) for name in wanted]
+
+
+def _wanted(changes: ClassChanges, names: Sequence[str] | None) -> list[str]:
     owned = [line.posture_class.name for line in changes.all()]
     if names is None:
         names = DEFAULT_CLASSES if set(owned) <= set(DEFAULT_CLASSES) else owned
     wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     if not wanted:
         raise LabelError("No class is named; write them like --classes good_posture,bad_posture.")
-    _ensure(changes, wanted, owned)
-    if len(wanted) == 1:
-        wanted = [*_contrast(changes, wanted[0]), *wanted]
-    by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
-    return [by_name[name] for name in wanted]
+    return wanted
 
 
 def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) -> None:
-    new = [name for name in wanted if name not in owned]
-    for number, name in enumerate(new):
-        check_class_name(name, (*owned, *new[:number]))
-    for name in new:
+    for name in _check_new(wanted, owned):
         changes.add(name)
 
 
-def _contrast(changes: ClassChanges, name: str) -> list[str]:
-    """The class to capture beside a single one, since a classifier needs two; none if another class has images."""
+def _check_new(wanted: Iterable[str], owned: Sequence[str]) -> list[str]:
+    """The names of these that are new; raises `LabelError` for an invalid one."""
+    new = [name for name in wanted if name not in owned]
+    for number, name in enumerate(new):
+        check_class_name(name, (*owned, *new[:number]))
+    return new
+
+
+def _contrast(changes: ClassChanges, name: str) -> str | None:
+    """The class to capture beside a single one, since a classifier needs two; `None` if another class has images."""
     others = [line for line in changes.all() if line.posture_class.name != name]
     if any(line.use.images.get(Split.TRAIN) and line.use.images.get(Split.HOLDOUT) for line in others):
-        return []  # there is a class to train on and to evaluate on already
+        return None  # there is a class to train on and to evaluate on already
     by_role = {line.posture_class.role: line.posture_class.name for line in reversed(others)}
     found = next((by_role[role] for role in (Role.GOOD, Role.NEUTRAL, Role.BAD, Role.AWAY) if role in by_role), None)
-    return [found or changes.add(next(usual for usual in DEFAULT_CLASSES if usual != name)).name]
+    return found or next(usual for usual in DEFAULT_CLASSES if usual != name)
 
 
 def _sentence(one: PostureClass, number: int) -> str:
@@ -110,10 +154,14 @@ def _sentence(one: PostureClass, number: int) -> str:
     return said[min(number, len(said)) - 1]
 
 
+def _live_sentence(one: PostureClass) -> str:
+    return LIVE_SENTENCES.get(one.role) or f"… and now show '{one.name}'."
+
+
 class PoseKeeper:
     """Selects the frames to keep of one pose: at most one every `EVERY_S`, no near-duplicates, but `MIN_FRAMES` in any case.
 
-    `seen` holds the unit feature vectors of the frames kept of this class so far; those kept here are appended.
+    `seen` holds the unit feature vectors of the frames kept of this class so far; who keeps one adds it there.
     """
 
     def __init__(self, seconds: float, seen: list[Floats], duplicate_cosine: float) -> None:
@@ -130,8 +178,7 @@ class PoseKeeper:
         behind = self._kept < math.floor(elapsed_s / self._slot_s + 0.5)
         return behind or not alike(features, self._seen, self._cosine)
 
-    def kept(self, elapsed_s: float, features: Floats) -> None:
+    def kept(self, elapsed_s: float) -> None:
         """Record that the frame was kept."""
-        self._seen.append(features)
         self._next_s = elapsed_s + EVERY_S
         self._kept += 1

@@ -68,4 +68,4 @@ class Review(Labelling):
     def _question(self, frame_id: int) -> QueuedFrame:
         """The frame with the suggested class as its prediction, so that Enter accepts it."""
         frame, doubt = self._store.queue.get(frame_id), self._doubts.get(frame_id)
-        return frame if doubt is None else replace(frame, predicted=doubt.instead, confidence=doubt.probability)
+        return frame if doubt is None else replace(frame, predicted=doubt.instead, confidence=doubt.wrong)

@@ -21,7 +21,7 @@ from posture_daemon.vision.head import Head, softmax
 NOVEL_DISTANCE = 0.5
 """Cosine distance to the nearest labelled frame from which a frame counts as novel."""
 
-SPECIAL_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.LEAST_KNOWN, Reason.AUDIT})
+SPECIAL_REASONS = frozenset({Reason.WRONG, Reason.DISAGREEMENT, Reason.TRANSITION, Reason.LITTLE_KNOWN, Reason.AUDIT})
 """Reasons whose stored explanation tells more than uncertainty and distance."""
 
 

@@ -16,7 +16,7 @@ STEP = 0.05
 HIGHEST = 0.995
 """Above it nothing would be sure."""
 
-WINDOW_FRAMES, MIN_FRAMES, LEAST_KNOWN_SHARE = 60, 10, 0.2
+WINDOW_FRAMES, MIN_FRAMES, LITTLE_KNOWN_SHARE = 60, 10, 0.2
 """A frame is among the least known when its worth is in the highest share of so many frames, one a second."""
 
 SAMPLE_S = 1.0
@@ -38,10 +38,10 @@ class AdaptiveThreshold:
             moved = self.limit + STEP * ((0.0 if right else 1.0) - self._max_wrong_share)
             self.limit = min(max(moved, self._lowest), max(HIGHEST, self._lowest))
 
-    def least_known(self, worth: float, at: float) -> bool:
+    def little_known(self, worth: float, at: float) -> bool:
         """Whether an answer to a frame is worth more than to most of the last minute; it is one of them from here on."""
         recent = self._recent
-        found = len(recent) >= MIN_FRAMES and worth >= float(np.quantile(np.array(recent), 1 - LEAST_KNOWN_SHARE))
+        found = len(recent) >= MIN_FRAMES and worth >= float(np.quantile(np.array(recent), 1 - LITTLE_KNOWN_SHARE))
         if self._sampled_at is None or not 0 <= at - self._sampled_at < SAMPLE_S:
             self._recent.append(worth)
             self._sampled_at = at

@@ -52,7 +52,7 @@ class CaptureLoop:
         wall: Callable[[], float] = time.time,
         online: OnlineLearner | None = None,
     ) -> None:
-        self._online = online
+        self.online = online
         self._source, self._live, self._router, self._store = source, live, router, store
         self._settings = settings
         self._clock = clock
@@ -136,8 +136,8 @@ class CaptureLoop:
 
     def _handle(self, frame: Frame, lost: int) -> None:
         prediction = self._live.predict(frame.image)
-        if self._online is not None:
-            prediction = self._online.answer(prediction, frame.captured_at)
+        if self.online is not None:
+            prediction = self.online.answer(prediction, frame.captured_at)
         prediction = self._router.recognise(prediction)
         self._count(prediction, lost)
         self.confidences.add(prediction)

@@ -60,7 +60,7 @@ class FrameSampler:
             Reason.DISAGREEMENT: _Rate(HOUR_S, settings.max_disagreement_per_hour),
             Reason.NOVEL: _Rate(HOUR_S, settings.max_novel_per_hour),
             Reason.TRANSITION: _Rate(HOUR_S, settings.max_transition_per_hour),
-            Reason.LEAST_KNOWN: _Rate(HOUR_S, settings.max_least_known_per_hour),
+            Reason.LITTLE_KNOWN: _Rate(HOUR_S, settings.max_little_known_per_hour),
             Reason.AUDIT: _Rate(HOUR_S, settings.max_audit_per_hour),
         }
         self._strange: deque[bool] = deque(maxlen=STRANGE_FRAMES)
@@ -130,8 +130,8 @@ class FrameSampler:
             yield Kept(Reason.NOVEL, f"this session is unlike every one that you have labelled; the model says {said}")
         if self._is_novel(prediction):
             yield _kept(Reason.NOVEL, f"it looks unlike every frame you have labelled; the model says {said}", doubt)
-        if self.threshold.least_known(self._worth(prediction, doubt), at):
-            yield _kept(Reason.LEAST_KNOWN, f"of the last minutes what the model knows least; it says {said}", doubt)
+        if self.threshold.little_known(self._worth(prediction, doubt), at):
+            yield _kept(Reason.LITTLE_KNOWN, f"of the last minutes what the model knows least; it says {said}", doubt)
         if self._rng.random() < self._settings.audit_share:
             yield _kept(Reason.AUDIT, f"picked at random to check a sure answer: {said}", doubt)
 

@@ -11,6 +11,7 @@ from posture_daemon.service.daemon_status import DaemonStatus, read_status
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.training.run_record import RunRecord
+from posture_daemon.training.starter_root import drawn_people_warning
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class RunSummary(TrainingRun):
 class Overview:
     """Times in seconds since the epoch. `daemon` is `None` when none is running, and empty while it starts.
 
-    `labels` are counted by class and split; `last_attempt` is the last run that was more than a look at the gate.
+    `labels` are counted by class and split; `warning` is about a champion that has only ever seen drawn people; `last_attempt`
+    is the last run that was more than a look at the gate.
     """
 
     data_dir: str
@@ -40,6 +42,7 @@ class Overview:
     queue: Mapping[Status, int]
     labels: Mapping[str, Mapping[Split, int]]
     champion: ModelVersion | None
+    warning: str | None
     previous: int | None
     watch: Watch | None
     advice: tuple[str, ...]
@@ -55,13 +58,16 @@ def overview(store: Store, settings: Settings) -> Overview:
     """How things are now."""
     champion, previous, runs = store.models.champion(), store.models.previous(), store.runs.recent()
     attempt = next((run for run in runs if RunRecord.of(run.metrics).refusals is None), None)
+    daemon = read_status(store.folder)
+    filming = None if daemon is None or daemon.camera is None else daemon.camera.name
     return Overview(
         data_dir=str(settings.data_dir),
-        daemon=read_status(store.folder),
+        daemon=daemon,
         incidents=tuple(store.incidents.unseen()),
         queue=store.queue.counts(),
         labels=store.labels.counts(),
         champion=champion,
+        warning=drawn_people_warning(store, champion, filming or settings.camera.address),
         previous=None if previous is None else previous.id,
         watch=store.watches.latest(),
         advice=tuple(advice(store, settings)),

@@ -111,7 +111,7 @@ class QueueSettings(Section):
         "Share (0 to 1) of the sure frames that may be wrong; while checks of them find more, surer frames are kept too.",
     )
     max_per_day: int = number(300, 1, 100_000, "Most frames kept in 24 hours, for any reason but your own word.")
-    max_least_known_per_hour: float = number(
+    max_little_known_per_hour: float = number(
         40.0, 0, 3600, "Most frames kept per hour because they are what the model knows least of the last minutes."
     )
     audit_share: float = number(0.002, 0, 1, "Share (0 to 1) of the sure frames that is kept anyway, at random.")

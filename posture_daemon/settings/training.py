@@ -1,5 +1,7 @@
 """The settings of learning: when, within which limits, how, and what becomes of the result."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from posture_daemon.settings.sections import Section, number
@@ -11,6 +13,12 @@ SPAN = rf"{TIME}\s*-\s*{TIME}"
 class TrainingSettings(Section):
     """What a training needs of the owner, and how it is done."""
 
+    strategy: Literal["replay", "scratch", "all", "new", "finetune"] = Field(  # domain.Strategy, whose file loads NumPy
+        default="replay",
+        description="How the schedule, and `train` unless told otherwise, learns: replay is ours; scratch, all, new and "
+        "finetune are the article's, run by ultralytics.",
+        json_schema_extra={"allowed": "replay, scratch, all, new or finetune"},
+    )
     min_new_labels: int = number(20, 1, 100_000, "Labels since the last training from which the next one may begin.")
     min_images_per_class: int = number(
         2,
@@ -123,7 +131,7 @@ class LimitsSettings(Section):
 
 
 class StrategySettings(Section):
-    """How ultralytics trains when `train --strategy` names one of the article's four."""
+    """How ultralytics trains when `training.strategy` or `train --strategy` names one of the article's four."""
 
     epochs: int = number(10, 1, 1000, "Passes over the training images.")
     batch: int = number(16, 1, 512, "Images per step.")

@@ -16,13 +16,17 @@ FIRST_LABELS_TEACH = 12
 
 @dataclass(frozen=True)
 class Given:
-    """Who answered, when (s since the epoch), batch and step for undo; `every`: (`holdout_every`, `test_every`) for splits."""
+    """Who answered, when (s since the epoch), batch and step for undo; `every`: (`holdout_every`, `test_every`) for splits.
+
+    A `split` is what a block without one gets, instead of what the split rule says.
+    """
 
     by: str
     now: float
     batch: int | None
     number: int
     every: tuple[int, int] = (1, 0)
+    split: Split | None = None
 
 
 def record_answer(
@@ -37,7 +41,7 @@ def record_answer(
         return
     frame.status = Status.LABELLED.value
     _set_label(session, frame, label, class_id, given)
-    _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, given.every)
+    _give_split(session, session.get_one(BlockRow, frame.block_id), class_id, given)
 
 
 def log_answer(session: Session, frame: FrameRow, label: LabelRow | None, now: float, batch: int | None = None) -> None:
@@ -96,9 +100,12 @@ def _set_label(session: Session, frame: FrameRow, label: LabelRow | None, class_
     return label
 
 
-def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[int, int]) -> None:
-    """Set the split of a block once, by the class of its first label."""
+def _give_split(session: Session, block: BlockRow, class_id: int, given: Given) -> None:
+    """Set the split of a block once: the given one, else by the class of its first label."""
     if block.split is not None:
+        return
+    if given.split is not None:
+        block.split, block.split_class_id = given.split.value, class_id
         return
     holding = select(FrameRow.block_id).join(LabelRow, LabelRow.frame_id == FrameRow.id)
     of_class = BlockRow.id.in_(holding.where(LabelRow.class_id == class_id)) | (BlockRow.split_class_id == class_id)
@@ -107,7 +114,7 @@ def _give_split(session: Session, block: BlockRow, class_id: int, every: tuple[i
         return
     counted = session.execute(select(BlockRow.split, func.count()).where(of_class).group_by(BlockRow.split))
     blocks = {Split(split): int(number) for split, number in counted if split is not None}
-    block.split = split_for_new_block(blocks, *every).value
+    block.split = split_for_new_block(blocks, *given.every).value
     block.split_class_id = class_id
 
 

@@ -45,17 +45,19 @@ class Labels(Repository):
         holdout_every: int,
         test_every: int = 0,
         batch: int | None = None,
+        split: Split | None = None,
     ) -> None:
         """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist.
 
-        Answers with the same `batch` (see `new_batch`) are undone together.
+        Answers with the same `batch` (see `new_batch`) are undone together. A `split` is what a time block without one gets,
+        instead of what the split rule says.
         """
         with self._database.write() as session:
             frame = session.get(FrameRow, frame_id)
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
             class_id = None if class_name is None else live_class(session, class_name).id
-            given = Given(by, now, batch, next_number(session), (holdout_every, test_every))
+            given = Given(by, now, batch, next_number(session), (holdout_every, test_every), split)
             record_answer(session, frame, session.get(LabelRow, frame_id), class_id, given)
 
     def answer_waiting(

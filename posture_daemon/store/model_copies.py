@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 STARTER = Path(__file__).parents[1] / "assets" / "starter"
 """The model that comes with the package."""
 
+STARTER_SOURCE = "starter model"
+"""The source of its versions, or how that begins."""
+
 MODELS = "models"
 
 Needed = tuple[str, str]

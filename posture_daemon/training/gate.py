@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from posture_daemon.device.limits import has_room
 from posture_daemon.device.resources import Resources
-from posture_daemon.domain import Decision, Verdict
+from posture_daemon.domain import Decision, Strategy, Verdict
 from posture_daemon.settings import ScheduleSettings, Settings, TrainingSettings
 
 MAX_DOUBLINGS = 6
@@ -23,7 +23,8 @@ class TrainingFacts:
     `sees_away` is False while the champion has no class that means away.
     `minute` is of the local day, 0-1439. `need_bytes` is what the training is expected to take at its peak.
     `hopeless` counts the trainings in a row that ran out of memory although they could not be made smaller.
-    `paused` says in words that the owner wants no training now. With `region_changed` the owner has chosen another part of the
+    `paused` says in words that the owner wants no training now, `unable` that this strategy cannot be carried out here. With
+    `region_changed` the owner has chosen another part of the
     picture than the champion looks at.
     """
 
@@ -38,6 +39,8 @@ class TrainingFacts:
     need_bytes: int = 0
     hopeless: int = 0
     paused: str | None = None
+    strategy: str = Strategy.REPLAY.value
+    unable: str | None = None
     region_changed: bool = False
 
 
@@ -47,6 +50,7 @@ def decide(resources: Resources, facts: TrainingFacts, settings: Settings) -> De
     return Decision(
         (
             _paused(facts),
+            _strategy(facts),
             _labels(facts, settings.training),
             _classes(facts, settings.training),
             _cooldown(facts, schedule),
@@ -71,6 +75,13 @@ def in_window(windows: str, minute: int) -> bool:
 
 def _paused(facts: TrainingFacts) -> Verdict:
     return Verdict("owner", facts.paused is None, facts.paused or "the owner has not paused training")
+
+
+def _strategy(facts: TrainingFacts) -> Verdict:
+    """Not even `--force` trains by what is not there: it would fail, and each time anew."""
+    ours = facts.strategy == Strategy.REPLAY.value
+    text = f"learns by {facts.strategy}, {'ours' if ours else 'run by ultralytics'}"
+    return Verdict("strategy", facts.unable is None, facts.unable or text, facts.strategy, protects=True)
 
 
 def _labels(facts: TrainingFacts, settings: TrainingSettings) -> Verdict:

@@ -13,7 +13,7 @@ from posture_daemon.training.gate import TrainingFacts, decide, in_window
 from posture_daemon.training.job import TrainingJob, out_of_memory_in_a_row
 from posture_daemon.training.memory_estimate import expected_bytes
 from posture_daemon.training.run_record import Load, RunRecord
-from posture_daemon.training.strategies import FitPlan
+from posture_daemon.training.strategies import FitPlan, unable
 
 
 class GateFacts:
@@ -55,6 +55,8 @@ class GateFacts:
             need_bytes=expected_bytes(self.load(incumbent, job), attempts),
             hopeless=max(0, out_of_memory_in_a_row(attempts, strategy) - self._halvings(strategy)),
             paused=self._paused(),
+            strategy=strategy.value,
+            unable=unable(strategy, self._store, incumbent, job.plan),
             region_changed=_is_new(job.region, incumbent, attempts),
         )
 

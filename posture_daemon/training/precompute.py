@@ -66,9 +66,14 @@ class Precomputer:
         backbone_of: Callable[[ModelVersion], Backbone],
         monotonic: Callable[[], float] = time.monotonic,
         region: Callable[[], Region | None] | None = None,
+        waits_for_idle: bool = True,
     ) -> None:
-        """`region` is what the next challenger will look at, by default as the settings say."""
-        self._monotonic, self._region = monotonic, region or (lambda: settings.camera.seen)
+        """`region` is what the next challenger will look at, by default as the settings say.
+
+        Unless it `waits_for_idle` it also computes beside other work, for who waits for the training.
+        """
+        self._region, self._waits_for_idle = region or (lambda: settings.camera.seen), waits_for_idle
+        self._monotonic = monotonic
         self._store, self._trainer, self._probe = store, trainer, probe
         self._settings, self._backbone_of = settings, backbone_of
         self._recipe = Recipe.of(settings.training)
@@ -134,7 +139,8 @@ class Precomputer:
     def _room(self) -> Decision:
         """What a training asks of the device, and a processor that has nothing better to do."""
         now, limits = self._probe.read(), self._settings.limits
-        return Decision((*has_room(now, limits, NEED_BYTES).verdicts, idle_verdict(now, limits)))
+        idle = (idle_verdict(now, limits),) if self._waits_for_idle else ()
+        return Decision((*has_room(now, limits, NEED_BYTES).verdicts, *idle))
 
     def _supervisor(self, max_s: float) -> Supervise:
         """A slice is short, and whatever it has computed is kept: so it never pauses, but ends when the device has no room."""

@@ -55,15 +55,18 @@ class Retrainer:
         self._clock, self._monotonic = clock, monotonic
         self._gate = GateFacts(store, probe, settings, clock, away, region or (lambda: settings.camera.seen))
 
-    def decide(self, strategy: Strategy = Strategy.REPLAY) -> Decision:
-        """What the gate says now. Raises `ModelError` when there is no champion."""
-        return self._gate.decide(self._incumbent(), strategy)
+    def decide(self, strategy: Strategy | None = None) -> Decision:
+        """What the gate says now; the strategy is that of the settings unless given. Raises `ModelError` without a champion."""
+        return self._gate.decide(self._incumbent(), strategy or Strategy(self._settings.training.strategy))
 
-    def run(self, trigger: str, *, force: bool = False, strategy: Strategy = Strategy.REPLAY) -> TrainingRun:
-        """Attempt to learn now. `force` skips what is the owner's to decide: never what protects the device, nor the holdout.
+    def run(self, trigger: str, *, force: bool = False, strategy: Strategy | None = None) -> TrainingRun:
+        """Attempt to learn now, as the settings say unless a `strategy` is given.
+
+        `force` skips what is the owner's to decide: never what protects the device, nor the holdout.
 
         Raises `ModelError` when there is no champion to start from; any failure of the training itself is an outcome.
         """
+        strategy = strategy or Strategy(self._settings.training.strategy)
         with exclusive(self._store.folder / TRAINING_LOCK) as alone:
             incumbent = self._incumbent()
             decision = self._gate.decide(incumbent, strategy) if alone else Decision((BUSY,))

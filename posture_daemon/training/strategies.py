@@ -7,6 +7,7 @@ same as for the default.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -29,6 +30,10 @@ CHECKPOINTS = "checkpoints"
 
 BACKBONE_LAYERS = 10
 """`freeze=10` leaves exactly the head to train."""
+
+
+SOFTWARE = ("torch", "ultralytics")
+"""What the four are computed with. Ours needs neither, so a device may be without."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,31 @@ def course_of(strategy: Strategy, store: Store, incumbent: ModelVersion, plan: F
         images=images,
         freeze=BACKBONE_LAYERS if frozen else 0,
         learning_rate=plan.finetune_learning_rate if frozen else plan.learning_rate,
+    )
+
+
+def unable(strategy: Strategy, store: Store, incumbent: ModelVersion, plan: FitPlan) -> str | None:
+    """Why this strategy cannot be carried out now, in words; `None` when it can, as ours always can."""
+    if strategy is Strategy.REPLAY:
+        return None
+    if missing := not_installed(strategy):
+        return missing
+    try:
+        course_of(strategy, store, incumbent, plan)
+    except TrainingError as error:
+        return f"{str(error)[0].lower()}{str(error)[1:].rstrip('.')}"
+    return None
+
+
+def not_installed(strategy: Strategy) -> str | None:
+    """What this strategy needs and is not installed, in words, found without importing any of it; `None` when all is there."""
+    missing = [name for name in SOFTWARE if find_spec(name) is None] if strategy is not Strategy.REPLAY else []
+    if not missing:
+        return None
+    are = "is" if len(missing) == 1 else "are"
+    return (
+        f"the strategy {strategy.value} is run by ultralytics, and {' and '.join(missing)} {are} not installed: install "
+        f"{'it' if len(missing) == 1 else 'them'}, or set training.strategy to replay, which needs neither"
     )
 
 

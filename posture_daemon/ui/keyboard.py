@@ -60,6 +60,12 @@ def read_key(descriptor: int) -> str:
             return character
 
 
+def pressed() -> str | None:
+    """The key that waits to be read, as `read_key` gives it; `None` when there is none. Within `keyboard` only."""
+    descriptor = sys.stdin.fileno()
+    return read_key(descriptor) if _comes(descriptor, 0.0) else None
+
+
 def _comes(descriptor: int, within_s: float) -> bool:
     return bool(select.select([descriptor], [], [], within_s)[0])
 

@@ -38,9 +38,7 @@ class _ReviewSession(TerminalSession):
         doubt = self._review.doubt_about(frame.id)
         if doubt is None:  # an answer from before this review that was undone
             return super()._guess_line(frame)
-        return (
-            f"Your label: {doubt.label}. Your labels of other times say {doubt.instead}, {doubt.probability:.0%} sure."
-        )
+        return f"Your label: {doubt.label}. It is wrong with a chance of {doubt.wrong:.0%}; more likely it is {doubt.instead}."
 
     def _progress_line(self) -> str:
         return f"{len(self._review.left())} doubted labels left"

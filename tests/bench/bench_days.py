@@ -1,4 +1,4 @@
-"""Lives with the product, day after day, on days that nobody tuned on: what was shown, what was promised, what the gate decided.
+"""Lives with the product, day after day, on days that nobody tuned on: what was shown, promised and decided.
 
     python tests/bench/bench_days.py --days ../shared/data/side_desk_days [--weights FILE.pt] [--seeds 5] [--json FILE]
     python tests/bench/bench_days.py --fake
@@ -6,28 +6,23 @@
 FOLDER/DAY/CLASS/*.jpg: a day, or a session, a folder (see `life_days.py` for the order and the pace). Each day that is large
 enough is tried as a new day: all others are imported one by one, each with an evening of training, then it comes picture by
 picture through capture loop, router, questions, labelling, schedule, gate and swap (`lives.py`), for several owners and beside
-what ours is compared with (`life_columns.py`). One more life begins with a base and goes through all days in order. A seed draws
-the views, the router's chances and the owner's slips. Without `--days` ten owners of the fake desk live five days each.
+what ours is compared with (`life_columns.py`). One more life begins with a base and goes through all days in order. A seed
+draws the views, the router's chances and the owner's slips. Without `--days` ten owners of the fake desk live five days each.
 
 Exits 1 where a bar is missed.
 """
 
-import os
-
-for _name in (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-):  # before numpy is loaded: the lives share the cores themselves
-    os.environ.setdefault(_name, "1")
-
 import logging
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from posture_daemon.errors import PostureError
 from tests.bench.fake_lives import OWNERS, draw_owner
-from tests.bench.life_columns import Tried, try_day, try_from_nothing
-from tests.bench.life_days import Day, read_days
+from tests.bench.life_columns import FROM_NOTHING, Tried, try_day, try_from_nothing
+from tests.bench.life_days import Day, evenly, read_days
 from tests.bench.life_parts import Base, make_base, open_base
 from tests.bench.life_report import lived_days, report, rows
 from tests.bench.shared import DATA, WEIGHTS, options, tell
@@ -64,7 +59,7 @@ class Task:
 def lead(task: Task) -> Tried:
     """Live it; runs in a worker."""
     logging.disable(logging.ERROR)
-    base, days = _prepared(task.base, task.folder, task.most)
+    base, days = _prepared(task.base, task.folder, task.most, not task.ultralytics)
     own = Path(tempfile.mkdtemp(dir=task.scratch))
     try:
         if task.day is None:
@@ -79,43 +74,61 @@ def lead(task: Task) -> Tried:
 
 
 @lru_cache(maxsize=1)
-def _prepared(folder: Path, days: Path, most: int) -> tuple[Base, list[Day]]:
+def _prepared(folder: Path, days: Path, most: int, averaged: bool) -> tuple[Base, list[Day]]:
     """What a worker keeps from task to task."""
-    base, found = open_base(folder, folder.parent / "cache"), read_days(days, most)
+    base, found = open_base(folder, folder.parent / "cache", averaged=averaged), read_days(days, most)
     base.backbone.remember([moment.image for day in found for moment in day.moments])
     return base, found
 
 
-def tasks_of_days(folder: Path, most: int, seeds: int, base: Path, scratch: Path, ultralytics: bool) -> list[Task]:
-    """Each day that is large enough, and one life from nothing, by seed; two of one seed never begin together."""
-    names = [day.name for day in read_days(folder, most) if day.tests]
-    every: list[str | None] = [*names, None]
-    return [Task(folder, most, day, seed, None, base, scratch, ultralytics) for day in every for seed in range(seeds)]
+def tasks_of_days(given: Namespace, base: Path, scratch: Path) -> list[Task]:
+    """Each day that is tried, and one life from nothing, by seed; two of one seed never begin together.
+
+    At most `given.tried` of the days that are large enough, evenly spread.
+    """
+    folder = given.days.resolve()
+    every: list[str | None] = [
+        *evenly([day.name for day in read_days(folder, given.most) if day.tests], given.tried),
+        None,
+    ]
+    return [
+        Task(folder, given.most, day, seed, None, base, scratch, given.ultralytics)
+        for day in every
+        for seed in range(given.seeds)
+    ]
 
 
-def fake_tasks(seeds: int, base: Path, scratch: Path, keep: Path, pool: ProcessPoolExecutor) -> list[Task]:
-    """Ten owners: the last of their five days after the others, and all of them from nothing. An owner counts as a day."""
-    found = []
-    for owner, folder in zip(OWNERS, pool.map(draw_owner, OWNERS, [keep] * len(OWNERS)), strict=True):
+def fake_tasks(given: Namespace, base: Path, scratch: Path, pool: ProcessPoolExecutor) -> list[Task]:
+    """Owners of the fake desk: the last of their days after the others, and all from nothing. An owner counts as a day.
+
+    They differ in all that a seed draws and more, so each lives with one seed, a number of its own.
+    """
+    keep, owners, found = given.keep or scratch / "fake", OWNERS[: given.owners], []
+    for owner, folder in zip(owners, pool.map(draw_owner, owners, [keep] * len(owners)), strict=True):
         last = sorted(path.name for path in folder.iterdir())[-1]
-        for seed in range(seeds):
-            label = f"{seed}", owner.name
-            found += [Task(folder, 0, day, seed, label, base, scratch, False) for day in (last, None)]
+        for day, name in ((last, owner.name), (None, f"{owner.name} {FROM_NOTHING}")):
+            found.append(Task(folder, 0, day, 0, ("0", name), base, scratch, given.ultralytics))
     return found
 
 
 def live_all(tasks: Sequence[Task], pool: ProcessPoolExecutor) -> list[Tried]:
-    """All of them, in the order of the tasks."""
+    """All of them, in the order of the tasks. Whatever ends one ends all that have not begun."""
     waiting = {pool.submit(lead, task): number for number, task in enumerate(tasks)}
-    found: dict[int, Tried] = {}
-    began = time.monotonic()
-    for done in as_completed(waiting):
-        number = waiting[done]
-        found[number] = done.result()
-        task = tasks[number]
-        what = f"{task.folder.name} {task.day or 'from nothing'}, seed {task.seed}"
-        sys.stderr.write(f"{len(found)} of {len(tasks)} after {time.monotonic() - began:.0f} s: {what}\n")
+    try:
+        found = dict(_as_they_end(waiting, tasks))
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
     return [found[number] for number in sorted(found)]
+
+
+def _as_they_end(waiting: Mapping[Future[Tried], int], tasks: Sequence[Task]) -> Iterator[tuple[int, Tried]]:
+    began = time.monotonic()
+    for count, done in enumerate(as_completed(waiting), start=1):
+        task = tasks[waiting[done]]
+        what = f"{task.folder.name} {task.day or FROM_NOTHING}, seed {task.seed}"
+        yield waiting[done], done.result()
+        sys.stderr.write(f"{count} of {len(tasks)} after {time.monotonic() - began:.0f} s: {what}\n")
 
 
 @contextmanager
@@ -130,23 +143,29 @@ def main() -> int:
     """Live, score, tell."""
     given = options(
         __doc__, days=None, weights=DATA / WEIGHTS, seeds=5, json=None, fake=False, ultralytics=False, jobs=2, most=120,
-        keep=None,
+        tried=5, owners=10, keep=None,
     )  # fmt: skip
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in good order, so that its scratch folder goes
     with scratch_folder() as scratch, ProcessPoolExecutor(given.jobs, get_context("fork")) as pool:
         base = make_base(given.weights.resolve(), scratch)
         fake = given.fake or given.days is None
-        if fake:
-            tasks = fake_tasks(1, base, scratch, given.keep or scratch / "fake", pool)
-        else:
-            tasks = tasks_of_days(given.days.resolve(), given.most, given.seeds, base, scratch, given.ultralytics)
+        tasks = fake_tasks(given, base, scratch, pool) if fake else tasks_of_days(given, base, scratch)
         tried = live_all(tasks, pool)
     folder = "fake desk" if fake else given.days.resolve().name
     title = f"{folder}: {lived_days(tried)} days lived, {len({one.seed for one in tried})} seeds"
     return report(rows(tried, folder), title, sys.argv, time.monotonic() - began, given.json)
 
 
+def alone_on_a_core() -> None:
+    """Begin anew with one thread for each process, which must be said before numpy is loaded: lives share the cores."""
+    single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    if any(os.environ.get(name) != number for name, number in single.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **single})
+
+
 if __name__ == "__main__":
+    alone_on_a_core()
     try:
         sys.exit(main())
     except PostureError as error:

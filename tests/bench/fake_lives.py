@@ -26,7 +26,7 @@ TRIES = 200
 
 @dataclass(frozen=True)
 class FakeOwner:
-    """`seed` is of the room, `person` sits there, `guest` on the third day; the camera is bumped before day `bumped` (from 0)."""
+    """`seed` is of the room, `person` sits there, `guest` on the third day; from day `bumped` on (from 0) the camera is."""
 
     number: int
     seed: int

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from posture_daemon.domain import Floats, Strategy
+from posture_daemon.vision.novelty import unit
 from tests.bench.life_days import DWELL_FRAMES, Day
 from tests.bench.life_parts import Base
-from tests.bench.lives import Answer, Life, Owner, Shown, life_before, opened
-from posture_daemon.vision.novelty import unit
+from tests.bench.life_records import Answer, Owner, Shown
+from tests.bench.lives import Life, life_before, opened
 
 MEAN_TEMPERATURE = 0.02
 """Of the softmax over cosines, only to have a confidence; it was not fitted to anything."""

@@ -13,7 +13,8 @@ from posture_daemon.labelling.class_roles import guess_role
 from tests.bench.life_baselines import nearest_means, nightly_ultralytics
 from tests.bench.life_days import Day
 from tests.bench.life_parts import Base, copy_folder
-from tests.bench.lives import Life, LivedDay, Owner, Shown, life_before, opened
+from tests.bench.life_records import LivedDay, Owner, Shown
+from tests.bench.lives import Life, life_before, opened
 
 KEYS = 12
 
@@ -26,7 +27,7 @@ EARLY = Owner("ours, all keys in the first quarter", KEYS, until=0.25)
 OWNERS = (NOTHING, OURS, BY_NOON, MISTYPES)
 """Whose lives have a bar."""
 
-BESIDE, BESIDE_SEEDS = (TWICE, EARLY), 3
+BESIDE, BESIDE_SEEDS = (TWICE, EARLY), 2
 """Others, with the first seeds only, as `ALWAYS`, `ORACLE` and `BAD_DAY`: there is no bar for them, and time is short."""
 
 ALWAYS, ORACLE = "always the challenger", "oracle of these challengers"
@@ -81,7 +82,7 @@ def try_from_nothing(base: Base, days: Sequence[Day], seed: int, scratch: Path) 
 def _one(base: Base, ready: Path, day: Day, owner: Owner, seed: int, before: int, *, always: bool = False) -> LivedDay:
     folder = copy_folder(ready, ready.parent / "life")
     try:
-        with opened(base, folder, seed, before) as desk:
+        with opened(base, folder, seed, before, at_once=not always) as desk:
             return Life(desk, owner, seed, before, always=always).live(day)
     finally:
         shutil.rmtree(folder)

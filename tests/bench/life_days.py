@@ -1,17 +1,18 @@
 """The days of a bench of lives: FOLDER/DAY/CLASS/*.jpg as moments in order, on a virtual clock.
 
 A folder is a day, or a session. The order within it is that of the capture times (the product's own `capture_time`: EXIF, or a
-name that an export gave; else a date and time in the name, such as `20241008_200913_1.jpg`). Without times it is the natural
-order of the names, classes side by side, each at an even pace. Gaps are what the times say, but a picture is before the camera
-for `DWELL_FRAMES` frames, and no pause within a day is longer than `MAX_IDLE_S`.
+date and time in the name). Without times it is the natural order of the names, classes side by side, each at an even pace. Gaps
+are what the times say, but a picture is before the camera for `DWELL_FRAMES` frames, and no pause within a day is longer than
+`MAX_IDLE_S`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,6 @@ MAX_IDLE_S = 900.0
 MIN_PICTURES = 24
 """Pictures, of two classes or more, from which a day is tried as a new one; smaller ones are lived before it all the same."""
 
-NAMED_TIME = re.compile(r"(?<!\d)((?:19|20)\d{6})[-_T]?(\d{6})(?!\d)")
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -52,7 +51,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A picture before the camera from `at` on, seconds since the day began. `number` is its place in the day as it was read."""
+    """A picture that is shown from `at` on, seconds since the day began; `number` is its place in the day as it was read."""
 
     number: int
     class_name: str
@@ -99,10 +98,7 @@ def read_days(folder: Path, most: int = 0) -> list[Day]:
 
 def read_day(folder: Path, most: int = 0) -> Day:
     """One day. Pictures that cannot be read are left out."""
-    found = [
-        Picture(image.path, image.folder, capture_time(image.path))
-        for image in read_layout(folder).images
-    ]
+    found = [Picture(image.path, image.folder, capture_time(image.path)) for image in read_layout(folder).images]
     ordered = evenly(in_order(found), most)
     images = [(picture, _image(picture.path)) for picture in ordered]
     there = [(picture, image) for picture, image in images if image is not None]
@@ -115,15 +111,6 @@ def _image(path: Path) -> Image | None:
     try:
         return np.ascontiguousarray(decode(read_as_jpeg(path, QueueSettings())))
     except DatasetError:
-        return None
-
-
-def time_in(name: str) -> float | None:
-    """A date and time of day in a file name, seconds since the epoch as if it were UTC; `None` without one."""
-    match = NAMED_TIME.search(name)
-    try:
-        return None if match is None else datetime.strptime("".join(match.groups()) + "Z", "%Y%m%d%H%M%S%z").timestamp()
-    except ValueError:
         return None
 
 
@@ -140,7 +127,7 @@ def in_order(pictures: Sequence[Picture]) -> list[Picture]:
     return [replace(one, taken_at=None) for *_, one in sorted(places, key=lambda place: place[:3])]
 
 
-def evenly(pictures: Sequence[Picture], most: int) -> list[Picture]:
+def evenly(pictures: Sequence[Any], most: int) -> list[Any]:
     """At most so many of them, evenly spread; all with 0."""
     if not most or len(pictures) <= most:
         return [*pictures]
@@ -149,12 +136,12 @@ def evenly(pictures: Sequence[Picture], most: int) -> list[Picture]:
 
 def paced(times: Sequence[float | None]) -> list[float]:
     """When each picture comes before the camera, seconds since the day began, from when it was taken; in order."""
-    due, found = 0.0, []
-    for before, taken in zip([None, *times], times, strict=False):
-        if found:
-            known = before is not None and taken is not None
-            due += min(max(SPACING_S, taken - before), MAX_IDLE_S) if known else UNTIMED_S
-        found.append(due)
+    found = [0.0] if times else []
+    for before, taken in pairwise(times):
+        pause_s = UNTIMED_S
+        if before is not None and taken is not None:
+            pause_s = min(max(SPACING_S, taken - before), MAX_IDLE_S)
+        found.append(found[-1] + pause_s)
     return found
 
 
@@ -164,6 +151,6 @@ def key_places(pictures: int, keys: int, until: float = 1.0) -> Counter[int]:
 
 
 def day_starts(count: int) -> list[float]:
-    """When each day begins, on the virtual clock: a day apart, at eight in the morning, long after whatever the real time is."""
+    """When each day begins, on the virtual clock: a day apart, at eight in the morning, long after the real time."""
     first = datetime(2040, 3, 5, 8, 0, tzinfo=timezone.utc).timestamp()
     return [first + 86_400.0 * number for number in range(count)]

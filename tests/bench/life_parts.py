@@ -1,7 +1,7 @@
 """The parts of a daemon in one process, on a virtual clock: everything that learns and decides is the product's own.
 
-What stands in: the camera (one picture at a time), the clock, the device's sensors (cool, and with room), the backbone (its real
-answers, remembered), and the child process of a training, whose job runs here.
+What stands in: the camera (one picture at a time), the clock, the device's sensors (cool, and with room), the backbone (its
+real answers, remembered), and the child process of a training, whose job runs here.
 """
 
 import hashlib
@@ -29,9 +29,10 @@ from posture_daemon.learning.version_diff import predict
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier
 from posture_daemon.live.hot_swap import ChampionFollower
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.ports import Supervise, TrainingSeen
-from posture_daemon.settings import Settings
+from posture_daemon.settings import Settings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.training.retrain import Retrainer
@@ -45,13 +46,14 @@ IMAGE_SIZE = 224
 class RememberingBackbone:
     """Implements `ports.Backbone` around a real one: what it has seen of the pictures of the days is never computed twice.
 
-    Other pictures (views, which the product's own cache keeps) go straight through.
+    Other pictures (views, which the product's own cache keeps) go straight through. `averaged` maps are of one place each: a
+    head that began from a base reads nothing but their average, and the live path is twice as fast.
     """
 
     region = None
 
-    def __init__(self, real: OnnxBackbone) -> None:
-        self._real = real
+    def __init__(self, real: OnnxBackbone, *, averaged: bool = True) -> None:
+        self._real, self._averaged = real, averaged
         self.sha256, self.image_size, self.channels = real.sha256, real.image_size, real.channels
         self._known: dict[bytes, Features] = {}
         self._digests: dict[int, tuple[Image, bytes]] = {}
@@ -66,7 +68,8 @@ class RememberingBackbone:
         known = self._digests.get(id(image))
         digest = known[1] if known is not None and known[0] is image else _digest(image)
         if digest not in self._known:
-            self._known[digest] = self._real.extract(image)
+            features = self._real.extract(image)
+            self._known[digest] = Features(features.pooled[:, None, None]) if self._averaged else features
         return self._known[digest]
 
     def extract_batch(self, images: Sequence[Image]) -> Floats:
@@ -143,13 +146,13 @@ def make_base(weights: Path, scratch: Path) -> Path:
     return folder
 
 
-def open_base(folder: Path, cache: Path) -> Base:
-    """The same, for a process that lives."""
+def open_base(folder: Path, cache: Path, *, averaged: bool = True) -> Base:
+    """The same, for a process that lives; not `averaged` where heads are tried that have a convolution of their own."""
     store = Store(folder)
     version = champion(store)
     path = store.models.backbone_folder(version.backbone_sha256) / "backbone.onnx"
     store.close()
-    return Base(RememberingBackbone(OnnxBackbone(path, threads=1)), folder, cache)
+    return Base(RememberingBackbone(OnnxBackbone(path, threads=1), averaged=averaged), folder, cache)
 
 
 def copy_folder(source: Path, to: Path, cache: Path | None = None) -> Path:
@@ -164,20 +167,18 @@ def copy_folder(source: Path, to: Path, cache: Path | None = None) -> Path:
 class Desk:
     """A daemon's parts on one data folder. Whoever lives here moves the clock, shows pictures, answers and lets jobs run."""
 
-    def __init__(self, base: Base, folder: Path, clock: Clock, seed: int, **settings: Any) -> None:
-        """The product's default settings, except for `settings` by section; `seed` draws views and the router's chances."""
-        training = {"seed": seed, "threads": 1, **settings.pop("training", {})}
-        self.settings = Settings(data_dir=folder, training=training, **settings)
+    def __init__(self, base: Base, folder: Path, clock: Clock, seed: int, *, at_once: bool = True) -> None:
+        """The product's default settings; `seed` draws views and the router's chances. Not `at_once`: no fast learner."""
+        self.settings = Settings(data_dir=folder, training=TrainingSettings(seed=seed, threads=1))
         self.clock, self.store, self.source = clock, Store(folder), OnePicture()
         self.backbone = base.backbone
         self._load = partial(load_model, self.store, loaded=base.backbone)
         self.live = LiveClassifier(self._load(champion(self.store)))
         recipe = Recipe.of(self.settings.training)
-        self.online = online_learner(self)
+        self.online = OnlineLearner(self.store, lambda _version: base.backbone, recipe, clock) if at_once else None
         router = FrameSampler(self.settings.queue, Random(seed))
-        more = {} if self.online is None else {"online": self.online}
         self.loop = CaptureLoop(
-            self.source, self.live, router, self.store, self.settings, clock=clock, wall=clock, **more
+            self.source, self.live, router, self.store, self.settings, clock=clock, wall=clock, online=self.online
         )
         self.labelling = Labelling(self.store, self.settings.labels, clock, recipe, self.online)
         open_: Callable[[ModelVersion], Any] = lambda version: open_backbone(self.store, version, base.backbone)  # noqa: E731
@@ -207,15 +208,3 @@ class Desk:
     def close(self) -> None:
         """Give the database back."""
         self.store.close()
-
-
-def online_learner(desk: Desk) -> Any | None:
-    """The product's fast learner on this desk; `None` while the product has none."""
-    try:
-        from posture_daemon.live.online_learner import OnlineLearner
-    except ImportError:
-        return None
-    recipe = Recipe.of(desk.settings.training)
-    return OnlineLearner(
-        desk.store, lambda version: open_backbone(desk.store, version, desk.backbone), recipe, wall=desk.clock
-    )

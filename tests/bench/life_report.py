@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from tests.bench import life_columns as names
 from tests.bench import life_scores as scores
 from tests.bench.life_columns import Tried
 from tests.bench.life_days import key_places
+from tests.bench.life_records import Choice, Shown
 from tests.bench.life_scores import Bar, Row
-from tests.bench.lives import Choice, LivedDay, Shown
 from tests.bench.shared import machine, tell, tell_table
 
 TUNED_ON = (
@@ -30,6 +31,8 @@ STEPS = (0, 1, 4, 7, 10)
 """Answers so far at which a line of the table begins anew."""
 
 Score = Callable[[Sequence[Shown]], float | None]
+Since = Callable[[Tried], int]
+Runs = dict[tuple[str, str], float]
 
 
 def rows(tried: Sequence[Tried], folder: str) -> list[Row]:
@@ -47,7 +50,7 @@ def rows(tried: Sequence[Tried], folder: str) -> list[Row]:
     ]
 
 
-def _runs(days: Iterable[Tried], value: Callable[[Tried], float | None]) -> dict[tuple[str, str], float]:
+def _runs(days: Iterable[Tried], value: Callable[[Tried], float | None]) -> Runs:
     found = {(one.seed, one.day): value(one) for one in days}
     return {run: score for run, score in found.items() if score is not None}
 
@@ -58,90 +61,106 @@ def _first(one: Tried) -> int:
 
 
 def _half(one: Tried) -> int:
+    """The moment from which twelve keys by noon have been pressed."""
     return max(key_places(one.lives[names.OURS.name].pictures, names.KEYS, 0.5))
 
 
-def _column(days: Sequence[Tried], column: str, score: Score = scores.top1) -> dict[tuple[str, str], float]:
-    """Of what was shown from the first answer on, in the same frames for everybody."""
+def _whole(_one: Tried) -> int:
+    return 0
+
+
+def _shown(days: Sequence[Tried], column: str, score: Score = scores.top1, since: Since = _first) -> Runs:
+    """The score of what a column showed, by default from the first answer on: the same frames for everybody."""
     there = [one for one in days if column in one.columns]
-    return _runs(there, lambda one: score(scores.part(one.columns[column], _first(one))))
+    return _runs(there, lambda one: score(scores.part(one.columns[column], since(one))))
+
+
+def _less(days: Sequence[Tried], column: str, other: str, since: Since = _first) -> Runs:
+    """Points of top-1 by which a column is better than another, run by run."""
+    one, two = (_shown(days, name, since=since) for name in (column, other))
+    return {run: 100 * (value - two[run]) for run, value in one.items() if run in two}
+
+
+def _percent(score: Score) -> Score:
+    def percent(shown: Sequence[Shown]) -> float | None:
+        share = score(shown)
+        return None if share is None else 100 * share
+
+    return percent
 
 
 def _new_day(days: Sequence[Tried], least: float | None) -> Iterator[Row]:
-    bar = None if least is None else Bar("at least", least)
-    what = "a new day, top-1 of what is shown from the first answer on"
-    yield Row(f"{what}: {names.OURS.name}, 12 keys", _column(days, names.OURS.name), bar)
-    for column in (
-        names.TWICE.name, names.NOTHING.name, names.MEANS, names.ULTRALYTICS, names.ALWAYS, names.ORACLE,
-    ):  # fmt: skip
-        if found := _column(days, column):
+    ours, bar = names.OURS.name, None if least is None else Bar("at least", least)
+    yield Row("a new day, top-1 of what is shown from the first answer on: ours, 12 keys", _shown(days, ours), bar)
+    others = (names.TWICE.name, names.EARLY.name, names.NOTHING.name, names.MEANS)
+    for column in (*others, names.ULTRALYTICS, names.ALWAYS, names.ORACLE):
+        if found := _shown(days, column):
             yield Row(f"  {column}", found)
-    ours = {one: one.columns[names.OURS.name] for one in days}
-    yield Row("  ours, before the first answer", _runs(days, lambda o: scores.top1(scores.part(ours[o], 0, _first(o)))))
     for name in scores.by_answers((), STEPS):
-        found = _runs(days, lambda one, name=name: scores.by_answers(ours[one], STEPS)[name])  # type: ignore[misc]
+        found = _runs(days, partial(_after_answers, name))
         yield Row(f"  ours, after {name} answers", found)
-    yield Row("  ours, the settled posture is right", _column(days, names.OURS.name, scores.posture_right))
+    yield Row("  ours, share answered by the fast learner", _shown(days, ours, scores.at_once))
+    yield Row("  ours, the settled posture is right", _shown(days, ours, scores.posture_right))
+
+
+def _after_answers(name: str, one: Tried) -> float | None:
+    return scores.by_answers(one.columns[names.OURS.name], STEPS)[name]
 
 
 def _rest(days: Sequence[Tried]) -> Iterator[Row]:
     """The second half of the day, with twelve answers by noon and with none."""
-
-    def gain(one: Tried) -> float | None:
-        after, before = (
-            scores.top1(scores.part(one.columns[name], _half(one))) for name in (names.BY_NOON.name, names.NOTHING.name)
-        )
-        return None if after is None or before is None else 100 * (after - before)
-
-    for title, name in (("before", names.NOTHING.name), ("after", names.BY_NOON.name)):
-        found = _runs(days, lambda one, name=name: scores.top1(scores.part(one.columns[name], _half(one))))  # type: ignore[misc]
-        yield Row(f"served on the second half of the day, {title} 12 keys by noon", found)
-    gains = _runs(days, gain)
+    before, after = names.NOTHING.name, names.BY_NOON.name
+    yield Row("served on the second half of the day, without an answer", _shown(days, before, since=_half))
+    yield Row("served on the second half of the day, after 12 keys by noon", _shown(days, after, since=_half))
+    gains = _less(days, after, before, _half)
     yield Row("  after less before, points", gains, Bar("at least", 10), digits=1)
     yield Row("  the worst run, points", gains, Bar("at least", -2, of="worst"), digits=1)
 
 
 def _surely_wrong(days: Sequence[Tried]) -> Iterator[Row]:
     for title, name in (("12 keys", names.OURS.name), ("no answer", names.NOTHING.name)):
-        found = _runs(days, lambda one, name=name: _percent(scores.sure_and_wrong(one.columns[name])))  # type: ignore[misc]
+        found = _shown(days, name, _percent(scores.sure_and_wrong), _whole)
         yield Row(f"sure (over 0.8) and wrong on a new day, {title}, % of frames", found, Bar("at most", 3), digits=1)
-    shown = {
-        name: _runs(days, lambda o, n=name: _percent(scores.posture_unknown(o.columns[n])))
-        for name in (names.OURS.name,)
-    }  # type: ignore[misc]
-    yield Row("the posture is unknown, 12 keys, % of pictures", shown[names.OURS.name], digits=1)
+    for title, name in (("12 keys", names.OURS.name), ("no answer", names.NOTHING.name)):
+        found = _shown(days, name, _percent(scores.posture_unknown), _whole)
+        yield Row(f"  the posture is unknown, {title}, % of pictures", found, digits=1)
     bad = [one for one in days if names.BAD_DAY in one.lives]
-    for surely, word in ((False, "called good"), (True, "surely called good")):
-        found = _runs(
-            bad,
-            lambda o, surely=surely: _percent(scores.called_good(o.lives[names.BAD_DAY], o.roles, surely=surely)),  # type: ignore[misc]
-        )
-        if found:
+    for only_surely, word in ((False, "called good"), (True, "surely called good")):
+        if found := _runs(bad, partial(_called_good, only_surely)):
             yield Row(f"an owner who sits badly all day: {word}, % of frames", found, digits=1)
 
 
-def _owners(days: Sequence[Tried]) -> Iterator[Row]:
-    def loss(one: Tried) -> float | None:
-        ours, theirs = (
-            scores.top1(scores.part(one.columns[name], _first(one))) for name in (names.OURS.name, names.MISTYPES.name)
-        )
-        return None if ours is None or theirs is None else 100 * (ours - theirs)
+def _called_good(only_surely: bool, one: Tried) -> float | None:
+    share = scores.called_good(one.lives[names.BAD_DAY], one.roles, only_surely=only_surely)
+    return None if share is None else 100 * share
 
-    yield Row("an owner with 8 % wrong answers loses, points", _runs(days, loss), Bar("at most", 3), digits=1)
-    yield Row("an owner who answers only what is asked first: top-1", _column(days, names.EARLY.name))
+
+def _owners(days: Sequence[Tried]) -> Iterator[Row]:
+    loss = _less(days, names.OURS.name, names.MISTYPES.name)
+    wrong = sum(len(one.lives[names.MISTYPES.name].answers) for one in days)
+    slips = sum(_slips(one) for one in days)
+    yield Row("an owner with 8 % wrong answers loses, points", loss, Bar("at most", 3), 1, f"{slips} of {wrong} wrong")
+
+
+def _slips(one: Tried) -> int:
+    """Answers of the owner who mistypes that were of a wrong class."""
+    lived = one.lives[names.MISTYPES.name]
+    truth = {shown.moment: shown.truth for shown in lived.shown}
+    return sum(any(truth[number] != answer.class_name for number in answer.moments) for answer in lived.answers)
 
 
 def _promises(tried: Sequence[Tried], folder: str) -> Iterator[Row]:
     """What the champion of a morning promised, against what it has on the day, without a label of it."""
-    gaps: dict[tuple[str, str], float] = {}
-    promises: dict[tuple[str, str], float] = {}
-    for one in tried:
-        lived = one.before if not one.lives else (one.lives[names.NOTHING.name],)
-        for day in lived:
-            if day.promised is not None and day.fresh is not None:
-                run = (one.seed, f"{one.day} {day.name}")
-                promises[run], gaps[run] = day.promised, 100 * (day.promised - day.fresh)
-    yield Row("promised top-1 for a new day", promises)
+    mornings = {
+        (one.seed, f"{one.day} {day.name}"): day
+        for one in tried
+        for day in (one.before if not one.lives else (one.lives[names.NOTHING.name],))
+    }
+    known = {run: day.fresh for run, day in mornings.items() if day.fresh is not None}
+    promises = {run: mornings[run].promised for run in known}
+    made = {run: promise for run, promise in promises.items() if promise is not None}
+    yield Row("promised top-1 for a new day", made, note=f"{len(known) - len(made)} of {len(known)} promise nothing")
+    gaps = {run: 100 * (promise - known[run]) for run, promise in made.items()}
     limit = 100 * PROMISE_BARS.get(folder, OTHER_PROMISE_BAR)
     yield Row("promised less true top-1 on the next day, points", gaps, Bar("within", limit), digits=1)
     if folder in PROMISE_BARS:
@@ -192,10 +211,6 @@ def _speed(tried: Sequence[Tried]) -> Iterator[Row]:
     yield Row("from an answer to the frame that shows it, s (longest of a life)", longest, Bar("at most", 1), 2, note)
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
-
-
 def report(found: Sequence[Row], title: str, command: Sequence[str], seconds: float, json_file: Path | None) -> int:
     """Tell all rows, write them; 1 where a bar is missed."""
     tell(f"{title}; {machine()}; {seconds:.0f} s", TUNED_ON, "")
@@ -233,6 +248,3 @@ def _cells(row: Row) -> tuple[str, ...]:
 def lived_days(tried: Iterable[Tried]) -> int:
     """How many days were lived in all."""
     return sum(len(one.before) + len(one.lives) for one in tried)
-
-
-__all__ = ["LivedDay", "lived_days", "report", "rows"]

@@ -1,11 +1,12 @@
 """Scores of what was shown, and of what the gate decided. Pure functions; shares are 0-1."""
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from posture_daemon.domain import UNKNOWN, Role
-from tests.bench.lives import Choice, LivedDay, Shown
+from tests.bench.life_records import Choice, LivedDay, Shown
 
 SURE = 0.8
 POINTS = 0.02
@@ -29,8 +30,18 @@ def top1(shown: Sequence[Shown]) -> float | None:
 
 
 def sure_and_wrong(shown: Sequence[Shown]) -> float | None:
-    """Share of all frames that were called by a wrong class at over `SURE`."""
-    return mean(one.confidence > SURE and one.label not in (one.truth, UNKNOWN) for one in shown)
+    """Share of all frames that were called by a wrong class at over `SURE`, in a session that the product says it knows."""
+    return mean(surely(one) and one.label not in (one.truth, UNKNOWN) for one in shown)
+
+
+def surely(one: Shown) -> bool:
+    """Whether the owner is told this as sure."""
+    return one.familiar and one.confidence > SURE
+
+
+def at_once(shown: Sequence[Shown]) -> float | None:
+    """Share of the frames that the fast learner answered."""
+    return mean(one.at_once for one in shown)
 
 
 def posture_right(shown: Sequence[Shown]) -> float | None:
@@ -46,16 +57,19 @@ def posture_unknown(shown: Sequence[Shown]) -> float | None:
 def by_answers(shown: Sequence[Shown], steps: Sequence[int]) -> dict[str, float | None]:
     """Top-1 by the number of answers so far: from one step to the next."""
     ends = [*steps[1:], 10**9]
-    names = [f"{a}" if b == a + 1 else f"{a}-{b - 1}" if b < 10**9 else f"{a} or more" for a, b in zip(steps, ends)]
+    names = [
+        f"{a}" if b == a + 1 else f"{a}-{b - 1}" if b < 10**9 else f"{a} or more"
+        for a, b in zip(steps, ends, strict=True)
+    ]
     return {
         name: top1([one for one in shown if low <= one.answers < high])
         for name, low, high in zip(names, steps, ends, strict=True)
     }
 
 
-def called_good(lived: LivedDay, roles: Mapping[str, Role], *, surely: bool) -> float | None:
-    """Of a day of one class: share of the frames that were shown as a class whose role is good; `surely`: at over `SURE`."""
-    return mean(roles.get(one.label) is Role.GOOD and (one.confidence > SURE or not surely) for one in lived.shown)
+def called_good(lived: LivedDay, roles: Mapping[str, Role], *, only_surely: bool) -> float | None:
+    """Of a day of one class: share of the frames that were shown as a class whose role is good, or as that and sure."""
+    return mean(roles.get(one.label) is Role.GOOD and (surely(one) or not only_surely) for one in lived.shown)
 
 
 @dataclass(frozen=True)
@@ -128,10 +142,7 @@ class Row:
     def spread(self) -> float | None:
         """Standard deviation over the seeds; `None` of one."""
         means = [*self.by(0).values()]
-        if len(means) < 2:
-            return None
-        middle = sum(means) / len(means)
-        return (sum((one - middle) ** 2 for one in means) / (len(means) - 1)) ** 0.5
+        return statistics.stdev(means) if len(means) > 1 else None
 
     @property
     def verdict(self) -> str:

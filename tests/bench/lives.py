@@ -16,84 +16,19 @@ from typing import Any
 from posture_daemon.datasets.importing import import_folder
 from posture_daemon.domain import ModelVersion, Outcome, TrainingRun
 from posture_daemon.reports.advice import advice
-from posture_daemon.training.run_record import RunRecord
 from tests.bench.life_days import DWELL_FRAMES, FRAME_S, Day, Moment, day_starts, key_places
 from tests.bench.life_parts import Base, Desk, copy_folder
+from tests.bench.life_records import Answer, Choice, LivedDay, Owner, Shown, promised
 from tests.fakes.clock import Clock
 
 EVENING_LOOKS, HOUR_S = 5, 3600.0
 """After the last picture the computer stays on for so many hours; the jobs look once in each."""
 
 IDLE_LOOK_S = 600.0
-"""The daemon's jobs look each minute. Without a new answer only time can change what they find, so here they look less often."""
+"""The daemon's jobs look each minute. Without an answer only time changes what they find, so here they look less often."""
 
-MIN_JUDGED = 5
-"""Later pictures of a day from which they are worth judging two models by."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Presses `keys` a day, all within the first `until` (0-1) of its pictures; a share of `mistypes` (0-1) is of a wrong class."""
-
-    name: str
-    keys: int = 12
-    until: float = 1.0
-    mistypes: float = 0.0
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One frame: what was shown of the picture `moment`, after so many `answers` today. `state` is the posture, once settled."""
-
-    moment: int
-    truth: str
-    label: str
-    confidence: float
-    answers: int
-    state: str | None = None
-    oracle: str | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One key after so many pictures: these moments of this day were called `class_name`; `look_s` until it was learned."""
-
-    after: int
-    moments: tuple[int, ...]
-    class_name: str
-    look_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The end of a training with a challenger; top-1 of (incumbent, challenger) on the rest of the day, and on the next day."""
-
-    promoted: bool
-    after: int
-    reason: str
-    rest: tuple[float, float] | None
-    next_day: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class LivedDay:
-    """What is written down of one day.
-
-    `promised` is the top-1 (0-1) that the record of the champion of that morning promised, `fresh` what it has on all pictures of
-    the day; `None` for a base. `unasked` keys found no question, `waiting` frames have no answer in the end.
-    """
-
-    name: str
-    pictures: int
-    shown: tuple[Shown, ...]
-    answers: tuple[Answer, ...]
-    choices: tuple[Choice, ...]
-    unasked: int
-    waiting: int
-    promised: float | None
-    fresh: float | None
-    rolled_back: int
-    advice: tuple[str, ...]
+MIN_JUDGED = 10
+"""Later pictures of a day, of two classes, from which they are worth judging two models by."""
 
 
 @dataclass(eq=False)
@@ -110,18 +45,12 @@ class _Diary:
     rolled_back: int = 0
 
 
-def promised(version: ModelVersion) -> float | None:
-    """The top-1 (0-1) that the record of a version promises for a new day; `None` where it promises nothing."""
-    record = RunRecord.of(version.metrics)
-    return None if record.report is None or record.report.new_day is None else record.report.new_day.top1
-
-
 class Life:
-    """One owner at one desk, day after day. With `always` each answer retrains, and the challenger is served, without a gate."""
+    """One owner at one desk, day after day. With `always` each answer retrains, and the challenger is served without a gate."""
 
     def __init__(self, desk: Desk, owner: Owner, seed: int, first_day: int = 0, *, always: bool = False) -> None:
         self.desk, self._owner, self._always = desk, owner, always
-        self._rng = Random(f"{seed} {owner.name}")
+        self._seed, self._rng = seed, Random()
         self._starts = iter(day_starts(10_000)[first_day:])
         self._kept: dict[float, tuple[str, int, str]] = {}
         self._looked_at, self._answered = 0.0, False
@@ -142,6 +71,7 @@ class Life:
     def live(self, day: Day, next_day: Day | None = None) -> LivedDay:
         """A day as it comes."""
         diary, begins = _Diary(day, next_day), next(self._starts)
+        self._rng.seed(f"{self._seed} {self._owner.name} {day.name}")
         self.desk.clock.now = begins
         promise, fresh = self._promise(day)
         places = key_places(len(day.moments), self._owner.keys, self._owner.until)
@@ -193,8 +123,8 @@ class Life:
                 )
             last, state = self.desk.loop.last, self.desk.loop.state
             settled = state.posture if state is not None and number == DWELL_FRAMES - 1 else None
-            said = last.label, last.confidence
-            diary.shown.append(Shown(moment.number, moment.class_name, *said, len(diary.answers), settled, oracle))
+            said = (last.label, last.confidence, len(diary.answers), settled, oracle, last.answers > 0, last.familiar)
+            diary.shown.append(Shown(moment.number, moment.class_name, *said))
         diary.seen += 1
 
     def _press(self, diary: _Diary) -> None:
@@ -279,7 +209,7 @@ class Life:
         tomorrow = () if diary.next_day is None else diary.next_day.moments
         judged = [
             (self._top1(before, moments), self._top1(after, moments))
-            if len(moments) >= MIN_JUDGED and not before.is_base
+            if _can_judge(moments) and not before.is_base
             else None
             for moments in (rest, tomorrow)
         ]
@@ -290,10 +220,14 @@ class Life:
         return sum(name == m.class_name for name, m in zip(called, moments, strict=True)) / len(moments)
 
 
+def _can_judge(moments: Sequence[Moment]) -> bool:
+    return len(moments) >= MIN_JUDGED and len({moment.class_name for moment in moments}) >= 2
+
+
 @contextmanager
-def opened(base: Base, folder: Path, seed: int, first_day: int, **settings: Any) -> Iterator[Desk]:
+def opened(base: Base, folder: Path, seed: int, first_day: int, *, at_once: bool = True) -> Iterator[Desk]:
     """A desk on this data folder, on the evening before its day `first_day`."""
-    desk = Desk(base, folder, Clock(day_starts(first_day + 1)[first_day] - 10 * HOUR_S), seed, **settings)
+    desk = Desk(base, folder, Clock(day_starts(first_day + 1)[first_day] - 10 * HOUR_S), seed, at_once=at_once)
     try:
         yield desk
     finally:

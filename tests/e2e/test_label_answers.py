@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from posture_daemon.store import Store
+from tests.builders import coloured_jpeg
 from tests.conftest import REPOSITORY
 from tests.e2e.command import told, told_json
 
@@ -48,24 +49,44 @@ def test_what_the_training_changed_is_told_at_once_and_later(data_dir: Path) -> 
     assert all(flip["before"] != flip["after"] for flip in found["flips"])
 
 
-def test_doubts_are_listed_with_how_much_they_are_worth(data_dir: Path) -> None:
-    """Picture by picture, with the share of labels that the others agree with: low here, and it says so."""
-    text = told(data_dir, "dataset", "doubts", COLUMNS="200", **ONE_VIEW)
-    found = told_json(data_dir, "dataset", "doubts", **ONE_VIEW)
-    assert len(re.findall(r"^│ \d+ ", text, re.M)) == len(found["doubts"]) > 0
-    assert f"agree with {found['agreement']:.0%} of all labels: too few to be trusted" in text
+@pytest.fixture(scope="module")
+def with_a_slip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Green and red pictures, six time blocks of each; one green one lies among the red ones."""
+    folder, pictures = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("pictures")
+    for number in range(96):
+        colour = ("good", "bad")[number % 2]
+        place = pictures / ("bad_posture" if number == 40 else f"{colour}_posture")
+        place.mkdir(exist_ok=True)
+        (place / f"{number:03d}.jpg").write_bytes(coloured_jpeg(colour, number))
+    told(folder, "label", "--import", pictures, POSTURE_LABELS__BLOCK_FILES="8")
+    return folder
+
+
+def test_a_slip_is_listed_and_a_kept_label_is_not_doubted_again(with_a_slip: Path) -> None:
+    """With its chance, and how many labels could be checked; JSON says the same. Kept anywhere, it leaves the list."""
+    text = told(with_a_slip, "dataset", "doubts", COLUMNS="200", **ONE_VIEW)
+    found = told_json(with_a_slip, "dataset", "doubts", **ONE_VIEW)
+    [doubt] = found["doubts"]
+    assert (doubt["label"], doubt["instead"]) == ("bad_posture", "good_posture")
+    assert re.findall(r"^│ (\d+) .* (\d+)% ", text, re.M) == [(str(doubt["frame_id"]), f"{doubt['wrong'] * 100:.0f}")]
+    assert "1 label is likelier wrong than right" in text
     assert "dataset doubts --review" in text
-
-
-def test_a_kept_label_is_not_doubted_again(data_dir: Path) -> None:
-    """Kept anywhere, it leaves the list."""
-    before = told_json(data_dir, "dataset", "doubts", **ONE_VIEW)["doubts"]
-    store = Store(data_dir)
-    store.labels.keep(before[0]["frame_id"], 1.0)
-    after = told_json(data_dir, "dataset", "doubts", **ONE_VIEW)["doubts"]
-    store.labels.undo()
+    assert re.search(r"\d+ of 96 labels could be checked|All 96 labels could be checked", text)
+    store = Store(with_a_slip)
+    store.labels.keep(doubt["frame_id"], 1.0)
     store.close()
-    assert after == before[1:]
+    assert told_json(with_a_slip, "dataset", "doubts", **ONE_VIEW)["doubts"] == []
+    assert "No label is doubted" in told(with_a_slip, "dataset", "doubts", "--review", COLUMNS="200", **ONE_VIEW)
+
+
+def test_labels_that_cannot_be_checked_are_said_to_be_so(data_dir: Path) -> None:
+    """The example's labels agree with two thirds of each other: it doubts none, and says that it cannot tell."""
+    text = told(data_dir, "dataset", "doubts", COLUMNS="400", **ONE_VIEW)
+    found = told_json(data_dir, "dataset", "doubts", **ONE_VIEW)
+    assert found["doubts"] == []
+    assert found["checked"] < 0.1 * found["labels"]
+    assert "Your labels cannot be checked by this model yet" in text
+    assert f"it agrees with {found['agreement']:.0%} of them" in text
 
 
 def test_stats_and_status_say_what_to_show_next(data_dir: Path) -> None:

@@ -32,10 +32,10 @@ def assert_within_the_bar(said: str) -> None:
 
 @pytest.mark.slow
 def test_a_lesson_ends_with_a_personal_model_and_a_class_is_added_later(tmp_path: Path) -> None:
-    """The command of the issue: promoted, holdout accuracy and times told, within the bar; then one class more, alone."""
+    """The command of the issue: promoted, exam and times told, within the bar; then one class more, alone."""
     said = told(tmp_path, "teach", *SIMULATED, "--classes", "good_posture,bad_posture,na", **COOL)
     assert_within_the_bar(said)
-    assert re.search(r"Holdout accuracy \d+%: .* right on \d+ of \d+", said)
+    assert re.search(r"Its exam, .*: \d+ of \d+ right \(\d+%\): good_posture \d+ of \d+, bad_posture", said)
     store = Store(tmp_path)
     assert store.runs.recent(1)[0].outcome in (Outcome.PROMOTED, Outcome.KEPT)  # the starter knows these three
     later = told(tmp_path, "teach", "standing", *SIMULATED, **COOL)
@@ -46,19 +46,23 @@ def test_a_lesson_ends_with_a_personal_model_and_a_class_is_added_later(tmp_path
     run = store.runs.recent(1)[0]
     assert run.outcome is Outcome.PROMOTED, run.reason
     assert "standing" in [c.name for c in champion(store).classes]
-    assert "What it says now: " in later
+    assert "Live it saw good_posture in " in later
 
 
 @pytest.mark.slow
-def test_setup_finds_everything_and_ends_with_a_personal_model(tmp_path: Path) -> None:
-    """Without a question: camera, settings file, the usual four classes, a lesson, and how to go on."""
+def test_setup_finds_everything_and_ends_with_an_exam(tmp_path: Path) -> None:
+    """Without a question: camera, settings file, the usual four classes, a lesson and its exam, and how to go on.
+
+    The starter is weak at telling who stands, so that a model of it is not always better; then it says what would help.
+    """
     said = told(tmp_path, "setup", *SIMULATED, "--yes", **COOL)
     assert "fake:desk: 1280×720" in said
-    assert "Model 2 is yours" in said
+    assert re.search(r"Its exam, .* good_posture \d+ of \d+, bad_posture .*, na .*, standing", said), said
+    assert re.search(r"Model 2 (is yours|answers from now on)|Model 1 goes on .*\nWhat would help: ", said), said
     assert f"posture-daemon --data-dir {tmp_path} run\n" in said
     assert said.rstrip().endswith(f"posture_daemon --data-dir {tmp_path} service install")
     assert 'address = "fake:desk"' in (tmp_path / "posture-daemon.toml").read_text()
-    assert set(status(tmp_path)["champion"]["classes"]) == {"good_posture", "bad_posture", "na", "standing"}
+    assert set(status(tmp_path)["labels"]) == {"good_posture", "bad_posture", "na", "standing"}
 
 
 @pytest.mark.slow
@@ -66,9 +70,9 @@ def test_setup_finds_everything_and_ends_with_a_personal_model(tmp_path: Path) -
 def test_from_a_real_base_it_stays_within_the_bar(tmp_path: Path, shared_weights: Path) -> None:
     """An ImageNet-like backbone without classes becomes a personal model that is right on most of what it never saw."""
     said = told(tmp_path, "setup", *SIMULATED, "--yes", "--model", shared_weights, timeout_s=2000, **COOL)
-    assert "is yours" in said, said
+    assert re.search(r"Model \d (is yours|answers from now on)", said), said
     assert_within_the_bar(said)
-    accuracy = re.search(r"Holdout accuracy (\d+)%", said)
+    accuracy = re.search(r"Its exam, .* right \((\d+)%\)", said)
     assert accuracy is not None
     assert int(accuracy[1]) >= 75
 
@@ -81,7 +85,7 @@ def test_ctrl_c_keeps_what_was_shown_and_trains_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=200)[0]
     assert process.returncode == 0, said
-    assert "frames are kept with their labels: good_posture" in said
+    assert "pictures are kept with their labels: good_posture" in said
     assert "Nothing was trained." in said
     assert store.labels.total() >= 3
     assert store.runs.recent() == []
@@ -119,6 +123,16 @@ def test_setup_asks_and_takes_what_is_typed(tmp_path: Path, monkeypatch: pytest.
     assert store.models.champion_id() == 1
 
 
+def test_setup_asks_again_when_a_camera_gives_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And when what was typed is no camera: it says why; the classes come with a line of explanation each."""
+    said = answer(tmp_path, "setup", keys="/dev/video77\nnonsense\nfake:desk\n1\n\nn\n", monkeypatch=monkeypatch)
+    assert "nothing is plugged in there" in said
+    assert said.count("Which camera?") == 3
+    assert "na  nobody is there: the empty chair" in said
+    assert "88 seconds of poses" in said
+    assert 'address = "fake:desk"' in (tmp_path / "posture-daemon.toml").read_text()
+
+
 @pytest.mark.parametrize(("keys", "changed"), [("n\n", False), ("y\n", True)])
 def test_an_existing_settings_file_is_changed_only_when_the_owner_agrees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str, changed: bool
@@ -147,7 +161,7 @@ def test_a_real_camera_on_the_starter_is_advised_to_import_a_base(tmp_path: Path
     """One sentence, and the lesson goes on; it ends with the recording, and what was kept stays."""
     said = told(tmp_path / "data", "teach", "--camera", "replay:data/example/na?fps=8&skip=false")
     for words in (
-        "The starter model has only ever seen drawn people",
+        "is the starter model, which has only ever seen drawn people",
         "1/8 Sit well",
         "The camera has come to its end",
     ):

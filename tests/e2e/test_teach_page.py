@@ -15,6 +15,7 @@ from posture_daemon.bootstrap.models import open_store
 from posture_daemon.errors import CameraError
 from posture_daemon.integrity.model_recovery import install
 from posture_daemon.labelling.guided_capture import GuidedCapture
+from posture_daemon.labelling.pose_likeness import PoseDoubt
 from posture_daemon.settings import Settings
 from posture_daemon.store.model_copies import STARTER
 from posture_daemon.ui.web.server import LabelPage
@@ -32,7 +33,7 @@ class Hasty:
 
     def __init__(self, teaching: GuidedCapture) -> None:
         self._teaching = teaching
-        self.picture = teaching.picture
+        self.picture, self.go_on = teaching.picture, teaching.go_on
 
     @property
     def state(self):  # type: ignore[no-untyped-def]
@@ -93,10 +94,60 @@ def test_a_lesson_from_the_first_key_to_the_personal_model(browser: Browser, tmp
         until(tab, "document.getElementById('sentence').textContent.startsWith('Sit well')")
         until(tab, "!document.getElementById('live').hidden && document.getElementById('live').naturalWidth > 100")
         until(tab, "document.querySelector('#kept b') && Number(document.querySelector('#kept b').textContent) > 0")
-        until(tab, "document.getElementById('said').textContent.includes('Holdout accuracy')")
-        assert "champion from now on" in tab.inner_text("#said")
+        until(tab, "document.getElementById('sees').textContent.startsWith('I see: ')")
+        tab.keyboard.press("Escape")
+        until(tab, "document.getElementById('said').textContent.includes('Its exam')")
+        assert "from now on" in tab.inner_text("#said")
         until(tab, "!document.getElementById('start').hidden")
         assert tab.is_visible("#start")
+        tab.close()
+
+
+def test_before_it_begins_the_poses_are_listed_and_one_can_be_left_out(browser: Browser, tmp_path: Path) -> None:
+    """With the time that is left of the lesson; without any there is nothing to begin. Stopped at once, nothing was kept."""
+    with lesson_page(tmp_path) as page:
+        tab = opened(browser, page)
+        until(tab, "document.body?.dataset.ready === 'yes'")
+        assert "8 poses, 88 seconds" in tab.inner_text("#takes")
+        assert tab.locator("#poses li").count() == len(CLASSES)
+        assert "Now slump" in tab.inner_text("#poses")
+        for name in ("standing", "bad_posture", "na"):
+            tab.get_by_label(name).uncheck()
+            if name == "standing":
+                until(tab, "document.getElementById('takes').textContent.startsWith('6 poses, 66 seconds')")
+        tab.get_by_label("good_posture").uncheck()
+        until(tab, "document.getElementById('start').disabled")
+        tab.get_by_label("good_posture").check()
+        tab.get_by_label("na").check()
+        until(tab, "!document.getElementById('start').disabled")
+        tab.click("#start")
+        until(tab, "document.getElementById('pose-number').textContent === 'Pose 1 of 4'")
+        tab.click("#stop")
+        until(tab, "document.getElementById('said').textContent === 'Nothing was kept.'")
+        tab.close()
+
+
+@pytest.mark.slow
+def test_doubtful_pictures_are_shown_and_dropped(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A contact sheet before anything is learned; what was dropped is offered again at the end."""
+    doubt = PoseDoubt(
+        "'good_posture' and 'bad_posture' look the same to the camera here.", ("good_posture", "bad_posture")
+    )
+    monkeypatch.setattr("posture_daemon.labelling.lesson_frames.pose_doubts", lambda _poses: (doubt,))
+    with lesson_page(tmp_path) as page:
+        tab = opened(browser, page)
+        until(tab, "document.body?.dataset.ready === 'yes'")
+        tab.keyboard.press("Enter")
+        until(tab, "document.getElementById('said').textContent.includes('look the same')")
+        until(tab, "[...document.querySelectorAll('#sheet img')].some((image) => image.naturalWidth > 100)")
+        assert tab.locator("#sheet section").count() == len(CLASSES)
+        tab.get_by_label("Drop the pictures of bad_posture").click()
+        assert tab.get_by_label("Drop the pictures of bad_posture").get_attribute("aria-pressed") == "true"
+        tab.click("#go-on")
+        until(tab, "document.getElementById('again').textContent.includes('bad_posture')")
+        assert "'bad_posture' were dropped" in tab.inner_text("#said")
         tab.close()
 
 

@@ -34,6 +34,25 @@ def answers(challenger: int, incumbent: int | None) -> dict[str, Any]:
     return {"frame_ids": list(range(20)), "truth": truth, "challenger": called[0], "incumbent": called[1]}
 
 
+def moments(given: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The evidence that says the same as these answers: each image a moment, who is right gives its class 0.9."""
+    if given is None:
+        return []
+    before = given["incumbent"] or [None] * len(given["truth"])
+    rows = zip(given["truth"], given["challenger"], before, strict=True)
+    return [
+        {
+            "session": 1,
+            "truth": truth,
+            "images": 1,
+            **{"right": float(now == truth), "chance": 0.9 if now == truth else 0.1},
+            "incumbent_right": None if given["incumbent"] is None else float(was == truth),
+            "incumbent_chance": None if given["incumbent"] is None else (0.9 if was == truth else 0.1),
+        }
+        for truth, now, was in rows
+    ]
+
+
 class StandInTrainer:
     """Implements `ports.Trainer`: writes a challenger with these right answers of twenty. Keeps the requests.
 
@@ -76,7 +95,7 @@ class StandInTrainer:
             if said.order is Order.END:
                 raise TrainingCancelled(said.reason)
         result = request.parent / "result.json"
-        result.write_text(json.dumps(self.result))
+        result.write_text(json.dumps({"moments": moments(self.result.get("answers")), **self.result}))
         return result
 
     def cancel(self) -> None:

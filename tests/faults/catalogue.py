@@ -67,7 +67,7 @@ camera.plain("A camera that is not plugged in", "run --camera /dev/video77",
 def forbidden_device(at: Place) -> Made:
     device = Path("/dev/shm/forbidden-camera")
     device.touch(mode=0o000)
-    at.as_nobody = True
+    at.obeys = True
     try:
         yield "run", "--camera", device
     finally:

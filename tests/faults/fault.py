@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 
 from posture_daemon.store.lock import exclusive
+from tests.faults.rights import obey_permissions
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(
@@ -31,7 +32,6 @@ FORKED.set_forkserver_preload(
 )
 DATABASE = "posture.db"
 ATTEMPT = 'INSERT INTO "training_runs"'
-NOBODY = 65534
 LOG_LINE = re.compile(r"^[\d-]+ [\d:,]+ (INFO|WARNING|ERROR) ")
 
 
@@ -53,15 +53,15 @@ class Said:
 class Place:
     """Where a fault is made: a data folder with a champion and a few labels, and an empty folder beside it.
 
-    `environment` are variables that the command gets; `as_nobody` runs it without the rights of root. `zoo` gives a folder of
-    checkpoints that ultralytics wrote.
+    `environment` are variables that the command gets; `obeys` runs it without root's right to open any file. `zoo` gives a
+    folder of checkpoints that ultralytics wrote.
     """
 
     data: Path
     beside: Path
     zoo: Callable[[], Path]
     environment: dict[str, str] = field(default_factory=dict)
-    as_nobody: bool = False
+    obeys: bool = False
 
     def file(self, name: str, content: str | bytes = "") -> Path:
         """A file beside the data folder, in folders that are made for it."""
@@ -167,14 +167,14 @@ class Group:
         self(title, where, advice, code, torch)(make)
 
 
-def run_command(data: Path, *arguments: object, as_nobody: bool = False, **environment: str) -> Said:
+def run_command(data: Path, *arguments: object, obeys: bool = False, **environment: str) -> Said:
     """Run `posture-daemon` with these arguments to its end, without a terminal."""
     with tempfile.TemporaryDirectory() as folder:
         paths = Path(folder, "out"), Path(folder, "err")
         for path in paths:
             path.touch()
         argv = ["posture-daemon", "--data-dir", *map(str, (data, *arguments))]
-        process = FORKED.Process(target=_command, args=(argv, environment, tuple(map(str, paths)), as_nobody))
+        process = FORKED.Process(target=_command, args=(argv, environment, tuple(map(str, paths)), obeys))
         process.start()
         process.join(120)
         if process.exitcode is None:
@@ -183,7 +183,7 @@ def run_command(data: Path, *arguments: object, as_nobody: bool = False, **envir
         return Said(int(process.exitcode or 0), *(path.read_text(errors="replace") for path in paths))
 
 
-def _command(argv: list[str], environment: Mapping[str, str], paths: tuple[str, str], as_nobody: bool) -> None:
+def _command(argv: list[str], environment: Mapping[str, str], paths: tuple[str, str], obeys: bool) -> None:
     """In the child."""
     for number, path in enumerate((os.devnull, *paths)):
         descriptor = os.open(path, os.O_RDWR)
@@ -195,8 +195,8 @@ def _command(argv: list[str], environment: Mapping[str, str], paths: tuple[str, 
     sys.argv = argv
     from posture_daemon.cli import main
 
-    if as_nobody and os.geteuid() == 0:
-        os.seteuid(NOBODY)
+    if obeys:
+        obey_permissions()
     main()
 
 
@@ -228,7 +228,7 @@ def meet(fault: Fault, at: Place) -> tuple[Said, bool]:
     """Make the fault and run its command: what it said, and whether the data folder is as before."""
     with contextmanager(fault.make)(at) as arguments:
         before = contents(at.data)
-        said = run_command(at.data, *arguments, as_nobody=at.as_nobody, **at.environment)
+        said = run_command(at.data, *arguments, obeys=at.obeys, **at.environment)
         return said, contents(at.data) == before
 
 

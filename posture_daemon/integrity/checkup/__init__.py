@@ -4,7 +4,7 @@ from posture_daemon.device.report import Health
 from posture_daemon.integrity.checkup.database import backups, data_folder, incidents, kept_aside
 from posture_daemon.integrity.checkup.files import access, cache, leftovers, status_file
 from posture_daemon.integrity.checkup.finding import Finding
-from posture_daemon.integrity.checkup.models import models, surplus
+from posture_daemon.integrity.checkup.models import drawn_people, models, surplus
 from posture_daemon.integrity.checkup.region import of_another_camera, region
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
@@ -31,7 +31,8 @@ def _inside(settings: Settings, now: float) -> list[Finding]:
     """Checks that need the database open; only for an undamaged one of the present schema."""
     store = Store(settings.data_dir)
     try:
-        files = [*models(store, now), *surplus(store, now), *cache(store, settings), *region(store, settings)]
+        files = [*models(store, now), *drawn_people(store, settings), *surplus(store, now), *cache(store, settings)]
+        files += region(store, settings)
         return [*files, *backups(store, settings, now), *incidents(store, now)]
     finally:
         store.close()  # repairs reopen it

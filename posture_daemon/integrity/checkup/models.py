@@ -6,9 +6,11 @@ from posture_daemon.domain import MB, ModelVersion
 from posture_daemon.errors import ModelError
 from posture_daemon.integrity.checkup.finding import Finding, few, fine, note, problem
 from posture_daemon.integrity.model_recovery import answering, mend
+from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.model_files import sweep, unneeded
 from posture_daemon.store.restore import many
+from posture_daemon.training.starter_root import drawn_people_warning
 
 
 def models(store: Store, now: float) -> Iterator[Finding]:
@@ -29,6 +31,13 @@ def models(store: Store, now: float) -> Iterator[Finding]:
             yield (problem if version == previous else note)("models", text, _mender(store, version))
     if not damaged:
         yield fine("models", f"the files of {many(len(versions), 'model')} are sound; model {champion.id} is champion")
+
+
+def drawn_people(store: Store, settings: Settings) -> Iterator[Finding]:
+    """A champion that has only ever seen drawn people, before a camera that films real ones."""
+    warning = drawn_people_warning(store, store.models.champion(), settings.camera.address)
+    if warning is not None:
+        yield note("starter", warning)
 
 
 def surplus(store: Store, now: float) -> Iterator[Finding]:

@@ -91,6 +91,7 @@ def page(request: Request) -> HTMLResponse:
     template = request.app.state.templates.get_template("page.html")
     words = {"state": _session(request).state(), "longest_name": MAX_NAME_LENGTH, "version": __version__}
     words["incidents"] = _session(request).incidents()
+    words["warning"] = _session(request).warning()
     words["teaches"] = request.app.state.guided_capture is not None
     words["has_region"] = request.app.state.region is not None
     return HTMLResponse(template.render(roles=[role.value for role in Role], **words))

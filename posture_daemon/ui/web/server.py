@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from posture_daemon.domain import Frame
 from posture_daemon.errors import PageError
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
@@ -47,12 +48,13 @@ class LabelPage:
         new_labelling: Callable[..., Labelling] = Labelling,
         open_guided_capture: OpenGuidedCapture | None = None,
         desk: RegionDesk | None = None,
+        look: Callable[[], Frame | None] = lambda: None,
     ) -> None:
-        """`open_guided_capture` opens a guided capture, if there is a camera; see `teach.GuidedCaptureThread`.
+        """`open_guided_capture` opens a guided capture, if there is a camera; for `look` see `teach.GuidedCaptureThread`.
 
         On `desk` the part of the picture to look at is chosen.
         """
-        self._desk = desk
+        self._desk, self._look = desk, look
         self._store, self._settings, self._clock = store, settings, clock
         self._new_labelling, self._open_guided_capture = new_labelling, open_guided_capture
         self._guided_capture: GuidedCaptureThread | None = None
@@ -109,7 +111,9 @@ class LabelPage:
         from posture_daemon.ui.web.teach import GuidedCaptureThread
 
         self._guided_capture = (
-            None if self._open_guided_capture is None else GuidedCaptureThread(self._open_guided_capture)
+            None
+            if self._open_guided_capture is None
+            else GuidedCaptureThread(self._open_guided_capture, self._store, self._settings, self._look)
         )
         app = create_app(
             self._store, self._settings, self._clock, self._token, self._new_labelling, self._guided_capture, self._desk

@@ -21,6 +21,7 @@ from posture_daemon.service.daemon_status import camera_trouble
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.training.starter_root import drawn_people_warning
 
 MAX_REMEMBERED = 1000
 """Most replies and undo steps held. Even for older ones an answered frame is not answered again, by its status."""
@@ -76,6 +77,10 @@ class LabelPageSession:
         """Incidents that were not acknowledged, newest first, each with its date."""
         found = self._store.incidents.unseen()
         return [f"{datetime.fromtimestamp(one.happened_at):%Y-%m-%d}: {one.text}" for one in found]
+
+    def warning(self) -> str | None:
+        """That the champion has only ever seen drawn people, where it meets real ones."""
+        return drawn_people_warning(self._store, self._store.models.champion(), self._settings.camera.address)
 
     def groups(self, limit: int) -> Reply:
         """The next questions, and the number of skipped frames, which are not among them."""

@@ -17,7 +17,7 @@ from posture_daemon.device.report import Health, Line, nearest
 from posture_daemon.device.resources import Resources
 from posture_daemon.errors import DeviceError
 from posture_daemon.integrity.checkup import look
-from posture_daemon.integrity.model_recovery import STARTER_SOURCE, install
+from posture_daemon.integrity.model_recovery import install
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import cached_space
 from posture_daemon.settings import Settings
@@ -25,7 +25,7 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.lock import DAEMON_LOCK, exclusive
-from posture_daemon.store.model_copies import STARTER
+from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
 from posture_daemon.vision.head import Head
 from tests.builders import add_version, label_block, make_store, random_head, resources
 from tests.old_databases import DUMPS, damage, page_of

@@ -7,9 +7,9 @@ import pytest
 
 from posture_daemon.domain import ModelVersion
 from posture_daemon.errors import DataFolderError, ModelError
-from posture_daemon.integrity.model_recovery import STARTER_SOURCE, answering, install
+from posture_daemon.integrity.model_recovery import answering, install
 from posture_daemon.store import Store
-from posture_daemon.store.model_copies import STARTER
+from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
 from posture_daemon.store.models import Models
 from tests.builders import add_backbone, add_version, make_store, random_head
 from tests.checks import raising

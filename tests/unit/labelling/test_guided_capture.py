@@ -13,10 +13,12 @@ import pytest
 from posture_daemon.domain import Frame, Image, Outcome, PostureClass, Role, Split, TrainingRun
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.classes import ClassChanges
-from posture_daemon.labelling.guided_capture import GuidedCapture, GuidedCaptureParts, Phase
+from posture_daemon.labelling.guided_capture import REVIEW_S, GuidedCapture
+from posture_daemon.labelling.guided_capture_parts import GuidedCaptureParts
 from posture_daemon.labelling.guided_capture_plan import (
     DEFAULT_CLASSES,
     EVERY_S,
+    LIVE_S,
     MIN_FRAMES,
     READY_S,
     ROUNDS,
@@ -25,12 +27,17 @@ from posture_daemon.labelling.guided_capture_plan import (
     PoseKeeper,
     PoseRequest,
     choose,
+    duration_s,
+    live_plan,
     plan,
 )
+from posture_daemon.labelling.guided_capture_state import Phase, PoseResult
+from posture_daemon.learning.evaluation import Answers
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
 from posture_daemon.settings import LabelSettings, Settings
 from posture_daemon.store import Store
-from tests.builders import COLOURS, add_champion, coloured_frame, ensure_classes, label_days, random_head
+from posture_daemon.store.json_values import as_json
+from tests.builders import COLOURS, add_champion, add_version, coloured_frame, ensure_classes, label_days, random_head
 from tests.fakes.backbone import StandInBackbone
 
 FPS = 10
@@ -81,13 +88,17 @@ class Classroom:
         self.store = store
         backbone = StandInBackbone()
         version = add_champion(self.store, "good", "bad", backbone=backbone)
+        add_version(self.store, random_head(2), backbone.sha256, "good", "bad")  # what `follow` puts in place
         ensure_classes(self.store, *(c.name for c in classes))
         self.live = LiveClassifier(LiveModel(version, backbone, random_head(2)))
         self.asked: list[PoseRequest] = []
         self.trained = 0
         self.cancelled = False
         self.lost = False
+        self.prepared = 0
         self.outcome = Outcome.PROMOTED
+        self.says: dict[str, str] = {}
+        self.paint: str | None = None
         self.executor: Executor = Inline()
         self.source = StandInSource(self.draw)
         self.now = 100.0
@@ -97,15 +108,23 @@ class Classroom:
         """What is asked for, never the same twice."""
         if self.lost:
             return None
-        image = coloured_frame(self.asked[-1].posture_class.name, self.source.sequence)
+        image = coloured_frame(self.paint or self.asked[-1].posture_class.name, self.source.sequence)
         # Moving stripes: enough that the features of two pictures differ.
         image[:, : 6 + self.source.sequence * 7 % 40] //= 2
         return image
 
     def train(self) -> TrainingRun:
-        """A run that ends as the test says."""
+        """A run that ends as the test says; its challenger calls each holdout image by its name, unless `says` has another."""
         self.trained += 1
-        return TrainingRun(1, "teach", NOW, NOW + 2, self.outcome, "so", {}, 1, 2)
+        held_out = [image for image in self.store.labels.labelled() if image.split is Split.HOLDOUT]
+        truth = tuple(image.class_name for image in held_out)
+        called = tuple(self.says.get(name, name) for name in truth)
+        answers = Answers(tuple(image.frame_id for image in held_out), truth, called, None)
+        return TrainingRun(1, "teach", NOW, NOW + 2, self.outcome, "so", {"answers": as_json(answers)}, 1, 2)
+
+    def prepare(self) -> None:
+        """Counts."""
+        self.prepared += 1
 
     def follow(self) -> None:
         """Put a model of the challenger's number in place."""
@@ -123,8 +142,9 @@ class Classroom:
             cancel=lambda: setattr(self, "cancelled", True),
             executor=self.executor,
             follow=self.follow,
-            announce=self.asked.append,
-            clock=lambda: NOW,
+            announce=lambda ask: None if ask is None else self.asked.append(ask),
+            prepare=self.prepare,
+            clock=lambda: NOW + self.now,
         )
         return GuidedCapture(plan(self.classes, self.seconds), parts)
 
@@ -157,8 +177,8 @@ def test_a_guided_capture_goes_from_the_first_countdown_to_the_first_answer(clas
         classroom.step(teaching)
         if teaching.state.phase is not phases[-1]:
             phases.append(teaching.state.phase)
-    assert phases == [*4 * [Phase.READY, Phase.HOLD], Phase.TRAIN, Phase.LOOK, Phase.DONE]
-    assert [ask.posture_class.name for ask in classroom.asked] == ["good", "away", "good", "away"]
+    assert phases == [*4 * [Phase.READY, Phase.HOLD], Phase.TRAIN, Phase.LOOK, Phase.LIVE, Phase.DONE]
+    assert [ask.posture_class.name for ask in classroom.asked] == ["good", "away", "good", "away", "good", "bad"]
     assert (classroom.trained, classroom.live.version.id) == (1, 2)
     assert teaching.state.says[0] in ("good", "bad")
 
@@ -187,6 +207,93 @@ def test_each_round_is_a_time_block_and_each_class_has_both_splits(classroom: Cl
     assert set(found) == {(name, split) for name in ("good", "away") for split in (Split.TRAIN, Split.HOLDOUT)}
     assert all(len(blocks) == 1 for blocks in found.values())
     assert len(set().union(*found.values())) == 4
+
+
+def test_the_last_round_of_a_later_lesson_is_its_exam_too(classroom: Classroom) -> None:
+    """Not both rounds learned from, as the rule that counts blocks had it, nor a grade from last time's exam."""
+    classroom.finish(classroom.begin())
+    before = {image.frame_id for image in classroom.store.labels.labelled()}
+    classroom.says = {"good": "away"}
+    teaching = classroom.begin()
+    classroom.source.sequence += 1000
+    classroom.finish(teaching)
+    new = [image for image in classroom.store.labels.labelled() if image.frame_id not in before]
+    splits = {(image.class_name, image.block_id): image.split for image in new}
+    assert sorted(split.value for split in splits.values()) == ["holdout", "holdout", "train", "train"]
+    examined = sum(image.split is Split.HOLDOUT and image.class_name == "good" for image in new)
+    assert teaching.state.exam[0] == PoseResult("good", 0, examined, "away")
+
+
+def test_the_exam_is_told_by_pose_and_what_is_not_seen_is_offered_again(classroom: Classroom) -> None:
+    """Right on none of one pose: that one is to be shown once more, twice, and examined again."""
+    classroom.says = {"good": "away"}
+    teaching = classroom.begin()
+    classroom.finish(teaching)
+    assert [(one.name, one.seen, one.instead) for one in teaching.state.exam] == [
+        ("good", False, "away"),
+        ("away", True, None),
+    ]
+    assert teaching.state.unseen == ("good",)
+    classroom.says = {}
+    classroom.asked.clear()
+    teaching.show_again(teaching.state.unseen)
+    assert not teaching.state.over
+    classroom.finish(teaching)
+    assert [(ask.posture_class.name, ask.split) for ask in classroom.asked[:2]] == [
+        ("good", Split.TRAIN),
+        ("good", Split.HOLDOUT),
+    ]
+    assert [(one.name, one.seen) for one in teaching.state.exam] == [("good", True)]
+    assert (classroom.trained, teaching.state.unseen) == (2, ())
+
+
+def test_views_are_prepared_while_the_next_pose_is_shown(classroom: Classroom) -> None:
+    """After each pose but the last, behind which the training itself begins."""
+    classroom.finish(classroom.begin())
+    assert classroom.prepared == 3
+
+
+def test_poses_that_look_alike_are_told_before_the_training_and_can_be_dropped(classroom: Classroom) -> None:
+    """It waits; what is dropped is learned by nobody, and offered again."""
+    classroom.paint = "good"
+    teaching = classroom.begin()
+    classroom.step(teaching, 4 * (WALK_S + SECONDS))
+    assert teaching.state.phase is Phase.REVIEW
+    assert "'good'" in teaching.state.doubts[0].sentence
+    assert len(teaching.state.sheet["away"]) == teaching.state.frames["away"]
+    assert [len(jpegs) for jpegs in teaching.sheet(3).values()] == [3, 3]
+    teaching.go_on(["away"])
+    classroom.step(teaching)
+    assert classroom.trained == 1
+    assert (teaching.state.frames["away"], teaching.state.dropped) == (0, ("away",))
+    assert {image.class_name for image in classroom.store.labels.labelled()} == {"good"}
+    classroom.finish(teaching)
+    assert "away" in teaching.state.unseen
+    classroom.store.labels.undo()
+    assert {image.class_name for image in classroom.store.labels.labelled()} == {"good", "away"}
+
+
+def test_doubtful_pictures_do_not_wait_for_ever(classroom: Classroom) -> None:
+    """Who went away finds a model that learned from all of them."""
+    classroom.paint = "good"
+    teaching = classroom.begin()
+    classroom.step(teaching, 4 * (WALK_S + SECONDS))
+    assert classroom.trained == 0
+    classroom.step(teaching, REVIEW_S + 1)
+    assert classroom.trained == 1
+
+
+def test_the_live_look_shows_two_poses_and_can_be_ended(classroom: Classroom) -> None:
+    """What the model says of each is counted once there was time to move; `go_on` ends it."""
+    teaching = classroom.begin()
+    while teaching.state.phase is not Phase.LIVE:
+        classroom.step(teaching)
+    classroom.step(teaching, LIVE_S / 2 + 4)
+    assert [one.name for one in teaching.state.lived] == ["good", "bad"]
+    assert all(one.of > 10 for one in teaching.state.lived)
+    teaching.go_on()
+    classroom.step(teaching)
+    assert teaching.state.phase is Phase.DONE
 
 
 def test_a_pose_is_undone_in_one_step(classroom: Classroom) -> None:
@@ -343,11 +450,13 @@ def test_a_camera_that_hangs_gives_each_picture_once(classroom: Classroom) -> No
 def test_the_keeper_keeps_a_few_a_second_and_nothing_alike() -> None:
     """What differs is kept at its pace; what was seen in another round is refused, until too little is kept."""
     east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
-    keeper = PoseKeeper(6.0 * MIN_FRAMES, [east], 0.99)
+    seen = [east]
+    keeper = PoseKeeper(6.0 * MIN_FRAMES, seen, 0.99)
     assert keeper.due(0.0)
     assert not keeper.wants(0.0, east)
     assert keeper.wants(0.0, north)
-    keeper.kept(0.0, north)
+    seen.append(north)
+    keeper.kept(0.0)
     assert not keeper.due(EVERY_S / 2)
     assert keeper.due(EVERY_S)
     assert not keeper.wants(8.0, north)
@@ -386,7 +495,16 @@ def test_the_default_plan_leaves_time_for_the_training() -> None:
         PostureClass(name, role)
         for name, role in zip(DEFAULT_CLASSES, (Role.GOOD, Role.BAD, Role.AWAY, Role.NEUTRAL), strict=True)
     ]
-    assert sum(ask.ready_s + ask.seconds for ask in plan(usual)) < 90
+    assert duration_s(plan(usual)) < 90
+
+
+def test_the_live_look_asks_for_what_was_taught_and_never_to_leave() -> None:
+    """The good posture first; a class more is looked at beside what else the model knows."""
+    bad, yoga = PostureClass("bad", Role.BAD), PostureClass("yoga", Role.NEUTRAL)
+    known = (bad, AWAY, GOOD, yoga)
+    assert [ask.posture_class.name for ask in live_plan([GOOD, bad, AWAY], known)] == ["good", "bad"]
+    assert [ask.posture_class.name for ask in live_plan([yoga], known)] == ["good", "yoga"]
+    assert live_plan([GOOD], [AWAY]) == ()
 
 
 def test_without_names_the_usual_four_are_taught(changes: ClassChanges) -> None:

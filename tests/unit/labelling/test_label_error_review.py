@@ -30,7 +30,7 @@ def store(store: Store) -> Store:
 
 def review(store: Store, *frame_ids: int) -> Review:
     """A session of its own, with doubts about frames that are called good."""
-    doubts = [Doubt(i, "good", "bad", 0.97, 0.02, Split.TRAIN) for i in frame_ids]
+    doubts = [Doubt(i, "good", "bad", 0.97, Split.TRAIN) for i in frame_ids]
     return Review(store, LabelSettings(), lambda: NOW, doubts)
 
 
@@ -136,7 +136,7 @@ def test_keep_accept_discard_undo_and_quit(store: Store) -> None:
     assert store.labels.kept() == {1}
     assert classes_of(store)[2] == "bad"
     assert store.queue.get(3).status is Status.LABELLED
-    assert "Your label: good. Your labels of other times say bad, 97% sure." in shown
+    assert "Your label: good. It is wrong with a chance of 97%; more likely it is bad." in shown
     assert "k keep your label" in shown
     assert "3 doubted labels left" in shown
     assert "Labels changed: 1, kept: 1, left to look at: 1." in shown

@@ -55,6 +55,17 @@ def test_the_second_block_of_a_class_and_then_every_fifth_is_held_out(store: Sto
     ]
 
 
+def test_a_block_may_be_told_its_split_once(store: Store) -> None:
+    """As a lesson does, whose last round is its exam; a block that has one keeps it."""
+    ensure_classes(store, "good")
+    for number, split in enumerate((Split.TRAIN, Split.HOLDOUT, Split.TRAIN)):
+        frame_id = add_frame(store, number * HOUR)
+        store.labels.answer(frame_id, "good", "teach", 0.0, HOLDOUT_EVERY, split=split)
+    frame_id = add_frame(store, 2 * HOUR + 1)
+    store.labels.answer(frame_id, "good", "teach", 0.0, HOLDOUT_EVERY, split=Split.HOLDOUT)
+    assert list(splits(store).values()) == [Split.TRAIN, Split.HOLDOUT, Split.TRAIN, Split.TRAIN]
+
+
 def test_each_class_counts_its_own_blocks(store: Store) -> None:
     """A second class is not pushed into the holdout with its first block because another class had one before."""
     label_block(store, "good", 0, count=1)

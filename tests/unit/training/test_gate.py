@@ -18,7 +18,7 @@ ROOM = 1324 * MB
 """What is needed and the reserve."""
 
 NAMES = [
-    "owner", "labels", "classes", "cool-down", "time", "away", "memory", "temperature", "power mode", "disk",
+    "owner", "strategy", "labels", "classes", "cool-down", "time", "away", "memory", "temperature", "power mode", "disk",
 ]  # fmt: skip
 
 
@@ -80,6 +80,8 @@ def verdict(name: str, decision: Decision) -> Verdict:
         ({"seconds_since_training": 7200.0, "hopeless": 1}, True),
         ({"seconds_since_training": 3600.0 * 64, "hopeless": 99}, True),
         ({"paused": "the owner has paused training"}, False),
+        ({"strategy": "all"}, True),
+        ({"strategy": "all", "unable": "torch is not installed"}, False),
         ({"away_s": None}, False),
         ({"away_s": 119.0}, False),
         ({"away_s": 120.0}, True),
@@ -222,7 +224,7 @@ def test_an_open_gate_tells_all_it_looked_at() -> None:
 def test_what_protects_the_device_is_marked() -> None:
     """`--force` skips the rest, and never these."""
     protecting = [v.name for v in decide(resources(), facts(), SETTINGS).verdicts if v.protects]
-    assert protecting == ["memory", "temperature", "disk"]
+    assert protecting == ["strategy", "memory", "temperature", "disk"]
 
 
 @settings(deadline=None, derandomize=True, database=None)

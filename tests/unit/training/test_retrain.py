@@ -13,6 +13,7 @@ from posture_daemon.errors import DataFolderError, ModelError, TrainingCancelled
 from posture_daemon.settings import LimitsSettings, ScheduleSettings, Settings, TrainingSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.training import strategies
 from posture_daemon.training.retrain import Retrainer
 from tests.builders import (
     add_champion,
@@ -134,8 +135,9 @@ def test_another_part_of_the_picture_is_learned_once_without_new_labels(store: S
     assert run(None) is Outcome.DEFERRED
 
 
-def test_a_version_knows_how_it_was_made(bench: Bench) -> None:
+def test_a_version_knows_how_it_was_made(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Strategy, seed, the settings in force, the labels it learned from and their hash, seconds, memory, software."""
+    monkeypatch.setattr(strategies, "find_spec", lambda name: name)  # where ultralytics is not installed
     bench.run(strategy=Strategy.FINETUNE)
     champion = bench.store.models.champion()
     made = champion.lineage

@@ -1,37 +1,61 @@
 // Shows a teaching: asks how it goes a few times a second, and for the newest picture as soon as the one before is there.
 
 import { ask, Away, Refused } from "./server.js";
+import { Plan } from "./teach_plan.js";
+import { drawSheet, toDrop } from "./teach_sheet.js";
 
 const LOOK_MS = 200;
 const PICTURE_MS = 150;
 const by = (id) => document.getElementById(id);
-const DOING = { "get ready": "get ready", "hold it": "hold it", training: "learning …", "first look": "first look …" };
+const DOING = {
+  "get ready": "get ready", "hold it": "hold it", "look at them": "look at them", training: "learning …", "first look": "first look …", live: "live",
+};
+const CAPTURING = ["get ready", "hold it"];
+const LOOKING = ["look at them", "live"];
 
 let busy = false;
+let now = { phase: null };
+let again = [];
 
 function show(state) {
+  now = state;
   busy = Boolean(state.busy) || state.phase === "opening";
-  const capturing = state.phase === "get ready" || state.phase === "hold it";
+  again = state.again ?? [];
   by("start").hidden = busy;
-  by("stop").hidden = !busy;
-  by("intro").hidden = state.phase !== null;
+  by("stop").hidden = !busy || state.phase === "live";
+  by("go-on").hidden = !LOOKING.includes(state.phase);
+  by("go-on").querySelector("span").textContent = state.phase === "live" ? "That will do" : "Go on, and learn";
+  by("again").hidden = busy || again.length === 0;
+  by("start").querySelector("kbd").hidden = again.length > 0; // Enter is for what was not seen
+  by("again").querySelector("span").textContent = `Show ${again.join(", ")} once more`;
+  by("plan").hidden = busy;
   by("start").querySelector("span").textContent = state.over ? "Once more" : "Begin";
   by("sentence").textContent = sentence(state);
-  by("count").hidden = !busy || state.phase === "opening";
-  by("doing").textContent = DOING[state.phase] ?? "";
-  by("left").textContent = capturing ? Math.ceil(state.seconds_left) : "";
-  if (capturing) by("pose").value = 1 - state.seconds_left / state.seconds;
-  else by("pose").removeAttribute("value");
-  by("pose-number").textContent = capturing ? `Pose ${state.number} of ${state.of}` : "";
-  list(by("kept"), Object.entries(state.frames ?? {}), state.posture_class);
-  say(by("said"), state.words ?? []);
+  by("sees").textContent = state.says ?? "";
+  count(state);
+  list(by("kept"), Object.entries(state.frames ?? {}), CAPTURING.includes(state.phase) ? state.posture_class : null);
+  say(by("said"), state.words?.length ? state.words : state.doubts ?? []);
+  drawSheet(state.sheet ?? {});
+  by("frame").hidden = state.phase === "look at them" || (!busy && by("live").hidden);
   warn(state.over ? null : state.problem);
 }
 
+function count(state) {
+  const capturing = CAPTURING.includes(state.phase), looking = LOOKING.includes(state.phase);
+  by("count").hidden = !busy || state.phase === "opening";
+  by("doing").textContent = DOING[state.phase] ?? "";
+  by("left").textContent = capturing || looking ? Math.ceil(state.seconds_left) : state.phase === "training" ? Math.floor(state.learning_s) : "";
+  if (capturing) by("pose").value = 1 - state.seconds_left / state.seconds;
+  else by("pose").removeAttribute("value");
+  by("pose").hidden = looking;
+  by("pose-number").textContent = capturing ? `Pose ${state.number} of ${state.of}` : "";
+}
+
 function sentence(state) {
-  if (state.phase === null) return "Teach it in a minute";
+  if (state.phase === null) return "Teach it how you sit";
   if (state.phase === "opening") return "Looking for the camera …";
   if (state.over) return state.phase === "done" ? "Done. Thank you." : "Stopped.";
+  if (state.phase === "look at them") return "Look at these before it learns from them.";
   return state.sentence ?? "Thank you. You can sit as you like.";
 }
 
@@ -51,7 +75,9 @@ function list(at, frames, current) {
 
 function say(at, words) {
   at.hidden = words.length === 0;
-  if (at.childElementCount === words.length) return;
+  const text = JSON.stringify(words);
+  if (at.dataset.words === text) return;
+  at.dataset.words = text;
   at.replaceChildren(...words.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }
 
@@ -75,10 +101,11 @@ function nextPicture() {
   image.onload = () => {
     by("live").src = image.src;
     by("live").hidden = false;
+    by("frame").hidden = now.phase === "look at them";
     again();
   };
   image.onerror = again;
-  if (busy) image.src = `/api/teach/picture?at=${Date.now()}`;
+  if (document.visibilityState === "visible") image.src = `/api/teach/picture?at=${Date.now()}`;
   else again();
 }
 
@@ -87,11 +114,26 @@ async function look() {
   setTimeout(look, busy ? LOOK_MS : 5 * LOOK_MS);
 }
 
-by("start").addEventListener("click", () => tell("/api/teach", {}));
+async function replan(names) {
+  const query = names.map((name) => `class=${encodeURIComponent(name)}`).join("&");
+  try {
+    plan.tell(names.length ? await ask(`/api/teach/plan?${query}`) : null);
+  } catch (error) {
+    if (!(error instanceof Refused) && !(error instanceof Away)) throw error;
+    warn(error.message);
+  }
+}
+
+const plan = new Plan(JSON.parse(by("lesson").textContent), replan);
+by("start").addEventListener("click", () => tell("/api/teach", { classes: plan.names }));
+by("again").addEventListener("click", () => tell("/api/teach", { classes: again }));
+by("go-on").addEventListener("click", () => tell("/api/teach/go-on", { drop: toDrop() }));
 by("stop").addEventListener("click", () => tell("/api/teach/stop", {}));
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && busy) by("stop").click();
-  if (event.key === "Enter" && !busy && event.target === document.body) by("start").click();
+  if (event.key === "Escape" && busy) by(now.phase === "live" ? "go-on" : "stop").click();
+  if (event.key !== "Enter" || event.target !== document.body) return;
+  if (LOOKING.includes(now.phase)) by("go-on").click();
+  else if (!busy) by(again.length ? "again" : "start").click();
 });
 show(JSON.parse(by("state").textContent));
 look();
