@@ -16,6 +16,7 @@ from posture_daemon.bootstrap.guided_capture import attach_guided_capture, obedi
 from posture_daemon.bootstrap.models import champion, load_model, open_backbone, open_store
 from posture_daemon.bootstrap.parts import away_by_loop, build_preparer, build_retrainer, build_watcher, newest_frame
 from posture_daemon.bootstrap.region import RegionChoice
+from posture_daemon.bootstrap.region_of_lesson import Means
 from posture_daemon.daemon.lifecycle import Daemon, Parts
 from posture_daemon.daemon.maintenance import Maintenance
 from posture_daemon.device.allocator import give_back, keep_little
@@ -60,10 +61,10 @@ def _page(
     def open_guided_capture(names: Sequence[str] | None) -> Iterator[GuidedCapture]:
         changes, announce = ClassChanges(store, settings.labels, time.time), obey(camera)
         try_poses(camera, would_choose(changes, names))
-        classes = choose(changes, names)
+        asks, means = plan(choose(changes, names)), Means(region, probe=probe)
         with (
             loop.not_keeping(),
-            attach_guided_capture(store, settings, source, live, plan(classes), probe, announce=announce) as capture,
+            attach_guided_capture(store, settings, source, live, asks, means, announce=announce) as capture,
         ):
             yield capture
 

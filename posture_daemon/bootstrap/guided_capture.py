@@ -12,7 +12,9 @@ from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import champion, load_model, open_store
 from posture_daemon.bootstrap.parts import build_preparer, build_retrainer, newest_frame
-from posture_daemon.domain import PostureClass, Role, Strategy
+from posture_daemon.bootstrap.region import RegionChoice
+from posture_daemon.bootstrap.region_of_lesson import Means, RegionOfLesson
+from posture_daemon.domain import PostureClass, Role, Strategy, TrainingRun
 from posture_daemon.errors import DataFolderError, PostureError, SettingsError
 from posture_daemon.fake_desk import AWAY, BAD, GOOD, FakeDeskCamera, ObedientDesk
 from posture_daemon.labelling.classes import ClassChanges
@@ -20,10 +22,11 @@ from posture_daemon.labelling.guided_capture import GuidedCapture
 from posture_daemon.labelling.guided_capture_parts import GuidedCaptureParts
 from posture_daemon.labelling.guided_capture_plan import SECONDS, PoseRequest, choose, plan, would_choose
 from posture_daemon.live.classifier import LiveClassifier
-from posture_daemon.ports import Camera, ResourceProbe
+from posture_daemon.ports import Camera
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.status_file import running_pid
+from posture_daemon.training.precompute import Precomputer
 from posture_daemon.training.starter_root import drawn_people_warning
 
 log = logging.getLogger(__name__)
@@ -44,12 +47,13 @@ def open_guided_capture(
     seconds: float = SECONDS,
     pace: float = 1.0,
     tell: Callable[[str], object] = lambda _sentence: None,
+    region: RegionChoice | None = None,
 ) -> Iterator[GuidedCapture]:
     """A guided capture of these classes on a camera of its own, for the block; see `guided_capture_plan.choose` for `names`.
 
-    `tell` is given advice. The person at the fake desk does what is asked; with another `pace` than 1, so many times as fast,
-    which no other camera can. Raises one of our errors when a daemon holds the camera, and when the camera, a name or the
-    champion cannot be used.
+    `tell` is given advice. `region` is what the owner has chosen to look at, by default as the settings say. The person at the
+    fake desk does what is asked; with another `pace` than 1, so many times as fast, which no other camera can. Raises one of
+    our errors when a daemon holds the camera, and when the camera, a name or the champion cannot be used.
     """
     refuse_beside_daemon(settings)
     camera = obedient(open_camera(settings.camera.address))
@@ -67,9 +71,10 @@ def open_guided_capture(
         if warning := drawn_people_warning(store, live.version, settings.camera.address):
             tell(warning)
         asks, announce = plan(choose(changes, names), seconds), obey(camera, pace)
+        means = Means(region or RegionChoice(settings), tell)
         source.start()
         with attach_guided_capture(
-            store, settings, source, live, asks, follow=_follower(store, live), announce=announce
+            store, settings, source, live, asks, means, follow=_follower(store, live), announce=announce
         ) as capture:
             yield capture
     finally:
@@ -131,21 +136,31 @@ def attach_guided_capture(
     source: LatestFrame,
     live: LiveClassifier,
     asks: tuple[PoseRequest, ...],
-    probe: ResourceProbe | None = None,
+    means: Means,
     follow: Callable[[], None] = lambda: None,
     announce: Callable[[PoseRequest | None], None] = lambda _ask: None,
 ) -> Iterator[GuidedCapture]:
-    """A guided capture of `asks` with this camera and model, for the block; a training that runs at its end is cancelled."""
+    """A guided capture of `asks` with this camera and model, for the block; a training that runs at its end is cancelled.
+
+    As soon as its pictures tell where the owner sits, that is what is looked at, unless something was chosen before.
+    """
     trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
-    probe = probe or DeviceProbe(settings.data_dir)
-    retrainer = build_retrainer(store, settings, trainer, probe=probe)
-    with ThreadPoolExecutor(1) as executor, preparing(store, settings, probe) as prepare:
+    probe = means.probe or DeviceProbe(settings.data_dir)
+    retrainer = build_retrainer(store, settings, trainer, probe=probe, region=means.region)
+    preparer = build_preparer(store, settings, probe, means.region, waits_for_idle=False)
+    seats = RegionOfLesson(store, means)
+
+    def train() -> TrainingRun:
+        seats.look(last=True)
+        return retrainer.run(TRIGGER, force=True, strategy=Strategy.REPLAY)
+
+    with ThreadPoolExecutor(1) as executor, preparing(preparer, seats.look) as prepare:
         parts = GuidedCaptureParts(
             source=source,
             live=live,
             store=store,
             settings=settings,
-            train=lambda: retrainer.run(TRIGGER, force=True, strategy=Strategy.REPLAY),
+            train=train,
             cancel=trainer.cancel,
             executor=executor,
             follow=follow,
@@ -160,13 +175,16 @@ def attach_guided_capture(
 
 
 @contextmanager
-def preparing(store: Store, settings: Settings, probe: ResourceProbe) -> Iterator[Callable[[], None]]:
-    """What has the views of the pictures so far computed beside the poses that follow, so that learning takes seconds."""
-    preparer = build_preparer(store, settings, probe, waits_for_idle=False)
+def preparing(preparer: Precomputer, first: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """What has the views of the pictures so far computed beside the poses that follow, so that learning takes seconds.
+
+    `first` is called before each time.
+    """
     running: Future[None] | None = None
 
     def run() -> None:
         try:
+            first()
             preparer.run()
         except (PostureError, OSError) as error:  # the training computes them then
             log.warning("no views were prepared ahead: %s", error)

@@ -84,7 +84,7 @@ def _serve(store: Store, settings: Settings, loaded: Loaded) -> None:
     page = LabelPage(
         store,
         settings,
-        open_guided_capture=lambda names: open_guided_capture(settings, names),
+        open_guided_capture=lambda names: open_guided_capture(settings, names, region=region),
         desk=RegionDesk(lambda: region.camera, region.choose),
     )
     try:

@@ -18,7 +18,7 @@ from posture_daemon.domain import Outcome
 
 if TYPE_CHECKING:
     from posture_daemon.labelling.guided_capture import GuidedCapture
-    from posture_daemon.settings import Settings
+    from posture_daemon.settings import Loaded
 
 SIMULATED_PACE = 4.0
 """Speed-up of the guided capture for a simulated owner."""
@@ -51,22 +51,24 @@ def teach(
     if name is not None and classes is not None:
         raise LabelError("Name one class, or several with --classes, but not both.")
     names = [name] if name is not None else None if classes is None else classes.split(",")
-    settings = options(context).settings({"camera.address": camera})
-    run_guided_capture(settings, names, seconds, simulate_owner, asks=has_keyboard())
+    chosen, given = options(context), {"camera.address": camera}
+    chosen.settings(given)  # as whoever the data folder belongs to
+    run_guided_capture(chosen.load(given), names, seconds, simulate_owner, asks=has_keyboard())
 
 
 def run_guided_capture(
-    settings: Settings, names: list[str] | None, seconds: float, simulate_owner: bool, asks: bool
+    loaded: Loaded, names: list[str] | None, seconds: float, simulate_owner: bool, asks: bool
 ) -> None:
     """Teach in this terminal, and tell how it went; `asks` says whether there is somebody to ask.
 
     Raises `typer.Exit` with code 1 when the training failed.
     """
     from posture_daemon.bootstrap.guided_capture import open_guided_capture
+    from posture_daemon.bootstrap.region import RegionChoice
     from posture_daemon.ui.lesson_words import again_question, closing_words
 
-    pace = SIMULATED_PACE if simulate_owner else 1.0
-    with open_guided_capture(settings, names, seconds, pace, tell=say) as capture:
+    pace, region = SIMULATED_PACE if simulate_owner else 1.0, RegionChoice.of(loaded)
+    with open_guided_capture(loaded.settings, names, seconds, pace, tell=say, region=region) as capture:
         while True:
             answered_s = _conduct(capture, pace, asks)
             state = capture.state

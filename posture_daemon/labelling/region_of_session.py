@@ -10,22 +10,26 @@ from posture_daemon.domain import Image, LabelledImage, Region, Role
 from posture_daemon.errors import DatasetError
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
-from posture_daemon.vision.region_proposal import MIN_PICTURES, propose
+from posture_daemon.vision.region_proposal import MIN_EMPTY, MIN_PICTURES, propose
 
 MAX_PICTURES = 60
 """Of somebody, and as many of the empty chair: more say nothing new, and take a second to decode."""
 
 
-def propose_region(store: Store, since: float = float("-inf")) -> Region | None:
+def propose_region(store: Store, since: float = float("-inf"), *, needs_empty: bool = False) -> Region | None:
     """From labels given after `since`, of the newest session that has pictures of somebody; else from waiting frames.
 
-    `None` where there is nothing to propose; see `region_proposal.propose`.
+    `None` where there is nothing to propose (see `region_proposal.propose`), and with `needs_empty` without the empty chair.
+    One class alone, which may be a pose held still, tells nothing without it either.
     """
     away = {c.name for c in store.labels.classes() if c.role is Role.AWAY}
     for images in _sessions(store, since):
         there = [image.frame_id for image in images if image.class_name not in away]
         if len(there) >= MIN_PICTURES:
             empty = [image.frame_id for image in images if image.class_name in away]
+            one_class = len({image.class_name for image in images} - away) < 2
+            if len(empty) < MIN_EMPTY and (needs_empty or one_class):
+                return None
             return propose(_pictures(store, there), _pictures(store, empty))
     if since > float("-inf"):
         return None

@@ -44,8 +44,9 @@ MIN_SIDE = 0.35
 MIN_SHORT_SIDE = 0.5
 """The smallest square, as a share of the picture's longer and of its shorter side; the larger of the two counts."""
 
-MARGIN = 0.08
-"""What is added on each side, as a share of the picture's shorter side: whoever was sitting may sit elsewhere tomorrow."""
+MARGIN = 0.15
+"""What is added on each side, as a share of the picture's shorter side: whoever sits there sits elsewhere tomorrow, and hands
+and screen tell something too. From the side, a wider square was better than a tight one for another person."""
 
 MAX_OVERLAP = 0.8
 """Overlap (intersection over union) with the middle of the picture, which is seen in any case, from which it is no gain."""

@@ -127,7 +127,7 @@ def test_it_finds_where_the_owner_sits(browser: Browser, tmp_path: Path) -> None
             label(store, frame, name, float(number))
         tab.click("#propose")
         until(tab, f"{TOLD}.startsWith('Found')")
-        assert "Left 3" in tab.evaluate(BOX)
+        assert "Left 29 %" in tab.evaluate(BOX)
         assert choice() is None
         tab.close()
 

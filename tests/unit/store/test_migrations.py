@@ -29,6 +29,7 @@ DIGESTS = {
     "0003_classes_and_imports.py": "158b6f7804d1",
     "0004_supervised_training.py": "00b931c2e1a2",
     "0005_incidents.py": "1b568d9bba98",
+    "0006_region.py": "084a550933b2",
 }
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
 
