@@ -142,7 +142,7 @@ def attach_guided_capture(
 ) -> Iterator[GuidedCapture]:
     """A guided capture of `asks` with this camera and model, for the block; a training that runs at its end is cancelled.
 
-    As soon as its pictures tell where the owner sits, that is what is looked at, unless something was chosen before.
+    Where its pictures tell where the owner sits, that is offered, unless something was chosen before.
     """
     trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
     probe = means.probe or DeviceProbe(settings.data_dir)
@@ -151,10 +151,10 @@ def attach_guided_capture(
     seats = RegionOfLesson(store, means)
 
     def train() -> TrainingRun:
-        seats.look(last=True)
+        seats.look()
         return retrainer.run(TRIGGER, force=True, strategy=Strategy.REPLAY)
 
-    with ThreadPoolExecutor(1) as executor, preparing(preparer, seats.look) as prepare:
+    with ThreadPoolExecutor(1) as executor, preparing(preparer) as prepare:
         parts = GuidedCaptureParts(
             source=source,
             live=live,
@@ -175,16 +175,12 @@ def attach_guided_capture(
 
 
 @contextmanager
-def preparing(preparer: Precomputer, first: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """What has the views of the pictures so far computed beside the poses that follow, so that learning takes seconds.
-
-    `first` is called before each time.
-    """
+def preparing(preparer: Precomputer) -> Iterator[Callable[[], None]]:
+    """What has the views of the pictures so far computed beside the poses that follow, so that learning takes seconds."""
     running: Future[None] | None = None
 
     def run() -> None:
         try:
-            first()
             preparer.run()
         except (PostureError, OSError) as error:  # the training computes them then
             log.warning("no views were prepared ahead: %s", error)

@@ -18,7 +18,6 @@ from posture_daemon.cli.teach import run_guided_capture
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.cameras.discovery import Tried
-    from posture_daemon.bootstrap.region import RegionChoice
     from posture_daemon.settings import Settings
 
 
@@ -180,7 +179,6 @@ class _Steps:
     def teach(self, address: str, names: list[str] | None, simulate_owner: bool) -> None:
         """Teach at once, or only create the classes."""
         from posture_daemon.bootstrap.models import open_store
-        from posture_daemon.bootstrap.region import RegionChoice
         from posture_daemon.labelling.classes import ClassChanges
         from posture_daemon.labelling.guided_capture_plan import LIVE_S, SECONDS, choose, duration_s, plan, would_choose
 
@@ -195,17 +193,10 @@ class _Steps:
             wanted = typer.confirm("Are you at your desk, ready to be asked for poses?", default=True)
         if wanted:
             loaded = self._chosen.load({"camera.address": address})
-            self._ask_region(RegionChoice.of(loaded))
             run_guided_capture(loaded, names, SECONDS, simulate_owner, self._asks)
         elif names is not None:
             choose(changes, names)
         store.close()
-
-    def _ask_region(self, region: RegionChoice) -> None:
-        """Whether the part of the picture in which the owner sits shall be found; without anybody to ask it shall."""
-        question = "May it find where in the picture you sit, and have a first model look at that part only?"
-        if self._asks and region.is_open and not typer.confirm(question, default=True):
-            region.choose(None)
 
     def say_how_to_run(self, address: str) -> None:
         """The command that watches from now on."""

@@ -57,6 +57,8 @@ def _daemon_lines(daemon: DaemonStatus | None) -> Iterator[tuple[str, str]]:
     now = "–" if sees is None else f"sees {sees.label} at {sees.confidence:.0%}"
     yield "daemon", f"process {daemon.pid}, since {clock(daemon.started_at)}"
     yield "posture", f"{(posture.posture if posture else None) or '–'} ({now})"
+    if daemon.online is not None:
+        yield "answers", daemon.online.why
     yield "camera", "unknown" if daemon.camera is None else _camera(daemon.camera)
     if frames is not None:
         yield "frames", f"{frames.frames} answered, {frames.skipped} skipped, {frames.failed} failed"

@@ -24,6 +24,7 @@ from posture_daemon.labelling.lesson_frames import LessonFrames, spread
 from posture_daemon.labelling.live_look import LiveLook
 from posture_daemon.live.capture import kept_frame
 from posture_daemon.live.sampling import Kept
+from posture_daemon.store.answers import BeforeRule
 from posture_daemon.vision.novelty import unit
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,7 @@ class GuidedCapture:
     def _answer(self, frame_id: int, class_name: str | None, batch: int, split: Split | None = None) -> None:
         labels, now = self._parts.settings.labels, self._parts.clock()
         every = labels.holdout_every, labels.test_every
-        self._parts.store.labels.answer(frame_id, class_name, SOURCE, now, *every, batch, split)
+        self._parts.store.labels.answer(frame_id, class_name, SOURCE, now, *every, batch, BeforeRule(split))
 
     def _end_pose(self) -> None:
         if self.state.number < self.state.of:

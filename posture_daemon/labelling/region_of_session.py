@@ -16,10 +16,10 @@ MAX_PICTURES = 60
 """Of somebody, and as many of the empty chair: more say nothing new, and take a second to decode."""
 
 
-def propose_region(store: Store, since: float = float("-inf"), *, needs_empty: bool = False) -> Region | None:
+def propose_region(store: Store, since: float = float("-inf")) -> Region | None:
     """From labels given after `since`, of the newest session that has pictures of somebody; else from waiting frames.
 
-    `None` where there is nothing to propose (see `region_proposal.propose`), and with `needs_empty` without the empty chair.
+    `None` where there is nothing to propose (see `region_proposal.propose`).
     One class alone, which may be a pose held still, tells nothing without it either.
     """
     away = {c.name for c in store.labels.classes() if c.role is Role.AWAY}
@@ -28,7 +28,7 @@ def propose_region(store: Store, since: float = float("-inf"), *, needs_empty: b
         if len(there) >= MIN_PICTURES:
             empty = [image.frame_id for image in images if image.class_name in away]
             one_class = len({image.class_name for image in images} - away) < 2
-            if len(empty) < MIN_EMPTY and (needs_empty or one_class):
+            if len(empty) < MIN_EMPTY and one_class:
                 return None
             return propose(_pictures(store, there), _pictures(store, empty))
     if since > float("-inf"):

@@ -12,6 +12,7 @@ from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.settings import LabelSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
+from posture_daemon.store.answers import BeforeRule
 from posture_daemon.vision import jpeg
 
 UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
@@ -65,6 +66,7 @@ class Labelling:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._before_rule = BeforeRule(first_teach=settings.first_teach)
         self._questions = NextQuestions(store, recipe, today)
         self._skipped: set[int] = set()
         self._skips_to_undo: list[int] = []
@@ -87,7 +89,7 @@ class Labelling:
         self.classes()
         every = self._settings.holdout_every, self._settings.test_every
         done, already, gone = self._store.labels.answer_waiting(
-            frame_ids, class_name, "owner", self._clock(), *every, self._settings.first_teach
+            frame_ids, class_name, "owner", self._clock(), *every, self._before_rule
         )
         if done:
             self._skips_to_undo.clear()
@@ -175,9 +177,7 @@ class Labelling:
 
     def _record(self, frame_id: int, class_name: str | None) -> None:
         every = self._settings.holdout_every, self._settings.test_every
-        self._store.labels.answer(
-            frame_id, class_name, "owner", self._clock(), *every, first_teach=self._settings.first_teach
-        )
+        self._store.labels.answer(frame_id, class_name, "owner", self._clock(), *every, before_rule=self._before_rule)
         self._skips_to_undo.clear()  # undo goes back in time: first this answer
 
 

@@ -126,6 +126,12 @@ def camera_trouble(folder: Path) -> str | None:
     return None if said is None or said.camera is None else said.camera.error
 
 
+def learned_today(folder: Path) -> str:
+    """Who answers now, in words, once the owner has answered today; empty before, and when no daemon runs."""
+    said = read_status(folder)
+    return said.online.why if said is not None and said.online is not None and said.online.answers else ""
+
+
 def check_health(status: DaemonStatus | None, now: float) -> None:
     """Return if the daemon that says `status` (see `read_status`) gets on at `now`, seconds since the epoch.
 

@@ -20,6 +20,9 @@ class TrainingSettings(Section):
         json_schema_extra={"allowed": "replay, scratch, all, new or finetune"},
     )
     min_new_labels: int = number(20, 1, 100_000, "Labels since the last training from which the next one may begin.")
+    min_session_labels: int = number(
+        6, 1, 100_000, "Labels of a day that nothing was learned of yet, of two classes, from which fewer are enough."
+    )
     min_images_per_class: int = number(
         2,
         1,
@@ -30,7 +33,7 @@ class TrainingSettings(Section):
     views: int = number(4, 0, 64, "Augmented views made of each image.")
     flip: bool = Field(
         default=True,
-        description="Mirror images when ultralytics trains; turn it off if left and right are different classes (true or false).",
+        description="Mirror images when ultralytics trains; turn it off if left and right are two classes (true or false).",
     )
     timeout_s: float = number(3600.0, 1, 86_400, "Longest training run, in seconds.")
     nice: int = number(10, 0, 19, "Niceness of the training process (0 to 19).")

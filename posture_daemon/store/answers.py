@@ -12,20 +12,30 @@ from posture_daemon.store.sessions import is_live, taught_in_session
 
 
 @dataclass(frozen=True)
-class Given:
-    """Who answered, when (s since the epoch), batch and step for undo; `every`: (`holdout_every`, `test_every`) for splits.
+class BeforeRule:
+    """What decides about a block without a split before the counting rule does.
 
-    A `split` is what a block without one gets, instead of what the split rule says. The first `first_teach` labels of a session
-    of the camera all teach, and none is held out: it is today that they are given for.
+    A `split`, as a lesson has one; or that the first `first_teach` labels of a session of the camera all teach, and none is
+    held out: it is today that they are given for.
     """
+
+    split: Split | None = None
+    first_teach: int = 0
+
+
+COUNTED = BeforeRule()
+
+
+@dataclass(frozen=True)
+class Given:
+    """Who answered, when (s since the epoch), batch and step for undo; `every`: (`holdout_every`, `test_every`) for splits."""
 
     by: str
     now: float
     batch: int | None
     number: int
     every: tuple[int, int] = (1, 0)
-    split: Split | None = None
-    first_teach: int = 0
+    before_rule: BeforeRule = COUNTED
 
 
 def record_answer(
@@ -103,8 +113,8 @@ def _give_split(session: Session, block: BlockRow, class_id: int, given: Given) 
     """Set the split of a block once: the given one, else by the class of its first label."""
     if block.split is not None:
         return
-    split = given.split
-    if split is None and is_live(block) and taught_in_session(session, block) < given.first_teach:
+    split, first_teach = given.before_rule.split, given.before_rule.first_teach
+    if split is None and is_live(block) and taught_in_session(session, block) < first_teach:
         split = Split.TRAIN
     block.split, block.split_class_id = (split or _by_rule(session, class_id, given.every)).value, class_id
 

@@ -6,7 +6,16 @@ from sqlalchemy import ColumnElement, func, select
 
 from posture_daemon.domain import LabelledImage, PostureClass, Reason, Role, Split, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.store.answers import Given, last_step, log_answer, next_number, record_answer, take_back
+from posture_daemon.store.answers import (
+    COUNTED,
+    BeforeRule,
+    Given,
+    last_step,
+    log_answer,
+    next_number,
+    record_answer,
+    take_back,
+)
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Repository
 from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
@@ -45,20 +54,19 @@ class Labels(Repository):
         holdout_every: int,
         test_every: int = 0,
         batch: int | None = None,
-        split: Split | None = None,
-        first_teach: int = 0,
+        before_rule: BeforeRule = COUNTED,
     ) -> None:
         """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist.
 
-        Answers with the same `batch` (see `new_batch`) are undone together. A `split` is what a time block without one gets,
-        instead of what the split rule says; the first `first_teach` labels of a session of the camera all teach.
+        Answers with the same `batch` (see `new_batch`) are undone together. `before_rule` may decide about the split of a time
+        block that has none.
         """
         with self._database.write() as session:
             frame = session.get(FrameRow, frame_id)
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
             class_id = None if class_name is None else live_class(session, class_name).id
-            given = Given(by, now, batch, next_number(session), (holdout_every, test_every), split, first_teach)
+            given = Given(by, now, batch, next_number(session), (holdout_every, test_every), before_rule)
             record_answer(session, frame, session.get(LabelRow, frame_id), class_id, given)
 
     def answer_waiting(
@@ -69,9 +77,9 @@ class Labels(Repository):
         now: float,
         holdout_every: int,
         test_every: int = 0,
-        first_teach: int = 0,
+        before_rule: BeforeRule = COUNTED,
     ) -> tuple[list[int], dict[int, str | None], list[int]]:
-        """Label those frames that are still queued, or discard them with `None`, in one batch; `first_teach` as in `answer`.
+        """Label those frames that are still queued, or discard them with `None`, in one batch; `before_rule` as in `answer`.
 
         Returns the ids that were answered, the class of each frame that was answered before (`None`: discarded), and the
         ids that do not exist. Raises `LabelError` when the class does not exist.
@@ -83,7 +91,7 @@ class Labels(Repository):
             class_id = None if class_name is None else live_class(session, class_name).id
             batch = 1 + (session.scalar(select(func.max(AnswerRow.batch))) or 0)
             every = holdout_every, test_every
-            given = Given(by, now, batch, next_number(session), every, first_teach=first_teach)
+            given = Given(by, now, batch, next_number(session), every, before_rule)
             for frame_id in dict.fromkeys(frame_ids):
                 frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
                 if frame is None:

@@ -18,6 +18,7 @@ class TrainingFacts:
     """What is known besides the device.
 
     `new_labels` are those given since the last training, by class; `waiting_s` is how long there have been enough of them.
+    `new_session` of them are of sessions that nothing was learned of yet: a new day needs fewer.
     `images_per_class` are training images. `knows_classes` is False while the champion is a base: then one class is not
     enough to tell anything apart. `away_s` is how long the owner has been away, `None` when they are not or nobody can tell;
     `sees_away` is False while the champion has no class that means away.
@@ -29,6 +30,7 @@ class TrainingFacts:
     """
 
     new_labels: Mapping[str, int] = field(default_factory=dict)
+    new_session: int = 0
     images_per_class: tuple[int, ...] = ()
     seconds_since_training: float | None = None  # None: never trained
     knows_classes: bool = True
@@ -88,6 +90,9 @@ def _labels(facts: TrainingFacts, settings: TrainingSettings) -> Verdict:
     total, least = sum(facts.new_labels.values()), settings.min_new_labels
     each = ", ".join(f"{name} {count}" for name, count in facts.new_labels.items() if count)
     text = f"{total} new labels{f': {each}' if each else ''} (at least {least})"
+    if total < least and facts.new_session >= settings.min_session_labels:
+        of_day = f"{facts.new_session} of a day that it knows nothing of (at least {settings.min_session_labels})"
+        return Verdict("labels", True, f"{text}; {of_day}", total, least)
     if facts.region_changed:
         return Verdict("labels", True, f"the part of the picture to look at has changed; {text}", total, least)
     return Verdict("labels", total >= least, text, total, least)

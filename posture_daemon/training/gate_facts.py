@@ -41,10 +41,14 @@ class GateFacts:
     def _facts(self, incumbent: ModelVersion, strategy: Strategy) -> TrainingFacts:
         labels, runs, training, now = self._store.labels, self._store.runs, self._settings.training, self._clock()
         new, attempts = labels.new(runs.labels_learned()), runs.attempts()
+        of_new_session = self._of_new_session() if 0 < len(new) < training.min_new_labels else 0
         enough_at = new[training.min_new_labels - 1][1] if len(new) >= training.min_new_labels else None
+        if of_new_session >= training.min_session_labels:
+            enough_at = new[-1][1]
         job = self.job(incumbent, strategy, attempts)
         return TrainingFacts(
             new_labels=Counter(name for name, _ in new),
+            new_session=of_new_session,
             images_per_class=tuple(per_split[Split.TRAIN] for per_split in labels.counts().values()),
             seconds_since_training=now - attempts[0].started_at if attempts else None,
             knows_classes=not incumbent.is_base,
@@ -59,6 +63,17 @@ class GateFacts:
             unable=unable(strategy, self._store, incumbent, job.plan),
             region_changed=_is_new(job.region, incumbent, attempts),
         )
+
+    def _of_new_session(self) -> int:
+        """New labels of sessions that no training has learned anything of; 0 while they are of one class."""
+        new, sessions = (
+            self._store.labels.frames_after(self._store.runs.labels_learned()),
+            self._store.labels.sessions(),
+        )
+        images = self._store.labels.labelled()
+        learned = {sessions.get(image.block_id) for image in images if image.frame_id not in new}
+        found = [image.class_name for image in images if sessions.get(image.block_id) not in learned]
+        return len(found) if len(set(found)) > 1 else 0
 
     def job(
         self, incumbent: ModelVersion, strategy: Strategy, attempts: Sequence[TrainingRun] | None = None

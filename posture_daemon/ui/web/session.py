@@ -17,7 +17,7 @@ from posture_daemon.domain import UNKNOWN, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.next_questions import Group
 from posture_daemon.labelling.session import Labelling
-from posture_daemon.service.daemon_status import camera_trouble
+from posture_daemon.service.daemon_status import camera_trouble, learned_today
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
@@ -58,7 +58,7 @@ class LabelPageSession:
         self._steps: deque[tuple[int, ...]] = deque(maxlen=MAX_REMEMBERED)
 
     def state(self) -> Reply:
-        """Classes in the order of their keys, counts, labels until the next training, and the error of the camera."""
+        """Classes in the order of their keys, counts, labels until the next training, who answers today, the camera's error."""
         progress, needed = self._labelling.progress(), self._settings.training.min_new_labels
         return {
             "classes": [
@@ -70,6 +70,7 @@ class LabelPageSession:
             "discarded": progress.discarded,
             "until_training": self._labelling.labels_until_training(needed),
             "training_needs": needed,
+            "today": learned_today(self._store.folder),
             "camera": camera_trouble(self._store.folder),
         }
 

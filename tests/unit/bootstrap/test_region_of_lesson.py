@@ -1,6 +1,4 @@
-"""A lesson shows where its owner sits: it is chosen once, told, and never against what was chosen before."""
-
-from pathlib import Path
+"""A lesson shows where its owner sits: it is told once, and never against what was chosen before."""
 
 import cv2
 import numpy as np
@@ -9,10 +7,10 @@ import pytest
 from posture_daemon.bootstrap.region import RegionChoice
 from posture_daemon.bootstrap.region_of_lesson import Means, RegionOfLesson
 from posture_daemon.domain import Region
-from posture_daemon.settings import Settings, values_in
+from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import encode_jpeg
-from tests.builders import add_champion, add_frame, ensure_classes, label
+from tests.builders import add_frame, ensure_classes, label
 
 
 def picture(seed: int, name: str) -> bytes:
@@ -51,33 +49,26 @@ def lesson(store: Store) -> Lesson:
     return Lesson(store)
 
 
-def test_it_is_chosen_as_soon_as_the_chair_was_empty(store: Store, lesson: Lesson) -> None:
-    """So that views are computed of the box only; once, for the camera in use, and said in one sentence."""
-    show(store, "good", "bad")
+OFFER = " posture-daemon region propose --write has the next training try to look at that only."
+
+
+def test_it_is_offered_once_when_all_is_shown(store: Store, lesson: Lesson) -> None:
+    """In one sentence; it is the owner's to choose, and nothing is written."""
+    show(store, "good", "bad", "away")
     lesson.region.look()
-    assert (lesson.choice(), lesson.told) == (None, [])
-    show(store, "away", at=200.0)
     lesson.region.look()
-    found = lesson.choice()
-    assert found is not None
-    assert found.x + found.width / 2 > 0.55
-    assert lesson.told == [
-        f"From now on only the box {found} (left, top, width, height) of the picture is looked at, where you sit; "
-        "posture-daemon region clear undoes that."
-    ]
-    assert values_in(store.folder / "posture-daemon.toml")["camera.region_camera"] == "0"
-    lesson.region.look(last=True)
-    assert len(lesson.told) == 1
+    assert [sentence.partition(";")[2] for sentence in lesson.told] == [OFFER]
+    assert (lesson.choice(), (store.folder / "posture-daemon.toml").exists()) == (None, False)
 
 
 def test_without_an_empty_chair_the_poses_must_do(store: Store, lesson: Lesson) -> None:
-    """At the end of the lesson, and not from a single class."""
+    """But not those of a single class."""
     show(store, "good")
-    lesson.region.look(last=True)
-    assert lesson.choice() is None
+    lesson.region.look()
+    assert lesson.told == []
     show(store, "bad", at=200.0)
-    lesson.region.look(last=True)
-    assert lesson.choice() is not None
+    lesson.region.look()
+    assert len(lesson.told) == 1
 
 
 @pytest.mark.parametrize("chosen", [None, Region(0.1, 0.1, 0.5, 0.5)])
@@ -85,36 +76,5 @@ def test_what_was_chosen_before_stays(store: Store, lesson: Lesson, chosen: Regi
     """A box, or the whole picture."""
     lesson.choice.choose(chosen)
     show(store, "good", "bad", "away")
-    lesson.region.look(last=True)
+    lesson.region.look()
     assert (lesson.choice(), lesson.told) == (chosen, [])
-
-
-def test_a_model_that_has_learned_whole_pictures_is_left_alone(store: Store) -> None:
-    """The box would have to beat it first; so it is only said, at the end, and once."""
-    add_champion(store, "good", "bad")
-    lesson = Lesson(store)
-    show(store, "good", "bad", "away")
-    lesson.region.look()
-    assert lesson.told == []
-    lesson.region.look(last=True)
-    lesson.region.look(last=True)
-    assert lesson.choice() is None
-    assert [sentence.partition(";")[2] for sentence in lesson.told] == [
-        " posture-daemon region propose --write has the next training try to look at that only."
-    ]
-
-
-def test_a_file_that_cannot_be_written_is_told_and_ends_nothing(
-    store: Store, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once; then the whole picture is learned."""
-
-    def refuse(_file: Path, _data: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("posture_daemon.bootstrap.settings_file.write_durably", refuse)
-    show(store, "good", "bad", "away")
-    lesson.region.look()
-    lesson.region.look(last=True)
-    assert lesson.choice() is None
-    assert [sentence.partition(",")[0] for sentence in lesson.told] == ["The whole picture is looked at"]

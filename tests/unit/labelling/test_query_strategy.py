@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from posture_daemon.domain import Floats
-from posture_daemon.labelling.query_strategy import MAX_QUESTION_FRAMES, Waiting, distance_to, doubt_of, questions
+from posture_daemon.labelling.query_strategy import (
+    MAX_QUESTION_FRAMES,
+    Waiting,
+    distance_to,
+    doubt_of,
+    questions,
+    rarity_of,
+)
 from tests.waiting import allowed_s
 
 
@@ -18,7 +25,9 @@ def directions(*degrees: float) -> Floats:
 def waiting(features: Floats, doubt: list[float], guess: list[int] | None = None) -> Waiting:
     """Frames far from any label."""
     numbers = np.array(guess or [0] * len(doubt), np.intp)
-    return Waiting(features, np.array(doubt, np.float32), numbers, np.ones(len(doubt), np.float32), np.ones(len(doubt), np.float32))
+    return Waiting(
+        features, np.array(doubt, np.float32), numbers, np.ones(len(doubt), np.float32), np.ones(len(doubt), np.float32)
+    )
 
 
 def test_doubt_is_what_the_margin_leaves() -> None:
@@ -48,7 +57,11 @@ def test_what_is_like_a_label_is_asked_last() -> None:
     """However doubtful: the answer would repeat what is known."""
     features = directions(0, 90, 180)
     known = Waiting(
-        features, np.array([0.9, 0.2, 0.9], np.float32), np.zeros(3, np.intp), distance_to(features[:1], features)
+        features,
+        np.array([0.9, 0.2, 0.9], np.float32),
+        np.zeros(3, np.intp),
+        distance_to(features[:1], features),
+        np.ones(3, np.float32),
     )
     assert [one.rows for one in questions(known, 3)][-1] == (0,)
 
@@ -83,9 +96,21 @@ def test_the_order_is_the_same_each_time_and_quick_with_ten_thousand_frames() ->
     """Well under a second; a limit takes the front of the same order."""
     rng = np.random.default_rng(0)
     features = rng.random((10_000, 256), np.float32)
-    many = Waiting(features, rng.random(10_000, np.float32), np.zeros(10_000, np.intp), *np.ones((2, 10_000), np.float32))
+    many = Waiting(
+        features, rng.random(10_000, np.float32), np.zeros(10_000, np.intp), *np.ones((2, 10_000), np.float32)
+    )
     began = time.perf_counter()
     first = questions(many, 20)
     assert time.perf_counter() - began < allowed_s(2.0), "0.04 s on a quiet machine"
     assert questions(many, 20) == first
     assert questions(many, 5) == first[:5]
+
+
+def test_a_class_that_was_seldom_answered_today_is_asked_first() -> None:
+    """Of two frames alike in doubt and distance, the one that is probably of the rare class; none while they are even."""
+    chances = np.array([[0.7, 0.3], [0.3, 0.7]], np.float32)
+    assert rarity_of(chances, [2, 2]).tolist() == pytest.approx([1, 1])
+    rarity = rarity_of(chances, [5, 0])
+    assert rarity[1] > rarity[0]
+    seen = Waiting(directions(0, 90), np.ones(2, np.float32), np.arange(2), np.ones(2, np.float32), rarity)
+    assert questions(seen, 1)[0].rows == (1,)

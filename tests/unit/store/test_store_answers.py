@@ -4,7 +4,7 @@ import pytest
 
 from posture_daemon.domain import Split, Status
 from posture_daemon.store import Store
-from posture_daemon.store.answers import split_for_new_block
+from posture_daemon.store.answers import BeforeRule, split_for_new_block
 from tests.builders import HOLDOUT_EVERY, add_frame, ensure_classes, label, label_block, new_frame
 from tests.checks import blocks_of, classes_of, splits
 
@@ -60,9 +60,9 @@ def test_a_block_may_be_told_its_split_once(store: Store) -> None:
     ensure_classes(store, "good")
     for number, split in enumerate((Split.TRAIN, Split.HOLDOUT, Split.TRAIN)):
         frame_id = add_frame(store, number * HOUR)
-        store.labels.answer(frame_id, "good", "teach", 0.0, HOLDOUT_EVERY, split=split)
+        store.labels.answer(frame_id, "good", "teach", 0.0, HOLDOUT_EVERY, before_rule=BeforeRule(split))
     frame_id = add_frame(store, 2 * HOUR + 1)
-    store.labels.answer(frame_id, "good", "teach", 0.0, HOLDOUT_EVERY, split=Split.HOLDOUT)
+    store.labels.answer(frame_id, "good", "teach", 0.0, HOLDOUT_EVERY, before_rule=BeforeRule(Split.HOLDOUT))
     assert list(splits(store).values()) == [Split.TRAIN, Split.HOLDOUT, Split.TRAIN, Split.TRAIN]
 
 

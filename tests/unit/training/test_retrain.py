@@ -115,7 +115,9 @@ def test_another_part_of_the_picture_is_learned_once_without_new_labels(store: S
     """The version says what it looks at. One that was judged and kept out is not tried again; yet another one is."""
     bench = Bench(store, "good", "bad")
     region: list[Region | None] = [None]
-    settings = bench.settings.model_copy(update={"training": TrainingSettings(min_new_labels=100)})
+    settings = bench.settings.model_copy(
+        update={"training": TrainingSettings(min_new_labels=100, min_session_labels=100)}
+    )
     retrainer = Retrainer(
         store, bench.trainer, bench.probe, settings,
         clock=lambda: bench.now, away=lambda: bench.away, region=lambda: region[0],

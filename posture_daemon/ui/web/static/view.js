@@ -37,8 +37,10 @@ export function showNumbers(state) {
   find("queued").textContent = state.queued.toLocaleString();
   find("labelled").textContent = state.labelled.toLocaleString();
   const left = state.until_training;
-  find("training-words").textContent =
+  const training =
     left > 0 ? `${left.toLocaleString()} more ${left === 1 ? "label" : "labels"} until the next training` : "Enough labels for the next training";
+  const today = state.today && state.today[0].toUpperCase() + state.today.slice(1);
+  find("training-words").textContent = [today, training].filter(Boolean).join(" · ");
   find("bar").max = Math.max(1, state.training_needs);
   find("bar").value = Math.max(0, state.training_needs - left);
 }
