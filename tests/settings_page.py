@@ -37,7 +37,7 @@ address = "/dev/video0"
 fps = 5
 
 [training]
-flip = false  # leaning left and leaning right are two classes
+min_new_labels = 40  # trains less often, on more
 
 [schedule]
 windows = "12:00-13:00, 22:00-06:00"
