@@ -16,8 +16,8 @@ from tests.bench.life_scores import Bar, Row
 from tests.bench.shared import machine, tell, tell_table
 
 TUNED_ON = (
-    "constants of the product were chosen on: front_webcam and side_webcam (views, penalties, weights of sessions, questions); "
-    "nothing was chosen on side_desk_days, fingers_sessions or the fake days"
+    "constants of the product were chosen on: the four larger days of side_desk_days, front_webcam and side_webcam (views, "
+    "penalty, weights, temperatures, the rule of promotion); nothing was chosen on fingers_sessions or the fake days"
 )
 """Stands beside the numbers; whoever chooses a constant on another set says so here."""
 
