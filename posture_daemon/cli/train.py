@@ -16,7 +16,7 @@ def train(
         bool,
         typer.Option(
             "--force",
-            help="Train whatever labels, times and pauses say. Memory, heat and disk still count, and so does the holdout.",
+            help="Train whatever labels, times and pauses say. Memory, heat and disk still count, and a model must be better.",
         ),
     ] = False,
     explain: Annotated[
