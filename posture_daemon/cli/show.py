@@ -154,10 +154,26 @@ def decision(found: Decision) -> None:
 def _champion(champion: ModelVersion) -> str:
     classes = ", ".join(c.name for c in champion.classes)
     seen = RunRecord.of(champion.metrics).challenger
-    top1 = "" if seen is None or seen.top1 is None else f", {seen.top1:.3f} top-1 on the holdout"
+    top1 = (
+        ""
+        if seen is None or seen.top1 is None
+        else f", {seen.top1:.3f} top-1 on the holdout, of days that it has learned"
+    )
+    top1 += _on_a_new_day(champion)
     words = classes or "no classes yet: every frame is unknown until the first training"
     looks = "" if champion.region is None else f", looks at {champion.region} of the picture"
     return f"model {champion.id} ({champion.source}): {words}{top1}{looks}"
+
+
+def _on_a_new_day(champion: ModelVersion) -> str:
+    """What left-out days promise, and that nothing is promised from a single one; nothing for an imported model."""
+    report = RunRecord.of(champion.metrics).report
+    if report is None or champion.is_base:
+        return ""
+    if report.new_day is None:
+        return "; it has learned one day only, so nobody knows how it does on another"
+    found = report.new_day
+    return f"; on a day without answers expect {found.top1:.0%} right, as on {found.sessions} days left out in turn"
 
 
 def _watch(watch: Watch) -> str:

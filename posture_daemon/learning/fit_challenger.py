@@ -5,10 +5,10 @@ Runs in a process of its own (see `adapters/trainer/process.py`); knows the stor
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from posture_daemon.domain import ModelVersion, Split
+from posture_daemon.domain import LabelledImage, ModelVersion, Split
 from posture_daemon.learning.evidence import left_out, moments, with_temperature_of
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import Vectors
@@ -58,10 +58,27 @@ def train(
         before,
         (holdout, data.as_before(holdout)),
         (test, data.as_before(test)),
-        replace(_report(data, recipe), seconds=seconds, new_day=found.new_day(data, after.temperature)),
+        replace(
+            _report(data, recipe),
+            seconds=seconds,
+            new_day=found.new_day(data, after.temperature),
+            new_session=_learns_new_session(data, new),
+        ),
     )
     evidence = moments(data, before, new, orders.look)
     return with_evidence(judged, evidence, answers_to_new_labels(store, incumbent, before, data, orders.look))
+
+
+def _learns_new_session(data: TrainingSet, new: Collection[int]) -> bool:
+    """Whether all labels of some session, of two classes or more, are new to the incumbent."""
+    images = data.training.images
+    by_session: dict[int, list[LabelledImage]] = {}
+    for image, session in zip(images, data.sessions_of(images), strict=True):
+        by_session.setdefault(session, []).append(image)
+    return any(
+        all(image.frame_id in new for image in of) and len({image.class_name for image in of}) > 1
+        for of in by_session.values()
+    )
 
 
 def _report(data: TrainingSet, recipe: Recipe) -> TrainingReport:

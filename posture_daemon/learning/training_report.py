@@ -22,8 +22,9 @@ class TrainingReport:
     """`None` is what this strategy has not, or an older version did not write down.
 
     `label_ids` are the frames that were learned from, `labels_sha256` is over their `frame:class`; images are counted by class.
-    `moments` is on how many it was judged, `new_day` what left-out sessions promise for a day without labels, `None` with a
-    single session.
+    `moments` is on how many it was judged, `new_session` whether it has
+    learned a session that the incumbent has seen nothing of, `new_day` what left-out sessions promise for a day without labels,
+    `None` with a single session.
     `seconds` are by stage (`features`, `fit`). `views` and `computed_views` are of the default strategy; what begins with
     `strategy` is of those that ultralytics trains, `curve` their top-1 on the holdout after each epoch, 0–1.
     """
@@ -40,6 +41,7 @@ class TrainingReport:
     calibration: CalibrationErrors | None = None
     new_day: NewDay | None = None
     moments: int | None = None
+    new_session: bool | None = None
     views: int | None = None
     computed_views: int | None = None
     strategy: str | None = None

@@ -18,8 +18,8 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
 
-MOMENT_S = 30.0
-"""Frames of one class within so many seconds are near-duplicates."""
+MOMENT_S = 1.0
+"""Imported pictures of one class within a second show one moment; many are copies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,9 @@ class TrainingSet:
         return [("block", block) if key is None else ("key", key) for key, block in keys]
 
     def moments_of(self, images: Iterable[LabelledImage]) -> list[tuple[int, int, str]]:
-        """What names the moment of each image; those of one moment show the same thing, and count once."""
-        return [(image.block_id, int(image.captured_at // MOMENT_S), image.class_name) for image in images]
+        """What names the moment of each image: those that one key answered, or of one second, count once."""
+        keys = [self.groups.get(image.frame_id, int(image.captured_at // MOMENT_S)) for image in images]
+        return [(image.block_id, key, image.class_name) for image, key in zip(images, keys, strict=True)]
 
     def as_before(self, images: Vectors) -> Vectors:
         """The same images as the incumbent sees them, without views. Raises `TrainingError` if one is gone meanwhile."""

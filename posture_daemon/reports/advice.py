@@ -19,6 +19,8 @@ from posture_daemon.training.run_record import RunRecord
 MAX_SENTENCES = 3
 LOW_RECALL = 0.8
 """Share of a class's holdout images that are right, below which it is worth a sentence."""
+TELLS_APART = 0.6
+"""Share that is right on left-out days, below which it cannot be said to tell the classes apart."""
 MIN_TIMED_FRAMES = 20
 """Labelled camera frames of a class from which it is worth asking at what times they were taken."""
 MAX_NARROW_HOURS = 4
@@ -49,6 +51,7 @@ def advice(store: Store, settings: Settings) -> list[str]:
     found = [
         *_not_learned(labels),
         *_not_judged(labels),
+        *_cannot_tell(store),
         *_no_away(classes),
         *_badly_known(store, settings.promotion.min_class_images),
         *_one_light(store),
@@ -85,6 +88,19 @@ def _not_judged(labels: Sequence[ClassStats]) -> Iterator[str]:
         if c.images[Split.TRAIN] and not c.images[Split.HOLDOUT]:
             name = c.posture_class.name
             yield f"Show it '{name}' at another hour or day: that will be held out, and only then can it be judged."
+
+
+def _cannot_tell(store: Store) -> Iterator[str]:
+    """Where left-out days say that it does not know these classes on a day that it has not seen."""
+    champion = store.models.champion()
+    report = None if champion is None else RunRecord.of(champion.metrics).report
+    if champion is None or report is None or report.new_day is None or report.new_day.top1 >= TELLS_APART:
+        return
+    names = ", ".join(f"'{c.name}'" for c in champion.classes)
+    yield (
+        f"On a day without answers it cannot tell {names} apart: {report.new_day.top1:.0%} right on days left out in turn. "
+        "What helps: fewer classes that look more different, the camera nearer to you, a larger model, a few answers each day."
+    )
 
 
 def _no_away(classes: list[PostureClass]) -> Iterator[str]:

@@ -81,7 +81,8 @@ def _summary(run: TrainingRun) -> RunSummary:
 
 
 def _champion(version: ModelVersion) -> Any:
-    seen = RunRecord.of(version.metrics).challenger
+    record = RunRecord.of(version.metrics)
+    seen, report = record.challenger, record.report
     return {
         "id": version.id,
         "source": version.source,
@@ -91,4 +92,5 @@ def _champion(version: ModelVersion) -> Any:
         "region": None if version.region is None else str(version.region),
         "holdout_top1": None if seen is None else seen.top1,
         "holdout_images": None if seen is None else seen.images,
+        "new_day_top1": None if report is None or report.new_day is None else report.new_day.top1,
     }

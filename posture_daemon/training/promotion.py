@@ -1,9 +1,9 @@
 """Does the challenger beat the incumbent? A pure function on answers that neither has learned; ties go to the incumbent.
 
 The evidence is counted by *moment*, and every *session* weighs alike, the newest too (`learning/evidence.py`). In each moment
-the two are compared by the probability that they give the right class. Counting right answers instead needs far more of them
-to see which way it goes: on days of a real desk it refused three times as many models that the rest of the day then proved
-better (docs/learning.md).
+the two are compared by the mean of two differences: whether they are right, and how much probability they give the right
+class. The first is what the owner sees; the second tells two models apart that are right on the same images, so a dozen answers
+show which way it goes (docs/learning.md).
 """
 
 import math
@@ -23,8 +23,12 @@ MAX_CLASSES_ADVISED = 3
 PROVISIONAL_MOMENTS = 10
 """Fewer moments than this promise next to nothing: a model promoted on them is provisional."""
 
-PROVISIONAL_PROBABILITY = 0.3
-"""How sure one must be that the challenger is better than a provisional champion: it has seen more."""
+NO_WORSE = 0.3
+"""How sure one must be that the challenger is better where the champion is behind: on days of a real desk always promoting
+it was better than any rule that asked for more."""
+
+PROVISIONAL = "the champion was provisional"
+NEW_DAY = "the champion has seen nothing of this day"
 
 PRIOR_MOMENTS, PRIOR_SPREAD = 2.0, 0.4
 """What is assumed of the spread of a moment's difference before any is seen: that of two moments, as a standard deviation.
@@ -40,11 +44,12 @@ def judge(
     knew: Sequence[str],
     settings: PromotionSettings,
     *,
-    provisional: bool = False,
+    behind: str | None = None,
 ) -> Decision:
     """Promote when every verdict passes. `knows` and `knew` are the classes of the challenger and of the incumbent.
 
-    A `provisional` incumbent has shown next to nothing, so the challenger need not be surely better, only not worse.
+    `behind` says in words why the challenger need only be no worse: the incumbent has shown next to nothing, or it has seen
+    nothing of this day, which the challenger has learned beside all that the incumbent knows.
     """
     if not moments:
         text = f"there are no answers yet that it has not learned, so nothing can be shown; {_advice(moments, knows, settings)}"
@@ -52,7 +57,7 @@ def judge(
     if any(moment.incumbent_right is None for moment in moments):
         return Decision((_first(moments),))
     new = [name for name in knows if name not in knew]
-    better = _newcomer(moments, new, settings) or _better(moments, knows, settings, provisional=provisional)
+    better = _newcomer(moments, new, settings) or _better(moments, knows, settings, behind)
     return Decision((better, *_one_class(moments, knows, settings), *_recall_losses(moments, settings)))
 
 
@@ -86,7 +91,8 @@ def gain(moments: Sequence[Moment]) -> Gain:
 
 
 def _difference(moment: Moment) -> float:
-    return moment.chance - (moment.incumbent_chance or 0.0)
+    right, chance = moment.incumbent_right or 0.0, moment.incumbent_chance or 0.0
+    return (moment.right - right + moment.chance - chance) / 2
 
 
 def _first(moments: Sequence[Moment]) -> Verdict:
@@ -101,17 +107,17 @@ def _first(moments: Sequence[Moment]) -> Verdict:
 
 
 def _better(
-    moments: Sequence[Moment], knows: Sequence[str], settings: PromotionSettings, *, provisional: bool
+    moments: Sequence[Moment], knows: Sequence[str], settings: PromotionSettings, behind: str | None
 ) -> Verdict:
     """Better, and surely enough."""
-    found, least = gain(moments), PROVISIONAL_PROBABILITY if provisional else settings.min_probability
+    found, least = gain(moments), NO_WORSE if behind else settings.min_probability
     text, advice = _scores(moments), _advice(moments, knows, settings)
     sure = f"{percent(found.probability)} sure that it is better"
-    if found.mean <= 0 and not provisional:
+    if found.mean <= 0 and not behind:
         how = "as good as the champion" if found.mean == 0 else "worse"
         return Verdict("better", False, f"{text}: it is {how}, so the champion stays; {advice}")
     if found.probability >= least:
-        kind = ", and the champion was provisional" if provisional else ""
+        kind = f", and {behind}" if behind else ""
         return Verdict("better", True, f"{text}: {sure}{kind}")
     return Verdict("better", False, f"{text}: only {sure} (at least {percent(least)}); {advice}")
 
@@ -176,9 +182,7 @@ def _scores(moments: Sequence[Moment]) -> str:
     )
     ahead = 100 * gain(moments).mean
     where = f"of {count} moments in {sessions} session{'s' if sessions > 1 else ''} that neither had learned"
-    return (
-        f"right in {after:.0f} {where}, the champion in {before:.0f}, and {ahead:+.1f} points surer of the right class"
-    )
+    return f"right in {after:.0f} {where}, the champion in {before:.0f}, and {ahead:+.1f} points ahead in all"
 
 
 def percent(share: float) -> str:

@@ -18,7 +18,7 @@ from posture_daemon.store.lock import TRAINING_LOCK, exclusive
 from posture_daemon.training.gate_facts import GateFacts
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.lineage import Lineage, lineage
-from posture_daemon.training.promotion import is_provisional, judge
+from posture_daemon.training.promotion import NEW_DAY, PROVISIONAL, is_provisional, judge
 from posture_daemon.training.run_monitor import RunMonitor
 from posture_daemon.training.run_record import RunRecord, TrainingResult
 
@@ -134,7 +134,7 @@ class Retrainer:
         self._store.runs.propose(monitor.run_id, version.id)  # a crash after the promotion must not call it a failure
         # The champion may change meanwhile; `promote` looks again.
         knows, knew = [c.name for c in result.classes], [c.name for c in incumbent.classes]
-        verdict = judge(result.moments, knows, knew, self._settings.promotion, provisional=_is_provisional(incumbent))
+        verdict = judge(result.moments, knows, knew, self._settings.promotion, behind=_behind(incumbent, result))
         if verdict.passed and not self._promote(version, incumbent):
             verdict = Decision((OVERTAKEN,))
         outcome = Outcome.PROMOTED if verdict.passed else Outcome.KEPT
@@ -173,7 +173,9 @@ class Retrainer:
         )
 
 
-def _is_provisional(version: ModelVersion) -> bool:
-    """Whether it was promoted on next to nothing. Nobody knows that of an imported one."""
-    report = RunRecord.of(version.metrics).report
-    return report is not None and report.moments is not None and is_provisional(report.moments)
+def _behind(incumbent: ModelVersion, result: TrainingResult) -> str | None:
+    """Why the challenger need only be no worse, in words; `None` where it must be better."""
+    report = RunRecord.of(incumbent.metrics).report  # of an imported one nothing is known
+    if report is not None and report.moments is not None and is_provisional(report.moments):
+        return PROVISIONAL
+    return NEW_DAY if result.report.new_session else None

@@ -8,7 +8,7 @@ from posture_daemon.domain import Decision
 from posture_daemon.learning.evaluation import Answers, Moment
 from posture_daemon.settings import PromotionSettings
 from posture_daemon.store.json_values import as_json, from_json
-from posture_daemon.training.promotion import gain, judge
+from posture_daemon.training.promotion import PROVISIONAL, gain, judge
 
 SETTINGS = PromotionSettings(min_probability=0.6, max_recall_loss=0.1, min_class_images=10)
 OLD = ("good", "bad")
@@ -34,9 +34,9 @@ def moments(session: int = 1, **classes: Counts) -> list[Moment]:
     ]
 
 
-def decide(found: Sequence[Moment], knows: Sequence[str] = OLD, *, provisional: bool = False) -> Decision:
+def decide(found: Sequence[Moment], knows: Sequence[str] = OLD, behind: str | None = None) -> Decision:
     """Judge under the settings of this file."""
-    return judge(found, knows, OLD, SETTINGS, provisional=provisional)
+    return judge(found, knows, OLD, SETTINGS, behind=behind)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_a_provisional_champion_is_replaced_as_easily_as_it_came() -> None:
     """It has shown next to nothing: who is about as good and has seen more replaces it, but nobody who is worse."""
     tie = moments(good=(8, 3, 3, 0), bad=(9, 0, 0, 0))
     assert not decide(tie).passed
-    assert decide(tie, provisional=True).passed
-    assert not decide(moments(good=(4, 0, 6, 0), bad=(9, 0, 0, 0)), provisional=True).passed
+    assert decide(tie, behind=PROVISIONAL).passed
+    assert not decide(moments(good=(4, 0, 6, 0), bad=(9, 0, 0, 0)), behind=PROVISIONAL).passed
 
 
 @pytest.mark.parametrize(

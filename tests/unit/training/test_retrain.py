@@ -84,8 +84,8 @@ def test_a_better_challenger_is_promoted(bench: Bench) -> None:
     champion, previous = bench.roles()
     assert (run.outcome, run.trigger, run.started_at, run.finished_at) == (Outcome.PROMOTED, "test", NOW, NOW)
     assert run.reason.startswith(
-        "right in 15 of 20 moments in 1 session that neither had learned, the champion in 10, and +20.0 points surer of the "
-        "right class: "
+        "right in 15 of 20 moments in 1 session that neither had learned, the champion in 10, and +22.5 points "
+        "ahead in all: "
     )
     assert previous == bench.champion
     assert (run.incumbent_id, run.challenger_id) == (bench.champion.id, champion.id)
