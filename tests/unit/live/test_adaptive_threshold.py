@@ -56,7 +56,7 @@ def test_the_same_checks_give_the_same_limit() -> None:
 
 @pytest.mark.parametrize("times", [1.0, 2.0], ids=["over-confident", "very"])
 def test_in_the_long_run_few_sure_frames_are_wrong(times: float) -> None:
-    """A model that is wrong at 15 or 30 % of what it is more than 70 % sure of: of what passes unasked it comes to be about 5 %.
+    """A model that is wrong at 15 or 30 % of what it is more than 70 % sure of: of what passes unasked it comes to 5 %.
 
     At confidence c it is wrong with a probability of 1 - c, so many times; each check of a sure frame moves the limit.
     """
