@@ -7,7 +7,7 @@ import pytest
 
 from posture_daemon.domain import Image, Split
 from posture_daemon.learning import evidence
-from posture_daemon.learning.calibration import PRIOR_SESSIONS, for_a_new_day, shrunk
+from posture_daemon.learning.calibration import PRIOR_SESSIONS, fit_to, for_a_new_day, shrunk
 from posture_daemon.learning.evidence import LeftOut, left_out, moments
 from posture_daemon.learning.linear_layer import Linear
 from posture_daemon.learning.out_of_fold import OutOfFold, by_session, out_of_fold
@@ -234,14 +234,16 @@ def test_to_look_surer_must_be_earned() -> None:
 
 
 def test_the_temperature_is_that_of_left_out_answers(store: Store) -> None:
-    """Where nothing could be asked, that of the holdout, as ever."""
+    """As it is for a new day; where nothing could be asked, that of the holdout, as ever."""
     for number in range(2):
         day(store, number, rule=HOLD_OUT if number else TEACH)
     data = data_of(store)
     found = left_out(data, nothing)
     candidate = colour_candidate("good", "bad")
+    fitted = fit_to(found.asked.logits, [image.class_name for image in found.asked.images], found.asked.names)
+    assert found.temperature() == pytest.approx(for_a_new_day(fitted, 2))
     assert evidence.with_temperature_of(candidate, found, data.holdout).temperature == found.temperature()
     nobody = LeftOut(OutOfFold([], np.empty((0, 2), np.float32), ["good", "bad"]), 2)
-    fitted = evidence.with_temperature_of(candidate, nobody, data.holdout)
-    assert fitted.temperature == candidate.calibrated(data.holdout).temperature
+    by_holdout = evidence.with_temperature_of(candidate, nobody, data.holdout)
+    assert by_holdout.temperature == candidate.calibrated(data.holdout).temperature
     assert nobody.new_day(data, 1.0) is None

@@ -72,6 +72,8 @@ def test_images_that_count_for_more_are_heard_whenever_they_come() -> None:
     weighed, even = (fit(seen, targets, NOTHING, POOLED, counts=counts) for counts in (weights, None))
     assert agreement(head.layer, weighed) > 0.98
     assert agreement(head.layer, even) < 0.8
+    at_once = IncrementalHead(seen, targets.tolist(), NOTHING, POOLED, lambda rows: weights[rows])
+    assert agreement(at_once.layer, weighed) > 0.98
     left_out = np.arange(60) < 20
     there = ~left_out
     weighed, even = (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posture_daemon.domain import Image, ModelVersion, Outcome, Prediction, Region
+from posture_daemon.domain import Image, ModelVersion, Outcome, Prediction, Region, Split
 from posture_daemon.errors import DataFolderError, ModelError
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.live.online_learner import OnlineLearner
@@ -415,18 +415,18 @@ def test_a_store_that_cannot_be_read_leaves_the_champion(store: Store, monkeypat
 
 
 def test_what_a_lesson_taught_today_counts(store: Store) -> None:
-    """Frames of `teach` are of this desk and this day; each pose of it is one answer."""
+    """Frames of `teach` are of this desk and this day, also those of its exam; each pose counts as one answer."""
     add_personal(store, "good", "bad")
     yesterday(store, good="good", bad="bad")
-    ensure_classes(store, "good", "bad")
-    given = 0
-    for start, look, name in ((TODAY, "standing", "bad"), (TODAY + 400, "good", "good")):
-        frames = [frame_at(store, look, start + second, source="teach") for second in range(4)]
-        store.labels.answer_waiting(frames, name, "owner", start + 10, HOLDOUT_EVERY)
-        given += 1
+    poses = (("standing", "bad", Split.TRAIN), ("good", "good", Split.TRAIN), ("dusk", "bad", Split.HOLDOUT))
+    for number, (look, name, split) in enumerate(poses):
+        for second in range(4):
+            frame_id = frame_at(store, look, TODAY + 20 * number + second, source=f"teach 1 {number}")
+            store.labels.answer(frame_id, name, "teach", TODAY, HOLDOUT_EVERY, before_rule=BeforeRule(split))
     online = learner(store)
     online.look()
-    assert (shown(store, online, "standing").label, online.state.answers) == ("bad", given)
+    assert [shown(store, online, look).label for look in ("standing", "good", "dusk")] == ["bad", "good", "bad"]
+    assert (online.state.answers, online.state.serving) == (3, True)
 
 
 def test_answers_of_two_front_ends_are_one_day(store: Store) -> None:
