@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.25
 """How often it is looked whether the owner has answered, in seconds."""
 
+RETRY_S = 10.0
+"""After how long what went wrong is tried again, in seconds."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Served:
@@ -75,9 +78,12 @@ class OnlineLearner:
 
     def run(self, stop: threading.Event) -> None:
         """Look again and again. Whatever goes wrong here, the champion answers."""
-        while not stop.wait(LOOK_S):
+        pause = LOOK_S
+        while not stop.wait(pause):
+            pause = RETRY_S
             try:
                 self.look()
+                pause = LOOK_S
             except PostureError as error:
                 self._give_up(str(error))
             except Exception:  # a solver's or a runtime's own errors share no base class; frames must go on
@@ -92,6 +98,7 @@ class OnlineLearner:
         session = self._store.labels.session_at(self._wall() if self._seen_at is None else self._seen_at)
         looked = (labels, champion.id, champion.classes, None if session is None else session.begins)
         if looked == self._looked:
+            self._go_on(session)
             return False
         self._looked = looked
         if session is None or not labels[0]:
@@ -126,6 +133,12 @@ class OnlineLearner:
         self.state = _in_words(trust)
         self._served = self._serve(self._session, session, trust) if self.state.serving else None
 
+    def _go_on(self, session: LiveSession | None) -> None:
+        """A session lasts as long as frames of it are kept, answered or not."""
+        served = self._served
+        if served is not None and session is not None and session.ends != served.session.ends:
+            self._served = replace(served, session=session)
+
     def _inputs(self, champion: ModelVersion) -> FeatureSpace:
         head = Head.from_bytes(self._store.models.read_head(champion.head_sha256))
         return FeatureSpace.of(head, is_base=champion.is_base)
@@ -147,7 +160,7 @@ class OnlineLearner:
     def _give_up(self, why: str) -> None:
         if self.state.why != why:
             log.error("%s", why)
-        self._session, self._served, self.state = None, None, OnlineState(why=why)
+        self._looked, self._session, self._served, self.state = None, None, None, OnlineState(why=why)
 
 
 def _in_words(trust: Trust) -> OnlineState:

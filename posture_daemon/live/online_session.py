@@ -76,7 +76,7 @@ class OnlineSession:
         self._names: tuple[str, ...] = ()
         self._images: list[LabelledImage] = []
         self._steps: list[int | None] = []  # of each image that the owner answered
-        self._sessions: list[int] = []
+        self._session_of: dict[int, int] = {}
         self._fixed = self._broken = 0
         self._temperature = 1.0
         self._classes_today: set[str] = set()
@@ -104,7 +104,7 @@ class OnlineSession:
 
     def learn(self, session: LiveSession) -> Trust:
         """Learn what is new; start over when a label was taken back or changed."""
-        self._begins = session.begins
+        self._begins, self._session_of = session.begins, self._store.labels.sessions()
         images = self._labelled(session)
         steps = self._store.labels.steps()
         of_today = [image for image in images if image.block_id in session.blocks]
@@ -134,7 +134,7 @@ class OnlineSession:
     ) -> None:
         """From the labels of other days; with too few of them, from the first of today that show two classes."""
         self._names, self._head = names, None
-        self._images, self._steps, self._sessions = [], [], []
+        self._images, self._steps = [], []
         self._fixed = self._broken = 0
         later = set(today[-MAX_REPLAYED:])
         first = [image for image in images if steps.get(image.frame_id) not in later]
@@ -160,8 +160,8 @@ class OnlineSession:
 
     def _honest_temperature(self, head: IncrementalHead, data: Vectors) -> float:
         """Fitted on the answers of fits without the session of each image, or without its block while there is but one."""
-        sessions = np.array(self._sessions)
-        parts = sessions if len(set(self._sessions)) > 1 else np.array([image.block_id for image in data.images])
+        sessions = np.array(self._sessions_of(data.images))
+        parts = sessions if len(np.unique(sessions)) > 1 else np.array([image.block_id for image in data.images])
         targets, there = np.array(self._targets(data.images)), np.unique(parts)
         rows: list[NDArray[np.intp]] = []
         logits: list[Floats] = []
@@ -173,7 +173,7 @@ class OnlineSession:
         if not rows:
             return 1.0
         found = fit_temperature(np.concatenate(logits), targets[np.concatenate(rows)])
-        return shrunk(found, len(set(self._sessions)))
+        return shrunk(found, len(np.unique(sessions)))
 
     def _add_one_by_one(self, new: Sequence[LabelledImage], steps: dict[int, int]) -> None:
         """Each answer is asked before it is learned."""
@@ -205,17 +205,17 @@ class OnlineSession:
         return self._source.ready(images, self._recipe.views)
 
     def _remember(self, images: Iterable[LabelledImage], steps: dict[int, int]) -> None:
-        session_of = self._store.labels.sessions()
         for image in images:
             self._images.append(image)
             self._steps.append(steps.get(image.frame_id))
-            self._sessions.append(session_of.get(image.block_id, -1))
 
     def _weigh(self, rows: NDArray[np.intp]) -> Floats:
         images = [self._images[row] for row in rows.tolist()]
         groups = [self._steps[row] for row in rows.tolist()]
-        sessions = [self._sessions[row] for row in rows.tolist()]
-        return image_counts(sessions, groups, self._targets(images))
+        return image_counts(self._sessions_of(images), groups, self._targets(images))
+
+    def _sessions_of(self, images: Sequence[LabelledImage]) -> list[int]:
+        return [self._session_of.get(image.block_id, -1) for image in images]
 
     def _targets(self, images: Sequence[LabelledImage]) -> list[int]:
         return [self._names.index(image.class_name) for image in images]

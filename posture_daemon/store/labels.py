@@ -186,12 +186,15 @@ class Labels(Repository):
         with self._database.read() as session:
             return {row.frame_id: row.number for row in session.execute(query)}
 
-    def state(self) -> tuple[int, int]:
-        """(number of labels, highest step number): changes with every answer and every undo."""
+    def state(self) -> tuple[int, int, int]:
+        """(number of labels, highest step number, newest answer): changes with every answer and every undo.
+
+        Also with an undo and another answer, which leave the first two as they were.
+        """
         query = select(func.count(), func.coalesce(func.max(LabelRow.number), 0)).select_from(LabelRow)
         with self._database.read() as session:
             count, newest = session.execute(query).one()
-            return int(count), int(newest)
+            return int(count), int(newest), int(session.scalar(select(func.max(AnswerRow.id))) or 0)
 
     def total(self) -> int:
         """Number of labels."""

@@ -19,7 +19,7 @@ import pytest
 from posture_daemon.domain import PostureClass, Role, Status
 from posture_daemon.errors import DataFolderError, PageError
 from posture_daemon.labelling.session import Labelling
-from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, write_status
+from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus, OnlineState, write_status
 from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
 from posture_daemon.store.status_file import LOCK_NAME
@@ -181,6 +181,17 @@ def test_the_trouble_of_a_running_camera_is_told(store: Store, client: Client) -
         assert client.get("/api/state").json["camera"] is None
         (store.folder / "status.json").write_text("{")
         assert client.get("/api/state").json["camera"] is None
+
+
+def test_who_answers_today_is_told(store: Store, client: Client) -> None:
+    """In the words of the running daemon; nothing while none runs, or while nothing was answered."""
+    words = "learned from 5 answers today"
+    write_status(store.folder, DaemonStatus(pid=1, online=OnlineState(5, True, words)))
+    assert client.get("/api/state").json["today"] == ""
+    with exclusive(store.folder / LOCK_NAME):
+        assert client.get("/api/state").json["today"] == words
+        write_status(store.folder, DaemonStatus(pid=1, online=OnlineState()))
+        assert client.get("/api/state").json["today"] == ""
 
 
 def test_a_class_beyond_the_last_key_has_a_button_only(store: Store, client: Client) -> None:

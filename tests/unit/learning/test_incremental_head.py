@@ -59,3 +59,35 @@ def test_leaving_images_out_is_as_if_they_had_never_come() -> None:
     left_out = np.arange(120) >= 60
     assert agreement(head.without(left_out), fit(seen[:60], targets[:60], NOTHING, POOLED)) > 0.97
     np.testing.assert_array_equal(head.layer.weight, before)
+
+
+def test_images_that_count_for_more_are_heard_whenever_they_come() -> None:
+    """Added to it one by one, or with the rest left out again: as the fit of those images with the same weights."""
+    seen, targets = views(60, seed=4)
+    targets[40:] = (targets[40:] + 1) % 3  # today everything has another name, and counts for ten
+    weights = np.where(np.arange(60) >= 40, 10.0, 1.0).astype(np.float32)
+    head = IncrementalHead(seen[:30], targets[:30].tolist(), NOTHING, POOLED, lambda rows: weights[rows])
+    for image, target in zip(seen[30:], targets[30:], strict=True):
+        head.add(image, int(target))
+    weighed, even = (fit(seen, targets, NOTHING, POOLED, counts=counts) for counts in (weights, None))
+    assert agreement(head.layer, weighed) > 0.98
+    assert agreement(head.layer, even) < 0.8
+    at_once = IncrementalHead(seen, targets.tolist(), NOTHING, POOLED, lambda rows: weights[rows])
+    assert agreement(at_once.layer, weighed) > 0.98
+    left_out = np.arange(60) < 20
+    there = ~left_out
+    weighed, even = (
+        fit(seen[there], targets[there], NOTHING, POOLED, counts=counts) for counts in (weights[there], None)
+    )
+    assert agreement(head.without(left_out), weighed) > 0.97
+    assert agreement(head.without(left_out), weighed) > agreement(head.without(left_out), even)
+
+
+def test_images_that_come_together_are_learned_as_one_by_one() -> None:
+    """Frames that one key answered, in a single step."""
+    seen, targets = views(60, seed=5)
+    one, other = (IncrementalHead(seen[:30], targets[:30].tolist(), NOTHING, POOLED) for _ in range(2))
+    one.extend(seen[30:], targets[30:].tolist())
+    for image, target in zip(seen[30:], targets[30:], strict=True):
+        other.add(image, int(target))
+    assert (one.images, agreement(one.layer, other.layer) > 0.98) == (60, True)

@@ -1,5 +1,7 @@
 """The posture that is shown: a glance does not count, an unsure model shows `unknown`."""
 
+from dataclasses import replace
+
 import pytest
 
 from posture_daemon.domain import UNKNOWN, PostureState
@@ -56,3 +58,14 @@ def test_a_posture_is_shown_from_its_first_frame_once_it_has_lasted(
     tracker = PostureTracker(PostureSettings(unsure_below=0.6, hold_s=3.0))
     changes = [tracker.step(prediction(probabilities), at) for at, probabilities in steps]
     assert [change for change in changes if change is not None] == [PostureState(*one) for one in shown]
+
+
+def test_a_session_unlike_any_labelled_one_shows_unknown() -> None:
+    """However sure the model is; once it has answers, the posture is shown as soon as it has lasted."""
+    tracker = PostureTracker(PostureSettings(unsure_below=0.6, hold_s=3.0))
+    strange = replace(prediction(GOOD), familiar=False)
+    assert tracker.step(strange, 0.0) == PostureState(UNKNOWN, 0.0)
+    assert tracker.step(strange, 10.0) is None
+    assert tracker.step(replace(prediction(GOOD), answers=1), 11.0) is None
+    assert tracker.step(replace(prediction(GOOD), answers=1), 14.0) == PostureState("good", 11.0)
+    assert [tracker.step(strange, at) for at in (20.0, 23.0)] == [None, PostureState(UNKNOWN, 20.0)]

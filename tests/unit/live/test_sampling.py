@@ -1,12 +1,13 @@
 """The router: which frames are kept, why, how many, and never two alike."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import pytest
 
 from posture_daemon.domain import Prediction, Reason
-from posture_daemon.live.sampling import FrameContext, FrameSampler, Kept
+from posture_daemon.live.sampling import STRANGE_FRAMES, FrameContext, FrameSampler, Kept
 from posture_daemon.settings import QueueSettings
 from posture_daemon.vision import novelty as nearness
 from tests.builders import prediction
@@ -213,3 +214,81 @@ def test_more_frames_than_can_be_remembered_forget_the_oldest(monkeypatch: pytes
     assert near.nearest(np.array(direction(0), np.float32)) < 0.8
     near.add(np.ones(5, np.float32))
     assert near.nearest(np.array(direction(80), np.float32)) == -1.0, "another width is another backbone"
+
+
+def familiar_room(**changed: object) -> FrameSampler:
+    """One that knows labels from 0 to 19 degrees, one of two blocks at each."""
+    one = router(novel_share=0.05, duplicate_cosine=1.0, max_little_known_per_hour=0, **changed)
+    one.learn(np.array([direction(degrees) for degrees in range(20)], np.float32), np.arange(20) % 2)
+    return one
+
+
+STRANGE, USUAL = prediction(SURE, direction(60)), prediction(SURE, direction(0.5))
+
+
+def test_a_strange_session_is_recognised_and_asked_about() -> None:
+    """From the fifth frame unlike anything labelled; then even a frame that looks as usual, and sure, is asked about."""
+    one = familiar_room(max_novel_per_hour=3600)
+    assert [one.recognise(STRANGE).familiar for _ in range(6)] == [True] * 4 + [False] * 2
+    found = one.recognise(USUAL)
+    assert not found.familiar
+    kept = one.route(found, 0.0)
+    assert (kept.reason, kept.usefulness) == (Reason.NOVEL, 1.0)
+    assert kept.explanation == "this session is unlike every one that you have labelled; the model says good at 90%"
+    assert one.route(USUAL, 1.0) is None
+
+
+def test_a_glance_makes_no_session_strange_and_a_return_ends_it() -> None:
+    """Half of the last frames must be strange: four among many are not, and after as many usual ones it is over."""
+    one = familiar_room()
+    assert all(one.recognise(frame).familiar for frame in [USUAL] * 5 + [STRANGE] * 4)
+    for _ in range(STRANGE_FRAMES):
+        one.recognise(STRANGE)
+    found = [one.recognise(USUAL).familiar for _ in range(STRANGE_FRAMES)]
+    assert found.index(True) == STRANGE_FRAMES // 2
+    assert all(found[STRANGE_FRAMES // 2 :])
+
+
+def test_answers_of_today_make_a_strange_session_familiar() -> None:
+    """What was answered today is known, whatever it looks like; and so is all while too little is labelled to tell."""
+    one = familiar_room()
+    for _ in range(10):
+        one.recognise(STRANGE)
+    assert not one.recognise(STRANGE).familiar
+    assert one.recognise(replace(STRANGE, answers=1)).familiar
+    fresh = router()
+    assert all(fresh.recognise(STRANGE).familiar for _ in range(10))
+
+
+def test_what_the_model_knows_least_is_asked_at_a_rate_of_its_own() -> None:
+    """A sure frame that is worth more than most of the last minute, three an hour; each tells why it was picked."""
+    one = router(duplicate_cosine=1.0, max_little_known_per_hour=3)
+    one.learn(*labelled(0, copies=3))
+    for second in range(30):
+        assert offer(one, prediction(SURE, direction(1 + second / 100)), float(second)) is None or second >= 10
+    before = one.counts["kept"]
+    kept = [offer(one, prediction(SURE, direction(20 + 10 * number)), 100.0 + number) for number in range(6)]
+    found = [one_kept for one_kept in kept if one_kept is not None]
+    assert {one_kept.reason for one_kept in found} == {Reason.LITTLE_KNOWN}
+    assert found[0].explanation == "of the last minutes what the model knows least; it says good at 90%"
+    assert before + len(found) == 3
+    assert offer(one, prediction(SURE, direction(89)), 3800.0) is not None
+
+
+def test_a_day_has_a_limit_of_its_own() -> None:
+    """Three frames within 24 hours, for any reason but the owner's word; a day after the first there is room again."""
+    one = router(max_per_day=3)
+    times = [0.0, 3600.0, 7200.0, 10_800.0, 86_399.0, 86_400.0]
+    kept = [offer(one, prediction(UNSURE, direction(15 * n)), at) is not None for n, at in enumerate(times)]
+    assert kept == [True, True, True, False, False, True]
+    assert one.counts["over the rate"] == 2
+    assert one.wrong(prediction(SURE)).reason is Reason.WRONG
+
+
+def test_mistakes_among_sure_frames_make_surer_ones_be_asked_about() -> None:
+    """At 90 % a frame is sure, until checks of such frames have found three mistakes; the line tells the limit."""
+    one = router(duplicate_cosine=1.0)
+    assert offer(one, prediction(SURE), 0.0) is None
+    one.threshold.learn([False] * 3)
+    kept = offer(one, prediction(SURE), 1.0)
+    assert kept.explanation == f"the model says good at 90%, below your threshold of {one.threshold.limit:.0%}"

@@ -14,9 +14,11 @@ from posture_daemon.service.daemon_status import (
     CameraSaid,
     DaemonStatus,
     FrameCounts,
+    OnlineState,
     Sees,
     camera_trouble,
     check_health,
+    learned_today,
     read_status,
     write_status,
 )
@@ -36,6 +38,7 @@ WELL = DaemonStatus(
     frames=FrameCounts(9, 1, 0, 2, 0.5),
     routed={"kept": 2},
     model=3,
+    online=OnlineState(2, True, "learned from 2 answers today"),
     resources=Resources(memory_available_bytes=5, zones=(ThermalZone("cpu", 50.5, {"hot": 99.0}),), sources=("proc",)),
     next_at={"learn": NOW + 60, "watch": None},
 )
@@ -103,10 +106,20 @@ def test_for_programs_nothing_is_said_while_it_starts() -> None:
         ({"camera": {"error": "dark"}}, replace(WELL, camera=CameraSaid(error="dark"))),
         ({"camera": "desk"}, replace(WELL, camera=None)),
         ({"frames": {"frames": "many"}, "step_s": None}, replace(WELL, frames=None, step_s=0.0)),
+        ({"online": {"answers": "two"}}, replace(WELL, online=None)),
         ({"resources": {"zones": 7}}, replace(WELL, resources=Resources())),
         ({"next_at": None, "sees": {"label": "good"}}, replace(WELL, next_at={}, sees=None)),
     ],
-    ids=["a key more", "a key more below", "keys missing", "no object", "no numbers", "no list", "nulls"],
+    ids=[
+        "a key more",
+        "a key more below",
+        "keys missing",
+        "no object",
+        "no numbers",
+        "no number of answers",
+        "no list",
+        "nulls",
+    ],
 )
 def test_what_another_version_wrote_is_read_as_far_as_it_can_be(
     changed: dict[str, object], known: DaemonStatus
@@ -118,3 +131,20 @@ def test_what_another_version_wrote_is_read_as_far_as_it_can_be(
 def test_an_older_version_said_less() -> None:
     """Only a process number is needed for it to be a word of a daemon."""
     assert DaemonStatus.from_json('{"pid": 4, "model": 2}') == DaemonStatus(pid=4, model=2)
+
+
+def test_who_answers_is_told_while_a_daemon_runs_that_was_answered(tmp_path: Path) -> None:
+    """In words for the page; nothing before the first answer, of a daemon that has ended, and of an older version."""
+    write_status(tmp_path, WELL)
+    assert learned_today(tmp_path) == ""
+    with exclusive(tmp_path / LOCK_NAME):
+        assert learned_today(tmp_path) == "learned from 2 answers today"
+        for online in (OnlineState(), None):
+            write_status(tmp_path, replace(WELL, online=online))
+            assert learned_today(tmp_path) == ""
+
+
+def test_an_older_version_has_no_line_about_answers() -> None:
+    """`online` is the third state of who answers: a program sees null where nothing is known."""
+    assert as_json(replace(WELL, online=None))["online"] is None
+    assert as_json(WELL)["online"] == {"answers": 2, "serving": True, "why": "learned from 2 answers today"}

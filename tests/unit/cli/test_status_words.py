@@ -1,0 +1,41 @@
+"""What `status` prints of who answers now."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from posture_daemon.cli import app
+from posture_daemon.service.daemon_status import DaemonStatus, OnlineState, write_status
+from posture_daemon.store import Store
+from posture_daemon.store.lock import exclusive
+from posture_daemon.store.status_file import LOCK_NAME
+
+
+def answers(folder: Path, status: DaemonStatus) -> list[str]:
+    """The lines named `answers` that the command prints while a daemon says this."""
+    write_status(folder, status)
+    with exclusive(folder / LOCK_NAME):
+        shown = CliRunner().invoke(app, ["--data-dir", str(folder), "status"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    named = (line.partition(" ") for line in shown.output.splitlines())
+    return [words.strip() for name, _, words in named if name == "answers"]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        OnlineState(),
+        OnlineState(1, False, "1 answer today, but of one class only so far, so the model answers"),
+        OnlineState(5, True, "learned from 5 answers today"),
+    ],
+    ids=["no answer", "one class", "learned"],
+)
+def test_status_says_who_answers(store: Store, state: OnlineState) -> None:
+    """A line of its own, in the words of the daemon."""
+    assert answers(store.folder, DaemonStatus(pid=1, online=state)) == [state.why]
+
+
+def test_an_older_daemon_has_no_such_line(store: Store) -> None:
+    """What it does not say is not made up."""
+    assert answers(store.folder, DaemonStatus(pid=1)) == []
