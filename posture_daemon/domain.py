@@ -56,7 +56,7 @@ class Reason(str, Enum):
     NOVEL = "unlike anything labelled"
     UNCERTAIN = "uncertain"
     NO_CLASSES = "no classes yet"
-    LITTLE_KNOWN = "least known of late"
+    LITTLE_KNOWN = "little known"
     """Of the last while the one that it knows least, however sure it is: a model that is wrong all day is often sure."""
     AUDIT = "random audit"
     IMPORTED = "imported"
