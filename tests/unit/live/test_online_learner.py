@@ -28,6 +28,7 @@ from tests.builders import (
     decided,
     ensure_classes,
     label,
+    label_days,
 )
 from tests.checks import raising
 from tests.fakes.backbone import CHANNELS, StandInBackbone
@@ -485,3 +486,20 @@ def test_the_same_head_scores_what_waits(store: Store) -> None:
     np.testing.assert_allclose(chances[0], shown(store, online, "standing").probabilities, atol=1e-5)
     assert (names, chances.shape, chances[1].argmax()) == (("good", "bad"), (2, 2), 0)
     assert online.say(pooled, "another") is None
+
+
+def test_an_import_in_the_middle_of_the_day_leaves_it_one_day(store: Store) -> None:
+    """Sessions are numbered anew then; what was learned before and after it is still of the same one."""
+    add_personal(store, "good", "bad")
+    yesterday(store, good="good", bad="bad")
+    answered(store, "standing", "bad", TODAY)
+    online = learner(store)
+    online.look()
+    label_days(store, "good", "bad", count=2)
+    answered(store, "standing", "bad", TODAY + 400)
+    online.look()
+    again = learner(store)
+    again.look()
+    counts = [np.sort(one._session._weigh(np.arange(len(one._session._images)))) for one in (online, again)]
+    np.testing.assert_allclose(*counts)
+    assert again.state == online.state

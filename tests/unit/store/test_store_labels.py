@@ -4,7 +4,7 @@ import pytest
 
 from posture_daemon.domain import Outcome, PostureClass, Role, Split
 from posture_daemon.store import Store
-from tests.builders import decided, ensure_classes, label, label_block
+from tests.builders import add_frame, decided, ensure_classes, label, label_block
 
 HOUR = 3600.0
 
@@ -64,3 +64,15 @@ def test_a_training_that_came_to_nothing_has_learned_nothing(store: Store, outco
     label_block(store, "good", 0, count=3)
     trained(store, outcome)
     assert len(store.labels.new(store.runs.labels_learned())) == 3
+
+
+def test_every_answer_and_every_undo_changes_the_state(store: Store) -> None:
+    """Also one that takes the place of another: as many labels, and the same highest number of a step."""
+    ensure_classes(store, "good", "bad")
+    frame_id = add_frame(store, 0.0)
+    seen = [store.labels.state()]
+    for act in (lambda: label(store, frame_id, "good"), store.labels.undo, lambda: label(store, frame_id, "bad")):
+        act()
+        seen.append(store.labels.state())
+    assert len(set(seen)) == 4
+    assert seen[1][:2] == seen[3][:2]
