@@ -39,31 +39,39 @@ def train(
     """
     began = time.monotonic()
     data = gather(store, incumbent, backbone, recipe, orders, incumbents)
-    names, holdout = data.names, data.holdout
     test = data.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     prepared = time.monotonic()
     layer = fit(
         data.training.vectors, data.targets, data.prior, data.inputs.penalty, counts=data.counts, each_step=orders.look
     )
     fitted = time.monotonic()
-    found = left_out(data, orders.look)
-    after = with_temperature_of(Candidate(layer, names, 1.0), found, holdout)
-    before = _incumbent(incumbent, data.inputs)
     seconds = {"features": round(prepared - began, 3), "fit": round(fitted - prepared, 3)}
+    report = replace(_report(data, recipe), seconds=seconds)
+    return _judged(store, incumbent, data, Candidate(layer, data.names, 1.0), test, report, orders)
+
+
+def _judged(
+    store: Store,
+    incumbent: ModelVersion,
+    data: TrainingSet,
+    fitted: Candidate,
+    test: Vectors,
+    report: TrainingReport,
+    orders: Uninterrupted,
+) -> Challenger:
+    """The fit at an honest temperature beside the incumbent, with what neither has learned as evidence."""
+    found, holdout = left_out(data, orders.look), data.holdout
+    after, before = with_temperature_of(fitted, found, holdout), _incumbent(incumbent, data.inputs)
     new = store.labels.frames_after(store.runs.labels_seen_by(incumbent))
+    promise, of_new_day = found.new_day(data, after.temperature), _learns_new_session(data, new)
     judged = judge(
-        data.inputs.head_with(layer),
+        data.inputs.head_with(after.layer),
         data.classes,
         after,
         before,
         (holdout, data.as_before(holdout)),
         (test, data.as_before(test)),
-        replace(
-            _report(data, recipe),
-            seconds=seconds,
-            new_day=found.new_day(data, after.temperature),
-            new_session=_learns_new_session(data, new),
-        ),
+        replace(report, new_day=promise, new_session=of_new_day),
     )
     evidence = moments(data, before, new, orders.look)
     return with_evidence(judged, evidence, answers_to_new_labels(store, incumbent, before, data, orders.look))

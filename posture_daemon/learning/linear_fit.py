@@ -38,6 +38,9 @@ PRIOR_IMAGES = 10.0
 
 MAX_ITERATIONS = 100
 
+WHOLE_FTOL, CONTINUED_FTOL = 2.2e-9, 1e-6
+"""Share by which the objective must still fall in a step, else the fit ends: SciPy's own, and enough after an answer."""
+
 
 @dataclass(frozen=True, eq=False)
 class Offset:
@@ -114,7 +117,7 @@ class FitSpace:
             prior=Linear(prior.weight * self.scale, prior.logits(self.mean)),
         )
         first = np.zeros(len(prior.bias) * (width + 1)) if start is None else start
-        options = {"maxiter": MAX_ITERATIONS}
+        options = {"maxiter": MAX_ITERATIONS, "ftol": WHOLE_FTOL if start is None else CONTINUED_FTOL}
         solved = minimize(
             problem, first, jac=True, method="L-BFGS-B", options=options, callback=lambda _step: each_step()
         )

@@ -27,6 +27,9 @@ NO_WORSE = 0.3
 """How sure one must be that the challenger is better where the champion is behind: on days of a real desk always promoting
 it was better than any rule that asked for more."""
 
+TIE = 0.001
+"""Less than a tenth of a point is rounding: the same labels learned again."""
+
 PROVISIONAL = "the champion was provisional"
 NEW_DAY = "the champion has seen nothing of this day"
 
@@ -113,8 +116,8 @@ def _better(
     found, least = gain(moments), NO_WORSE if behind else settings.min_probability
     text, advice = _scores(moments), _advice(moments, knows, settings)
     sure = f"{percent(found.probability)} sure that it is better"
-    if found.mean <= 0 and not behind:
-        how = "as good as the champion" if found.mean == 0 else "worse"
+    if abs(found.mean) < TIE or (found.mean < 0 and not behind):
+        how = "as good as the champion" if abs(found.mean) < TIE else "worse"
         return Verdict("better", False, f"{text}: it is {how}, so the champion stays; {advice}")
     if found.probability >= least:
         kind = f", and {behind}" if behind else ""

@@ -42,14 +42,19 @@ def block(
     light: Sequence[int] = (0, 0, 0),
     rule: BeforeRule = TEACH,
     times: Sequence[float] = (0, 40, 80),
+    *,
+    one_key: bool = False,
 ) -> list[int]:
-    """A time block of one class in this light, a frame at each of these seconds, each answered by itself."""
+    """A time block of one class in this light, a frame at each of these seconds, each answered by itself or all together."""
     ensure_classes(store, class_name)
     ids = []
     for second in times:
         jpeg = encode_jpeg(picture(class_name, int(start + second), light), 640, 90)
         ids.append(add_frame(store, start + second, jpeg))
-        store.labels.answer(ids[-1], class_name, "owner", start, HOLDOUT_EVERY, before_rule=rule)
+        if not one_key:
+            store.labels.answer(ids[-1], class_name, "owner", start, HOLDOUT_EVERY, before_rule=rule)
+    if one_key:
+        store.labels.answer_waiting(ids, class_name, "owner", start, HOLDOUT_EVERY, before_rule=rule)
     return ids
 
 
@@ -144,10 +149,10 @@ def test_a_session_without_which_one_class_is_left_cannot_be_asked(store: Store)
 
 
 def test_a_moment_counts_once_however_many_frames_show_it(store: Store) -> None:
-    """Ten frames within half a minute are one moment, as is a single frame; two classes at once are two."""
+    """Ten frames that one key answered are one moment, as is a single one; two classes at once are two."""
     day(store, 0)
-    start = DAY * 101 + 15
-    new = block(store, "good", start - 15, times=range(10))
+    start = DAY * 101
+    new = block(store, "good", start, times=range(10), one_key=True)
     alone = block(store, "bad", start + 1000, times=(0,))
     data = data_of(store)
     found = moments(data, None, {*new, *alone}, nothing)
@@ -158,7 +163,7 @@ def test_a_moment_counts_once_however_many_frames_show_it(store: Store) -> None:
 def test_a_promise_counts_moments_and_not_frames(store: Store) -> None:
     """One wrong moment of twelve frames beside three right ones of a single frame: three quarters, not a fifth."""
     day(store, 0)
-    ids = block(store, "good", DAY * 101, times=range(12)) + block(store, "bad", DAY * 101 + 1000)
+    ids = block(store, "good", DAY * 101, times=range(12), one_key=True) + block(store, "bad", DAY * 101 + 1000)
     data = data_of(store)
     images = [image for image in data.training.images if image.frame_id in ids]
     all_bad = np.tile(np.array([0.0, 4.0], np.float32), (len(images), 1))

@@ -311,7 +311,7 @@ class TestReport:
     def test_example_is_valid(self, tmp_path: Path) -> None:
         """The example file in the documentation loads."""
         example = settings_markdown().split("```toml\n")[1].split("```")[0]
-        assert load_settings(write(tmp_path / "a.toml", example)).settings.training.flip is False
+        assert load_settings(write(tmp_path / "a.toml", example)).settings.training.min_new_labels == 40
 
 
 def test_import_is_light() -> None:

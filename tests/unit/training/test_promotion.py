@@ -80,9 +80,10 @@ def test_a_new_day_is_not_drowned_by_the_holdout_of_old_days() -> None:
 
 def test_a_provisional_champion_is_replaced_as_easily_as_it_came() -> None:
     """It has shown next to nothing: who is about as good and has seen more replaces it, but nobody who is worse."""
-    tie = moments(good=(8, 3, 3, 0), bad=(9, 0, 0, 0))
-    assert not decide(tie).passed
-    assert decide(tie, behind=PROVISIONAL).passed
+    about_as_good = moments(good=(20, 3, 4, 0), bad=(9, 0, 0, 0))
+    assert not decide(about_as_good).passed
+    assert decide(about_as_good, behind=PROVISIONAL).passed
+    assert not decide(moments(good=(8, 3, 3, 0), bad=(9, 0, 0, 0)), behind=PROVISIONAL).passed, "the very same"
     assert not decide(moments(good=(4, 0, 6, 0), bad=(9, 0, 0, 0)), behind=PROVISIONAL).passed
 
 
