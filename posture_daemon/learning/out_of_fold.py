@@ -58,9 +58,9 @@ def out_of_fold(
 ) -> OutOfFold:
     """Training images, those of `others` (a holdout: the whole fit has not learned it), or of all these `only` some frames.
 
-    `parts` says what each training image is left out together with: its time block unless given. Without the parts of some
-    images there may be fewer than two classes left, and nothing to ask; these are not among them. `each` is called between
-    the fits; it may wait, or end it all by raising.
+    `parts` says what each training image is left out together with: its time block unless given. An image is not
+    asked where without its part nothing of its class is left, or fewer than two classes. `each` is called between the fits;
+    it may wait, or end it all by raising.
     """
     wanted = None if only is None else set(only)
     images = data.training.images
@@ -73,7 +73,7 @@ def out_of_fold(
         each()
         left_out = np.isin(part, fold)
         if len(np.unique(data.targets[~left_out])) >= 2:
-            rows = np.flatnonzero(left_out & asked)
+            rows = np.flatnonzero(left_out & asked & np.isin(data.targets, data.targets[~left_out]))
             found += [images[row] for row in rows.tolist()]
             logits.append(head.without(left_out).logits(data.training.identity[rows]))
     for other in others:
@@ -88,7 +88,8 @@ def by_session(
 ) -> OutOfFold:
     """All images, each asked of a fit without its whole session: what is to be expected of a day that nobody has labelled.
 
-    No image without at least two sessions. Beyond `max_folds` of them several are left out together.
+    No image without at least two sessions, nor one whose class only its own session has. Beyond
+    `max_folds` of them several are left out together.
     """
     head, sessions = whole_head(data), np.array(data.sessions_of(data.training.images))
     held_out = np.array(data.sessions_of(holdout.images))
@@ -102,7 +103,8 @@ def by_session(
             continue
         layer = head.without(left_out)
         for vectors, of in ((data.training, left_out), (holdout, np.isin(held_out, fold))):
-            rows = np.flatnonzero(of)
+            there_still = {data.names[row] for row in data.targets[~left_out].tolist()}
+            rows = np.array([row for row in np.flatnonzero(of).tolist() if vectors.truth[row] in there_still], np.intp)
             found += [vectors.images[row] for row in rows.tolist()]
             logits.append(layer.logits(vectors.identity[rows]))
     return OutOfFold(found, np.concatenate([np.empty((0, len(data.names)), np.float32), *logits]), data.names)

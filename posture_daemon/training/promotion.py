@@ -15,6 +15,7 @@ import numpy as np
 
 from posture_daemon.domain import Decision, Verdict
 from posture_daemon.learning.evaluation import Moment
+from posture_daemon.learning.sign_test import probability_better
 from posture_daemon.settings import PromotionSettings
 
 MAX_CLASSES_ADVISED = 3
@@ -160,7 +161,8 @@ def _recall_losses(moments: Sequence[Moment], settings: PromotionSettings) -> tu
         before, after = (
             sum(values) for values in zip(*((m.incumbent_right or 0.0, m.right) for m in own), strict=True)
         )
-        worse = 1 - gain(own).probability
+        gained, broken = (sum(max(0.0, sign * (m.right - (m.incumbent_right or 0.0))) for m in own) for sign in (1, -1))
+        worse = probability_better(round(broken), round(gained))
         lost = (before - after) / len(own)
         if len(own) >= settings.min_class_images and lost > settings.max_recall_loss and worse >= SURELY:
             text = f"recall of '{name}' falls from {before:.0f} to {after:.0f} of {len(own)} moments"

