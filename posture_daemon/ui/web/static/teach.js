@@ -117,7 +117,8 @@ async function look() {
 async function replan(names) {
   const query = names.map((name) => `class=${encodeURIComponent(name)}`).join("&");
   try {
-    plan.tell(names.length ? await ask(`/api/teach/plan?${query}`) : null);
+    const reply = names.length ? await ask(`/api/teach/plan?${query}`) : null;
+    if (plan.names.join() === names.join()) plan.tell(reply); // a later tick may have been answered first
   } catch (error) {
     if (!(error instanceof Refused) && !(error instanceof Away)) throw error;
     warn(error.message);
