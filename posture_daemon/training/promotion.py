@@ -38,8 +38,8 @@ PRIOR_MOMENTS, PRIOR_SPREAD = 2.0, 0.4
 """What is assumed of the spread of a moment's difference before any is seen: that of two moments, as a standard deviation.
 Without it three moments that agree would make us certain."""
 
-SURELY = 0.9
-"""Probability from which a loss of one class, or of an old session, is no accident."""
+SURELY = 0.98
+"""Probability from which a loss of one class is no accident, as sure as for a rollback: five moments and none gained."""
 
 
 def judge(
