@@ -7,7 +7,6 @@ It is only said. On real frames a box around the owner was worth some points wit
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,22 +29,20 @@ class Means:
 
 
 class RegionOfLesson:
-    """Says what could be chosen, at most once. Threads may share one."""
+    """Says what could be chosen, at most once."""
 
     def __init__(self, store: Store, means: Means, clock: Callable[[], float] = time.time) -> None:
         self._store, self._means, self._since = store, means, clock()
-        self._lock = threading.Lock()
         self._said = False
 
     def look(self) -> None:
         """Look at the pictures of the lesson, once all of them are there."""
-        with self._lock:
-            if self._said or not self._means.region.is_open:
-                return
-            found = propose_region(self._store, self._since)
-            if found is not None:
-                self._said = True
-                self._means.tell(
-                    f"You sit in the box {found} (left, top, width, height) of the picture; posture-daemon region propose "
-                    "--write has the next training try to look at that only."
-                )
+        if self._said or not self._means.region.is_open:
+            return
+        found = propose_region(self._store, self._since)
+        if found is not None:
+            self._said = True
+            self._means.tell(
+                f"You sit in the box {found} (left, top, width, height) of the picture; posture-daemon region propose "
+                "--write has the next training try to look at that only."
+            )

@@ -5,7 +5,8 @@ answers the frames of today (`live/online_learner.py`), and those that are left 
 (`out_of_fold.py`); what becomes champion goes through a training and its gate.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,19 @@ Weigh = Callable[[NDArray[np.intp]], Floats | None]
 
 def evenly(_rows: NDArray[np.intp]) -> None:
     """Each image counts for one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """The layer without the images of some `parts`, and the numbers of the `classes` that it has still learned from images."""
+
+    parts: NDArray[np.intp]
+    layer: Linear
+    classes: NDArray[np.intp]
+
+    def asks(self, parts: NDArray[np.intp], targets: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The rows that it may be asked about: of the parts left out, and of a class that it can know."""
+        return np.flatnonzero(np.isin(parts, self.parts) & np.isin(targets, self.classes))
 
 
 class IncrementalHead:
@@ -65,6 +79,26 @@ class IncrementalHead:
     def without(self, left_out: NDArray[np.bool_]) -> Linear:
         """The layer that it would be without these images, a mask `(images,)`: for leave-one-block-out checks."""
         return self._space.layer(self._solve(np.flatnonzero(~left_out)), self._prior)
+
+    def folds(
+        self,
+        parts: NDArray[np.intp],
+        wanted: NDArray[np.intp],
+        most: int,
+        each: Callable[[], None] = lambda: None,
+    ) -> Iterator[Fold]:
+        """Leave out each of the `wanted` ones of `parts (images,)`, in `most` fits at most.
+
+        There is no fit where fewer than two classes would stay. Parts that are left out together are far apart, so that each
+        part of the time keeps witnesses. `each` is called before each fit; it may wait, or end it all by raising.
+        """
+        there = np.unique(wanted)
+        for first in range(min(most, len(there))):
+            each()
+            left_out = np.isin(parts, there[first::most])
+            classes = np.unique(self._targets[~left_out])
+            if len(classes) >= 2:
+                yield Fold(there[first::most], self.without(left_out), classes)
 
     def _solve(self, rows: NDArray[np.intp]) -> Doubles:
         scaled = self._scaled if len(rows) == len(self._scaled) else self._scaled[rows]

@@ -14,7 +14,6 @@ from posture_daemon.domain import Floats, LabelledImage, ModelVersion
 from posture_daemon.learning.calibration import fit_to
 from posture_daemon.learning.evaluation import NewLabelAnswers
 from posture_daemon.learning.features import Vectors
-from posture_daemon.learning.incremental_head import IncrementalHead
 from posture_daemon.learning.scoring import Candidate
 from posture_daemon.learning.training_set import TrainingSet
 from posture_daemon.store import Store
@@ -66,20 +65,16 @@ def out_of_fold(
     images = data.training.images
     part = _numbers([image.block_id for image in images] if parts is None else parts)
     asked = np.array([wanted is None or image.frame_id in wanted for image in images], np.bool_)
-    head = whole_head(data)
     found: list[LabelledImage] = []
     logits: list[Floats] = []
-    for fold in _folds(part[asked], max_folds):
-        each()
-        left_out = np.isin(part, fold)
-        if len(np.unique(data.targets[~left_out])) >= 2:
-            rows = np.flatnonzero(left_out & asked & np.isin(data.targets, data.targets[~left_out]))
-            found += [images[row] for row in rows.tolist()]
-            logits.append(head.without(left_out).logits(data.training.identity[rows]))
+    for fold in data.head.folds(part, part[asked], max_folds, each):
+        rows = fold.asks(np.where(asked, part, -1), data.targets)
+        found += [images[row] for row in rows.tolist()]
+        logits.append(fold.layer.logits(data.training.identity[rows]))
     for other in others:
         rows = np.array([i for i, one in enumerate(other.images) if wanted is None or one.frame_id in wanted], np.intp)
         found += [other.images[row] for row in rows.tolist()]
-        logits.append(head.layer.logits(other.identity[rows]))
+        logits.append(data.head.layer.logits(other.identity[rows]))
     return OutOfFold(found, np.concatenate([np.empty((0, len(data.names)), np.float32), *logits]), data.names)
 
 
@@ -91,30 +86,17 @@ def by_session(
     No image without at least two sessions, nor one whose class only its own session has. Beyond
     `max_folds` of them several are left out together.
     """
-    head, sessions = whole_head(data), np.array(data.sessions_of(data.training.images))
-    held_out = np.array(data.sessions_of(holdout.images))
+    of_training, of_holdout = (np.array(data.sessions_of(v.images), np.intp) for v in (data.training, holdout))
+    asked = [(data.training, of_training, data.targets), (holdout, of_holdout, data.numbers_of(holdout.truth))]
+    there = np.unique(np.concatenate([of_training, of_holdout]))
     found: list[LabelledImage] = []
     logits: list[Floats] = []
-    there = np.unique(np.concatenate([sessions, held_out])) if len(held_out) else np.unique(sessions)
-    for fold in _folds(there, max_folds) if len(there) > 1 else []:
-        each()
-        left_out = np.isin(sessions, fold)
-        if len(np.unique(data.targets[~left_out])) < 2:
-            continue
-        layer = head.without(left_out)
-        for vectors, of in ((data.training, left_out), (holdout, np.isin(held_out, fold))):
-            there_still = {data.names[row] for row in data.targets[~left_out].tolist()}
-            rows = np.array([row for row in np.flatnonzero(of).tolist() if vectors.truth[row] in there_still], np.intp)
+    for fold in data.head.folds(of_training, there, max_folds, each) if len(there) > 1 else ():
+        for vectors, sessions, targets in asked:
+            rows = fold.asks(sessions, targets)
             found += [vectors.images[row] for row in rows.tolist()]
-            logits.append(layer.logits(vectors.identity[rows]))
+            logits.append(fold.layer.logits(vectors.identity[rows]))
     return OutOfFold(found, np.concatenate([np.empty((0, len(data.names)), np.float32), *logits]), data.names)
-
-
-def whole_head(data: TrainingSet) -> IncrementalHead:
-    """The fit to all training images, from which some can be left out."""
-    return IncrementalHead(
-        data.training.vectors, data.targets.tolist(), data.prior, data.inputs.penalty, weigh=data.weigh
-    )
 
 
 def answers_to_new_labels(
@@ -145,9 +127,3 @@ def _numbers(parts: Sequence[Hashable]) -> NDArray[np.intp]:
     """A number for each distinct part, in the order of their first appearance."""
     number: dict[Hashable, int] = {}
     return np.array([number.setdefault(part, len(number)) for part in parts], np.intp)
-
-
-def _folds(blocks: NDArray[np.intp], most: int) -> list[NDArray[np.intp]]:
-    """Numbers of blocks that are left out together: neighbours far apart, so that each part of the time keeps witnesses."""
-    there = np.unique(blocks)
-    return [there[first::most] for first in range(min(most, len(there)))]

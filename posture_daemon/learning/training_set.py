@@ -1,7 +1,11 @@
 """All that a training learns from: the labelled images as vectors, the classes, and what was known before."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,9 @@ from posture_daemon.ports import Backbone
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
+
+if TYPE_CHECKING:
+    from posture_daemon.learning.incremental_head import IncrementalHead
 
 MOMENT_S = 1.0
 """Imported pictures of one class within a second show one moment; many are copies."""
@@ -82,11 +89,26 @@ class TrainingSet:
         """The classes in the order of the layer's rows."""
         return [c.name for c in self.classes]
 
-    @property
+    @cached_property
     def targets(self) -> NDArray[np.intp]:
         """Row of the class of each training image, `(images,)`."""
+        return self.numbers_of(self.training.truth)
+
+    def numbers_of(self, truth: Iterable[str]) -> NDArray[np.intp]:
+        """Row of each of these class names, -1 for one that is not among the classes."""
         row = {name: number for number, name in enumerate(self.names)}
-        return np.array([row[name] for name in self.training.truth], np.intp)
+        return np.array([row.get(name, -1) for name in truth], np.intp)
+
+    @cached_property
+    def head(self) -> IncrementalHead:
+        """The fit to all training images, from which some can be left out; fitted once, whoever asks."""
+        from posture_daemon.learning.incremental_head import (
+            IncrementalHead,  # SciPy, which the daemon loads when it must
+        )
+
+        return IncrementalHead(
+            self.training.vectors, self.targets.tolist(), self.prior, self.inputs.penalty, weigh=self.weigh
+        )
 
 
 def gather(

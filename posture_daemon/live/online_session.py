@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from posture_daemon.learning.incremental_head import IncrementalHead
 
 MAX_IMAGES = 2000
-"""The newest labels that it is fitted on: what bounds its memory (20 MB) and its time (some 30 ms)."""
+"""The newest labels that it begins with: what bounds its memory (20 MB) and its time (a tenth of a second)."""
 
 MAX_VIEWED = 16
 """Newly answered pictures whose views are computed at once; those of more are left to `training/precompute.py`."""
@@ -77,6 +77,7 @@ class OnlineSession:
         self._images: list[LabelledImage] = []
         self._steps: list[int | None] = []  # of each image that the owner answered
         self._session_of: dict[int, int] = {}
+        self._passed_over: set[int] = set()  # older than the newest so many when it began
         self._fixed = self._broken = 0
         self._temperature = 1.0
         self._classes_today: set[str] = set()
@@ -105,7 +106,7 @@ class OnlineSession:
     def learn(self, session: LiveSession) -> Trust:
         """Learn what is new; start over when a label was taken back or changed."""
         self._begins, self._session_of = session.begins, self._store.labels.sessions()
-        images = self._labelled(session)
+        images = [image for image in self._labelled(session) if image.frame_id not in self._passed_over]
         steps = self._store.labels.steps()
         of_today = [image for image in images if image.block_id in session.blocks]
         self._classes_today = {image.class_name for image in of_today}
@@ -116,18 +117,18 @@ class OnlineSession:
         names = tuple(c.name for c in classes_to_learn(self._store, self._champion, there.values()))
         if self._head is None or names != self._names or not learned.items() <= there.items():
             self._start_over(images, steps, today, names)
-        new = [image for image in images if image.frame_id not in {i.frame_id for i in self._images}]
+        known = {image.frame_id for image in self._images} | self._passed_over
+        new = [image for image in images if image.frame_id not in known]
         self._add_one_by_one(new, steps)
         return Trust(len(today) + len(taught), self._head is not None, self._fixed, self._broken)
 
     def _labelled(self, session: LiveSession) -> list[LabelledImage]:
         """What teaches of all days, and all but the test images of today."""
-        wanted = [
+        return [
             image
             for image in self._store.labels.labelled()
             if image.split is Split.TRAIN or (image.split is Split.HOLDOUT and image.block_id in session.blocks)
         ]
-        return wanted[-MAX_IMAGES:]
 
     def _start_over(
         self, images: Sequence[LabelledImage], steps: dict[int, int], today: Sequence[int], names: tuple[str, ...]
@@ -136,6 +137,8 @@ class OnlineSession:
         self._names, self._head = names, None
         self._images, self._steps = [], []
         self._fixed = self._broken = 0
+        self._passed_over |= {image.frame_id for image in images[:-MAX_IMAGES]}
+        images = images[-MAX_IMAGES:]
         later = set(today[-MAX_REPLAYED:])
         first = [image for image in images if steps.get(image.frame_id) not in later]
         for step in sorted(later):
@@ -162,18 +165,14 @@ class OnlineSession:
         """Fitted on the answers of fits without the session of each image, or without its block while there is but one."""
         sessions = np.array(self._sessions_of(data.images))
         parts = sessions if len(np.unique(sessions)) > 1 else np.array([image.block_id for image in data.images])
-        targets, there = np.array(self._targets(data.images)), np.unique(parts)
-        rows: list[NDArray[np.intp]] = []
-        logits: list[Floats] = []
-        for fold in (there[first::MAX_FOLDS] for first in range(min(MAX_FOLDS, len(there)))):
-            left_out = np.isin(parts, fold)
-            if len(np.unique(targets[~left_out])) >= 2:
-                rows.append(np.flatnonzero(left_out))
-                logits.append(head.without(left_out).logits(data.identity[left_out]))
-        if not rows:
+        targets = np.array(self._targets(data.images))
+        asked = [(fold.layer, fold.asks(parts, targets)) for fold in head.folds(parts, parts, MAX_FOLDS)]
+        if not asked:
             return 1.0
-        found = fit_temperature(np.concatenate(logits), targets[np.concatenate(rows)])
-        return shrunk(found, len(np.unique(sessions)))
+        logits = np.concatenate([layer.logits(data.identity[rows]) for layer, rows in asked])
+        return shrunk(
+            fit_temperature(logits, targets[np.concatenate([rows for _, rows in asked])]), len(np.unique(sessions))
+        )
 
     def _add_one_by_one(self, new: Sequence[LabelledImage], steps: dict[int, int]) -> None:
         """Each answer is asked before it is learned."""

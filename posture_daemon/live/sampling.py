@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from posture_daemon.domain import MIN_DOUBT, Floats, Prediction, Reason
+from posture_daemon.domain import MIN_DOUBT, Features, Floats, Prediction, Reason
 from posture_daemon.live.adaptive_threshold import AdaptiveThreshold
 from posture_daemon.settings import QueueSettings
 from posture_daemon.vision.novelty import NoveltyIndex, novel_below
@@ -63,16 +63,19 @@ class FrameSampler:
             Reason.LITTLE_KNOWN: _Rate(HOUR_S, settings.max_little_known_per_hour),
             Reason.AUDIT: _Rate(HOUR_S, settings.max_audit_per_hour),
         }
+        self._near: tuple[Features, float, float] | None = None
         self._strange: deque[bool] = deque(maxlen=STRANGE_FRAMES)
         self.counts: Counter[str] = Counter()
 
     def remember(self, pooled: Iterable[NDArray[np.float16]]) -> None:
         """Replace what a frame may be too like: pooled features of frames that were kept before, by the present backbone."""
         self._seen.replace(pooled)
+        self._near = None
 
     def learn(self, pooled: Floats, blocks: NDArray[np.intp]) -> None:
         """Replace what counts as labelled: pooled features `(n, width)` by the present backbone, and their time blocks."""
         self._labelled.replace(pooled)
+        self._near = None
         self._novel_below = novel_below(pooled, blocks, self._settings.novel_share)
 
     def recognise(self, prediction: Prediction) -> Prediction:
@@ -108,6 +111,7 @@ class FrameSampler:
     def stored(self, prediction: Prediction) -> None:
         """The frame lies in the queue: what looks like it is a near-duplicate from here on."""
         self._seen.add(prediction.features.pooled)
+        self._near = None
         self.counts["kept"] += 1
 
     def _reasons(self, prediction: Prediction, at: float, context: FrameContext) -> Iterator[Kept]:
@@ -137,19 +141,23 @@ class FrameSampler:
 
     def _worth(self, prediction: Prediction, doubt: float) -> float:
         """How much an answer would tell: the score of `labelling/query_strategy.py`, with some doubt in any case."""
-        distance = 1 - max(self._nearest_seen(prediction), -1.0)
+        distance = 1 - max(self._nearest(prediction))
         return float((LEAST_DOUBT + doubt) * np.sqrt(max(distance, 0.0)))
 
-    def _nearest_seen(self, prediction: Prediction) -> float:
-        pooled = prediction.features.pooled
-        return max(self._seen.nearest(pooled), self._labelled.nearest(pooled))
+    def _nearest(self, prediction: Prediction) -> tuple[float, float]:
+        """The highest cosine to frames that were kept, and to labelled ones: four questions about a frame, one look."""
+        features = prediction.features
+        if self._near is None or self._near[0] is not features:
+            pooled = features.pooled
+            self._near = features, self._seen.nearest(pooled), self._labelled.nearest(pooled)
+        return self._near[1:]
 
     def _is_novel(self, prediction: Prediction) -> bool:
         limit = self._novel_below
-        return limit is not None and self._labelled.nearest(prediction.features.pooled) < limit
+        return limit is not None and self._nearest(prediction)[1] < limit
 
     def _is_duplicate(self, prediction: Prediction) -> bool:
-        return self._nearest_seen(prediction) >= self._settings.duplicate_cosine
+        return max(self._nearest(prediction)) >= self._settings.duplicate_cosine
 
     def _within_rates(self, reason: Reason, at: float) -> bool:
         rate = self._rates.get(reason)

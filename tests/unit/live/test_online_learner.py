@@ -11,7 +11,7 @@ from posture_daemon.domain import Image, ModelVersion, Outcome, Prediction, Regi
 from posture_daemon.errors import DataFolderError, ModelError
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.live.online_learner import OnlineLearner
-from posture_daemon.live.online_session import MAX_REPLAYED, ONE_SIDED_TEMPERATURE
+from posture_daemon.live.online_session import MAX_REPLAYED, ONE_SIDED_TEMPERATURE, OnlineSession
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.answers import BeforeRule
@@ -503,3 +503,21 @@ def test_an_import_in_the_middle_of_the_day_leaves_it_one_day(store: Store) -> N
     counts = [np.sort(one._session._weigh(np.arange(len(one._session._images)))) for one in (online, again)]
     np.testing.assert_allclose(*counts)
     assert again.state == online.state
+
+
+def test_beyond_the_window_an_answer_is_added_and_nothing_begins_anew(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest labels stay outside once they were passed over; else each answer would replay the whole day."""
+    monkeypatch.setattr("posture_daemon.live.online_session.MAX_IMAGES", 6)
+    yesterday(store, days=3, good="good", bad="bad")
+    add_personal(store, "good", "bad")
+    online = learner(store)
+    answered(store, "good", "good", TODAY)
+    online.look()
+    began: list[int] = []
+    monkeypatch.setattr(OnlineSession, "_start_over", lambda *_given: began.append(1))
+    answered(store, "bad", "bad", TODAY + 400)
+    assert online.look()
+    assert began == []
+    assert online.state.answers == 2

@@ -292,3 +292,19 @@ def test_mistakes_among_sure_frames_make_surer_ones_be_asked_about() -> None:
     one.threshold.learn([False] * 3)
     kept = offer(one, prediction(SURE), 1.0)
     assert kept.explanation == f"the model says good at 90%, below your threshold of {one.threshold.limit:.0%}"
+
+
+def test_a_frame_is_compared_once_however_much_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times a second, against thousands of frames: once with the kept ones, once with the labelled ones."""
+    looks: list[int] = []
+    nearest = nearness.NoveltyIndex.nearest
+    monkeypatch.setattr(
+        nearness.NoveltyIndex, "nearest", lambda index, pooled: (looks.append(1), nearest(index, pooled))[1]
+    )
+    one = router()
+    one.learn(np.array([direction(angle) for angle in range(24)], np.float32), np.arange(24) % 4)
+    frame = one.recognise(prediction(UNSURE, direction(60)))
+    assert one.route(frame, 0.0) is not None
+    assert len(looks) == 2
+    one.stored(frame)
+    assert one.route(prediction(UNSURE, direction(60)), 1.0) is None, "what was just stored is known"
