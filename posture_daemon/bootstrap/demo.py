@@ -26,7 +26,6 @@ from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.service.daemon_status import DaemonStatus, FrameCounts, read_status
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
-from posture_daemon.training.run_record import RunRecord
 
 SEED, FPS, SPEED = 37, 5, 120
 START, NEXT_DAY = "2026-03-02T16:00", 86_400.0
@@ -47,6 +46,7 @@ duplicate_cosine = 0.999
 block_length_s = 600
 [training]
 min_new_labels = 100
+min_session_labels = 100
 views = 4
 [schedule]
 cooldown_s = 20
@@ -163,6 +163,11 @@ class Narrator:
         if owner.answers >= ANSWERS_A_LINE:
             self.once(("answers", owner.answers // ANSWERS_A_LINE), f"{owner.answers} questions answered")
 
+    def today(self, daemon: DaemonStatus) -> None:
+        """From when today's answers answer the frames, long before a training."""
+        if daemon.online is not None and daemon.online.serving:
+            self.once("today", f"frames are answered as the owner did: {daemon.online.why}")
+
     def runs(self, runs: Sequence[TrainingRun]) -> None:
         """Each attempt to train, oldest first: when it begins, and how it ended."""
         for run in reversed(runs):
@@ -173,7 +178,7 @@ class Narrator:
                 self.once(waits_for, f"no training yet: {run.reason}")
             elif run.outcome is Outcome.PROMOTED:
                 self.once(
-                    (run.id, run.outcome), "[green]PROMOTED[/]: the challenger won on the frames that were kept apart"
+                    (run.id, run.outcome), "[green]PROMOTED[/]: the challenger won on answers that neither had learned"
                 )
                 return  # what comes after it is no part of the story
             else:
@@ -189,6 +194,7 @@ def _watch(
         owner.answer_all()
         narrator.owner(owner)
         daemon, runs = read_status(settings.data_dir) or DaemonStatus(), store.runs.recent()
+        narrator.today(daemon)
         narrator.runs(runs)
         promoted = next((run for run in runs if run.outcome is Outcome.PROMOTED), None)
         if swapped_at is None and promoted is not None and daemon.model == promoted.challenger_id:
@@ -227,7 +233,7 @@ def _print_story(
     console.print(f"3. A training took {took:.0f} s in a process of its own; the camera's frames went on meanwhile.")
     console.print(f"4. [bold green]PROMOTED[/]: {run.reason}.")
     console.print(f"5. On that same day the new model is right on [bold]{_right(after)}[/].")
-    console.print(_comparison(run, before, after))
+    console.print(_comparison(before, after))
 
 
 def flow(result: DemoResult, answered: int, longest_gap_s: float) -> str:
@@ -239,13 +245,11 @@ def flow(result: DemoResult, answered: int, longest_gap_s: float) -> str:
     )
 
 
-def _comparison(run: TrainingRun, before: Evaluation, after: Evaluation) -> Table:
-    record = RunRecord.of(run.metrics)
-    holdout = [found or Evaluation((), (), None) for found in (record.incumbent, record.challenger)]
-    table = Table("recall of", "holdout before", "holdout after", "unseen day before", "unseen day after")
-    for name in holdout[1].classes:
-        table.add_row(name, *[_recall(found, name) for found in (*holdout, before, after)])
-    table.add_row("[bold]top-1", *[f"[bold]{found.top1 or 0:.3f}" for found in (*holdout, before, after)])
+def _comparison(before: Evaluation, after: Evaluation) -> Table:
+    table = Table("recall of", "unseen day before", "unseen day after")
+    for name in after.per_class():
+        table.add_row(name, _recall(before, name), _recall(after, name))
+    table.add_row("[bold]top-1", *[f"[bold]{found.top1 or 0:.3f}" for found in (before, after)])
     return table
 
 

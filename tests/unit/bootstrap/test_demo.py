@@ -9,6 +9,7 @@ from rich.console import Console
 from posture_daemon.bootstrap.demo import DemoResult, Narrator, check, flow
 from posture_daemon.domain import Outcome, TrainingRun
 from posture_daemon.errors import PostureError
+from posture_daemon.service.daemon_status import DaemonStatus, OnlineState
 
 
 def run(number: int, outcome: Outcome | None, reason: str = "") -> TrainingRun:
@@ -55,5 +56,18 @@ def test_a_wait_for_labels_is_one_line_and_each_training_is_told() -> None:
         "no training yet: 2 new",
         "enough labels: training in a process of its own, beside the frames",
         "KEPT, the old model stays: recall falls",
-        "PROMOTED: the challenger won on the frames that were kept apart",
+        "PROMOTED: the challenger won on answers that neither had learned",
     ]
+
+
+def test_that_todays_answers_count_is_told_once_and_only_when_they_do() -> None:
+    """Nothing before the first answer, then one line in the daemon's own words."""
+    console = Console(file=io.StringIO(), width=200)
+    narrator = Narrator(console, count().__next__)
+    narrator.today(DaemonStatus())
+    narrator.today(DaemonStatus(online=OnlineState(1, False, "1 answer today, but of one class only so far")))
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+    for number in (2, 3):
+        narrator.today(DaemonStatus(online=OnlineState(number, True, f"learned from {number} answers today")))
+    [line] = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert line.endswith("frames are answered as the owner did: learned from 2 answers today")
