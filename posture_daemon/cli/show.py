@@ -166,12 +166,12 @@ def _champion(champion: ModelVersion) -> str:
 
 
 def _on_a_new_day(champion: ModelVersion) -> str:
-    """What left-out days promise, and that nothing is promised from a single one; nothing for an imported model."""
+    """What left-out days promise, or that none was; nothing for an imported model, or one of an older version."""
     report = RunRecord.of(champion.metrics).report
-    if report is None or champion.is_base:
+    if report is None or report.moments is None:
         return ""
     if report.new_day is None:
-        return "; it has learned one day only, so nobody knows how it does on another"
+        return "; how it does on another day is not known before it has learned two"
     found = report.new_day
     return f"; on a day without answers expect {found.top1:.0%} right, as on {found.sessions} days left out in turn"
 
