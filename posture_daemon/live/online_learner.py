@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.25
 """How often it is looked whether the owner has answered, in seconds."""
 
+LOOK_CLOSER_S = 10.0
+"""After how long, by the frames' clock, the session and the classes' names are read again though no label has changed."""
+
 RETRY_S = 10.0
 """After how long what went wrong is tried again, in seconds."""
 
@@ -71,7 +74,9 @@ class OnlineLearner:
         """`backbone` opens that of a version, for the views of pictures that were just answered."""
         self._store, self._backbone, self._recipe, self._wall = store, backbone, recipe, wall
         self._seen_at: float | None = None
+        self._labels: tuple[object, ...] | None = None
         self._looked: tuple[object, ...] | None = None
+        self._looked_at = 0.0
         self._session: OnlineSession | None = None
         self._served: _Served | None = None
         self.state = OnlineState()
@@ -92,10 +97,14 @@ class OnlineLearner:
 
     def look(self) -> bool:
         """Learn what was answered since the last look; False when nothing has changed. Raises `PostureError`."""
-        champion, labels = self._store.models.champion(), self._store.labels.state()
+        at = self._wall() if self._seen_at is None else self._seen_at
+        labels = (*self._store.labels.state(), self._store.models.champion_id())
+        if labels == self._labels and abs(at - self._looked_at) < LOOK_CLOSER_S:
+            return False
+        champion, session = self._store.models.champion(), self._store.labels.session_at(at)
+        self._labels, self._looked_at = labels, at
         if champion is None:
             return False
-        session = self._store.labels.session_at(self._wall() if self._seen_at is None else self._seen_at)
         looked = (labels, champion.id, champion.classes, None if session is None else session.begins)
         if looked == self._looked:
             self._go_on(session)
@@ -160,7 +169,8 @@ class OnlineLearner:
     def _give_up(self, why: str) -> None:
         if self.state.why != why:
             log.error("%s", why)
-        self._looked, self._session, self._served, self.state = None, None, None, OnlineState(why=why)
+        self._labels, self._looked, self._session, self._served = None, None, None, None
+        self.state = OnlineState(why=why)
 
 
 def _in_words(trust: Trust) -> OnlineState:

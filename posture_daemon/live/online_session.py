@@ -104,7 +104,10 @@ class OnlineSession:
         return same and self._begins in (None, session.begins)
 
     def learn(self, session: LiveSession) -> Trust:
-        """Learn what is new; start over when a label was taken back or changed."""
+        """Learn what is new; start over when a label was taken back or changed.
+
+        The labels of other days are learned before the first answer of this one, so that it is not shown later than the next.
+        """
         self._begins, self._session_of = session.begins, self._store.labels.sessions()
         images = [image for image in self._labelled(session) if image.frame_id not in self._passed_over]
         steps = self._store.labels.steps()
@@ -151,7 +154,7 @@ class OnlineSession:
 
     def _begin(self, data: Vectors, steps: dict[int, int]) -> None:
         from posture_daemon.learning.incremental_head import (
-            IncrementalHead,  # SciPy, which an unanswered day does without
+            IncrementalHead,  # SciPy, which a folder without labels does without
         )
 
         if len(set(data.truth)) < 2:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from posture_daemon.domain import Split, Status
 from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, LabelRow, RunRow
-from posture_daemon.store.sessions import is_live, taught_in_session
+from posture_daemon.store.sessions import of_camera, taught_in_session
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _give_split(session: Session, block: BlockRow, class_id: int, given: Given) 
     if block.split is not None:
         return
     split, first_teach = given.before_rule.split, given.before_rule.first_teach
-    if split is None and is_live(block) and taught_in_session(session, block) < first_teach:
+    if split is None and of_camera(block.source) and taught_in_session(session, block) < first_teach:
         split = Split.TRAIN
     block.split, block.split_class_id = (split or _by_rule(session, class_id, given.every)).value, class_id
 

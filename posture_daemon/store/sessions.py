@@ -5,8 +5,9 @@ Frames of the camera and lessons of one day are one session; each import is at l
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from posture_daemon.domain import Split
@@ -16,7 +17,7 @@ SESSION_GAP_S = 6 * 3600.0
 """Pause after which a new session begins: a night, not a lunch break."""
 
 NEAR_S = 2 * 86_400.0
-"""So far around a moment blocks are looked at first: years of them took 0.3 s, and this is asked four times a second."""
+"""So far around a moment blocks are looked at first: years of them take a quarter of a second."""
 
 IMPORT_PREFIX = "import:"
 LIVE = "live"
@@ -36,9 +37,22 @@ class LiveSession:
         return self.begins <= at < self.ends
 
 
+class _Block(NamedTuple):
+    """What a block tells of its session; whole rows of years of blocks take twice as long to read."""
+
+    id: int
+    source: str
+    started_at: float
+    ended_at: float
+
+    @property
+    def origin(self) -> str:
+        return LIVE if of_camera(self.source) else self.source
+
+
 def sessions_of_blocks(session: Session) -> dict[int, int]:
     """Number of the session of each time block: blocks of one origin that no pause of `SESSION_GAP_S` separates."""
-    numbered = enumerate(_sessions(session.scalars(select(BlockRow))), start=1)
+    numbered = enumerate(_sessions(_blocks(session)), start=1)
     return {block.id: number for number, blocks in numbered for block in blocks}
 
 
@@ -46,15 +60,20 @@ def live_session_at(session: Session, at: float) -> LiveSession | None:
     """The session of the camera whose blocks are less than `SESSION_GAP_S` away from `at`."""
     around = NEAR_S
     while True:
-        near = select(BlockRow).where(BlockRow.source.not_like(f"{IMPORT_PREFIX}%"))
-        near = near.where(BlockRow.ended_at > at - around, BlockRow.started_at < at + around)
-        found = _holding(_sessions(session.scalars(near)), at)
+        live = BlockRow.source.not_like(f"{IMPORT_PREFIX}%")
+        near = _blocks(session, live, BlockRow.ended_at > at - around, BlockRow.started_at < at + around)
+        found = _holding(_sessions(near), at)
         if found is None or (at - around < found.begins and found.ends < at + around):
             return found
         around *= 4  # it may go on beyond what was looked at, as where nobody sleeps
 
 
-def _holding(sessions: list[list[BlockRow]], at: float) -> LiveSession | None:
+def _blocks(session: Session, *which: ColumnElement[bool]) -> Iterable[_Block]:
+    columns = select(BlockRow.id, BlockRow.source, BlockRow.started_at, BlockRow.ended_at)
+    return (_Block(*row) for row in session.execute(columns.where(*which)))
+
+
+def _holding(sessions: list[list[_Block]], at: float) -> LiveSession | None:
     for blocks in reversed(sessions):
         found = LiveSession(
             frozenset(block.id for block in blocks),
@@ -76,23 +95,19 @@ def taught_in_session(session: Session, block: BlockRow) -> int:
     return int(session.scalar(query) or 0)
 
 
-def _sessions(blocks: Iterable[BlockRow]) -> list[list[BlockRow]]:
+def _sessions(blocks: Iterable[_Block]) -> list[list[_Block]]:
     """The blocks of each session, by origin and in the order of time."""
-    found: list[list[BlockRow]] = []
+    found: list[list[_Block]] = []
     origin, ended_at = None, 0.0
-    for block in sorted(blocks, key=lambda one: (_origin(one), one.started_at, one.id)):
-        if _origin(block) != origin or block.started_at - ended_at >= SESSION_GAP_S:
+    for block in sorted(blocks, key=lambda one: (one.origin, one.started_at, one.id)):
+        if block.origin != origin or block.started_at - ended_at >= SESSION_GAP_S:
             found.append([])
-            origin, ended_at = _origin(block), block.ended_at
+            origin, ended_at = block.origin, block.ended_at
         found[-1].append(block)
         ended_at = max(ended_at, block.ended_at)
     return found
 
 
-def is_live(block: BlockRow) -> bool:
-    """Whether it is of the camera and not imported."""
-    return not block.source.startswith(IMPORT_PREFIX)
-
-
-def _origin(block: BlockRow) -> str:
-    return LIVE if is_live(block) else block.source
+def of_camera(source: str) -> bool:
+    """Whether what a block came from is the camera, and no import."""
+    return not source.startswith(IMPORT_PREFIX)

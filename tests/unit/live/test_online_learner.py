@@ -132,6 +132,35 @@ def test_without_a_new_answer_nothing_changes(store: Store) -> None:
     np.testing.assert_array_equal(shown(store, online, "standing").probabilities, before)
 
 
+def test_at_rest_only_the_state_of_the_labels_is_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks four times a second for months: model and session are read when a label changes, and all ten seconds."""
+    add_personal(store, "good", "bad")
+    yesterday(store, good="good", bad="bad")
+    answered(store, "standing", "bad", TODAY)
+    online = learner(store)
+    online.look()
+    read: list[float] = []
+    session_at = store.labels.session_at
+    monkeypatch.setattr(store.labels, "session_at", lambda at: (read.append(at), session_at(at))[1])
+    for second in range(60, 90):
+        shown(store, online, "standing", TODAY + second)
+        online.look()
+    assert read == [TODAY + second for second in (60, 70, 80)]
+
+
+def test_a_class_that_was_renamed_is_shown_in_its_new_name(store: Store) -> None:
+    """Ten seconds later; no label has changed."""
+    add_personal(store, "good", "bad")
+    yesterday(store, good="good", bad="bad")
+    answered(store, "standing", "bad", TODAY)
+    online = learner(store)
+    online.look()
+    store.classes.rename("bad", "slouching")
+    shown(store, online, "standing", TODAY + 10)
+    assert online.look()
+    assert shown(store, online, "standing", TODAY + 11).label == "slouching"
+
+
 def test_without_a_champion_there_is_nothing_to_do(store: Store) -> None:
     """An empty data folder is no error."""
     assert not learner(store).look()
