@@ -22,7 +22,7 @@ TUNED_ON = (
 """Stands beside the numbers; whoever chooses a constant on another set says so here."""
 
 NEW_DAY_BARS = {"side_desk_days": 0.80, "fingers_sessions": None, "front_webcam": 0.97, "fake desk": 0.97}
-"""Top-1 of what is shown from the first answer on; other folders are held to the first. `None`: classes beyond the backbone."""
+"""Top-1 of the likeliest class from the first answer on; other folders as the first. `None`: classes beyond the backbone."""
 
 PROMISE_BARS = {"fingers_sessions": 0.05}
 OTHER_PROMISE_BAR = 0.04
@@ -91,7 +91,9 @@ def _percent(score: Score) -> Score:
 
 def _new_day(days: Sequence[Tried], least: float | None) -> Iterator[Row]:
     ours, bar = names.OURS.name, None if least is None else Bar("at least", least)
-    yield Row("a new day, top-1 of what is shown from the first answer on: ours, 12 keys", _shown(days, ours), bar)
+    yield Row(
+        "a new day, top-1 of the likeliest class from the first answer on: ours, 12 keys", _shown(days, ours), bar
+    )
     others = (names.TWICE.name, names.EARLY.name, names.NOTHING.name, names.MEANS)
     for column in (*others, names.ULTRALYTICS, names.ALWAYS, names.ORACLE):
         if found := _shown(days, column):
@@ -100,7 +102,10 @@ def _new_day(days: Sequence[Tried], least: float | None) -> Iterator[Row]:
         found = _runs(days, partial(_after_answers, name))
         yield Row(f"  ours, after {name} answers", found)
     yield Row("  ours, share answered by the fast learner", _shown(days, ours, scores.at_once))
-    yield Row("  ours, the settled posture is right", _shown(days, ours, scores.posture_right))
+    yield Row("  ours, the settled posture is right, `unknown` never is", _shown(days, ours, scores.posture_right))
+    for column in (ours, names.NOTHING.name):
+        found = _shown(days, column, scores.named_posture_right)
+        yield Row(f"  {column}: right of the settled postures that name a class", found)
 
 
 def _after_answers(name: str, one: Tried) -> float | None:

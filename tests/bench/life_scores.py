@@ -25,7 +25,7 @@ def part(shown: Sequence[Shown], first: int = 0, last: int | None = None) -> lis
 
 
 def top1(shown: Sequence[Shown]) -> float | None:
-    """Share of the frames of which the class shown was the true one; `unknown` never is."""
+    """Share of the frames whose likeliest class is the true one, also where the settled posture is `unknown`."""
     return mean(one.label == one.truth for one in shown)
 
 
@@ -47,6 +47,11 @@ def at_once(shown: Sequence[Shown]) -> float | None:
 def posture_right(shown: Sequence[Shown]) -> float | None:
     """Share of the settled postures that were the true one."""
     return mean(one.state == one.truth for one in shown if one.state is not None)
+
+
+def named_posture_right(shown: Sequence[Shown]) -> float | None:
+    """Share that was the true one of the settled postures that named a class."""
+    return mean(one.state == one.truth for one in shown if one.state not in (None, UNKNOWN))
 
 
 def posture_unknown(shown: Sequence[Shown]) -> float | None:

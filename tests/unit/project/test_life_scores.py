@@ -25,6 +25,7 @@ from tests.bench.life_scores import (
     by_answers,
     called_good,
     contradicted,
+    named_posture_right,
     part,
     posture_right,
     posture_unknown,
@@ -113,6 +114,8 @@ def test_postures_count_once_they_are_settled() -> None:
     """Frames before that have no state."""
     frames = [shown(0, "good", "bad"), shown(0, "good", "bad", state="good"), shown(1, "good", "good", state=UNKNOWN)]
     assert posture_right(frames) == posture_unknown(frames) == 0.5
+    assert named_posture_right(frames) == 1.0, "of the one that names a class"
+    assert named_posture_right([one for one in frames if one.state == UNKNOWN]) is None
 
 
 def test_scores_by_the_number_of_answers_so_far() -> None:
