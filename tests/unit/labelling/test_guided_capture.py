@@ -261,6 +261,8 @@ def test_poses_that_look_alike_are_told_before_the_training_and_can_be_dropped(c
     assert teaching.state.phase is Phase.REVIEW
     assert "'good'" in teaching.state.doubts[0].sentence
     assert len(teaching.state.sheet["away"]) == teaching.state.frames["away"]
+    queue = classroom.store.queue
+    assert all(queue.get(id_).captured_at == at for shown in teaching.state.sheet.values() for id_, at in shown)
     assert [len(jpegs) for jpegs in teaching.sheet(3).values()] == [3, 3]
     teaching.go_on(["away"])
     classroom.step(teaching)
