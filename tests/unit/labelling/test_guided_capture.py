@@ -30,6 +30,7 @@ from posture_daemon.labelling.guided_capture_plan import (
     duration_s,
     live_plan,
     plan,
+    would_choose,
 )
 from posture_daemon.labelling.guided_capture_state import Phase, PoseResult
 from posture_daemon.learning.evaluation import Answers
@@ -531,10 +532,14 @@ def test_without_names_the_usual_four_are_taught(changes: ClassChanges) -> None:
 def test_the_classes_that_are_taught(
     changes: ClassChanges, there: list[str], given: list[str] | None, taught: list[str]
 ) -> None:
-    """Each is created once; a single one can be neither learned nor judged, so it needs another for contrast."""
+    """Each is created once, as was announced; a single one can be neither learned nor judged: it needs another for contrast."""
     for name in there:
         changes.add(name)
-    assert names(choose(changes, given)) == taught
+    announced = would_choose(changes, given)
+    assert [line.posture_class.name for line in changes.all()] == there
+    chosen = choose(changes, given)
+    assert (names(chosen), chosen) == (taught, announced)
+    assert {line.posture_class.name for line in changes.all()} == {*there, *taught}
 
 
 @pytest.mark.parametrize("given", [[""], ["a/b", "fine"], ["fine", "Fine"], ["fine", "unknown"]])
