@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from posture_daemon.domain import Image, LabelledImage, Region, Role
+from posture_daemon.domain import Image, LabelledImage, Region, Role, Status
 from posture_daemon.errors import DatasetError
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
@@ -38,9 +38,8 @@ def propose_region(store: Store, since: float = float("-inf")) -> Region | None:
 
 def newest_picture(store: Store) -> Image | None:
     """The picture of the newest frame that waits, else of the last labelled one; `None` without any."""
-    waiting = [frame.id for frame in store.queue.waiting()]
-    known = waiting or [image.frame_id for image in store.labels.labelled()]
-    found = _pictures(store, known[-1:])
+    frame = store.queue.newest(Status.QUEUED) or store.queue.newest(Status.LABELLED)
+    found = [] if frame is None else _pictures(store, [frame.id])
     return found[-1] if found else None
 
 

@@ -2,15 +2,19 @@
 
 import cv2
 import numpy as np
+import pytest
 
 from posture_daemon.domain import Image
 from posture_daemon.labelling.region_of_session import newest_picture, propose_region
 from posture_daemon.store import Store
+from posture_daemon.store.labels import Labels
+from posture_daemon.store.queue import Queue
 from posture_daemon.vision.jpeg import encode_jpeg
 from tests.builders import add_frame, ensure_classes, label
 
 DAY = 86_400.0
 LEFT, RIGHT = 160, 480
+BLACK, GREY, WHITE = (np.full((36, 64, 3), shade, np.uint8) for shade in (0, 128, 255))
 
 
 def picture(seed: int, x: int | None) -> bytes:
@@ -87,3 +91,22 @@ def test_frames_that_wait_are_better_than_nothing(store: Store) -> None:
     newest = newest_picture(store)
     assert newest is not None
     assert newest.shape == (360, 640, 3)
+
+
+def test_the_newest_picture_waits_or_was_labelled_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by itself, however many frames there are: the page asks each second."""
+    monkeypatch.delattr(Queue, "waiting")
+    monkeypatch.delattr(Labels, "labelled")
+    ensure_classes(store, "good")
+    assert newest_picture(store) is None
+    frames = [
+        add_frame(store, at, encode_jpeg(shade, 640, 90)) for at, shade in ((2.0, GREY), (3.0, BLACK), (1.0, WHITE))
+    ]
+    for expected, frame in ((BLACK, frames[1]), (GREY, frames[0]), (WHITE, frames[2])):
+        newest = newest_picture(store)
+        assert newest is not None
+        assert abs(float(newest.mean()) - expected.mean()) < 2
+        label(store, frame, "good")
+    newest = newest_picture(store)
+    assert newest is not None
+    assert newest.mean() < 2
