@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from posture_daemon.errors import DatasetError
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
 from posture_daemon.vision.region_proposal import MIN_EMPTY, MIN_PICTURES, propose
+
+log = logging.getLogger(__name__)
 
 MAX_PICTURES = 60
 """Of somebody, and as many of the empty chair: more say nothing new, and take a second to decode."""
@@ -59,9 +62,9 @@ def _pictures(store: Store, frame_ids: Sequence[int]) -> list[Image]:
         return []
     picked = [frame_ids[at] for at in np.linspace(0, len(frame_ids) - 1, min(MAX_PICTURES, len(frame_ids))).astype(int)]
     found: list[Image] = []
-    for jpeg in store.queue.jpegs(picked).values():
+    for frame_id, jpeg in store.queue.jpegs(picked).items():
         try:
             found.append(decode(jpeg))
-        except DatasetError:
-            continue
+        except DatasetError as error:  # at each poll of the page, so no warning
+            log.debug("frame %d is left out: %s", frame_id, error)
     return [picture for picture in found if picture.shape == found[-1].shape]

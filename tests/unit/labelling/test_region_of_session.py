@@ -1,5 +1,7 @@
 """Where somebody sits, from the frames in the store: the newest session counts, and its empty chair is the reference."""
 
+import logging
+
 import cv2
 import numpy as np
 import pytest
@@ -79,15 +81,17 @@ def test_a_lesson_looks_at_its_own_pictures_only(store: Store) -> None:
     assert found > 0.55
 
 
-def test_frames_that_wait_are_better_than_nothing(store: Store) -> None:
-    """Before the first label; pictures that cannot be read are left out."""
+def test_frames_that_wait_are_better_than_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Before the first label; pictures that cannot be read are left out, which the log tells."""
+    caplog.set_level(logging.DEBUG, "posture_daemon.labelling.region_of_session")
     assert propose_region(store) is None
-    add_frame(store, 1.0, b"no picture")
+    broken = add_frame(store, 1.0, b"no picture")
     for number in range(12):
         add_frame(store, 10.0 + number, picture(number, RIGHT))
     found = middle(store)
     assert found is not None
     assert found > 0.55
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [f"frame {broken} is left out"]
     newest = newest_picture(store)
     assert newest is not None
     assert newest.shape == (360, 640, 3)
