@@ -52,7 +52,9 @@ def _sessions(store: Store, since: float) -> list[list[LabelledImage]]:
     found: dict[int, list[LabelledImage]] = {}
     for image in store.labels.labelled(since):  # in the order of their capture
         session = numbers.get(image.block_id, -1)
-        found[session] = [*found.pop(session, []), image]  # the session of the last image comes last
+        images = found.pop(session, [])
+        images.append(image)
+        found[session] = images  # the session of the last image comes last
     return list(found.values())[::-1]
 
 
