@@ -13,8 +13,8 @@ from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import champion, load_model, open_store
 from posture_daemon.bootstrap.parts import build_preparer, build_retrainer, newest_frame
 from posture_daemon.bootstrap.region import RegionChoice
-from posture_daemon.bootstrap.region_of_lesson import Means, RegionOfLesson
-from posture_daemon.domain import PostureClass, Role, Strategy, TrainingRun
+from posture_daemon.bootstrap.region_of_lesson import Means, advise_region
+from posture_daemon.domain import PostureClass, Role, Strategy
 from posture_daemon.errors import DataFolderError, PostureError, SettingsError
 from posture_daemon.fake_desk import AWAY, BAD, GOOD, FakeDeskCamera, ObedientDesk
 from posture_daemon.labelling.classes import ClassChanges
@@ -142,36 +142,34 @@ def attach_guided_capture(
 ) -> Iterator[GuidedCapture]:
     """A guided capture of `asks` with this camera and model, for the block; a training that runs at its end is cancelled.
 
-    Where its pictures tell where the owner sits, that is offered, unless something was chosen before.
+    Where its pictures tell where the owner sits, that is offered once it is over, unless something was chosen before.
     """
+    began_at = time.time()
     trainer = SubprocessTrainer()  # of its own, since one that was cancelled trains no more
     probe = means.probe or DeviceProbe(settings.data_dir)
     retrainer = build_retrainer(store, settings, trainer, probe=probe, region=means.region)
     preparer = build_preparer(store, settings, probe, means.region, waits_for_idle=False)
-    seats = RegionOfLesson(store, means)
-
-    def train() -> TrainingRun:
-        seats.look()
-        return retrainer.run(TRIGGER, force=True, strategy=Strategy.REPLAY)
-
     with ThreadPoolExecutor(1) as executor, preparing(preparer) as prepare:
         parts = GuidedCaptureParts(
             source=source,
             live=live,
             store=store,
             settings=settings,
-            train=train,
+            train=lambda: retrainer.run(TRIGGER, force=True, strategy=Strategy.REPLAY),
             cancel=trainer.cancel,
             executor=executor,
             follow=follow,
             announce=announce,
             prepare=prepare,
         )
+        capture = GuidedCapture(asks, parts)
         try:
-            yield GuidedCapture(asks, parts)
+            yield capture
         finally:
             trainer.cancel()
             announce(None)
+    if capture.state.run is not None:  # who stopped it before wants to be gone
+        advise_region(store, means, began_at)
 
 
 @contextmanager

@@ -7,11 +7,11 @@ It is only said. On real frames a box around the owner was worth some points wit
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from posture_daemon.bootstrap.region import RegionChoice
+from posture_daemon.errors import PostureError
 from posture_daemon.labelling.region_of_session import propose_region
 from posture_daemon.ports import ResourceProbe
 from posture_daemon.store import Store
@@ -28,21 +28,20 @@ class Means:
     probe: ResourceProbe | None = None
 
 
-class RegionOfLesson:
-    """Says what could be chosen, at most once."""
+def advise_region(store: Store, means: Means, since: float) -> None:
+    """Say what could be chosen, from labels given after `since` (s since the epoch); for after a lesson, to delay none.
 
-    def __init__(self, store: Store, means: Means, clock: Callable[[], float] = time.time) -> None:
-        self._store, self._means, self._since = store, means, clock()
-        self._said = False
-
-    def look(self) -> None:
-        """Look at the pictures of the lesson, once all of them are there."""
-        if self._said or not self._means.region.is_open:
-            return
-        found = propose_region(self._store, self._since)
-        if found is not None:
-            self._said = True
-            self._means.tell(
-                f"You sit in the box {found} (left, top, width, height) of the picture; posture-daemon region propose "
-                "--write has the next training try to look at that only."
-            )
+    It is advice: what the store refuses is logged, so that a lesson that went well does not end with an error.
+    """
+    if not means.region.is_open:
+        return
+    try:
+        found = propose_region(store, since)
+    except (PostureError, OSError) as error:
+        log.warning("no part of the picture is proposed: %s", error)
+        return
+    if found is not None:
+        means.tell(
+            f"You sit in the box {found} (left, top, width, height) of the picture; posture-daemon region propose "
+            "--write has the next training try to look at that only."
+        )

@@ -19,6 +19,7 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.imports import BlockImport
+from posture_daemon.store.sessions import IMPORT_PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def import_folder(
     layout, known = read_layout(path), read_provenance(path)
     left_in = read_manifest(path)
     classes = _Classes(Labelling(store, settings.labels, lambda: now), layout, known)
-    run = _Import(store, settings, f"import:{path.resolve().name}", now, classes.names, left_in)
+    run = _Import(store, settings, f"{IMPORT_PREFIX}{path.resolve().name}", now, classes.names, left_in)
     in_blocks = [_as_exported(image, known) for image in layout.images if image.folder != DISCARDED]
 
     def until_stopped(things: Iterable[T]) -> Iterator[T]:

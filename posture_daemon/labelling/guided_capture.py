@@ -90,7 +90,7 @@ class GuidedCapture:
 
     def sheet(self, most: int) -> Mapping[str, Sequence[bytes]]:
         """JPEGs of at most so many frames of each class, spread over the lesson, once all poses were shown."""
-        chosen = {name: spread(ids, most) for name, ids in self.state.sheet.items()}
+        chosen = {name: [id_ for id_, _ in spread(frames, most)] for name, frames in self.state.sheet.items()}
         jpegs = self._parts.store.queue.jpegs([one for ids in chosen.values() for one in ids])
         return {name: [jpegs[one] for one in ids if one in jpegs] for name, ids in chosen.items()}
 
@@ -199,7 +199,7 @@ class GuidedCapture:
         frame_id = self._keep(frame, prediction, ask)
         if frame_id is not None:
             self._keeper.kept(self._elapsed_s)
-            self._frames.add(ask, frame_id, features)
+            self._frames.add(ask, frame_id, frame.captured_at, features)
             self._change(frames=self._frames.counts())
 
     def _keep(self, frame: Frame, prediction: Prediction, ask: PoseRequest) -> int | None:
@@ -229,7 +229,7 @@ class GuidedCapture:
         """All poses were shown. What looks at them as a whole belongs here, before anything is learned."""
         doubts = self._frames.doubts()
         self._parts.announce(None)
-        self._change(phase=Phase.REVIEW, ask=None, seconds_left=REVIEW_S, doubts=doubts, sheet=self._frames.ids())
+        self._change(phase=Phase.REVIEW, ask=None, seconds_left=REVIEW_S, doubts=doubts, sheet=self._frames.sheet())
         if not doubts:
             self._begin_training()
 

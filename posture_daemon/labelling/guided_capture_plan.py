@@ -96,12 +96,9 @@ def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureCl
     A single class gets a second one for contrast, unless another class has training and holdout images already. Raises
     `LabelError` for an invalid name, before any class is created.
     """
-    wanted = _wanted(changes, names)
-    _ensure(changes, wanted, [line.posture_class.name for line in changes.all()])
-    if len(wanted) == 1 and (contrast := _contrast(changes, wanted[0])):
-        wanted = [contrast, *wanted]
-    by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
-    return [by_name.get(name) or changes.add(name) for name in wanted]
+    wanted = would_choose(changes, names)
+    owned = {line.posture_class.name for line in changes.all()}
+    return [one if one.name in owned else changes.add(one.name) for one in wanted]
 
 
 def would_choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureClass]:
@@ -124,17 +121,11 @@ def _wanted(changes: ClassChanges, names: Sequence[str] | None) -> list[str]:
     return wanted
 
 
-def _ensure(changes: ClassChanges, wanted: Iterable[str], owned: Sequence[str]) -> None:
-    for name in _check_new(wanted, owned):
-        changes.add(name)
-
-
-def _check_new(wanted: Iterable[str], owned: Sequence[str]) -> list[str]:
-    """The names of these that are new; raises `LabelError` for an invalid one."""
+def _check_new(wanted: Iterable[str], owned: Sequence[str]) -> None:
+    """Raise `LabelError` for one of these names that is new and invalid."""
     new = [name for name in wanted if name not in owned]
     for number, name in enumerate(new):
         check_class_name(name, (*owned, *new[:number]))
-    return new
 
 
 def _contrast(changes: ClassChanges, name: str) -> str | None:

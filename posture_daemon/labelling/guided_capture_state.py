@@ -62,10 +62,10 @@ class GuidedCaptureState:
 
     Pose `number` (from 1) of `of`; `seconds_left` of the phase: the countdown, the pose, the time to look at the pictures, the
     live look. `seconds` is how long the training has lasted. `frames` counts the kept frames by class, without those that were
-    dropped. `problem` is one sentence while it waits for something. Once all poses were shown, `sheet` has the ids of their
-    frames by class, and `doubts` what is wrong with them. `run` is the training once it has ended and `exam` what its
-    challenger said of the last round, by pose. `says` is what the new model, which knows these `classes`, sees now: one and its
-    probability (0-1); `lived` is what it said live.
+    dropped. `problem` is one sentence while it waits for something. Once all poses were shown, `sheet` has the ids and capture
+    times of their frames by class, and `doubts` what is wrong with them. `run` is the training once it has ended and `exam`
+    what its challenger said of the last round, by pose. `says` is what the new model, which knows these `classes`, sees now:
+    one and its probability (0-1); `lived` is what it said live.
     """
 
     phase: Phase
@@ -76,7 +76,7 @@ class GuidedCaptureState:
     seconds: float = 0.0
     frames: Mapping[str, int] = field(default_factory=dict)
     problem: str | None = None
-    sheet: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    sheet: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     doubts: tuple[PoseDoubt, ...] = ()
     dropped: tuple[str, ...] = ()
     run: TrainingRun | None = None

@@ -1,7 +1,8 @@
-"""The frames that one lesson has kept: their ids, their features and what they are for, by pose."""
+"""The frames that one lesson has kept: their ids and capture times, their features and what they are for, by pose."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,13 +10,15 @@ from posture_daemon.domain import Floats, PostureClass, Split
 from posture_daemon.labelling.guided_capture_plan import PoseRequest
 from posture_daemon.labelling.pose_likeness import PoseDoubt, pose_doubts
 
+T = TypeVar("T")
+
 
 @dataclass
 class _Pose:
-    """One pose as it was shown: ids of its frames, and their unit feature vectors."""
+    """One pose as it was shown: ids and capture times of its frames, and their unit feature vectors."""
 
     split: Split
-    ids: list[int] = field(default_factory=list)
+    frames: list[tuple[int, float]] = field(default_factory=list)
     features: list[Floats] = field(default_factory=list)
 
 
@@ -27,10 +30,10 @@ class LessonFrames:
         self._poses: dict[str, dict[int, _Pose]] = {one.name: {} for one in self.classes}
         self._seen: dict[str, list[Floats]] = {one.name: [] for one in self.classes}
 
-    def add(self, ask: PoseRequest, frame_id: int, features: Floats) -> None:
-        """A frame of this pose was kept; `features` is its unit feature vector `(width,)`."""
+    def add(self, ask: PoseRequest, frame_id: int, captured_at: float, features: Floats) -> None:
+        """A frame of this pose was kept: when it was captured (s since the epoch), its unit feature vector `(width,)`."""
         pose = self._poses[ask.posture_class.name].setdefault(ask.round, _Pose(ask.split))
-        pose.ids.append(frame_id)
+        pose.frames.append((frame_id, captured_at))
         pose.features.append(features)
         self._seen[ask.posture_class.name].append(features)
 
@@ -40,18 +43,20 @@ class LessonFrames:
 
     def counts(self) -> Mapping[str, int]:
         """Number of frames by class."""
-        return {name: sum(len(pose.ids) for pose in poses.values()) for name, poses in self._poses.items()}
+        return {name: sum(len(pose.frames) for pose in poses.values()) for name, poses in self._poses.items()}
 
     def examined(self) -> Mapping[str, Sequence[int]]:
         """Ids of the frames of the exam, by class."""
         return {
-            name: [one for pose in poses.values() if pose.split is Split.HOLDOUT for one in pose.ids]
+            name: [id_ for pose in poses.values() if pose.split is Split.HOLDOUT for id_, _ in pose.frames]
             for name, poses in self._poses.items()
         }
 
-    def ids(self) -> Mapping[str, tuple[int, ...]]:
-        """Ids of all frames, by class, in the order in which they were kept."""
-        return {name: tuple(one for pose in poses.values() for one in pose.ids) for name, poses in self._poses.items()}
+    def sheet(self) -> Mapping[str, tuple[tuple[int, float], ...]]:
+        """Ids and capture times of all frames, by class, in the order in which they were kept."""
+        return {
+            name: tuple(one for pose in poses.values() for one in pose.frames) for name, poses in self._poses.items()
+        }
 
     def doubts(self) -> tuple[PoseDoubt, ...]:
         """What is wrong with them; see `pose_likeness`."""
@@ -61,15 +66,16 @@ class LessonFrames:
 
     def drop(self, names: Sequence[str]) -> list[int]:
         """Forget the frames of these classes; returns their ids."""
-        gone = [one for name in names for one in self.ids()[name]]
+        sheet = self.sheet()
+        gone = [id_ for name in names for id_, _ in sheet[name]]
         for name in names:
             self._poses[name].clear()
             self._seen[name].clear()
         return gone
 
 
-def spread(ids: Sequence[int], most: int) -> list[int]:
+def spread(ones: Sequence[T], most: int) -> list[T]:
     """At most so many of these, spread over all of them."""
-    if len(ids) <= most:
-        return list(ids)
-    return [ids[round(at)] for at in np.linspace(0, len(ids) - 1, most)]
+    if len(ones) <= most:
+        return list(ones)
+    return [ones[round(at)] for at in np.linspace(0, len(ones) - 1, most)]

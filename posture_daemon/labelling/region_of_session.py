@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
-from posture_daemon.domain import Image, LabelledImage, Region, Role
+from posture_daemon.domain import Image, LabelledImage, Region, Role, Status
 from posture_daemon.errors import DatasetError
 from posture_daemon.store import Store
 from posture_daemon.vision.jpeg import decode
 from posture_daemon.vision.region_proposal import MIN_EMPTY, MIN_PICTURES, propose
+
+log = logging.getLogger(__name__)
 
 MAX_PICTURES = 60
 """Of somebody, and as many of the empty chair: more say nothing new, and take a second to decode."""
@@ -38,9 +41,8 @@ def propose_region(store: Store, since: float = float("-inf")) -> Region | None:
 
 def newest_picture(store: Store) -> Image | None:
     """The picture of the newest frame that waits, else of the last labelled one; `None` without any."""
-    waiting = [frame.id for frame in store.queue.waiting()]
-    known = waiting or [image.frame_id for image in store.labels.labelled()]
-    found = _pictures(store, known[-1:])
+    frame = store.queue.newest(Status.QUEUED) or store.queue.newest(Status.LABELLED)
+    found = [] if frame is None else _pictures(store, [frame.id])
     return found[-1] if found else None
 
 
@@ -50,7 +52,9 @@ def _sessions(store: Store, since: float) -> list[list[LabelledImage]]:
     found: dict[int, list[LabelledImage]] = {}
     for image in store.labels.labelled(since):  # in the order of their capture
         session = numbers.get(image.block_id, -1)
-        found[session] = [*found.pop(session, []), image]  # the session of the last image comes last
+        images = found.pop(session, [])
+        images.append(image)
+        found[session] = images  # the session of the last image comes last
     return list(found.values())[::-1]
 
 
@@ -60,9 +64,9 @@ def _pictures(store: Store, frame_ids: Sequence[int]) -> list[Image]:
         return []
     picked = [frame_ids[at] for at in np.linspace(0, len(frame_ids) - 1, min(MAX_PICTURES, len(frame_ids))).astype(int)]
     found: list[Image] = []
-    for jpeg in store.queue.jpegs(picked).values():
+    for frame_id, jpeg in store.queue.jpegs(picked).items():
         try:
             found.append(decode(jpeg))
-        except DatasetError:
-            continue
+        except DatasetError as error:  # at each poll of the page, so no warning
+            log.debug("frame %d is left out: %s", frame_id, error)
     return [picture for picture in found if picture.shape == found[-1].shape]

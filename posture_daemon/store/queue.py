@@ -46,6 +46,14 @@ class Queue(Repository):
         with self._database.read() as session:
             return [as_queued(row) for row in session.scalars(query)]
 
+    def newest(self, status: Status) -> QueuedFrame | None:
+        """The frame of this status that was captured last; `None` without any."""
+        query = select(FrameRow).where(FrameRow.status == status.value)
+        query = query.order_by(FrameRow.captured_at.desc(), FrameRow.id.desc()).limit(1)
+        with self._database.read() as session:
+            row = session.scalar(query)
+            return None if row is None else as_queued(row)
+
     def get(self, frame_id: int) -> QueuedFrame:
         """One frame, whatever its status. Raises `LabelError` when there is none."""
         with self._database.read() as session:

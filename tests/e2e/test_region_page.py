@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DESK = FakeDesk(2)
 BOX = "document.getElementById('where').textContent"
 TOLD = "document.getElementById('told').textContent"
+ASK = "fetch('/api/region').then((reply) => reply.json())"
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,26 @@ def test_it_finds_where_the_owner_sits(browser: Browser, tmp_path: Path) -> None
         until(tab, f"{TOLD}.startsWith('Found')")
         assert "Left 29 %" in tab.evaluate(BOX)
         assert choice() is None
+        tab.close()
+
+
+def test_a_tab_that_nobody_sees_asks_for_no_pictures(browser: Browser, tmp_path: Path) -> None:
+    """It goes on when it is seen again."""
+    with region_page(tmp_path) as (page, _, _):
+        tab = browser.new_page()
+        tab.clock.install()
+        tab.goto(f"{page.address}region")
+        until(tab, "!document.getElementById('box').hidden")
+        tab.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true })")
+        tab.evaluate(ASK)  # what was asked before is known once this has come back
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.clock.run_for(5000)
+        tab.evaluate(ASK)
+        assert [url.partition("?")[0] for url in asked] == [f"{page.address}api/region"]
+        tab.evaluate("delete document.visibilityState")
+        with tab.expect_request("**/api/region/picture?*"):
+            tab.clock.run_for(1000)
         tab.close()
 
 

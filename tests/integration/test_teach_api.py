@@ -105,9 +105,9 @@ def test_before_a_lesson_the_page_shows_what_the_camera_sees(drawn: Store) -> No
 def test_doubtful_pictures_come_with_their_ids_and_what_is_dropped_is_told(drawn: Store) -> None:
     """And at the end what is to be shown again."""
     ids = tuple(add_frame(drawn, float(at)) for at in range(9))
-    frames = {"good": 9, "bad": 0}
+    frames, shown = {"good": 9, "bad": 0}, tuple((id_, float(at)) for at, id_ in enumerate(ids))
     lesson = Lesson(
-        GuidedCaptureState(Phase.REVIEW, None, 4, 4, frames=frames, sheet={"good": ids, "bad": ()}, doubts=(DOUBT,))
+        GuidedCaptureState(Phase.REVIEW, None, 4, 4, frames=frames, sheet={"good": shown, "bad": ()}, doubts=(DOUBT,))
     )
     with page_of(drawn, lesson) as page:
         ask(page, "api/teach", {"classes": None})
@@ -121,6 +121,20 @@ def test_doubtful_pictures_come_with_their_ids_and_what_is_dropped_is_told(drawn
         assert lesson.dropped == [("bad",)]
         assert said["again"] == ["good"]
         assert said["words"][0].startswith("It cannot see 'good' yet")
+
+
+def test_pictures_that_are_gone_meanwhile_do_not_end_the_look_at_the_others(drawn: Store) -> None:
+    """As after an undo and an eviction: the page goes on, with a picture less."""
+    kept = add_frame(drawn, 1.0)
+    sheet = {"good": ((kept, 1.0), (kept + 1, 2.0))}
+    with page_of(drawn, Lesson(GuidedCaptureState(Phase.REVIEW, None, 4, 4, sheet=sheet, doubts=(DOUBT,)))) as page:
+        ask(page, "api/teach", {"classes": None})
+        wait_until(lambda: json.loads(ask(page, "api/teach"))["phase"] == "look at them", "the pictures")
+        assert json.loads(ask(page, "api/teach"))["sheet"] == {"good": [[kept, 1.0], [kept + 1, 2.0]]}
+        assert ask(page, f"picture/{kept}?at=1.0") == b"jpeg 1.0"
+        with pytest.raises(HTTPError) as refused:
+            ask(page, f"picture/{kept + 1}?at=2.0")
+        assert (refused.value.code, "evicted" in json.loads(refused.value.read())["error"]) == (404, True)
 
 
 @pytest.mark.parametrize(("address", "warned"), [("0", True), ("fake:desk?seed=2", False)])

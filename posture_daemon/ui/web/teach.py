@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -138,14 +138,7 @@ class GuidedCaptureThread:
         capture = self._capture
         if capture is None or self._problem is not None:
             return TeachingSaid("opening" if self._running() and self._problem is None else None, self._problem)
-        return replace(_said(capture.state, busy=self._running()), sheet=self._sheet(capture.state))
-
-    def _sheet(self, now: GuidedCaptureState) -> Mapping[str, tuple[tuple[int, float], ...]]:
-        """Some pictures of each class, as the page asks for them, while they are to be looked at."""
-        if now.phase is not Phase.REVIEW:
-            return {}
-        chosen = {name: spread(ids, SHEET_PICTURES) for name, ids in now.sheet.items()}
-        return {name: tuple((i, self._store.queue.get(i).captured_at) for i in ids) for name, ids in chosen.items()}
+        return _said(capture.state, busy=self._running())
 
     def picture(self) -> bytes | None:
         """The newest frame as JPEG; `None` before the first one."""
@@ -253,6 +246,7 @@ def _said(now: GuidedCaptureState, *, busy: bool) -> TeachingSaid:
         posture_class=None if ask is None else ask.posture_class.name,
         learning_s=now.seconds,
         doubts=tuple(one.sentence for one in now.doubts) if now.phase is Phase.REVIEW else (),
+        sheet=_sheet(now) if now.phase is Phase.REVIEW else {},
         says=live_words(now) if now.phase is Phase.LIVE else "",
         seconds=None if ask is None else ask.seconds if now.phase is Phase.HOLD else ask.ready_s,
         seconds_left=max(0.0, now.seconds_left),
@@ -263,3 +257,8 @@ def _said(now: GuidedCaptureState, *, busy: bool) -> TeachingSaid:
         words=tuple(closing_words(now)) if now.over else (),
         again=now.unseen if now.over and now.run is not None else (),
     )
+
+
+def _sheet(now: GuidedCaptureState) -> Mapping[str, tuple[tuple[int, float], ...]]:
+    """Some pictures of each class, as the page asks for them."""
+    return {name: tuple(spread(frames, SHEET_PICTURES)) for name, frames in now.sheet.items()}

@@ -30,6 +30,7 @@ from posture_daemon.labelling.guided_capture_plan import (
     duration_s,
     live_plan,
     plan,
+    would_choose,
 )
 from posture_daemon.labelling.guided_capture_state import Phase, PoseResult
 from posture_daemon.learning.evaluation import Answers
@@ -261,6 +262,8 @@ def test_poses_that_look_alike_are_told_before_the_training_and_can_be_dropped(c
     assert teaching.state.phase is Phase.REVIEW
     assert "'good'" in teaching.state.doubts[0].sentence
     assert len(teaching.state.sheet["away"]) == teaching.state.frames["away"]
+    queue = classroom.store.queue
+    assert all(queue.get(id_).captured_at == at for shown in teaching.state.sheet.values() for id_, at in shown)
     assert [len(jpegs) for jpegs in teaching.sheet(3).values()] == [3, 3]
     teaching.go_on(["away"])
     classroom.step(teaching)
@@ -529,10 +532,14 @@ def test_without_names_the_usual_four_are_taught(changes: ClassChanges) -> None:
 def test_the_classes_that_are_taught(
     changes: ClassChanges, there: list[str], given: list[str] | None, taught: list[str]
 ) -> None:
-    """Each is created once; a single one can be neither learned nor judged, so it needs another for contrast."""
+    """Each is created once, as was announced; a single one can be neither learned nor judged: it needs another for contrast."""
     for name in there:
         changes.add(name)
-    assert names(choose(changes, given)) == taught
+    announced = would_choose(changes, given)
+    assert [line.posture_class.name for line in changes.all()] == there
+    chosen = choose(changes, given)
+    assert (names(chosen), chosen) == (taught, announced)
+    assert {line.posture_class.name for line in changes.all()} == {*there, *taught}
 
 
 @pytest.mark.parametrize("given", [[""], ["a/b", "fine"], ["fine", "Fine"], ["fine", "unknown"]])

@@ -1,16 +1,22 @@
 """Where somebody sits, from the frames in the store: the newest session counts, and its empty chair is the reference."""
 
+import logging
+
 import cv2
 import numpy as np
+import pytest
 
 from posture_daemon.domain import Image
 from posture_daemon.labelling.region_of_session import newest_picture, propose_region
 from posture_daemon.store import Store
+from posture_daemon.store.labels import Labels
+from posture_daemon.store.queue import Queue
 from posture_daemon.vision.jpeg import encode_jpeg
 from tests.builders import add_frame, ensure_classes, label
 
 DAY = 86_400.0
 LEFT, RIGHT = 160, 480
+BLACK, GREY, WHITE = (np.full((36, 64, 3), shade, np.uint8) for shade in (0, 128, 255))
 
 
 def picture(seed: int, x: int | None) -> bytes:
@@ -75,15 +81,36 @@ def test_a_lesson_looks_at_its_own_pictures_only(store: Store) -> None:
     assert found > 0.55
 
 
-def test_frames_that_wait_are_better_than_nothing(store: Store) -> None:
-    """Before the first label; pictures that cannot be read are left out."""
+def test_frames_that_wait_are_better_than_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Before the first label; pictures that cannot be read are left out, which the log tells."""
+    caplog.set_level(logging.DEBUG, "posture_daemon.labelling.region_of_session")
     assert propose_region(store) is None
-    add_frame(store, 1.0, b"no picture")
+    broken = add_frame(store, 1.0, b"no picture")
     for number in range(12):
         add_frame(store, 10.0 + number, picture(number, RIGHT))
     found = middle(store)
     assert found is not None
     assert found > 0.55
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [f"frame {broken} is left out"]
     newest = newest_picture(store)
     assert newest is not None
     assert newest.shape == (360, 640, 3)
+
+
+def test_the_newest_picture_waits_or_was_labelled_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by itself, however many frames there are: the page asks each second."""
+    monkeypatch.delattr(Queue, "waiting")
+    monkeypatch.delattr(Labels, "labelled")
+    ensure_classes(store, "good")
+    assert newest_picture(store) is None
+    frames = [
+        add_frame(store, at, encode_jpeg(shade, 640, 90)) for at, shade in ((2.0, GREY), (3.0, BLACK), (1.0, WHITE))
+    ]
+    for expected, frame in ((BLACK, frames[1]), (GREY, frames[0]), (WHITE, frames[2])):
+        newest = newest_picture(store)
+        assert newest is not None
+        assert abs(float(newest.mean()) - expected.mean()) < 2
+        label(store, frame, "good")
+    newest = newest_picture(store)
+    assert newest is not None
+    assert newest.mean() < 2

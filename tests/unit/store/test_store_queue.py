@@ -46,6 +46,16 @@ def test_waiting_frames_come_oldest_first(store: Store) -> None:
     assert store.queue.counts() == {Status.QUEUED: 3, Status.LABELLED: 1, Status.DISCARDED: 1}
 
 
+def test_the_newest_frame_of_each_status_is_found(store: Store) -> None:
+    """By capture, and among equals the one that came last."""
+    ensure_classes(store, "good")
+    assert store.queue.newest(Status.QUEUED) is None
+    ids = [add_frame(store, at, f"picture {number}".encode()) for number, at in enumerate((30.0, 10.0, 30.0, 40.0))]
+    label(store, ids[3], "good")
+    found = [store.queue.newest(status) for status in (Status.QUEUED, Status.LABELLED, Status.DISCARDED)]
+    assert found == [store.queue.get(ids[2]), store.queue.get(ids[3]), None]
+
+
 def test_frames_that_are_not_there_are_said_in_one_sentence(store: Store) -> None:
     """Asked for, pictured or answered."""
     for ask in (store.queue.get, store.queue.jpeg, lambda number: label(store, number, None)):

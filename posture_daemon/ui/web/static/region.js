@@ -69,7 +69,8 @@ function nextPicture() {
     again();
   };
   image.onerror = again;
-  image.src = `/api/region/picture?at=${Date.now()}`;
+  if (document.visibilityState === "visible") image.src = `/api/region/picture?at=${Date.now()}`;
+  else again();
 }
 
 by("seen").addEventListener("load", () => (by("box").hidden = false)); // not before the stage has its size
