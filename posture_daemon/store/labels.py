@@ -180,6 +180,16 @@ class Labels(Repository):
         with self._database.read() as session:
             return live_session_at(session, at)
 
+    def of_new_sessions(self, after: int) -> list[LabelledImage]:
+        """Images, in the order of their capture, of sessions whose labels were all given or changed after step `after`.
+
+        What had learned the labels up to that step (see `Runs.labels_learned`) knows nothing of those days.
+        """
+        images = self.labelled()  # first: an answer that comes meanwhile is left out, and makes no session an old one
+        sessions, new = self.sessions(), self.frames_after(after)
+        old = {sessions.get(image.block_id) for image in images if image.frame_id not in new}
+        return [image for image in images if sessions.get(image.block_id) not in old]
+
     def steps(self) -> dict[int, int]:
         """Step number by frame that the owner answered; frames answered with one key share it."""
         query = select(LabelRow.frame_id, LabelRow.number).where(LabelRow.labelled_by == "owner")

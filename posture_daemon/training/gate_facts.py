@@ -66,13 +66,8 @@ class GateFacts:
 
     def _of_new_session(self) -> int:
         """New labels of sessions that no training has learned anything of; 0 while they are of one class."""
-        new, sessions = (
-            self._store.labels.frames_after(self._store.runs.labels_learned()),
-            self._store.labels.sessions(),
-        )
-        images = self._store.labels.labelled()
-        learned = {sessions.get(image.block_id) for image in images if image.frame_id not in new}
-        found = [image.class_name for image in images if sessions.get(image.block_id) not in learned]
+        images = self._store.labels.of_new_sessions(self._store.runs.labels_learned())
+        found = [image.class_name for image in images]
         return len(found) if len(set(found)) > 1 else 0
 
     def job(
