@@ -41,18 +41,19 @@ class GateFacts:
     def _facts(self, incumbent: ModelVersion, strategy: Strategy) -> TrainingFacts:
         labels, runs, training, now = self._store.labels, self._store.runs, self._settings.training, self._clock()
         new, attempts = labels.new(runs.labels_learned()), runs.attempts()
-        of_new_session = self._of_new_session() if 0 < len(new) < training.min_new_labels else 0
-        enough_at = new[training.min_new_labels - 1][1] if len(new) >= training.min_new_labels else None
-        if of_new_session >= training.min_session_labels:
-            enough_at = new[-1][1]
+        of_new_session = self._of_new_session() if new else []
+        enough_at = (
+            _enough_at(new, training.min_new_labels),
+            _enough_at(of_new_session, training.min_session_labels, classes=2),
+        )
         job = self.job(incumbent, strategy, attempts)
         return TrainingFacts(
             new_labels=Counter(name for name, _ in new),
-            new_session=of_new_session,
+            new_session=len(of_new_session) if _enough_at(of_new_session, 0, classes=2) is not None else 0,
             images_per_class=tuple(per_split[Split.TRAIN] for per_split in labels.counts().values()),
             seconds_since_training=now - attempts[0].started_at if attempts else None,
             knows_classes=not incumbent.is_base,
-            waiting_s=None if enough_at is None else now - enough_at,
+            waiting_s=max((now - at for at in enough_at if at is not None), default=None),
             away_s=self._away(),
             sees_away=any(c.role is Role.AWAY for c in incumbent.classes),
             minute=_minute(now),
@@ -64,11 +65,10 @@ class GateFacts:
             region_changed=_is_new(job.region, incumbent, attempts),
         )
 
-    def _of_new_session(self) -> int:
-        """New labels of sessions that no training has learned anything of; 0 while they are of one class."""
-        images = self._store.labels.of_new_sessions(self._store.runs.labels_learned())
-        found = [image.class_name for image in images]
-        return len(found) if len(set(found)) > 1 else 0
+    def _of_new_session(self) -> list[tuple[str, float]]:
+        """Class and time of new labels of sessions that no training has learned anything of, in order."""
+        labels, learned = self._store.labels, self._store.runs.labels_learned()
+        return labels.new(learned, of={image.frame_id for image in labels.of_new_sessions(learned)})
 
     def job(
         self, incumbent: ModelVersion, strategy: Strategy, attempts: Sequence[TrainingRun] | None = None
@@ -130,6 +130,16 @@ class GateFacts:
             return f"the time for training ({self._settings.schedule.windows.strip()}) is over" if closed else None
 
         return refusal
+
+
+def _enough_at(labels: Sequence[tuple[str, float]], least: int, classes: int = 1) -> float | None:
+    """When the label came with which there were so many, of so many classes; `None` while there are not."""
+    seen: set[str] = set()
+    for number, (name, at) in enumerate(labels, start=1):
+        seen.add(name)
+        if number >= least and len(seen) >= classes:
+            return at
+    return None
 
 
 def _is_new(region: Region | None, incumbent: ModelVersion, attempts: Sequence[TrainingRun]) -> bool:
