@@ -33,6 +33,7 @@ class GateFacts:
     ) -> None:
         self._store, self._probe, self._settings = store, probe, settings
         self._clock, self._away, self._region = clock, away, region
+        self._region_seen_at: float | None = None
 
     def decide(self, incumbent: ModelVersion, strategy: Strategy) -> Decision:
         """What the gate says now to a training from this incumbent."""
@@ -42,11 +43,13 @@ class GateFacts:
         labels, runs, training, now = self._store.labels, self._store.runs, self._settings.training, self._clock()
         new, attempts = labels.new(runs.labels_learned()), runs.attempts()
         of_new_session = self._of_new_session() if new else []
+        job = self.job(incumbent, strategy, attempts)
+        region_changed = _is_new(job.region, incumbent, attempts)
         enough_at = (
             _enough_at(new, training.min_new_labels),
             _enough_at(of_new_session, training.min_session_labels, classes=2),
+            self._region_changed_at(now, changed=region_changed),
         )
-        job = self.job(incumbent, strategy, attempts)
         return TrainingFacts(
             new_labels=Counter(name for name, _ in new),
             new_session=len(of_new_session) if _enough_at(of_new_session, 0, classes=2) is not None else 0,
@@ -62,8 +65,16 @@ class GateFacts:
             paused=self._paused(),
             strategy=strategy.value,
             unable=unable(strategy, self._store, incumbent, job.plan),
-            region_changed=_is_new(job.region, incumbent, attempts),
+            region_changed=region_changed,
         )
+
+    def _region_changed_at(self, now: float, *, changed: bool) -> float | None:
+        """When it was first seen to be another than the champion's; nobody writes that down, so a new process begins anew."""
+        if not changed:
+            self._region_seen_at = None
+        elif self._region_seen_at is None:
+            self._region_seen_at = now
+        return self._region_seen_at
 
     def _of_new_session(self) -> list[tuple[str, float]]:
         """Class and time of new labels of sessions that no training has learned anything of, in order."""
