@@ -7,6 +7,7 @@ without the moment of each. Neighbours in time are near-duplicates, so a moment 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -110,7 +111,7 @@ def _counted_by_moment(
 def _once_a_moment(data: TrainingSet, images: Sequence[LabelledImage]) -> NDArray[np.float64]:
     """Weights of the images, summing to 1, with which each moment counts once."""
     keys = data.moments_of(images)
-    counts = {key: keys.count(key) for key in set(keys)}
+    counts = Counter(keys)
     weights = np.array([1 / counts[key] for key in keys])
     return np.asarray(weights / weights.sum())
 

@@ -13,7 +13,6 @@ from posture_daemon.learning.evidence import left_out, moments, with_temperature
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import Vectors
 from posture_daemon.learning.interruption import UNINTERRUPTED, Uninterrupted
-from posture_daemon.learning.linear_fit import fit
 from posture_daemon.learning.out_of_fold import answers_to_new_labels
 from posture_daemon.learning.scoring import Candidate, Challenger, judge, with_evidence
 from posture_daemon.learning.training_report import TrainingReport, labels_digest
@@ -41,9 +40,7 @@ def train(
     data = gather(store, incumbent, backbone, recipe, orders, incumbents)
     test = data.source.load([i for i in store.labels.labelled() if i.split is Split.TEST], views=0)
     prepared = time.monotonic()
-    layer = fit(
-        data.training.vectors, data.targets, data.prior, data.inputs.penalty, counts=data.counts, each_step=orders.look
-    )
+    layer = data.head.layer  # the evidence leaves parts out of this very fit
     fitted = time.monotonic()
     seconds = {"features": round(prepared - began, 3), "fit": round(fitted - prepared, 3)}
     report = replace(_report(data, recipe), seconds=seconds)

@@ -43,10 +43,19 @@ class IncrementalHead:
     """A linear layer that follows its labels. Not thread-safe."""
 
     def __init__(
-        self, views: Floats, targets: Sequence[int], prior: Linear, penalty: Penalty, weigh: Weigh = evenly
+        self,
+        views: Floats,
+        targets: Sequence[int],
+        prior: Linear,
+        penalty: Penalty,
+        weigh: Weigh = evenly,
+        each_step: Callable[[], None] = lambda: None,
     ) -> None:
-        """Begin with `views (images, views, width)` of images of the classes `targets`; at least one of each of two."""
-        self._prior, self._penalty, self._weigh = prior, penalty, weigh
+        """Begin with `views (images, views, width)` of images of the classes `targets`; at least one of each of two.
+
+        `each_step` is called between the steps of the solver, now and later; it may wait, or end the fit by raising.
+        """
+        self._prior, self._penalty, self._weigh, self._each_step = prior, penalty, weigh, each_step
         self._views = np.array(views, dtype=np.float32)
         self._targets = np.array(targets, dtype=np.intp)
         self._scaled = self._rebuild()
@@ -102,14 +111,16 @@ class IncrementalHead:
 
     def _solve(self, rows: NDArray[np.intp]) -> Doubles:
         scaled = self._scaled if len(rows) == len(self._scaled) else self._scaled[rows]
-        counts = self._weigh(rows)
-        return self._space.solve(scaled, self._targets[rows], self._prior, self._solution, counts=counts)
+        return self._solved(scaled, rows, self._solution)
 
     def _rebuild(self) -> Floats:
         """Make the coordinates anew; return the vectors in them."""
         self._built_with = len(self._targets)
         self._space = FitSpace.of(self._views, self._penalty)
         scaled = self._space.scaled(self._views)
-        counts = self._weigh(np.arange(len(self._targets)))
-        self._solution = self._space.solve(scaled, self._targets, self._prior, counts=counts)
+        self._solution = self._solved(scaled, np.arange(len(self._targets)))
         return scaled
+
+    def _solved(self, scaled: Floats, rows: NDArray[np.intp], start: Doubles | None = None) -> Doubles:
+        counts, targets = self._weigh(rows), self._targets[rows]
+        return self._space.solve(scaled, targets, self._prior, start, counts=counts, each_step=self._each_step)

@@ -58,17 +58,15 @@ def fit(
     *,
     prior_images: float = PRIOR_IMAGES,
     counts: Floats | None = None,
-    each_step: Callable[[], None] = lambda: None,
 ) -> Linear:
     """Fit the layer to the `views (images, views, width)` of images whose class numbers are `targets (images,)`.
 
     `counts (images,)` says for how many images each one counts, 1 unless given (see `sample_weights.py`). Classes weigh alike,
-    except that none is lifted to more than five times its share. `each_step` is called between the steps of the solver; it may
-    wait, or end the fit by raising.
+    except that none is lifted to more than five times its share.
     """
     space = FitSpace.of(views, penalty, prior_images)
     scaled = space.scaled(views)
-    return space.layer(space.solve(scaled, targets, prior, counts=counts, each_step=each_step), prior)
+    return space.layer(space.solve(scaled, targets, prior, counts=counts), prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +105,10 @@ class FitSpace:
         counts: Floats | None = None,
         each_step: Callable[[], None] = lambda: None,
     ) -> Doubles:
-        """The best step away from the prior, as a flat vector; `start` is another such, near it."""
+        """The best step away from the prior, as a flat vector; `start` is another such, near it.
+
+        `each_step` is called between the steps of the solver; it may wait, or end the fit by raising.
+        """
         _, views_each, width = scaled.shape
         problem = _Problem(
             space=self,

@@ -63,11 +63,8 @@ class Recalibrator:
 
     def _later(self, champion: ModelVersion) -> list[LabelledImage]:
         """Of sessions that it has learned nothing of, and of classes that it knows: others say nothing about its confidence."""
-        known, sessions = {c.name for c in champion.classes}, self._store.labels.sessions()
-        new = self._store.labels.frames_after(self._store.runs.labels_seen_by(champion))
-        labelled = self._store.labels.labelled()
-        learned = {sessions.get(image.block_id) for image in labelled if image.frame_id not in new}
-        later = [image for image in labelled if sessions.get(image.block_id) not in learned]
+        known = {c.name for c in champion.classes}
+        later = self._store.labels.of_new_sessions(self._store.runs.labels_seen_by(champion))
         return [image for image in later if image.split is not Split.TEST and image.class_name in known]
 
     def _refit(self, champion: ModelVersion, images: Sequence[LabelledImage]) -> Calibration | None:

@@ -42,17 +42,13 @@ class TrainingSet:
     sessions: Mapping[int, int]  # session of each time block
     groups: Mapping[int, int]  # of frames that the owner answered: the step in which they did
     seen_before: FeatureSource | None = None  # for an incumbent that looks at another part of the pictures
+    orders: Uninterrupted = UNINTERRUPTED  # followed between the steps of each fit
 
     def weigh(self, rows: NDArray[np.intp]) -> Floats:
         """For how many images each of these training images counts when they are learned together, `(rows,)`."""
         images = [self.training.images[row] for row in rows.tolist()]
         groups = [self.groups.get(image.frame_id) for image in images]
         return image_counts(self.sessions_of(images), groups, self.targets[rows].tolist())
-
-    @property
-    def counts(self) -> Floats:
-        """For how many images each training image counts, `(images,)`."""
-        return self.weigh(np.arange(len(self.training.images)))
 
     def sessions_of(self, images: Iterable[LabelledImage]) -> list[int]:
         """Number of the session of each image."""
@@ -101,13 +97,21 @@ class TrainingSet:
 
     @cached_property
     def head(self) -> IncrementalHead:
-        """The fit to all training images, from which some can be left out; fitted once, whoever asks."""
+        """The fit to all training images, from which some can be left out; fitted once, whoever asks.
+
+        Raises `TrainingCancelled` when `orders` say so.
+        """
         from posture_daemon.learning.incremental_head import (
             IncrementalHead,  # SciPy, which the daemon loads when it must
         )
 
         return IncrementalHead(
-            self.training.vectors, self.targets.tolist(), self.prior, self.inputs.penalty, weigh=self.weigh
+            self.training.vectors,
+            self.targets.tolist(),
+            self.prior,
+            self.inputs.penalty,
+            weigh=self.weigh,
+            each_step=self.orders.look,
         )
 
 
@@ -136,7 +140,7 @@ def gather(
     sessions, groups = store.labels.sessions(), store.labels.steps()
     differs = incumbents is not None and incumbents.sha256 != backbone.sha256
     before = FeatureSource(store, incumbents, inputs, recipe, orders) if incumbents is not None and differs else None
-    return TrainingSet(classes, inputs, training, holdout, prior, source, sessions, groups, before)
+    return TrainingSet(classes, inputs, training, holdout, prior, source, sessions, groups, before, orders)
 
 
 def classes_to_learn(store: Store, incumbent: ModelVersion, learned: Iterable[str]) -> tuple[PostureClass, ...]:

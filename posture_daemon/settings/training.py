@@ -79,7 +79,7 @@ class ScheduleSettings(Section):
         14_400.0,
         0,
         2_592_000,
-        "Seconds that enough new labels wait for the owner to be away; then training begins all the same.",
+        "Seconds that enough new labels, or another region, wait for the owner to be away; then training begins all the same.",
     )
     calibrate_every_h: float = number(24.0, 0, 8760, "Hours between two refits of the champion's confidence; 0 never.")
     backup_every_h: float = number(24.0, 0, 8760, "Hours between two backups of the database; 0 never.")

@@ -1,6 +1,6 @@
 """The owner's labels: classes, answers, undo, and counts by class, split, time block and session."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -180,6 +180,16 @@ class Labels(Repository):
         with self._database.read() as session:
             return live_session_at(session, at)
 
+    def of_new_sessions(self, after: int) -> list[LabelledImage]:
+        """Images, in the order of their capture, of sessions whose labels were all given or changed after step `after`.
+
+        What had learned the labels up to that step (see `Runs.labels_learned`) knows nothing of those days.
+        """
+        images = self.labelled()  # first: an answer that comes meanwhile is left out, and makes no session an old one
+        sessions, new = self.sessions(), self.frames_after(after)
+        old = {sessions.get(image.block_id) for image in images if image.frame_id not in new}
+        return [image for image in images if sessions.get(image.block_id) not in old]
+
     def steps(self) -> dict[int, int]:
         """Step number by frame that the owner answered; frames answered with one key share it."""
         query = select(LabelRow.frame_id, LabelRow.number).where(LabelRow.labelled_by == "owner")
@@ -201,19 +211,20 @@ class Labels(Repository):
         with self._database.read() as session:
             return int(session.scalar(select(func.count()).select_from(LabelRow)) or 0)
 
-    def new(self, after: int = 0) -> list[tuple[str, float]]:
+    def new(self, after: int = 0, of: Collection[int] | None = None) -> list[tuple[str, float]]:
         """Class and time of each label given or changed after step `after` (see `Runs.labels_learned`), in order.
 
+        Of all frames, or of some only.
         Steps are numbered in order, so that a clock that jumps makes no label old or new.
         """
         query = (
-            select(ClassRow.name, LabelRow.labelled_at)
+            select(LabelRow.frame_id, ClassRow.name, LabelRow.labelled_at)
             .join(LabelRow, LabelRow.class_id == ClassRow.id)
             .where(LabelRow.number > after)
             .order_by(LabelRow.number, LabelRow.frame_id)
         )
         with self._database.read() as session:
-            return [(name, at) for name, at in session.execute(query)]
+            return [(name, at) for id_, name, at in session.execute(query) if of is None or id_ in of]
 
     def checks(self) -> list[bool]:
         """Whether the model was right in each answered frame that was kept to check a sure answer, in the order of answers."""

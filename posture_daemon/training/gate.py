@@ -17,8 +17,8 @@ MAX_DOUBLINGS = 6
 class TrainingFacts:
     """What is known besides the device.
 
-    `new_labels` are those given since the last training, by class; `waiting_s` is how long there have been enough of them.
-    `new_session` of them are of sessions that nothing was learned of yet: a new day needs fewer.
+    `new_labels` are those given since the last training, by class; `waiting_s` is how long there have been enough of them, or
+    the region has been another. `new_session` labels are of sessions that nothing was learned of yet: a new day needs fewer.
     `images_per_class` are training images. `knows_classes` is False while the champion is a base: then one class is not
     enough to tell anything apart. `away_s` is how long the owner has been away, `None` when they are not or nobody can tell;
     `sees_away` is False while the champion has no class that means away.
@@ -133,6 +133,7 @@ def _away(facts: TrainingFacts, schedule: ScheduleSettings) -> Verdict:
     limit = f"at least {least:.0f} s, or {schedule.away_patience_s:.0f} s of waiting"
     if waiting is None:
         return Verdict("away", False, f"{seen} ({limit})", away, least)
-    text = f"{seen}, enough labels wait for {waiting:.0f} s ({limit})"
+    what = "another part of the picture waits" if facts.region_changed else "enough labels wait"
+    text = f"{seen}, {what} for {waiting:.0f} s ({limit})"
     # As with the cool-down: labels from the future wait for nobody.
     return Verdict("away", waiting >= schedule.away_patience_s or waiting < 0, text, away, least)

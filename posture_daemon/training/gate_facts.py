@@ -33,6 +33,7 @@ class GateFacts:
     ) -> None:
         self._store, self._probe, self._settings = store, probe, settings
         self._clock, self._away, self._region = clock, away, region
+        self._region_seen_at: float | None = None
 
     def decide(self, incumbent: ModelVersion, strategy: Strategy) -> Decision:
         """What the gate says now to a training from this incumbent."""
@@ -41,18 +42,21 @@ class GateFacts:
     def _facts(self, incumbent: ModelVersion, strategy: Strategy) -> TrainingFacts:
         labels, runs, training, now = self._store.labels, self._store.runs, self._settings.training, self._clock()
         new, attempts = labels.new(runs.labels_learned()), runs.attempts()
-        of_new_session = self._of_new_session() if 0 < len(new) < training.min_new_labels else 0
-        enough_at = new[training.min_new_labels - 1][1] if len(new) >= training.min_new_labels else None
-        if of_new_session >= training.min_session_labels:
-            enough_at = new[-1][1]
+        of_new_session = self._of_new_session() if new else []
         job = self.job(incumbent, strategy, attempts)
+        region_changed = _is_new(job.region, incumbent, attempts)
+        enough_at = (
+            _enough_at(new, training.min_new_labels),
+            _enough_at(of_new_session, training.min_session_labels, classes=2),
+            self._region_changed_at(now, changed=region_changed),
+        )
         return TrainingFacts(
             new_labels=Counter(name for name, _ in new),
-            new_session=of_new_session,
+            new_session=len(of_new_session) if _enough_at(of_new_session, 0, classes=2) is not None else 0,
             images_per_class=tuple(per_split[Split.TRAIN] for per_split in labels.counts().values()),
             seconds_since_training=now - attempts[0].started_at if attempts else None,
             knows_classes=not incumbent.is_base,
-            waiting_s=None if enough_at is None else now - enough_at,
+            waiting_s=max((now - at for at in enough_at if at is not None), default=None),
             away_s=self._away(),
             sees_away=any(c.role is Role.AWAY for c in incumbent.classes),
             minute=_minute(now),
@@ -61,19 +65,21 @@ class GateFacts:
             paused=self._paused(),
             strategy=strategy.value,
             unable=unable(strategy, self._store, incumbent, job.plan),
-            region_changed=_is_new(job.region, incumbent, attempts),
+            region_changed=region_changed,
         )
 
-    def _of_new_session(self) -> int:
-        """New labels of sessions that no training has learned anything of; 0 while they are of one class."""
-        new, sessions = (
-            self._store.labels.frames_after(self._store.runs.labels_learned()),
-            self._store.labels.sessions(),
-        )
-        images = self._store.labels.labelled()
-        learned = {sessions.get(image.block_id) for image in images if image.frame_id not in new}
-        found = [image.class_name for image in images if sessions.get(image.block_id) not in learned]
-        return len(found) if len(set(found)) > 1 else 0
+    def _region_changed_at(self, now: float, *, changed: bool) -> float | None:
+        """When it was first seen to be another than the champion's; nobody writes that down, so a new process begins anew."""
+        if not changed:
+            self._region_seen_at = None
+        elif self._region_seen_at is None:
+            self._region_seen_at = now
+        return self._region_seen_at
+
+    def _of_new_session(self) -> list[tuple[str, float]]:
+        """Class and time of new labels of sessions that no training has learned anything of, in order."""
+        labels, learned = self._store.labels, self._store.runs.labels_learned()
+        return labels.new(learned, of={image.frame_id for image in labels.of_new_sessions(learned)})
 
     def job(
         self, incumbent: ModelVersion, strategy: Strategy, attempts: Sequence[TrainingRun] | None = None
@@ -135,6 +141,16 @@ class GateFacts:
             return f"the time for training ({self._settings.schedule.windows.strip()}) is over" if closed else None
 
         return refusal
+
+
+def _enough_at(labels: Sequence[tuple[str, float]], least: int, classes: int = 1) -> float | None:
+    """When the label came with which there were so many, of so many classes; `None` while there are not."""
+    seen: set[str] = set()
+    for number, (name, at) in enumerate(labels, start=1):
+        seen.add(name)
+        if number >= least and len(seen) >= classes:
+            return at
+    return None
 
 
 def _is_new(region: Region | None, incumbent: ModelVersion, attempts: Sequence[TrainingRun]) -> bool:

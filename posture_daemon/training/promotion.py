@@ -129,19 +129,20 @@ def _better(
 def _newcomer(moments: Sequence[Moment], new: Sequence[str], settings: PromotionSettings) -> Verdict | None:
     """A verdict that lets a new class in, or `None` when there is no reason to.
 
-    It is let in when its own pictures, left out in turn, are recognised, and the old classes are surely not worse off: whoever
-    is called by its name by mistake counts as a loss of theirs.
+    It is let in when its own pictures, left out in turn, are recognised, and the old classes are not probably worse off, by
+    more than rounding: whoever is called by its name by mistake counts as a loss of theirs.
     """
     own = [moment for moment in moments if moment.truth in new]
     old = [moment for moment in moments if moment.truth not in new]
-    recognised = sum(moment.right for moment in own)
-    if not new or 2 * recognised < len(own) or 1 - gain(old).probability >= settings.min_probability:
+    recognised, change = sum(moment.right for moment in own), gain(old)
+    worse = change.mean <= -TIE and 1 - change.probability >= settings.min_probability
+    if not new or 2 * recognised < len(own) or worse:
         return None
     names = ", ".join(f"'{name}'" for name in new)
     shown = f"right in {recognised:.0f} of its {len(own)} moments" if own else "no moment of it to ask about yet"
-    lost = sum((moment.incumbent_right or 0) - moment.right for moment in old)
+    gained = round(sum(moment.right - (moment.incumbent_right or 0.0) for moment in old))
     text = f"knows {names}, which the champion cannot ({shown}), and the old classes get no worse"
-    return Verdict("new class", True, f"{_scores(moments)}: {text} ({-lost:+.0f} of {len(old)} moments)")
+    return Verdict("new class", True, f"{_scores(moments)}: {text} ({gained:+d} of {len(old)} moments)")
 
 
 def _one_class(moments: Sequence[Moment], knows: Sequence[str], settings: PromotionSettings) -> tuple[Verdict, ...]:
@@ -185,7 +186,7 @@ def _scores(moments: Sequence[Moment]) -> str:
     before, after = (
         sum(values) for values in zip(*((m.incumbent_right or 0.0, m.right) for m in moments), strict=True)
     )
-    ahead = 100 * gain(moments).mean
+    ahead = round(100 * gain(moments).mean, 1) + 0.0  # a minus zero plus zero is zero
     where = f"of {count} moments in {sessions} session{'s' if sessions > 1 else ''} that neither had learned"
     return f"right in {after:.0f} {where}, the champion in {before:.0f}, and {ahead:+.1f} points ahead in all"
 

@@ -5,18 +5,22 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from posture_daemon.adapters.backbone.region import looking_at
 from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Reason, Region, Role, Split
-from posture_daemon.errors import TrainingError
+from posture_daemon.errors import TrainingCancelled, TrainingError
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource
 from posture_daemon.learning.fit_challenger import train
 from posture_daemon.learning.interruption import Uninterrupted
+from posture_daemon.learning.linear_fit import FitSpace, fit
 from posture_daemon.learning.scoring import Challenger
+from posture_daemon.learning.training_set import gather
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
@@ -347,3 +351,49 @@ def test_every_run_of_the_backbone_is_a_batch_that_can_be_waited_for(store: Stor
     backbone = Watched()
     FeatureSource(store, backbone, inputs, RECIPE, orders).load(store.labels.labelled(), 2)
     assert backbone.seen > 0
+
+
+def test_the_fit_to_all_images_is_made_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evidence leaves parts out of the very fit that becomes the challenger; nobody solves it a second time."""
+    label_days(store, "good", "bad")
+    base, spaces, make = add_champion(store), [], FitSpace.of
+    data = gather(store, base, StandInBackbone(), RECIPE)
+    monkeypatch.setattr(FitSpace, "of", lambda *given: spaces.append(make(*given)) or spaces[-1])
+    done = run(store, base)
+    assert len(spaces) == 1
+    counts = data.weigh(np.arange(len(data.training.images)))
+    layer = fit(data.training.vectors, data.targets, data.prior, data.inputs.penalty, counts=counts)
+    assert done.head.to_bytes() == data.inputs.head_with(layer).to_bytes()
+
+
+class EndedAtStep(Uninterrupted):
+    """Tells the solver to end at this step of it; between the fits it says nothing."""
+
+    def __init__(self, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left, self.solving, solve = step, False, FitSpace.solve
+
+        def during(space: FitSpace, *given: Any, **named: Any) -> NDArray[np.float64]:
+            self.solving = True
+            found = solve(space, *given, **named)
+            self.solving = False
+            return found
+
+        monkeypatch.setattr(FitSpace, "solve", during)
+
+    def look(self) -> None:
+        """Once for each step."""
+        self.left -= self.solving
+        if self.left == 0:
+            raise TrainingCancelled("enough")
+
+
+@pytest.mark.parametrize("step", [1, 3, 12])
+def test_an_order_is_followed_between_two_steps_of_a_fit(
+    store: Store, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first one, and of those without some of the images that come after it."""
+    label_days(store, "good", "bad")
+    base, orders = add_champion(store), EndedAtStep(step, monkeypatch)
+    with pytest.raises(TrainingCancelled, match="enough"):
+        train(store, base, StandInBackbone(), RECIPE, orders)
+    assert orders.solving

@@ -58,6 +58,22 @@ def test_a_label_that_is_changed_or_taken_back_to_another_is_new(store: Store) -
     assert [name for name, _ in store.labels.new(seen)] == ["good", "bad"]
 
 
+def test_a_session_is_new_while_no_label_of_it_is_old(store: Store) -> None:
+    """With all its images; another label of a learned day makes it no new one, and a changed one counts as new."""
+    early = label_block(store, "good", 0, count=2)
+    assert [image.frame_id for image in store.labels.of_new_sessions(0)] == early
+    trained(store)
+    seen = store.runs.labels_learned()
+    label_block(store, "bad", HOUR, count=2)
+    assert store.labels.of_new_sessions(seen) == []
+    late = label_block(store, "bad", 24 * HOUR, count=2)
+    assert [image.frame_id for image in store.labels.of_new_sessions(seen)] == late
+    for frame_id in early:
+        label(store, frame_id, "bad")
+    assert [image.frame_id for image in store.labels.of_new_sessions(seen)][:2] == early
+    assert len(store.labels.of_new_sessions(seen)) == 6
+
+
 @pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.FAILED])
 def test_a_training_that_came_to_nothing_has_learned_nothing(store: Store, outcome: Outcome) -> None:
     """Its labels are still new."""

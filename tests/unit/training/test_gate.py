@@ -203,6 +203,14 @@ def test_a_closed_gate_names_only_what_closed_it_with_number_and_limit() -> None
     )
 
 
+def test_an_owner_is_told_what_waits_for_them_to_be_away() -> None:
+    """Labels, or the part of the picture that they have chosen."""
+    waiting = {"away_s": None, "waiting_s": 60.0}
+    assert "enough labels wait for 60 s" in decide(resources(), facts(**waiting), SETTINGS).reason
+    changed = decide(resources(), facts(**waiting, new_labels={}, region_changed=True), SETTINGS)
+    assert "another part of the picture waits for 60 s" in changed.reason
+
+
 def test_an_open_gate_tells_all_it_looked_at() -> None:
     """The record of a run holds every condition with its number and its limit, not only the failed ones."""
     decision = decide(resources(), facts(seconds_since_training=7200.0), SETTINGS)

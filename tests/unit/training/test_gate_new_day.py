@@ -71,14 +71,38 @@ def test_more_labels_of_a_day_that_was_learned_are_not(store: Store) -> None:
     assert labels_verdict(store, TODAY + DAY + 8000).passed
 
 
+def away_text(store: Store, now: float) -> str:
+    """What the gate says of an owner who is not seen to be away."""
+    settings = Settings(data_dir=store.folder, training=TrainingSettings(min_new_labels=20, min_session_labels=6))
+    facts = GateFacts(store, StandInProbe(), settings, lambda: now, lambda: None, lambda: None)
+    decision = facts.decide(store.models.champion(), Strategy.REPLAY)
+    return next(verdict.text for verdict in decision.verdicts if verdict.name == "away")
+
+
 def test_an_owner_is_waited_for_from_the_last_of_them_on(store: Store) -> None:
     """Six labels are enough as soon as the sixth is there: until then nobody waits."""
-    settings = Settings(data_dir=store.folder, training=TrainingSettings(min_new_labels=20, min_session_labels=6))
     waited = []
     for names in (SIX[:5], SIX[5:]):
         answer(store, names, TODAY if len(names) == 5 else TODAY + 2000)
-        facts = GateFacts(store, StandInProbe(), settings, lambda: TODAY + 2600, lambda: None, lambda: None)
-        decision = facts.decide(store.models.champion(), Strategy.REPLAY)
-        waited.append(next(verdict.text for verdict in decision.verdicts if verdict.name == "away"))
+        waited.append(away_text(store, TODAY + 2600))
     assert ["enough labels wait for" in text for text in waited] == [False, True]
     assert "enough labels wait for 600 s" in waited[1]
+
+
+@pytest.mark.parametrize("more", [1, 13, 14, 30], ids=["seven", "nineteen", "twenty", "more than on any day"])
+def test_an_owner_who_goes_on_answering_is_not_waited_for_anew(store: Store, more: int) -> None:
+    """Patience runs from the sixth answer on, however many come after it: else it would never end while they answer."""
+    answer(store, SIX)
+    answer(store, ["good"] * more, TODAY + 2400)
+    assert "enough labels wait for 20000 s" in away_text(store, TODAY + 2000 + 20_000)
+
+
+def test_answers_of_a_learned_day_are_none_of_the_new_one(store: Store) -> None:
+    """Five late ones of yesterday are not among the six, nor does the owner wait before there are two classes."""
+    answer(store, SIX)
+    learned(store, store.models.champion().id)
+    answer(store, SIX[:5], TODAY + 3000)
+    answer(store, ["good"] * 7, TODAY + DAY)
+    assert "enough labels wait" not in away_text(store, TODAY + DAY + 5000)
+    answer(store, ["bad"], TODAY + DAY + 3000)
+    assert "enough labels wait for 2000 s" in away_text(store, TODAY + DAY + 5000)

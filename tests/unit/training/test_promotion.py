@@ -8,7 +8,7 @@ from posture_daemon.domain import Decision
 from posture_daemon.learning.evaluation import Answers, Moment
 from posture_daemon.settings import PromotionSettings
 from posture_daemon.store.json_values import as_json, from_json
-from posture_daemon.training.promotion import PROVISIONAL, gain, judge
+from posture_daemon.training.promotion import PROVISIONAL, TIE, gain, judge
 
 SETTINGS = PromotionSettings(min_probability=0.6, max_recall_loss=0.1, min_class_images=10)
 OLD = ("good", "bad")
@@ -102,6 +102,21 @@ def test_a_provisional_champion_is_replaced_as_easily_as_it_came() -> None:
 def test_a_new_class_is_judged_fairly(counts: dict[str, Counts], promoted: bool) -> None:
     """Let in when its own moments are recognised and the old classes are not surely worse off."""
     assert decide(moments(**counts), knows=(*OLD, "new")).passed is promoted
+
+
+@pytest.mark.parametrize(
+    ("difference", "promoted"),
+    [(0.0, True), (-TIE / 5, True), (TIE / 5, True), (-2 * TIE, False), (-0.1, False)],
+    ids=["a tie", "a rounding loss", "a rounding gain", "a small loss", "a loss"],
+)
+def test_a_tie_of_the_old_classes_lets_a_new_one_in(difference: float, promoted: bool) -> None:
+    """As the settings are unless changed: at even odds nobody is probably worse off, and a loss is not one before it shows."""
+    old = [moment(name, 0.9 + 2 * difference, 0.9) for name in OLD for _ in range(20)]
+    decision = judge(old, (*OLD, "new"), OLD, PromotionSettings())
+    assert decision.passed is promoted
+    assert ("knows 'new', which the champion cannot" in decision.reason) is promoted
+    assert "-0 " not in decision.reason
+    assert "-0.0 " not in decision.reason
 
 
 def test_a_new_class_without_moments_says_why_it_may_enter() -> None:

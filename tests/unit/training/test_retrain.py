@@ -138,6 +138,29 @@ def test_another_part_of_the_picture_is_learned_once_without_new_labels(store: S
     assert run(None) is Outcome.DEFERRED
 
 
+def test_another_part_of_the_picture_waits_no_longer_than_labels_do_for_an_owner_who_stays(store: Store) -> None:
+    """From when it was first seen, be it changed once more meanwhile; anew after another that was taken back."""
+    bench = Bench(store, "good", "bad", "away")
+    region: list[Region | None] = [None]
+    training = TrainingSettings(min_new_labels=100, min_session_labels=100)
+    retrainer = Retrainer(
+        store, bench.trainer, bench.probe, bench.settings.model_copy(update={"training": training}),
+        clock=lambda: bench.now, away=lambda: None, region=lambda: region[0],
+    )  # fmt: skip
+
+    def passes(wanted: Region | None, later: float) -> bool:
+        bench.now, region[0] = bench.now + later, wanted
+        return retrainer.decide().passed
+
+    first, second = Region(0.2, 0.1, 0.6, 0.8), Region(0.3, 0.1, 0.6, 0.8)
+    assert not passes(None, 0)
+    assert not passes(first, 10_000)
+    assert not passes(None, 300)
+    assert not passes(first, 300)
+    assert not passes(second, 599)
+    assert passes(second, 1)
+
+
 def test_a_version_knows_how_it_was_made(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Strategy, seed, the settings in force, the labels it learned from and their hash, seconds, memory, software."""
     monkeypatch.setattr(strategies, "find_spec", lambda name: name)  # where ultralytics is not installed
