@@ -52,6 +52,7 @@ def test_a_tiny_life_is_led_scored_and_reported(base: Base, days: list[Day], tmp
     assert {len(frames) for frames in tried[0].columns.values()} == {DWELL_FRAMES * len(days[-1].moments)}
     assert not lives[names.NOTHING.name].answers
     assert lives[names.OURS.name].answers
+    assert any(one.at_once for one in lives[names.OURS.name].shown)
     before_each = [one.answers for one in lives[names.OURS.name].shown]
     assert before_each == sorted(before_each)
     assert before_each[0] == 0

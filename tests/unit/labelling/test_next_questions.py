@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posture_daemon.domain import Reason, Status
+from posture_daemon.domain import Floats, Reason, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.session import Answered, Labelling
 from posture_daemon.learning.feature_space import POOLED_KEY, pooled_head
@@ -20,7 +20,7 @@ from tests.builders import add_frame, add_version, ensure_classes, label, make_s
 from tests.checks import classes_of
 from tests.fakes.backbone import StandInBackbone
 
-NOW = 1_700_000_000.0
+NOW, DAY = 1_700_000_000.0, 86_400.0
 SHA = StandInBackbone().sha256
 RED, GREEN, MIXED = (0.0, 0.1, 1.0), (0.0, 1.0, 0.1), (0.2, 0.6, 0.55)
 
@@ -35,9 +35,23 @@ def store(store: Store) -> Store:
     return store
 
 
-def labelling(store: Store) -> Labelling:
-    """Begin a session."""
-    return Labelling(store, LabelSettings(), lambda: NOW)
+def labelling(store: Store, today: Any = None) -> Labelling:
+    """Begin a session; `today` is what has learned today's answers."""
+    return Labelling(store, LabelSettings(), lambda: NOW, today=today)
+
+
+class Today:
+    """Stands for the online learner: calls all by a class that the champion lacks, in doubt of the last only; or has no say."""
+
+    def __init__(self, *, learned: bool = True) -> None:
+        self._learned = learned
+
+    def say(self, pooled: Floats, backbone_sha256: str) -> tuple[tuple[str, ...], Floats] | None:
+        """Sure of all but the last one."""
+        assert backbone_sha256 == SHA
+        chances = np.tile(np.array([0.01, 0.01, 0.98], np.float32), (len(pooled), 1))
+        chances[-1] = (0.01, 0.48, 0.51)
+        return (("good", "bad", "away"), chances) if self._learned else None
 
 
 def see(store: Store, at: float, pooled: Sequence[float] | None, **known_of_it: Any) -> int:
@@ -106,6 +120,27 @@ def test_a_confident_mistake_is_asked_before_ordinary_frames(store: Store) -> No
     wrong = see(store, 2.0, RED, reason=Reason.WRONG, explanation="you said that this was wrong: bad at 99%")
     first = labelling(store).groups(1)[0]
     assert (first.frames[0].id, first.why) == (wrong, "you said that this was wrong: bad at 99%")
+
+
+def test_what_was_learned_today_guesses_and_doubts(store: Store) -> None:
+    """What is asked first, and as what, is the online learner's to tell; where it has no say, the champion's."""
+    doubted, last = see(store, 1.0, MIXED), see(store, 2.0, RED)
+    found = [
+        [(group.frames[0].id, group.guess) for group in labelling(store, today).groups(2)]
+        for today in (Today(), Today(learned=False))
+    ]
+    assert found == [[(last, "away"), (doubted, "away")], [(doubted, "good"), (last, "bad")]]
+
+
+def test_a_class_that_was_not_answered_today_is_asked_first(store: Store) -> None:
+    """All of today's answers are good, those of yesterday bad: what is probably bad comes before a more doubtful good one."""
+    for day, class_name, count in ((9, "bad", 6), (10, "good", 2)):
+        for second in range(count):
+            label(store, see(store, day * DAY + second, None), class_name)
+    good = see(store, 10 * DAY + 10, (0.0, 0.55, 0.5))
+    bad = see(store, 10 * DAY + 11, (0.0, 0.49, 0.56))
+    first, second = labelling(store).groups(2)
+    assert [(group.frames[0].id, group.guess) for group in (first, second)] == [(bad, "bad"), (good, "good")]
 
 
 def test_a_base_asks_for_what_is_different(tmp_path: Path) -> None:

@@ -71,3 +71,28 @@ def test_the_same_pictures_look_like_themselves() -> None:
     chair = frames(2)
     assert looks_like(chair, frames(2, count=12)) > 0.5
     assert looks_like(frames(0), chair) == 0.0
+
+
+def partly_mixed(where: int, other: int, mixed: int) -> Floats:
+    """Ten frames of one pose, of which so many show another."""
+    found = np.zeros((10, WIDTH), np.float32)
+    found[: 10 - mixed, where] = found[10 - mixed :, other] = 1
+    return found
+
+
+@pytest.mark.parametrize(("mixed", "accuracy", "doubts"), [(4, 0.6, 1), (3, 0.7, 0), (2, 0.8, 0)])
+def test_poses_that_are_told_apart_more_often_than_not_are_not_called_the_same(
+    mixed: int, accuracy: float, doubts: int
+) -> None:
+    """Seven of ten is hard, and a training may still learn it; six of ten is hardly better than a guess."""
+    shown = {one: [partly_mixed(where, 1 - where, mixed)] * 2 for one, where in ((GOOD, 0), (BAD, 1))}
+    assert accuracy_across_rounds(shown[GOOD], shown[BAD]) == pytest.approx(accuracy)
+    assert len(pose_doubts(shown)) == doubts
+
+
+def test_a_few_pictures_of_who_leaves_do_not_make_the_chair_look_like_everything() -> None:
+    """Two of ten pictures of the empty chair still show somebody at the door: it looks no more like a pose than without."""
+    leaving = np.eye(WIDTH, dtype=np.float32)[[5, 9]]
+    chair = np.concatenate([frames(2, count=8), leaving])
+    assert looks_like(frames(0), chair) == 0.0
+    assert looks_like(frames(2, count=12), chair) > 0.5

@@ -114,3 +114,21 @@ def test_the_newest_picture_waits_or_was_labelled_last(store: Store, monkeypatch
     newest = newest_picture(store)
     assert newest is not None
     assert newest.mean() < 2
+
+
+def test_one_pose_without_an_empty_chair_says_nothing(store: Store) -> None:
+    """What moves then may be anything; with another pose, or with the chair, it is the person."""
+    ensure_classes(store, "good", "bad", "away")
+    for number in range(8):
+        label(store, add_frame(store, DAY + number, picture(number, RIGHT)), "good")
+    assert middle(store) is None
+    label(store, add_frame(store, DAY + 20, picture(21, RIGHT)), "bad")
+    found = middle(store)
+    assert found is not None
+    assert found > 0.55
+    store.labels.undo()
+    for number in range(3):
+        label(store, add_frame(store, DAY + 30 + number, picture(30 + number, None)), "away")
+    found = middle(store)
+    assert found is not None
+    assert found > 0.55

@@ -9,16 +9,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posture_daemon.domain import Frame, Image, PostureState, Reason
+from posture_daemon.domain import UNKNOWN, Frame, Image, PostureState, Reason
 from posture_daemon.errors import DataFolderError
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.live.capture import CaptureLoop
 from posture_daemon.live.classifier import LiveClassifier, LiveModel
+from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.live.sampling import FrameSampler
 from posture_daemon.settings import CameraSettings, PostureSettings, QueueSettings, Settings
+from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.vision.head import Head
-from tests.builders import CHANNELS, COLOURS, coloured_frame, ensure_classes, label, version_of
+from tests.builders import (
+    CHANNELS,
+    COLOURS,
+    add_frame,
+    coloured_frame,
+    coloured_jpeg,
+    ensure_classes,
+    label,
+    label_block,
+    version_of,
+)
 from tests.checks import raising
 from tests.fakes.backbone import StandInBackbone
 from tests.fakes.clock import Clock
@@ -91,6 +103,7 @@ def loop_of(
     model: LiveClassifier | None = None,
     clock: Clock | None = None,
     wall: Callable[[], float] = lambda: 0.0,
+    online: OnlineLearner | None = None,
     **queue: Any,
 ) -> CaptureLoop:
     """A loop without audits, with a generous rate and a posture that must hold for three seconds."""
@@ -101,7 +114,8 @@ def loop_of(
         queue=QueueSettings(**{"audit_share": 0.0, "max_per_minute": 1000.0, **queue}),
     )
     router = FrameSampler(settings.queue, Random(0))
-    return CaptureLoop(source, model or live(store), router, store, settings, clock=clock or Clock(), wall=wall)
+    model = model or live(store)
+    return CaptureLoop(source, model, router, store, settings, clock=clock or Clock(), wall=wall, online=online)
 
 
 def run_through(loop: CaptureLoop) -> CaptureLoop:
@@ -423,3 +437,46 @@ def test_labels_of_other_days_are_recognised(store: Store) -> None:
     clock.now += 60
     loop.step()
     assert loop.routed == {"kept": 1, "near-duplicate": 1}
+
+
+def test_what_was_learned_today_is_shown(store: Store) -> None:
+    """The model takes yellow for good; the owner has called it bad today, so the loop shows bad, and of how many answers."""
+    model = live(store, sharpness=1.0, classes=("good", "bad"))
+    store.models.promote(model.version.id, 0.0)
+    label_block(store, "good", 0.0)
+    ensure_classes(store, "bad")
+    for second in range(10, 16):
+        label(store, add_frame(store, float(second), coloured_jpeg("standing", second)), "bad")
+    today = OnlineLearner(store, lambda _version: model.backbone, Recipe(0, 0, True, 1), wall=lambda: 60.0)
+    today.look()
+    without, loop = (
+        run_through(loop_of(store, Source(frames("standing", start=60.0)), model, online=online))
+        for online in (None, today)
+    )
+    assert (without.last.label, without.last.answers) == ("good", 0)
+    assert (loop.last.label, loop.last.answers) == ("bad", 12)
+
+
+def test_a_session_unlike_all_that_is_labelled_is_unknown(store: Store) -> None:
+    """However sure the model is; the frames that are kept of it say why."""
+    model = live(store)
+    for block in range(4):
+        label_block(store, "good", 3600.0 * block, backbone=model.backbone)
+    seen = Source(frames(*["away"] * 10, start=90_000.0))
+    loop = run_through(loop_of(store, seen, model))
+    assert (loop.last.label, loop.last.familiar, loop.state.posture) == ("away", False, UNKNOWN)
+    assert {kept.reason for kept in store.queue.waiting()} >= {Reason.NOVEL.value}
+
+
+def test_a_mistake_among_sure_frames_raises_what_counts_as_sure(store: Store) -> None:
+    """A frame that was kept as a check, and that the owner calls otherwise: known half a minute later at the latest."""
+    clock = Clock()
+    loop = loop_of(store, Source(frames("good", "good")), clock=clock, unsure_below=0.8)
+    ensure_classes(store, "good", "bad")
+    checked = add_frame(store, 0.0, reason=Reason.AUDIT, predicted="good", confidence=0.95)
+    loop.step()
+    assert loop._router.threshold.limit == 0.8
+    label(store, checked, "bad")
+    clock.now += 30
+    loop.step()
+    assert loop._router.threshold.limit > 0.8

@@ -105,6 +105,16 @@ def shown(store: Store, online: OnlineLearner, look: str, at: float = TODAY + 30
     return online.answer(says(champion, head, look), at)
 
 
+def yellow_is_bad(store: Store) -> OnlineLearner:
+    """One that has learned a day of green and red, and today's answer: yellow, which the champion takes for good, is bad."""
+    add_personal(store, "good", "bad")
+    yesterday(store, good="good", bad="bad")
+    answered(store, "standing", "bad", TODAY)
+    online = learner(store)
+    online.look()
+    return online
+
+
 def test_an_answer_of_today_is_shown_on_the_next_frame(store: Store) -> None:
     """The champion takes yellow for good, the owner says bad: from the look after it on, yellow is bad and green still good."""
     add_personal(store, "good", "bad")
@@ -121,11 +131,7 @@ def test_an_answer_of_today_is_shown_on_the_next_frame(store: Store) -> None:
 
 def test_without_a_new_answer_nothing_changes(store: Store) -> None:
     """Neither another look nor a frame that was kept meanwhile makes another head."""
-    add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    assert online.look()
+    online = yellow_is_bad(store)
     before = shown(store, online, "standing").probabilities
     frame_at(store, "good", TODAY + 60)
     assert not online.look()
@@ -134,11 +140,7 @@ def test_without_a_new_answer_nothing_changes(store: Store) -> None:
 
 def test_at_rest_only_the_state_of_the_labels_is_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks four times a second for months: model and session are read when a label changes, and all ten seconds."""
-    add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    online.look()
+    online = yellow_is_bad(store)
     read: list[float] = []
     session_at = store.labels.session_at
     monkeypatch.setattr(store.labels, "session_at", lambda at: (read.append(at), session_at(at))[1])
@@ -150,11 +152,7 @@ def test_at_rest_only_the_state_of_the_labels_is_read(store: Store, monkeypatch:
 
 def test_a_class_that_was_renamed_is_shown_in_its_new_name(store: Store) -> None:
     """Ten seconds later; no label has changed."""
-    add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    online.look()
+    online = yellow_is_bad(store)
     store.classes.rename("bad", "slouching")
     shown(store, online, "standing", TODAY + 10)
     assert online.look()
@@ -171,22 +169,14 @@ def test_without_a_champion_there_is_nothing_to_do(store: Store) -> None:
 )
 def test_frames_of_another_session_are_the_champions(store: Store, at: float) -> None:
     """A frame of yesterday, or of a clock that was set back or forward by far, is answered as it came."""
-    add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    online.look()
+    online = yellow_is_bad(store)
     assert (shown(store, online, "standing", at).label, shown(store, online, "standing", at).answers) == ("good", 0)
     assert shown(store, online, "standing", TODAY + 60).label == "bad"
 
 
 def test_after_a_clock_that_was_set_back_the_next_look_learns_that_day(store: Store) -> None:
     """What was answered on the other day answers its frames; back again, today's answers do."""
-    add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    online.look()
+    online = yellow_is_bad(store)
     for at, answers in ((YESTERDAY + 60, 12), (TODAY + 60, 1)):
         shown(store, online, "standing", at)
         assert online.look()
@@ -195,11 +185,8 @@ def test_after_a_clock_that_was_set_back_the_next_look_learns_that_day(store: St
 
 def test_features_of_another_region_are_the_champions(store: Store) -> None:
     """A model that looks at another part of the picture makes other features, which this head cannot read."""
-    champion = add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    online.look()
+    online = yellow_is_bad(store)
+    champion = store.models.champion()
     elsewhere = add_version(
         store, colour_head(["good", "bad"]), BACKBONE.sha256, "good", "bad", region=Region(0.1, 0.1, 0.5, 0.5)
     )
@@ -210,11 +197,7 @@ def test_features_of_another_region_are_the_champions(store: Store) -> None:
 
 def test_a_session_goes_on_as_long_as_frames_are_kept(store: Store) -> None:
     """Seven hours after the only answer of the day it still is the same day, and its answer still holds."""
-    add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    online.look()
+    online = yellow_is_bad(store)
     for hour in range(1, 8):
         frame_at(store, "good", TODAY + 3600 * hour)
         shown(store, online, "standing", TODAY + 3600 * hour)
@@ -302,13 +285,34 @@ def test_it_falls_back_when_the_answers_say_so_and_comes_back(store: Store) -> N
     assert shown(store, online, "dusk").label == other
 
 
+def test_the_next_day_begins_without_the_fall_back_of_the_last(store: Store) -> None:
+    """What spoke against a day's head was said of that day: the one of the next day answers from its first answer on."""
+    spoil(store)
+    online = learner(store)
+    assert not speak_against(store, online)[-1]
+    answered(store, "good", "good", TODAY + DAY)
+    shown(store, online, "good", TODAY + DAY)
+    assert online.look()
+    assert (online.state.serving, online.state.why) == (True, "learned from 1 answer today")
+    assert shown(store, online, "good", TODAY + DAY + 60).answers == 1
+
+
+def test_pictures_kept_for_tests_teach_nothing_today(store: Store) -> None:
+    """They are to tell how good a model is on what it has never seen, so an answer to one leaves no trace."""
+    online = yellow_is_bad(store)
+    state, before = online.state, shown(store, online, "dusk")
+    other = {"good": "bad", "bad": "good"}[before.label]
+    for number in range(3):
+        frame_id = frame_at(store, "dusk", TODAY + 400 + number)
+        store.labels.answer(frame_id, other, "owner", TODAY, HOLDOUT_EVERY, before_rule=BeforeRule(Split.TEST))
+    assert online.look()
+    assert online.state == state
+    np.testing.assert_array_equal(shown(store, online, "dusk").probabilities, before.probabilities)
+
+
 def test_an_answer_that_is_taken_back_is_forgotten(store: Store) -> None:
     """The same layer and the same trust as if it had not been given."""
-    add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    online.look()
+    online = yellow_is_bad(store)
     state, before = online.state, shown(store, online, "dusk")
     answered(store, "dusk", "good", TODAY + 400)
     online.look()
@@ -390,6 +394,23 @@ def test_a_day_of_one_class_is_modest(store: Store) -> None:
     online.look()
     assert online._served.temperature < ONE_SIDED_TEMPERATURE
     assert one_sided < shown(store, online, "standing").confidence
+
+
+def test_days_that_contradict_each_other_make_it_modest(store: Store) -> None:
+    """It is as sure as it was right about sessions left out: surer where all days agree than where one says the reverse."""
+    add_personal(store, "good", "bad")
+    yesterday(store, days=4, good="good", bad="bad")
+    for number, look in enumerate(("good", "bad")):
+        answered(store, look, look, TODAY + 400 * number)
+    agreed = learner(store)
+    agreed.look()
+    for second in range(6):
+        for look, class_name in (("good", "bad"), ("bad", "good")):
+            answered(store, look, class_name, YESTERDAY - 9 * DAY + 400 * ("good", "bad").index(look) + second)
+    contradicted = learner(store)
+    contradicted.look()
+    assert agreed._served.temperature < 1 < contradicted._served.temperature
+    assert shown(store, contradicted, "good").confidence < shown(store, agreed, "good").confidence
 
 
 @pytest.mark.parametrize(
@@ -489,8 +510,11 @@ def test_one_mistyped_answer_of_a_dozen_does_no_harm(store: Store) -> None:
     assert online.state.serving
 
 
-def test_more_answers_than_are_asked_again_keep_their_count(store: Store) -> None:
-    """After a restart late in a long day the earliest are learned together, and all are counted."""
+def test_more_answers_than_are_asked_again_keep_their_count(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a restart late in a long day the earliest are learned together, only the newest asked again, and all counted."""
+    asked: list[int] = []
+    ask = OnlineSession._ask
+    monkeypatch.setattr(OnlineSession, "_ask", lambda *given: (asked.append(1), ask(*given))[1])
     add_personal(store, "good", "bad")
     count = MAX_REPLAYED + 6
     for number in range(count):
@@ -498,7 +522,7 @@ def test_more_answers_than_are_asked_again_keep_their_count(store: Store) -> Non
         answered(store, look, {"standing": "bad", "good": "good"}[look], TODAY + 40 * number)
     online = learner(store)
     online.look()
-    assert (online.state.answers, online.state.serving) == (count, True)
+    assert (online.state.answers, online.state.serving, len(asked)) == (count, True, MAX_REPLAYED)
     assert shown(store, online, "standing").label == "bad"
 
 
@@ -519,11 +543,7 @@ def test_the_same_head_scores_what_waits(store: Store) -> None:
 
 def test_an_import_in_the_middle_of_the_day_leaves_it_one_day(store: Store) -> None:
     """Sessions are numbered anew then; what was learned before and after it is still of the same one."""
-    add_personal(store, "good", "bad")
-    yesterday(store, good="good", bad="bad")
-    answered(store, "standing", "bad", TODAY)
-    online = learner(store)
-    online.look()
+    online = yellow_is_bad(store)
     label_days(store, "good", "bad", count=2)
     answered(store, "standing", "bad", TODAY + 400)
     online.look()

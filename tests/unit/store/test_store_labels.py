@@ -2,7 +2,7 @@
 
 import pytest
 
-from posture_daemon.domain import Outcome, PostureClass, Role, Split
+from posture_daemon.domain import Outcome, PostureClass, Reason, Role, Split
 from posture_daemon.store import Store
 from tests.builders import add_frame, decided, ensure_classes, label, label_block
 
@@ -92,3 +92,37 @@ def test_every_answer_and_every_undo_changes_the_state(store: Store) -> None:
         seen.append(store.labels.state())
     assert len(set(seen)) == 4
     assert seen[1][:2] == seen[3][:2]
+
+
+def test_checks_are_the_answers_to_frames_of_which_the_model_was_sure(store: Store) -> None:
+    """Picked at random, or called wrong: whether it was right in each, in the order of the answers. Other frames are none."""
+    ensure_classes(store, "good", "bad")
+    audited, wrong, unsure, unsaid, later = (
+        add_frame(store, float(at), reason=reason, predicted=predicted)
+        for at, (reason, predicted) in enumerate(
+            [
+                (Reason.AUDIT, "good"),
+                (Reason.WRONG, "good"),
+                (Reason.UNCERTAIN, "good"),
+                (Reason.AUDIT, None),
+                (Reason.AUDIT, "bad"),
+            ]
+        )
+    )
+    assert store.labels.checks() == []
+    for frame_id, class_name in ((later, "bad"), (wrong, "bad"), (unsure, "bad"), (unsaid, "bad"), (audited, "good")):
+        label(store, frame_id, class_name)
+    assert store.labels.checks() == [True, False, True]
+    label(store, later, "good")
+    assert store.labels.checks() == [False, True, False]
+    label(store, wrong, None)
+    assert store.labels.checks() == [True, False]
+
+
+def test_a_check_that_is_taken_back_is_none(store: Store) -> None:
+    """As if it had not been answered."""
+    ensure_classes(store, "good", "bad")
+    label(store, add_frame(store, 1.0, reason=Reason.AUDIT, predicted="good"), "bad")
+    assert store.labels.checks() == [False]
+    store.labels.undo()
+    assert store.labels.checks() == []

@@ -74,14 +74,29 @@ def test_another_light_is_no_change() -> None:
     assert within(found, 400, 90, 500, 240)
 
 
-def test_a_screen_far_off_stays_out() -> None:
-    """Its pictures change more than anything else, in a small place."""
-    pictures = leaning()
+def in_light(pictures: list[Image], contrast: float, brighter: int) -> list[Image]:
+    """The same, darker or paler."""
+    return [np.clip(contrast * picture + brighter, 0, 255).astype(np.uint8) for picture in pictures]
+
+
+def test_a_pale_room_is_looked_at_as_closely() -> None:
+    """Against the sun all is bright and little differs: what counts is the change beside the picture's own contrast."""
+    pale, empty = (in_light(pictures, 0.4, 140) for pictures in (leaning(), [noisy(room(), seed) for seed in range(4)]))
+    for found in (propose(pale, empty), propose(pale)):
+        assert found is not None
+        assert within(found, 400, 90, 500, 240)
+
+
+@pytest.mark.parametrize("light", [1.0, 0.3], ids=["by day", "in the evening"])
+def test_a_screen_far_off_stays_out(light: float) -> None:
+    """Its pictures change more than anything else, in a small place, and most of all where the room is dark."""
+    pictures = in_light(leaning(), light, 0)
     for number, picture in enumerate(pictures):
         picture[40:90, 20:90] = 255 * (number % 2)
-    found = propose(pictures, [noisy(room(), seed) for seed in range(4)])
-    assert found is not None
-    assert found.x * WIDTH > 90
+    for empty in ([], in_light([noisy(room(), seed) for seed in range(4)], light, 0)):
+        found = propose(pictures, empty)
+        assert found is not None
+        assert found.x * WIDTH > 90
 
 
 def nowhere() -> Iterator[list[Image]]:
