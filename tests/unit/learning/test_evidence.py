@@ -17,7 +17,7 @@ from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.answers import BeforeRule
 from posture_daemon.vision.jpeg import encode_jpeg
-from tests.builders import COLOURS, HOLDOUT_EVERY, add_champion, add_frame, ensure_classes
+from tests.builders import COLOURS, HOLDOUT_EVERY, add_champion, add_frame, ensure_classes, new_frame
 from tests.fakes.backbone import CHANNELS, StandInBackbone
 
 RECIPE = Recipe(seed=0, views=0, flip=True, min_images_per_class=1)
@@ -69,10 +69,10 @@ def data_of(store: Store) -> TrainingSet:
     return gather(store, add_champion(store), StandInBackbone(), RECIPE)
 
 
-def colour_candidate(*names: str, temperature: float = 1.0) -> Candidate:
-    """Tells the colours of these classes apart."""
+def colour_candidate(*names: str, sureness: float = 1.0) -> Candidate:
+    """Tells the colours of these classes apart, with scores so many times as high."""
     colours = np.array([COLOURS[name] for name in names], np.float32).reshape(-1, CHANNELS) / 255
-    return Candidate(Linear(40 * (colours - 0.5), np.zeros(len(names), np.float32)), names, temperature)
+    return Candidate(Linear(sureness * 40 * (colours - 0.5), np.zeros(len(names), np.float32)), names, 1.0)
 
 
 def share_right(asked: OutOfFold) -> float:
@@ -188,9 +188,8 @@ def test_evidence_is_the_holdout_and_what_is_new(store: Store) -> None:
     day(store, 1, rule=HOLD_OUT)
     new = [*block(store, "good", DAY * 102), *block(store, "bad", DAY * 102 + 1000)]
     data = data_of(store)
-    held_out = {image.captured_at // 30 for image in data.holdout.images}
     found = moments(data, colour_candidate("good", "bad"), set(new), nothing)
-    assert len(found) == len(held_out) + len(new)
+    assert len(found) == len(data.holdout.images) + len(new)
     assert {one.session for one in found} == set(data.sessions_of([*data.holdout.images, *data.training.images[-1:]]))
     assert [(one.right, one.incumbent_right) for one in found] == [(1.0, 1.0)] * len(found)
 
@@ -212,15 +211,39 @@ def test_without_new_labels_and_holdout_there_is_no_evidence(store: Store) -> No
 
 
 def test_who_is_too_sure_is_compared_by_what_it_tells_apart(store: Store) -> None:
-    """Each speaks at the temperature that fits these answers: an incumbent's own does not matter."""
+    """Each speaks at the temperature that fits these answers: how high the scores of an incumbent are does not matter."""
     day(store, 0)
     day(store, 1, rule=HOLD_OUT)
     data = data_of(store)
-    one, other = (
-        moments(data, colour_candidate("good", "bad", temperature=temperature), set(), nothing)
-        for temperature in (0.01, 10.0)
+    unsure, sure = (
+        [one.incumbent_chance for one in moments(data, colour_candidate("good", "bad", sureness=by), set(), nothing)]
+        for by in (0.02, 0.4)
     )
-    assert one == other
+    assert sure == pytest.approx(unsure, abs=1e-4)
+    assert 0.9 < min(sure) < max(sure) < 1.0
+
+
+def test_imported_pictures_of_one_second_are_one_moment(store: Store) -> None:
+    """Two half a second apart count once, and two that are five seconds apart count twice."""
+    day(store, 0)
+    times = [DAY * 101 + second for second in (0.1, 0.6, 5.1)]
+    frames = [
+        new_frame(encode_jpeg(picture("good", seed), 640, 90), at, source="import:folder")
+        for seed, at in enumerate(times)
+    ]
+    store.imports.add_block([(frame, "good") for frame in frames], Split.HOLDOUT, times[-1], HOLDOUT_EVERY)
+    assert [one.images for one in moments(data_of(store), None, set(), nothing)] == [2, 1]
+
+
+def test_a_new_label_is_asked_without_its_own_key_and_not_without_its_block(store: Store) -> None:
+    """What the owner answered a minute before or after has been learned: in this light nothing else tells what is bad."""
+    day(store, 0)
+    light = (0, 60, -160)
+    new = [*block(store, "good", DAY * 101, light), *block(store, "bad", DAY * 101 + 1000, light)]
+    data = data_of(store)
+    assert share_right(out_of_fold(data, only=new)) == 0.5, "those that are bad are missed without their block"
+    found = moments(data, None, set(new), nothing)
+    assert [one.right for one in found] == [1.0] * len(new)
 
 
 @pytest.mark.parametrize(("sessions", "factor"), [(1, 2.0), (2, 1.5), (10, 1.1)])

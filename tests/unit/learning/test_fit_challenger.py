@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from posture_daemon.adapters.backbone.region import looking_at
-from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Reason, Region, Role, Split
+from posture_daemon.domain import Floats, Image, LabelledImage, ModelVersion, Outcome, Reason, Region, Role, Split
 from posture_daemon.errors import TrainingCancelled, TrainingError
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource
@@ -32,6 +32,7 @@ from tests.builders import (
     add_version,
     coloured_frame,
     coloured_jpeg,
+    decided,
     ensure_classes,
     label,
     label_block,
@@ -244,6 +245,44 @@ def test_another_seed_computes_other_views(store: Store) -> None:
     for recipe in (Recipe(1, 2, True, 3), Recipe(2, 2, True, 3)):
         assert run(store, base, recipe).report.computed_views == 24 * 3 + 12
     assert run(store, base, Recipe(1, 3, True, 3)).report.computed_views == 24
+
+
+def champion_of_a_day(store: Store) -> ModelVersion:
+    """What a training has made of the first day, which its run has written down."""
+    label_days(store, "good", "bad")
+    made = promoted(store, run(store, add_champion(store)))
+    run_id = store.runs.begin("test", decided(), None, 0.0)
+    store.runs.finish(run_id, Outcome.PROMOTED, "", 0.0, challenger_id=made.id)
+    return made
+
+
+def teach(store: Store, name: str, start: float) -> None:
+    """A block of three training images of this class."""
+    frames = [new_frame(coloured_jpeg(name, int(start) + n), start + n, source="import:folder") for n in range(3)]
+    store.imports.add_block([(frame, name) for frame in frames], Split.TRAIN, start, HOLDOUT_EVERY)
+
+
+def test_only_a_session_that_is_all_new_to_the_champion_is_a_new_day(store: Store) -> None:
+    """More labels of a day that it has learned, even of both classes, make none; those of a later day do."""
+    incumbent = champion_of_a_day(store)
+    assert run(store, incumbent).report.new_session is False
+    for at, name in enumerate(("good", "bad")):
+        teach(store, name, 8 * 3600 + 1000 * at)
+    done = run(store, incumbent)
+    assert (done.report.new_session, done.report.train_images) == (False, {"good": 15, "bad": 15})
+    for at, name in enumerate(("good", "bad")):
+        teach(store, name, 10 * DAY + 1000 * at)
+    assert run(store, incumbent).report.new_session is True
+
+
+def test_a_new_day_of_one_class_is_none_yet(store: Store) -> None:
+    """It would teach that the day is that class; with the second one it is a new day."""
+    incumbent = champion_of_a_day(store)
+    teach(store, "good", 10 * DAY)
+    teach(store, "bad", 20 * DAY)
+    assert run(store, incumbent).report.new_session is False
+    teach(store, "bad", 10 * DAY + 1000)
+    assert run(store, incumbent).report.new_session is True
 
 
 @pytest.mark.parametrize(("name", "computed"), [("colours", 2 * 2 * 6), ("another", 2 * (6 + 2 * 6))])

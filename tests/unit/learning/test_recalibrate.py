@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
 
-from posture_daemon.domain import Calibration, ModelVersion, Split
+from posture_daemon.domain import Calibration, ModelVersion, Outcome, Split
 from posture_daemon.learning.evaluation import CalibrationErrors
 from posture_daemon.learning.feature_space import pooled_head
 from posture_daemon.learning.recalibrate import MIN_GAIN, Recalibrator
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
-from posture_daemon.store.schema import LabelRow, RunRow
-from tests.builders import CHANNELS, add_version, coloured_jpeg, ensure_classes, make_store, new_frame
+from tests.builders import CHANNELS, add_version, coloured_jpeg, decided, ensure_classes, make_store, new_frame
 from tests.fakes.backbone import StandInBackbone
 
 NOW = 1_000_000.0
@@ -62,6 +60,11 @@ class Bench:
                 called = {"good": "bad", "bad": "good"}[shown] if number % wrong == 0 else shown
                 labelled.append((new_frame(coloured_jpeg(shown, int(start) + number), start + number), called))
             self.store.imports.add_block(labelled, split, NOW, 5)
+
+    def learned(self) -> None:
+        """The champion is of a training that has learned all labels so far."""
+        run_id = self.store.runs.begin("test", decided(), None, 0.0)
+        self.store.runs.finish(run_id, Outcome.PROMOTED, "", 0.0, challenger_id=self.champion.id)
 
     def temperature(self) -> float:
         """Of the champion, as recorded."""
@@ -188,6 +191,14 @@ def test_a_refit_is_written_once(store: Store) -> None:
     assert store.calibrations.of(1) == [again, found]
 
 
+def test_later_labels_of_a_session_that_it_has_learned_say_nothing_either(bench: Bench) -> None:
+    """It has seen the first block of that day, so it knows the day: the six that follow do not count, though all are new."""
+    bench.hold_out(1)
+    bench.learned()
+    bench.hold_out(6)
+    assert (bench.recalibrator.check(), bench.asked) == (None, 0)
+
+
 def test_scipy_is_not_needed() -> None:
     """It takes a third of a second and much memory, and the daemon refits in its own process."""
     program = """
@@ -205,14 +216,7 @@ def test_sessions_that_it_has_learned_say_nothing(store: Store) -> None:
     """On days that it knows every model is right: only those that came later count, held out or not."""
     bench = Bench(store)
     bench.hold_out(6)
-    with store.labels._database.write() as session:
-        seen = session.scalar(select(func.max(LabelRow.number)))
-        session.add(
-            RunRow(
-                trigger="test", started_at=0.0, finished_at=0.0, outcome="PROMOTED", reason="", decision=[], metrics={},
-                labels_seen=seen, challenger_id=bench.champion.id,
-            )
-        )  # fmt: skip
+    bench.learned()
     assert (bench.recalibrator.check(), bench.asked) == (None, 0)
     bench.blocks = 48  # two days later
     bench.hold_out(6, split=Split.TRAIN)

@@ -8,7 +8,7 @@ from posture_daemon.domain import Decision
 from posture_daemon.learning.evaluation import Answers, Moment
 from posture_daemon.settings import PromotionSettings
 from posture_daemon.store.json_values import as_json, from_json
-from posture_daemon.training.promotion import PROVISIONAL, TIE, gain, judge
+from posture_daemon.training.promotion import PROVISIONAL, TIE, gain, is_provisional, judge
 
 SETTINGS = PromotionSettings(min_probability=0.6, max_recall_loss=0.1, min_class_images=10)
 OLD = ("good", "bad")
@@ -71,9 +71,9 @@ def test_who_gives_the_right_class_more_chance_is_better_though_both_are_right()
 
 
 def test_a_new_day_is_not_drowned_by_the_holdout_of_old_days() -> None:
-    """Six of twelve moments of today fixed, five of ninety old ones broken: what makes the new day right is let in."""
-    old, today = moments(1, good=(40, 0, 5, 0), bad=(45, 0, 0, 0)), moments(2, good=(3, 3, 0, 0), bad=(3, 3, 0, 0))
-    assert gain([*old, *today]).mean > 0
+    """Six of twelve moments of today fixed, eight of ninety old ones broken: what makes the new day right is let in."""
+    old, today = moments(1, good=(37, 0, 8, 0), bad=(45, 0, 0, 0)), moments(2, good=(3, 3, 0, 0), bad=(3, 3, 0, 0))
+    assert gain([*old, *today]).mean == pytest.approx(0.9 * (6 / 12 - 8 / 90) / 2)
     assert decide([*old, *today]).passed
     assert not decide([*moments(1, good=(0, 0, 45, 0), bad=(45, 0, 0, 0)), *moments(2, good=(5, 1, 0, 0))]).passed
 
@@ -151,7 +151,10 @@ def test_without_evidence_nothing_is_promoted() -> None:
 
 @pytest.mark.parametrize(("right", "promoted"), [(0, False), (1, True)])
 def test_against_a_base_one_right_answer_is_enough_but_provisional(right: int, promoted: bool) -> None:
-    """A champion that knows no classes loses to anything that is right at least once, but not to a model that never is."""
+    """A champion that knows no classes loses to anything that is right at least once, but not to a model that never is.
+
+    Evidence of one class is enough there: nobody's answers get worse.
+    """
     found = [moment("good", 0.9 if number < right else 0.1, None) for number in range(8)]
     decision = judge(found, OLD, (), SETTINGS)
     assert decision.passed is promoted
@@ -165,3 +168,32 @@ def test_answers_survive_json_and_refuse_lists_of_different_lengths() -> None:
     assert from_json(Answers, as_json(found)) == found
     with pytest.raises(ValueError, match="not of the same images"):
         from_json(Answers, {**as_json(found), "challenger": ["good"]})
+
+
+def test_half_of_what_counts_is_being_right() -> None:
+    """Six moments set right at even odds outweigh eight that stay right with less chance, as the owner sees only the former."""
+    fixed, doubted = [moment("good", 0.55, 0.45)] * 6, [moment("bad", 0.6, 0.95)] * 8
+    found = gain([*fixed, *doubted])
+    assert found.mean == pytest.approx((6 * (1 + 0.1) - 8 * 0.35) / 2 / 14)
+    assert decide([*fixed, *doubted]).passed
+
+
+@pytest.mark.parametrize(("count", "least", "most"), [(3, 0.6, 0.75), (300, 0.99, 1.0)])
+def test_a_few_moments_that_agree_make_nobody_certain(count: int, least: float, most: float) -> None:
+    """Each is a little better, all by as much: as if moments had differed before, so it takes many of them to be sure."""
+    assert least < gain([moment("good", 0.9, 0.8)] * count).probability <= most
+
+
+@pytest.mark.parametrize(("broken", "promoted"), [(2, True), (4, True), (5, False)])
+def test_a_class_has_its_veto_only_where_its_loss_is_no_accident(broken: int, promoted: bool) -> None:
+    """A fifth of its moments may be chance when they are two of ten; from five moments on, and none gained, it is not."""
+    found = decide(moments(good=(9, 30, 0, 0), bad=(10 - broken, 0, broken, 0)))
+    assert found.passed is promoted
+    assert ("recall of 'bad' falls" in found.reason) is not promoted
+
+
+def test_ten_moments_are_no_longer_few() -> None:
+    """On nine a model is provisional, the first one as well."""
+    assert [is_provisional(count) for count in (9, 10)] == [True, False]
+    firsts = [judge([moment("good", 0.9, None)] * count, OLD, (), SETTINGS).reason for count in (9, 10)]
+    assert ["provisional" in reason for reason in firsts] == [True, False]

@@ -28,7 +28,7 @@ from tests.builders import (
 from tests.checks import raising
 from tests.fakes.backbone import StandInBackbone
 from tests.fakes.probe import StandInProbe
-from tests.fakes.trainer import StandInTrainer, answers, score
+from tests.fakes.trainer import StandInTrainer, answers, moments, score
 
 NOW = 1_000_000.0
 
@@ -485,3 +485,38 @@ def test_a_database_that_is_busy_for_once_costs_no_training(bench: Bench, monkey
     bench.trainer.during, bench.trainer.seconds = during, 3
     bench.probe.later = [resources(), resources(zones=zones(cpu=82.0)), resources()]
     assert bench.run().outcome is Outcome.PROMOTED
+
+
+def about_as_good() -> list[dict[str, Any]]:
+    """Evidence of twenty moments: three fixed and four broken, so the challenger is behind, though not surely."""
+    given = answers(20, 20)
+    given["challenger"][:4] = ["bad"] * 4
+    given["incumbent"][10:13] = ["good"] * 3
+    return moments(given)
+
+
+@pytest.mark.parametrize(
+    ("new_session", "outcome"), [(True, Outcome.PROMOTED), (False, Outcome.KEPT), (None, Outcome.KEPT)]
+)
+def test_no_worse_is_enough_on_a_day_that_the_champion_has_not_seen(
+    bench: Bench, new_session: bool | None, outcome: Outcome
+) -> None:
+    """A challenger that has learned it is promoted though a little behind, with that reason; on any other day it stays out."""
+    bench.trainer.result.update(moments=about_as_good())
+    bench.trainer.result["report"].update(new_session=new_session)
+    run = bench.run()
+    assert run.outcome is outcome
+    assert run.reason.endswith("the champion has seen nothing of this day") is (outcome is Outcome.PROMOTED)
+
+
+@pytest.mark.parametrize(("shown_on", "outcome"), [(9, Outcome.PROMOTED), (10, Outcome.KEPT), (None, Outcome.KEPT)])
+def test_no_worse_is_enough_against_a_provisional_champion(
+    bench: Bench, shown_on: int | None, outcome: Outcome
+) -> None:
+    """One that was promoted on fewer than ten moments; not one that has shown more, nor one that tells nothing of it."""
+    bench.trainer.result["report"].update(moments=shown_on)
+    assert bench.run().outcome is Outcome.PROMOTED
+    bench.trainer.result.update(moments=about_as_good())
+    run = bench.run(force=True)
+    assert run.outcome is outcome, run.reason
+    assert run.reason.endswith("the champion was provisional") is (outcome is Outcome.PROMOTED)
