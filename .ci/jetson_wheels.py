@@ -2,8 +2,8 @@
 
     .venv/bin/python .ci/jetson_wheels.py
 
-Each package of the lock file for JetPack 6 must have a wheel with one of its hashes, and numpy must be of version 1. Needs Python 3.10
-and a package index; prints a line a direct dependency, exits 1 if one has no wheel, or is in no lock file.
+Each package of the lock file for JetPack 6 must have a wheel with one of its hashes, and numpy must be of version 1. Needs
+Python 3.10 and a package index; prints a line a direct dependency, exits 1 if one has no wheel, or is in no lock file.
 """
 
 import json
@@ -67,8 +67,8 @@ def resolve(python: str, folder: Path, *what: str) -> Mapping[str, str]:
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in GLIBC_MINORS]
     run(
         python, "-m", "pip", "install", "--quiet", "--dry-run", "--report", str(report), "--only-binary=:all:",
-        "--python-version=3.10", "--implementation=cp", "--abi=cp310", "--abi=abi3", "--abi=none", "--target", str(folder / "none"),
-        *platforms, "--platform=manylinux2014_aarch64", "--platform=linux_aarch64", *what,
+        "--python-version=3.10", "--implementation=cp", "--abi=cp310", "--abi=abi3", "--abi=none",
+        "--target", str(folder / "none"), *platforms, "--platform=manylinux2014_aarch64", "--platform=linux_aarch64", *what,
     )  # fmt: skip
     chosen = json.loads(report.read_text())["install"]
     return {item["metadata"]["name"].lower(): item["download_info"]["url"].rpartition("/")[2] for item in chosen}

@@ -2,10 +2,11 @@
 
     .venv/bin/python .ci/lock.py
 
-Files in pip's format: for any Linux and for JetPack 6 (NVIDIA's libraries are built against numpy 1), for the image of each (OpenCV
-without windows), and for what builds an image and writes the list of its ingredients. PyTorch and CUDA are left out: they come from the index
-that fits the machine, as `make setup`, the installer and the Dockerfiles say. So is jetson-stats, of which a board needs the version
-that its service has. Of several versions that fit, those of `.venv` are taken, since the tests ran with them.
+Files in pip's format: for any Linux and for JetPack 6 (NVIDIA's libraries are built against numpy 1), for the image of each
+(OpenCV without windows), and for what builds an image and writes the list of its ingredients. PyTorch and CUDA are left out:
+they come from the index that fits the machine, as `make setup`, the installer and the Dockerfiles say. So is jetson-stats, of
+which a board needs the version that its service has. Of several versions that fit, those of `.venv` are taken, since the tests
+ran with them.
 """
 
 import re
@@ -16,7 +17,9 @@ import venv
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-COMMENT = "# Made by `make lock` from pyproject.toml. Install it with: pip install --no-deps --require-hashes -r THIS FILE\n"
+COMMENT = (
+    "# Made by `make lock` from pyproject.toml. Install it with: pip install --no-deps --require-hashes -r THIS FILE\n"
+)
 ELSEWHERE = re.compile(r"(torch|torchvision|triton|nvidia-.*|cuda-.*|jetson-stats|distro|smbus2)==")
 """PyTorch with its CUDA, and jetson-stats with what it needs."""
 
@@ -46,7 +49,9 @@ def main() -> None:
         for file, text in INPUTS.items():
             (folder / file).write_text(text)
         (folder / "pyproject.toml").write_bytes((PROJECT / "pyproject.toml").read_bytes())
-        frozen = subprocess.run([sys.executable, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
+        frozen = subprocess.run(
+            [sys.executable, "-m", "pip", "freeze"], capture_output=True, text=True, check=True
+        ).stdout
         known = "".join(line for line in frozen.splitlines(keepends=True) if re.match(r"[\w.-]+==", line))
         for path, arguments in LOCKS.items():
             entries = _entries(_resolve(uv, folder, arguments, known))
@@ -64,7 +69,16 @@ def _uv(folder: Path) -> str:
 def _resolve(uv: str, folder: Path, arguments: tuple[str, ...], known: str) -> str:
     """What uv writes; of what fits it takes the versions that are known, in the output file."""
     (folder / "lock.txt").write_text(known)
-    command = [uv, "pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header"]
+    command = [
+        uv,
+        "pip",
+        "compile",
+        "--quiet",
+        "--generate-hashes",
+        "--no-emit-index-url",
+        "--no-annotate",
+        "--no-header",
+    ]
     subprocess.run([*command, *arguments, "--output-file=lock.txt"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return (folder / "lock.txt").read_text()
 
