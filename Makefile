@@ -67,6 +67,9 @@ docs: setup ## write docs/settings.md, docs/commands.md and docs/faults.md from 
 	@for page in settings_page:settings commands_page:commands faults.page:faults; do \
 	  new=docs/$${page#*:}.md.new; $(BIN)/python -m tests.$${page%:*} >$$new && mv $$new $${new%.new} || exit 1; done
 
+lock: setup ## write the versions and hashes of an installation anew (requirements.txt and its like)
+	$(BIN)/python .ci/lock.py
+
 clean: ## remove the environments and every cache, but no data
 	rm -rf .venv .venv-* .cache build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find posture_daemon tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 PostureError                 anything a user can be told in one sentence
 ├── SettingsError            a settings file, variable or option is wrong
 ├── DataFolderError          the data folder cannot be used (read-only, locked, newer schema, damaged)
+│   ├── DiskUnwritable       … because its disk is full or read-only
 │   └── DatabaseDamaged      … because its database is damaged; a backup can be restored
 ├── CameraError              a camera cannot be opened, or stopped giving frames
 ├── DeviceError              what stands for a device cannot be looked at
@@ -33,6 +34,10 @@ class SettingsError(PostureError):
 
 class DataFolderError(PostureError):
     """The data folder is missing, unwritable, locked by another daemon, damaged or of a newer schema."""
+
+
+class DiskUnwritable(DataFolderError):
+    """The disk is full or has become read-only: whatever is to be written now fails, for one and the same reason."""
 
 
 class DatabaseDamaged(DataFolderError):

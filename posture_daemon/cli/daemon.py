@@ -46,7 +46,7 @@ def status(
     if check:
         _check(options(context).settings())
         return
-    found = overview(*opened(context))
+    found = overview(*opened(context), time.time())
     if json:
         console.print_json(data=as_json(found))
     else:

@@ -30,7 +30,8 @@ def share(value: float | None) -> str:
 
 def status(console: Console, found: Overview) -> None:
     """One line a matter."""
-    named(console, (*_incidents(found.incidents), *_daemon_lines(found.daemon), *_store_lines(found)))
+    stale = [] if found.stale is None else [("[yellow]old[/]", escape(found.stale))]
+    named(console, (*_incidents(found.incidents), *stale, *_daemon_lines(found.daemon), *_store_lines(found)))
 
 
 def named(console: Console, lines: Iterable[tuple[str, str]]) -> None:

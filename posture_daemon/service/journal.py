@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TextIO
 
+from posture_daemon.service.log_repeats import RepeatFilter
+
 TERMINAL = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LINE_BREAK = " | "
 
@@ -33,6 +35,8 @@ def set_up_logging(level: int) -> None:
     """Log to stderr: this program from `level`, libraries from warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(TERMINAL))
+    handler.addFilter(RepeatFilter())
+    logging.raiseExceptions = False  # a log that cannot be written, as to a full disk, must not fill another one
     if is_journal(sys.stderr):
         handler.setFormatter(JournalFormatter())
         logging.captureWarnings(True)

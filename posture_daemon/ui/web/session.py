@@ -45,6 +45,7 @@ class LabelPageSession:
         new_labelling: Callable[..., Labelling] = Labelling,
     ) -> None:
         """`clock` returns seconds since the epoch."""
+        self._clock = clock
         self._store, self._settings = store, settings
         self._new: Callable[[], Labelling] = partial(
             new_labelling, store, settings.labels, clock, Recipe.of(settings.training)
@@ -71,7 +72,7 @@ class LabelPageSession:
             "until_training": self._labelling.labels_until_training(needed),
             "training_needs": needed,
             "today": learned_today(self._store.folder),
-            "camera": camera_trouble(self._store.folder),
+            "camera": camera_trouble(self._store.folder, self._clock()),
         }
 
     def incidents(self) -> list[str]:
