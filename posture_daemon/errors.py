@@ -6,6 +6,7 @@ PostureError                 anything a user can be told in one sentence
 │   ├── DiskUnwritable       … because its disk is full or read-only
 │   └── DatabaseDamaged      … because its database is damaged; a backup can be restored
 ├── CameraError              a camera cannot be opened, or stopped giving frames
+│   └── CameraRefused        … because it refuses the user or the password; asking often may lock the account
 ├── DeviceError              what stands for a device cannot be looked at
 ├── ModelError               a model file is missing, damaged, or not of a kind we can use
 │   └── CheckpointRefused    an imported checkpoint is not a YOLO11 classification model
@@ -15,6 +16,7 @@ PostureError                 anything a user can be told in one sentence
 ├── PageError                the label page cannot be served
 ├── ServiceError             the system service cannot be installed, removed or asked
 ├── UnwellError              the daemon does not run, or does not get on
+├── Stopped                  SIGTERM or Ctrl-C came while nothing was there to be finished: exit 0
 └── TrainingError            a training child process ended without a result
     ├── TrainingCancelled    … because it was told to, for example at shutdown
     └── TrainingOutOfMemory  … because memory ran out, in whatever form
@@ -46,6 +48,10 @@ class DatabaseDamaged(DataFolderError):
 
 class CameraError(PostureError):
     """A camera cannot be opened or has stopped delivering frames."""
+
+
+class CameraRefused(CameraError):
+    """A camera refuses the user or the password; many lock an account that tries again and again."""
 
 
 class DeviceError(PostureError):
@@ -82,6 +88,10 @@ class ServiceError(PostureError):
 
 class UnwellError(PostureError):
     """The daemon of a data folder does not run, is silent, or its capture loop hangs."""
+
+
+class Stopped(PostureError):
+    """SIGTERM or Ctrl-C ended a wait: an order that was obeyed, and no failure."""
 
 
 class TrainingError(PostureError):

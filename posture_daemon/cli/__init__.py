@@ -25,7 +25,8 @@ from posture_daemon.cli import (
     train,
 )
 from posture_daemon.cli.context import start
-from posture_daemon.errors import PostureError
+from posture_daemon.cli.ending import Ending
+from posture_daemon.errors import PostureError, Stopped
 from posture_daemon.service.journal import is_journal, sentence
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,16 @@ for name, group in GROUPS.items():
 def main() -> None:
     """Entry point. Every error that is meant for the user is one sentence on stderr: exit 1, or 2 for how it was called."""
     os.umask(0o077)  # what is written here shows somebody at home: nobody else's business
+    ending = Ending()
+    try:
+        _run()
+    except SystemExit as end:
+        ending.note(end.code)
+        raise
+
+
+def _run() -> None:
+    """Run the command; always ends with `SystemExit`."""
     try:
         sys.exit(app(prog_name=NAME, standalone_mode=False))
     except UsageError as error:
@@ -75,6 +86,9 @@ def main() -> None:
     except typer.Abort:  # the answer to a question was no, or Ctrl-C
         _say_error("Stopped; nothing more was done.")
         sys.exit(1)
+    except Stopped:
+        _say_error("Stopped; nothing more was done.")
+        sys.exit(0)
     except PostureError as error:
         _say_error(str(error))
         sys.exit(1)

@@ -20,17 +20,17 @@ def run(
     ] = None,
 ) -> None:
     """Watch the camera, keep unsure frames, learn when it is safe. Ends with SIGTERM or Ctrl-C."""
+    stop = threading.Event()
+    on_stop(stop.set)  # before anything that takes long is imported
     from posture_daemon.bootstrap.daemon import build_daemon
     from posture_daemon.bootstrap.region import RegionChoice
     from posture_daemon.service.sd_notify import supervisor
 
-    stop = threading.Event()
-    on_stop(stop.set)
     chosen = options(context)
     region = RegionChoice.of(chosen.load({"camera.address": camera}))
     settings = chosen.settings({"camera.address": camera})
     # Who types a camera wants to know at once that it is wrong; a service waits for it.
-    build_daemon(settings, supervisor(), needs_camera=camera is not None, region=region).run(stop)
+    build_daemon(settings, supervisor(), stop.is_set, needs_camera=camera is not None, region=region).run(stop)
 
 
 def status(

@@ -77,6 +77,7 @@ class _Steps:
     def camera(self, given: str | None) -> str:
         """The address of a camera that gives pictures, and its first picture."""
         from posture_daemon.adapters.cameras.discovery import addresses, try_camera
+        from posture_daemon.bootstrap.parts import network_of
         from posture_daemon.errors import CameraError
 
         settings = self._settings(given)
@@ -85,7 +86,8 @@ class _Steps:
         known = None if self._chosen.load().sources["camera.address"] == "default" else settings.camera.address
         if given is not None or (known is not None and not self._asks):
             return self._tried(settings.camera.address)
-        tried = [try_camera(address) for address in dict.fromkeys([*([known] if known else []), *addresses()])]
+        network = network_of(settings)
+        tried = [try_camera(address, network) for address in dict.fromkeys([*([known] if known else []), *addresses()])]
         for one in tried:
             say(f"  {one.shown}: {escape(one.words)}")
         good = [one.address for one in tried if one.image is not None]
@@ -111,9 +113,10 @@ class _Steps:
     def _tried(self, address: str) -> str:
         """The address, once its picture was shown. Raises `CameraError` when it gives none."""
         from posture_daemon.adapters.cameras.discovery import try_camera
+        from posture_daemon.bootstrap.parts import network_of
         from posture_daemon.errors import CameraError
 
-        found = try_camera(address)
+        found = try_camera(address, network_of(self._settings(address)))
         if found.error is not None:
             raise CameraError(found.error)
         self._show(found)

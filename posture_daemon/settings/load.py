@@ -22,6 +22,12 @@ from posture_daemon.settings.keys import Given, by_current_key, check_known
 
 FILE_NAME = "posture-daemon.toml"
 SYSTEM_FILE = Path("/etc") / FILE_NAME
+RISING = (
+    ("limits.start_celsius", "limits.pause_celsius"),
+    ("limits.pause_celsius", "limits.stop_celsius"),
+    ("camera.stale_s", "camera.read_timeout_s"),
+)
+"""Pairs of numbers of which the second must not be below the first."""
 CONFIG_VARIABLE = "POSTURE_CONFIG"
 DEFAULT = "default"
 
@@ -146,14 +152,13 @@ def _nested(given: Mapping[str, Given]) -> dict[str, Any]:
 
 
 def _check_order(settings: Settings, given: Mapping[str, Given]) -> None:
-    """A training that begins where it must pause would do neither."""
-    keys = ["limits.start_celsius", "limits.pause_celsius", "limits.stop_celsius"]
-    values = attrgetter(*keys)(settings)
-    for i in (0, 1):
-        if values[i] > values[i + 1]:
-            key = next(key for key in (keys[i], keys[i + 1]) if key in given)
+    """A training that begins where it must pause would do neither, nor a camera that is given up before it is lost."""
+    for pair in RISING:
+        values = attrgetter(*pair)(settings)
+        if values[0] > values[1]:
+            key = next(key for key in pair if key in given)
             raise SettingsError(
-                f"{given[key].source}: {keys[i]} is {values[i]:g}, but must not be above {keys[i + 1]} ({values[i + 1]:g})."
+                f"{given[key].source}: {pair[0]} is {values[0]:g}, but must not be above {pair[1]} ({values[1]:g})."
             )
 
 

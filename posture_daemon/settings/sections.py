@@ -60,7 +60,20 @@ class CameraSettings(Section):
         description="Camera that the region was drawn for, since it is passed over with another one; empty: any camera.",
     )
     fps: float = number(10.0, 0.1, 60, "Pictures looked at per second.")
-    stale_s: float = number(4.0, 0.1, 20, "Seconds without a new picture after which the camera counts as lost.")
+    stale_s: float = number(
+        4.0,
+        0.1,
+        20,
+        "Seconds without a new picture after which the camera counts as lost; a network camera gets four of its usual pauses.",
+    )
+    open_timeout_s: float = number(20.0, 0.5, 120, "Seconds that a network camera may take until its first picture.")
+    read_timeout_s: float = number(
+        20.0, 4, 20, "Most seconds between two pictures of a network camera, stale_s or more."
+    )
+    check_certificate: bool = Field(
+        default=True,
+        description="Whether the TLS certificate of an https:// or rtsps:// camera must be one that this machine trusts.",
+    )
     blind_s: float = number(
         3.0, 0.1, 20, "Seconds of nothing but black, blank or repeated pictures after which the camera counts as blind."
     )

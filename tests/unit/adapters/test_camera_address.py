@@ -6,10 +6,11 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.address import without_password
+from posture_daemon.adapters.cameras.http_camera import HttpCamera
 from posture_daemon.adapters.cameras.opencv import (
     CsiCamera,
     CsiPicture,
-    NetworkCamera,
+    FfmpegCamera,
     Picture,
     V4l2Camera,
     csi_pipeline,
@@ -34,10 +35,10 @@ def refused(address: str) -> str:
         ("/dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920-video-index0?fps=10", V4l2Camera),
         ("csi://0", CsiCamera),
         ("csi://1?flip=2&width=320", CsiCamera),
-        ("rtsp://192.168.1.5:554/stream1", NetworkCamera),
-        ("RTSPS://camera.local/a?channel=1&x=y", NetworkCamera),
-        ("http://camera/video.mjpg?action=stream", NetworkCamera),
-        ("https://camera/video", NetworkCamera),
+        ("rtsp://192.168.1.5:554/stream1", FfmpegCamera),
+        ("RTSPS://camera.local/a?channel=1&x=y", FfmpegCamera),
+        ("http://camera/video.mjpg?action=stream", HttpCamera),
+        ("https://camera/video", HttpCamera),
         ("clip.mp4", ReplayCamera),
         ("/home/me/a b.AVI?loop=true", ReplayCamera),
         ("file:/home/me/2026-01-01T10:00.dat?fps=5&skip=false", ReplayCamera),
