@@ -25,6 +25,7 @@ from posture_daemon.cli import (
     train,
 )
 from posture_daemon.cli.context import start
+from posture_daemon.cli.identity import begin_as_root
 from posture_daemon.errors import PostureError
 from posture_daemon.service.journal import is_journal, sentence
 
@@ -66,6 +67,7 @@ def main() -> None:
     """Entry point. Every error that is meant for the user is one sentence on stderr: exit 1, or 2 for how it was called."""
     os.umask(0o077)  # what is written here shows somebody at home: nobody else's business
     try:
+        begin_as_root()
         sys.exit(app(prog_name=NAME, standalone_mode=False))
     except UsageError as error:
         if words := " ".join(error.format_message().split()).rstrip("."):  # none where the help was printed instead
