@@ -25,7 +25,7 @@ from posture_daemon.cli import (
     train,
 )
 from posture_daemon.cli.context import start
-from posture_daemon.cli.identity import begin_as_root
+from posture_daemon.cli.identity import begin_as_root, denied
 from posture_daemon.errors import PostureError
 from posture_daemon.service.journal import is_journal, sentence
 
@@ -79,6 +79,9 @@ def main() -> None:
         sys.exit(1)
     except PostureError as error:
         _say_error(str(error))
+        sys.exit(1)
+    except PermissionError as error:
+        _say_error(denied(error))
         sys.exit(1)
     except BrokenPipeError:  # `posture-daemon … | head`
         sys.stderr.close()

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from posture_daemon.cli.context import Yes, console, options, say
+from posture_daemon.cli.identity import refuse_output
 from posture_daemon.cli.show import clock
 from posture_daemon.domain import MB
 from posture_daemon.errors import DataFolderError
@@ -41,6 +42,8 @@ def backup(
 
     settings = options(context).settings()
     path = settings.data_dir / FILE_NAME
+    if to is not None:
+        refuse_output(to)
     if list_:
         _list(Backups(path, to or settings.data_dir / BACKUPS))
         return

@@ -12,6 +12,7 @@ import typer
 from rich.status import Status
 
 from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.identity import refuse_output
 from posture_daemon.domain import Strategy
 from posture_daemon.errors import SettingsError
 
@@ -48,6 +49,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
     from posture_daemon.training.strategies import root_of
 
     settings = options(context).settings({"strategies.epochs": epochs, "training.seed": seed})
+    refuse_output(out)
     wanted = Comparison(out, _chosen(strategies), dataset, new_share)
     store = open_store(settings)
     with _base(weights, imgsz) as imported, console.status("comparing …") as status:

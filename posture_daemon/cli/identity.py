@@ -50,6 +50,29 @@ def go_on_as_owner(folder: Path) -> None:
         become(owner)
 
 
+def refuse_output(place: Path) -> None:
+    """Raise `DataFolderError` where root, on data of its own, would write a file or folder into the hands of somebody else."""
+    if os.geteuid() != 0:
+        return
+    path = absolute(place)
+    if (owner := decider(path)).uid != 0:
+        raise DataFolderError(
+            f"Root writes nothing to {path}, where {owner.name} can lead it elsewhere by a link; write to a folder of root's, "
+            f"and give it away: sudo chown -R {owner.name}: FOLDER"
+        )
+
+
+def denied(error: PermissionError) -> str:
+    """What to do about a file that this user may not use, who may be somebody else than who called."""
+    what = f"{error.filename or 'A file'} cannot be used: {error.strerror or error}"
+    if "SUDO_USER" in os.environ and os.geteuid() != 0:
+        who = name_of(os.geteuid())
+        return (
+            f"{what}. With these data this command works as {who}, without any right of root's; copy it to /tmp first."
+        )
+    return f"{what}; check who may use it."
+
+
 def refuse_settings_of_others(file: Path | None) -> None:
     """Raise `SettingsError` where root would go by a settings file that somebody else can change."""
     if file is None or os.geteuid() != 0:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from posture_daemon.cli.context import console, on_stop, opened, options, say, say_all
+from posture_daemon.cli.identity import refuse_output
 from posture_daemon.errors import PageError
 from posture_daemon.settings import Loaded, Settings
 from posture_daemon.store import Store
@@ -36,6 +37,7 @@ def label(
         raise typer.BadParameter("choose one of --terminal, --export and --import")
     store, settings = opened(context)
     if export is not None:
+        refuse_output(export)
         say_all(datasets.export_folder(store, settings, export, time.time()).sentences())
     elif import_ is not None:
         stop = threading.Event()

@@ -20,18 +20,18 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 1, 2, 4,
 
 
 def program_folders() -> tuple[Path, ...]:
-    """The folders that this program is read from; none lies inside another."""
+    """The folders that this program is read from, without the current one, which Python searches under `-m`."""
     package = Path(posture_daemon.__file__).resolve().parent
-    searched = [Path(entry) for entry in sys.path if os.path.isabs(entry)]
-    real = Path(sys.executable).resolve().parent.parent
-    found = [Path(sys.prefix), Path(sys.prefix).resolve(), Path(sys.base_prefix), real, package, *searched]
-    there = [one for one in dict.fromkeys(found) if one.is_dir() and one != Path("/usr")]
-    return tuple(one for one in there if not any(other in one.parents for other in there))
+    searched = [Path(entry) for entry in sys.path if os.path.isabs(entry) and entry != os.getcwd()]
+    prefix, real = Path(sys.prefix), Path(sys.executable).resolve().parent.parent
+    found = [prefix, prefix.resolve(), Path(sys.base_prefix), real, package, *searched]
+    return tuple(one for one in dict.fromkeys(found) if one.is_dir())
 
 
 def show_program(to: str) -> None:
     """Make this program readable for `to`, where it lies in a closed folder. Raises `ServiceError` where that cannot be."""
-    closed = {folder: above for folder in program_folders() if (above := _closed_above(folder))}
+    found = {folder: above for folder in program_folders() if (above := _closed_above(folder))}
+    closed = {folder: above for folder, above in found.items() if not any(other in folder.parents for other in found)}
     if not closed:
         return
     try:
