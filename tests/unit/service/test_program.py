@@ -50,7 +50,7 @@ def test_a_program_that_others_can_change_is_refused(code: Code, open_place: Pat
         (folder / "lib" / "plugin.so").symlink_to(theirs / "plugin.so")
     else:
         owned(folder / "lib" / "own.pth", OWNER, "import os\n")
-    with pytest.raises(ServiceError, match="Root would run what .* can change") as refused:
+    with pytest.raises(ServiceError, match=r"Root would run what .* can change") as refused:
         code.check()
     said = str(refused.value)
     assert ("sudo chmod go-w" in said) != ("sudo /opt/posture-daemon/bin/posture-daemon service install" in said)
