@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from posture_daemon.cli.context import AsJson, console, opened, say, say_all
-from posture_daemon.cli.identity import refuse_output
+from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.reports import effect as effects
@@ -177,5 +177,5 @@ def export(
     from posture_daemon.datasets import export_folder
 
     store, settings = opened(context)
-    refuse_output(folder)
+    refuse_hands_of_others(folder)
     say_all(export_folder(store, settings, folder, time.time(), layout).sentences())

@@ -32,6 +32,8 @@ def begin_as_root() -> None:
             raise ServiceError(
                 f"Root's Python would load code from {entry}, which {name_of(spot.uid)} can change; say sudo -H, or sudo -i."
             )
+    if weak_spot(Path(os.environ.get("TMPDIR", "/tmp"), "new")):
+        del os.environ["TMPDIR"]
     if _is_of_another(os.environ.get("HOME", "/")):
         take_environment_of(Person.of(0))
 
@@ -50,15 +52,15 @@ def go_on_as_owner(folder: Path) -> None:
         become(owner)
 
 
-def refuse_output(place: Path) -> None:
-    """Raise `DataFolderError` where root, on data of its own, would write a file or folder into the hands of somebody else."""
-    if os.geteuid() != 0:
+def refuse_hands_of_others(place: Path | None) -> None:
+    """Raise `DataFolderError` where root, on data of its own, would write to a place in somebody else's hands, or beside it."""
+    if place is None or os.geteuid() != 0:
         return
     path = absolute(place)
     if (owner := decider(path)).uid != 0:
         raise DataFolderError(
-            f"Root writes nothing to {path}, where {owner.name} can lead it elsewhere by a link; write to a folder of root's, "
-            f"and give it away: sudo chown -R {owner.name}: FOLDER"
+            f"Root does not write to {path} or beside it, where {owner.name} can lead it elsewhere by a link; take a folder of "
+            f"root's, and give the result away: sudo chown -R {owner.name}: FOLDER"
         )
 
 

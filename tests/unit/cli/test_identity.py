@@ -186,3 +186,40 @@ def test_a_settings_file_of_ours_is_fine(tmp_path: Path) -> None:
     file.chmod(stat.S_IRUSR | stat.S_IWUSR)
     identity.refuse_settings_of_others(file)
     identity.refuse_settings_of_others(None)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["backup", "--to"],
+        ["dataset", "export"],
+        ["label", "--export"],
+        ["models", "export"],
+        ["restore"],
+        ["compare", "--out"],
+    ],
+    ids=" ".join,
+)
+def test_root_writes_nothing_of_its_own_into_the_hands_of_others(open_place: Path, words: list[str]) -> None:
+    """A name that can be guessed there may be a link by then; also of a backup that is read, since SQLite writes beside it."""
+    own, theirs = open_place / "own", owned(open_place / "theirs", OWNER)
+    own.mkdir(mode=0o700)
+    assert command("--data-dir", own, "backup").returncode in (0, 1)
+    command("--data-dir", own, "pause", "--hours", "1")
+    owned(theirs / "one", OWNER, "x")
+    done = command("--data-dir", own, *words, theirs / ("one" if words == ["restore"] else "new"))
+    assert done.returncode == 1
+    assert f"take a folder of root's, and give the result away: sudo chown -R {OWNER.name}:" in done.stderr
+    assert [path.name for path in theirs.iterdir()] == ["one"]
+
+
+@needs_root
+def test_temporary_files_of_root_are_not_made_in_a_folder_of_others(
+    open_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo -E` keeps TMPDIR; whoever owns that folder can replace what root makes in it."""
+    for place, stays in ((owned(open_place / "theirs", OWNER), False), (Path("/var/tmp"), True)):
+        monkeypatch.setenv("TMPDIR", str(place))
+        identity.begin_as_root()
+        assert ("TMPDIR" in os.environ) is stays
