@@ -104,7 +104,7 @@ def _refusal(folder: Path, spot: WeakSpot) -> str:
     source = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else NAME
     return (
         f"Root would run what {name_of(spot.uid)} can change: {spot.words}, of the program in {folder}; "
-        f"install it where only root can write: sudo python3 -I -m venv {ELSEWHERE} && "
+        f"install it where only root can write (docs/service.md): sudo python3 -I -m venv {ELSEWHERE} && "
         f"sudo {ELSEWHERE}/bin/pip install {source} && sudo {ELSEWHERE}/bin/{NAME} service install"
     )
 

@@ -24,8 +24,8 @@ T = TypeVar("T")
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38  # prctl(2)
 
 OF_ANOTHER = (
-    "XDG_", "MPLCONFIGDIR", "YOLO_", "TORCH", "CUDA_CACHE_PATH", "GST_", "OPENCV_VIDEOIO_PLUGIN", "OPENCV_CORE_PLUGIN", "PYTHON",
-    "LD_", "GCONV_PATH", "TMPDIR", "BROWSER", "PAGER", "MAIL", "DBUS_",
+    "XDG_", "MPLCONFIGDIR", "YOLO_", "TORCH", "CUDA_CACHE_PATH", "GST_", "OPENCV_VIDEOIO_PLUGIN", "OPENCV_CORE_PLUGIN",
+    "PYTHON", "LD_", "GCONV_PATH", "TMPDIR", "BROWSER", "PAGER", "MAIL", "DBUS_",
 )  # fmt: skip
 """Beginnings of the variables that lead into the home of whoever was there before, or to code."""
 
