@@ -193,7 +193,7 @@ class Story:
         return f"0 lines in {QUIET_S} s"
 
     def root_follows_no_link(self) -> str:
-        """What the service's user leaves for root, as after an attack on the page: links to the password file, code in its home."""
+        """What the service's user leaves for root, as after an attack on the page: links to the passwords, code in its home."""
         self.container.ask("systemctl", "stop", "posture-daemon")
         packages = STATE / ".local/lib/python3.11/site-packages"
         plant = (
@@ -361,9 +361,9 @@ def main() -> int:
     story = Story(*installation())
     checks: list[Callable[[], str]] = [
         story.boot, story.teach_by_hand, story.install, story.install_again, story.is_shut_in, story.answers,
-        story.serves_the_page, story.trains, story.is_quiet, story.commands_leave_no_strangers_files, story.root_follows_no_link,
-        story.survives_a_hang, story.survives_a_kill, story.stops, story.waits_for_a_camera, story.survives_a_reboot,
-        story.survives_a_power_cut, story.uninstall, story.purge,
+        story.serves_the_page, story.trains, story.is_quiet, story.commands_leave_no_strangers_files,
+        story.root_follows_no_link, story.survives_a_hang, story.survives_a_kill, story.stops, story.waits_for_a_camera,
+        story.survives_a_reboot, story.survives_a_power_cut, story.uninstall, story.purge,
     ]  # fmt: skip
     good = 0
     try:
