@@ -104,8 +104,8 @@ def _refusal(folder: Path, spot: WeakSpot) -> str:
     by_hand = f"sudo python3 -I -m venv {ELSEWHERE} && sudo {ELSEWHERE}/bin/pip install {NAME}"
     checkout = (PACKAGE.parent / "Makefile").is_file()
     return (
-        f"Root would run what {name_of(spot.uid)} can change: {spot.words}, of the program in {folder}; install it where only root "
-        f"can write: {f'make -C {PACKAGE.parent} install' if checkout else by_hand}"
+        f"Root would run what {name_of(spot.uid)} can change: {spot.words}, of the program in {folder}; "
+        f"install it where only root can write: {f'make -C {PACKAGE.parent} install' if checkout else by_hand}"
     )
 
 

@@ -21,7 +21,7 @@ from posture_daemon.service.trust import Person
 
 T = TypeVar("T")
 
-PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38  # prctl(2)
+PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
 
 OF_ANOTHER = (
     "XDG_", "MPLCONFIGDIR", "YOLO_", "TORCH", "CUDA_CACHE_PATH", "GST_", "OPENCV_VIDEOIO_PLUGIN", "OPENCV_CORE_PLUGIN",
@@ -41,9 +41,9 @@ def become(person: Person) -> None:
         raise ServiceError(
             f"Root here cannot become {person.name} ({error.strerror}); run this as that user."
         ) from None
-    kernel = ctypes.CDLL(None, use_errno=True)
-    kernel.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # no set-user-ID program leads back
-    kernel.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else its own /proc files would stay root's
+    # No set-user-ID program leads back. And it stays as the kernel makes it here, not dumpable (prctl(2)): another process of
+    # that user can neither look into this memory, which was root's, nor use what root has opened.
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if os.getresuid() != (person.uid,) * 3 or os.getresgid() != (person.gid,) * 3 or not _is_without_rights():
         raise ServiceError(f"Becoming {person.name} left rights of root behind; nothing was done.")
     take_environment_of(person)

@@ -49,7 +49,7 @@ def take_over(source: Path, target: Path, owner: Person, who: Person) -> None:
     as_person(who, lambda: refuse_running(source))
     with _folder_of(target, owner) as there:
         reads, writes = os.pipe()
-        reader = Beside(who, lambda: _send(source, writes), closes=(reads,))
+        reader = Beside(who, lambda: _send(source, writes), closes=(reads, there))
         os.close(writes)
         try:
             with os.fdopen(reads, "rb") as incoming:

@@ -78,15 +78,39 @@ def test_errors_come_back_as_they_were_raised() -> None:
 
 
 @needs_root
+def test_another_process_of_theirs_cannot_look_into_it() -> None:
+    """The child was root a moment ago, and has what root had opened: its memory and descriptors stay closed to its new user."""
+
+    def spy() -> str:
+        victim = os.getppid()
+        try:
+            os.listdir(f"/proc/{victim}/fd")
+        except PermissionError:
+            return "closed"
+        return "open"
+
+    def with_a_spy() -> str:
+        reads, writes = os.pipe()
+        if os.fork() == 0:
+            os.write(writes, spy().encode())
+            os._exit(0)
+        return os.read(reads, 10).decode()
+
+    assert as_owner(with_a_spy) == "closed"
+
+
+@needs_root
 @pytest.mark.parametrize("ending", ["killed", "tampered with"])
 def test_a_child_that_gives_no_answer_is_one_sentence(ending: str) -> None:
     """Whoever has its rights may kill it, or write another answer than it would: bytes of a pickle run nothing."""
 
+    before = set(os.listdir("/proc/self/fd"))
+
     def act() -> None:
         if ending == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        for descriptor in map(int, os.listdir("/proc/self/fd")):
-            _write_over(descriptor)
+        for descriptor in set(os.listdir("/proc/self/fd")) - before:
+            _write_over(int(descriptor))
         os._exit(0)
 
     with pytest.raises(ServiceError, match="ended without a result"):
