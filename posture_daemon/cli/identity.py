@@ -60,7 +60,7 @@ def refuse_hands_of_others(place: Path | None) -> None:
     if (owner := decider(path)).uid != 0:
         raise DataFolderError(
             f"Root does not write to {path} or beside it, where {owner.name} can lead it elsewhere by a link; take a folder of "
-            f"root's, and give the result away: sudo chown -R {owner.name}: FOLDER"
+            f"root's, and give the result away: sudo chown -R {owner.name}: FOLDER."
         )
 
 

@@ -96,7 +96,7 @@ def _machine(root: Path) -> Machine:
         raise ServiceError(f"There is no folder {root}; check the path.")
     machine = Machine(root.resolve())
     if os.geteuid() == 0 and (spot := weak_spot(machine.root)):
-        raise ServiceError(f"Root changes no system that others can change, too: {spot.words}; run {spot.mending}")
+        raise ServiceError(f"Root changes no system that others can change, too: {spot.words}; run {spot.mending}.")
     if machine.is_this_one and not Path("/run/systemd/system").is_dir():
         raise ServiceError("systemd does not run this machine, so there is nothing to install a service into.")
     return machine

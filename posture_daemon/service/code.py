@@ -100,12 +100,12 @@ class Code:
 def _refusal(folder: Path, spot: WeakSpot) -> str:
     """Why root must not run what lies in `folder`, and what to do: close it, or install it where only root can write."""
     if spot.uid == 0:
-        return f"Root would run what others can change: {spot.words}, of the program in {folder}; close it with: {spot.mending}"
+        return f"Root would run what others can change: {spot.words}, part of the program {folder}; close it: {spot.mending}."
     by_hand = f"sudo python3 -I -m venv {ELSEWHERE} && sudo {ELSEWHERE}/bin/pip install {NAME}"
     checkout = (PACKAGE.parent / "Makefile").is_file()
     return (
         f"Root would run what {name_of(spot.uid)} can change: {spot.words}, of the program in {folder}; "
-        f"install it where only root can write: {f'make -C {PACKAGE.parent} install' if checkout else by_hand}"
+        f"install it where only root can write: {f'make -C {PACKAGE.parent} install' if checkout else by_hand}."
     )
 
 

@@ -40,7 +40,7 @@ def show_program(to: str) -> None:
         folder, above = next(iter(closed.items()))
         raise ServiceError(
             f"This program lies in {folder}, and {above} is closed to {to} ({error.strerror}); "
-            f"install it elsewhere, or open the way with: sudo chmod o+x {above}"
+            f"install it elsewhere, or open the way with: sudo chmod o+x {above}."
         ) from None
 
 

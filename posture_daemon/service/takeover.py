@@ -80,7 +80,7 @@ def refuse_running(source: Path) -> None:
 def _folder_of(target: Path, owner: Person) -> Iterator[int]:
     """The open folder `target`, made for `owner` if it is missing. What is in it, root leaves alone."""
     if os.geteuid() == 0 and (spot := weak_spot(target.parent)):
-        raise ServiceError(f"Root writes to no place that others can change: {spot.words}; run {spot.mending}")
+        raise ServiceError(f"Root writes to no place that others can change: {spot.words}; run {spot.mending}.")
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
         target.mkdir(mode=0o700)

@@ -155,10 +155,10 @@ def _not_only_roots(path: Path, spot: WeakSpot) -> str:
     real = path.resolve()
     if real != path and weak_spot(real) is None:
         return (
-            f"{path} leads to root's own {real}, but {spot.words} and can change that; name the folder itself: {real}"
+            f"{path} leads to root's own {real}, but {spot.words} and can change that; name the folder itself: {real}."
         )
     way = f"sudo chown -hR {name_of(spot.uid)}: {real}" if spot.uid else spot.mending
-    return f"{path} is root's own, but {spot.words}, so that root would write wherever they like; run {way}"
+    return f"{path} is root's own, but {spot.words}, so that root would write wherever they like; run {way}."
 
 
 def name_of(uid: int) -> str:

@@ -29,11 +29,12 @@ def theirs(title: str, where: str, advice: str) -> Callable[[Callable[[Place], M
     return add
 
 
-@theirs("A data folder of root's in somebody's home, from a careless sudo", "/data is root's own", "sudo chown -hR")
+@theirs("A data folder of root's in somebody's home, from a careless sudo", "posture is root's own", "sudo chown -hR")
 def careless(at: Place) -> Made:
-    os.chown(at.data.parent, OWNER.uid, OWNER.gid)
-    yield ("status",)
-    os.chown(at.data.parent, 0, 0)
+    there = at.folder("theirs")
+    (there / "posture").mkdir()
+    os.chown(there, OWNER.uid, OWNER.gid)
+    yield "--data-dir", there / "posture", "status"
 
 
 @theirs("A link of somebody's to a folder of root's", "leads to root's own", "name the folder itself")

@@ -103,7 +103,6 @@ def test_another_process_of_theirs_cannot_look_into_it() -> None:
 @pytest.mark.parametrize("ending", ["killed", "tampered with"])
 def test_a_child_that_gives_no_answer_is_one_sentence(ending: str) -> None:
     """Whoever has its rights may kill it, or write another answer than it would: bytes of a pickle run nothing."""
-
     before = set(os.listdir("/proc/self/fd"))
 
     def act() -> None:
