@@ -72,7 +72,10 @@ def first_folder(overrides: Mapping[str, Any] | None = None) -> tuple[Path, str]
     """The data folder by all but the settings file in it, of which nothing is read, and where that was said."""
     base, environment, options = _without_file(overrides)
     given = {**base, **environment, **options}["data_dir"]
-    return absolute(given.value), given.source
+    named = (
+        isinstance(given.value, (str, Path)) and given.value != ""
+    )  # else `load_settings` says what is wrong with it
+    return absolute(given.value) if named else Path("/"), given.source
 
 
 def _without_file(overrides: Mapping[str, Any] | None) -> tuple[dict[str, Given], dict[str, Given], dict[str, Given]]:
