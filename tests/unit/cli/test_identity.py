@@ -72,6 +72,7 @@ def test_what_root_writes_in_somebodys_folder_is_theirs(open_place: Path, there:
     assert strangers(folder, OWNER.uid) == []
 
 
+@pytest.mark.slow
 @needs_root
 def test_links_in_somebodys_folder_lead_root_nowhere(open_place: Path) -> None:
     """The lock, the database, the settings file: each was written or read through by root."""
@@ -188,6 +189,7 @@ def test_a_settings_file_of_ours_is_fine(tmp_path: Path) -> None:
     identity.refuse_settings_of_others(None)
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.parametrize(
     "words",
