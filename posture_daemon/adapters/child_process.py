@@ -12,12 +12,19 @@ import posture_daemon
 OOM_SCORE = 900
 """Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
 
+START = str(Path(__file__).with_name("child_start.py"))
+
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def command(module: str, *arguments: str) -> list[str]:
     """Start this module as a child of ours."""
-    return [sys.executable, "-m", module, *arguments, str(os.getpid())]
+    return [*isolated(module), *arguments, str(os.getpid())]
+
+
+def isolated(module: str) -> list[str]:
+    """Run this module in Python's isolated mode: nothing is loaded from where it stands, a home or a variable."""
+    return [sys.executable, "-I", START, module]
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ it for any moment. This file only starts, answers, watches and reports.
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from posture_daemon.adapters.child_process import isolated
 from posture_daemon.bootstrap.models import champion, load_model, open_store
 from posture_daemon.domain import ModelVersion, Outcome, TrainingRun
 from posture_daemon.errors import PostureError
@@ -107,7 +107,7 @@ def run_demo(folder: Path, console: Console, clock: Callable[[], float] = time.m
 def _start_daemon(folder: Path, console: Console) -> subprocess.Popen[bytes]:
     console.print(f"\n$ posture-daemon --data-dir {folder} run\n", style="bold")
     with (folder / "daemon.log").open("ab") as log:
-        command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder), "run"]
+        command = [*isolated("posture_daemon"), "--data-dir", str(folder), "run"]
         return subprocess.Popen(command, stdout=log, stderr=log)
 
 

@@ -26,6 +26,7 @@ from posture_daemon.cli import (
 )
 from posture_daemon.cli.context import start
 from posture_daemon.cli.ending import Ending
+from posture_daemon.cli.identity import begin_as_root, denied
 from posture_daemon.errors import PostureError, Stopped
 from posture_daemon.service.journal import is_journal, sentence
 
@@ -77,6 +78,7 @@ def main() -> None:
 def _run() -> None:
     """Run the command; always ends with `SystemExit`."""
     try:
+        begin_as_root()
         sys.exit(app(prog_name=NAME, standalone_mode=False))
     except UsageError as error:
         if words := " ".join(error.format_message().split()).rstrip("."):  # none where the help was printed instead
@@ -91,6 +93,9 @@ def _run() -> None:
         sys.exit(0)
     except PostureError as error:
         _say_error(str(error))
+        sys.exit(1)
+    except PermissionError as error:
+        _say_error(denied(error))
         sys.exit(1)
     except BrokenPipeError:  # `posture-daemon … | head`
         sys.stderr.close()

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from posture_daemon.cli.context import Yes, console, options, say
+from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.cli.show import clock
 from posture_daemon.domain import MB
 from posture_daemon.errors import DataFolderError
@@ -41,6 +42,7 @@ def backup(
 
     settings = options(context).settings()
     path = settings.data_dir / FILE_NAME
+    refuse_hands_of_others(to)
     if list_:
         _list(Backups(path, to or settings.data_dir / BACKUPS))
         return
@@ -68,6 +70,7 @@ def restore(
 
     folder, now = options(context).settings().data_dir, time.time()
     found = _find(folder, chosen, now)
+    refuse_hands_of_others(found)  # SQLite writes beside a database that it only reads
     held, before = check_backup(found), contents(folder / FILE_NAME)
     said = datetime.fromtimestamp(found.stat().st_mtime)
     say(escape(f"The backup {found} of {said:%Y-%m-%d %H:%M} holds {held}."))

@@ -12,6 +12,7 @@ import typer
 from rich.status import Status
 
 from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.domain import Strategy
 from posture_daemon.errors import SettingsError
 
@@ -48,6 +49,8 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
     from posture_daemon.training.strategies import root_of
 
     settings = options(context).settings({"strategies.epochs": epochs, "training.seed": seed})
+    for place in (out, dataset):  # ultralytics keeps a list beside the pictures
+        refuse_hands_of_others(place)
     wanted = Comparison(out, _chosen(strategies), dataset, new_share)
     store = open_store(settings)
     with _base(weights, imgsz) as imported, console.status("comparing …") as status:

@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from posture_daemon import __version__
-from posture_daemon.cli.identity import go_on_as_owner
+from posture_daemon.cli.identity import go_on_as_owner, refuse_settings_of_others
 from posture_daemon.service.journal import set_up_logging
-from posture_daemon.settings import Loaded, Settings, load_settings
+from posture_daemon.settings import Loaded, Settings, first_folder, load_settings, named_file
 
 if TYPE_CHECKING:
     from posture_daemon.domain import ModelVersion
@@ -52,16 +52,24 @@ class Options:
     config: Path | None
     data_dir: Path | None
 
-    def load(self, overrides: Mapping[str, Any] | None = None) -> Loaded:
-        """Load the settings; `overrides` are dotted keys that options of the command set. `None` values do not count."""
+    def given(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What was given on the command line, by dotted key; `overrides` are options of the command, `None` does not count."""
         given = {"data_dir": self.data_dir, **(overrides or {})}
-        return load_settings(self.config, {key: value for key, value in given.items() if value is not None})
+        return {key: value for key, value in given.items() if value is not None}
+
+    def load(self, overrides: Mapping[str, Any] | None = None) -> Loaded:
+        """Load the settings. Root is whoever the data folder belongs to from here on, before a file in it is read."""
+        given = self.given(overrides)
+        if named_file(self.config) is None:
+            go_on_as_owner(first_folder(given)[0])
+        loaded = load_settings(self.config, given)
+        go_on_as_owner(loaded.settings.data_dir)
+        refuse_settings_of_others(loaded.file)
+        return loaded
 
     def settings(self, overrides: Mapping[str, Any] | None = None) -> Settings:
-        """The settings in force; from here on this process is whoever the data folder belongs to, if that is the service."""
-        settings = self.load(overrides).settings
-        go_on_as_owner(settings.data_dir)
-        return settings
+        """The settings in force, as `load`."""
+        return self.load(overrides).settings
 
 
 def has_keyboard() -> bool:

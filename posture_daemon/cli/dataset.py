@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from posture_daemon.cli.context import AsJson, console, opened, say, say_all
+from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.reports import effect as effects
@@ -175,4 +176,6 @@ def export(
     """Write the labelled pictures as a dataset, with a file that tells where each label came from."""
     from posture_daemon.datasets import export_folder
 
-    say_all(export_folder(*opened(context), folder, time.time(), layout).sentences())
+    store, settings = opened(context)
+    refuse_hands_of_others(folder)
+    say_all(export_folder(store, settings, folder, time.time(), layout).sentences())

@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.identity import go_on_as_owner
 
 
 def demo(context: typer.Context) -> None:
@@ -13,6 +14,8 @@ def demo(context: typer.Context) -> None:
     from posture_daemon.bootstrap.demo import check, run_demo
 
     chosen = options(context).data_dir
+    if chosen is not None:
+        go_on_as_owner(chosen)
     folder = chosen or Path(tempfile.mkdtemp(prefix="posture-demo-"))
     ending = run_demo(folder, console)
     say("\n[bold]Where to look next:[/]")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from posture_daemon.cli.context import console, on_stop, opened, options, say, say_all
+from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.errors import PageError
 from posture_daemon.settings import Loaded, Settings
 from posture_daemon.store import Store
@@ -35,6 +36,7 @@ def label(
     if terminal + (export is not None) + (import_ is not None) > 1:
         raise typer.BadParameter("choose one of --terminal, --export and --import")
     store, settings = opened(context)
+    refuse_hands_of_others(export)
     if export is not None:
         say_all(datasets.export_folder(store, settings, export, time.time()).sentences())
     elif import_ is not None:
@@ -108,6 +110,8 @@ def _open(address: str, folder: Path, settings: Settings) -> None:
 
     link = link_to(address, folder, settings.ui.host)
     say(f"The label page: {link}")
+    if os.geteuid() == 0:
+        return  # which browser that is, is said by whoever called sudo
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         try:
             webbrowser.open(link)

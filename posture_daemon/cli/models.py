@@ -12,6 +12,7 @@ from rich.table import Table
 
 from posture_daemon.cli import show
 from posture_daemon.cli.context import chosen_model, console, opened, options, say
+from posture_daemon.cli.identity import refuse_hands_of_others
 
 if TYPE_CHECKING:
     from posture_daemon.store import Store
@@ -59,6 +60,7 @@ def export(
     from posture_daemon.vision.head import Head
 
     store, _ = opened(context)
+    refuse_hands_of_others(file)
     version = chosen_model(store, model)
     export_checkpoint(
         store.models.backbone_folder(version.backbone_sha256),

@@ -1,7 +1,18 @@
 """Every setting, with its unit, default and bounds; and the one way they are loaded: `load_settings`."""
 
-from posture_daemon.settings.fields import FIELDS, Settings
-from posture_daemon.settings.load import DEFAULT, FILE_NAME, SYSTEM_FILE, Loaded, Row, load_settings, rows, values_in
+from posture_daemon.settings.fields import FIELDS, Settings, absolute
+from posture_daemon.settings.load import (
+    DEFAULT,
+    FILE_NAME,
+    SYSTEM_FILE,
+    Loaded,
+    Row,
+    first_folder,
+    load_settings,
+    named_file,
+    rows,
+    values_in,
+)
 from posture_daemon.settings.sections import (
     CameraSettings,
     KeepSettings,
@@ -39,7 +50,10 @@ __all__ = [
     "StrategySettings",
     "TrainingSettings",
     "WatchSettings",
+    "absolute",
+    "first_folder",
     "load_settings",
+    "named_file",
     "rows",
     "values_in",
 ]

@@ -56,10 +56,7 @@ class Loaded:
 
 def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
     """Read and check all settings: `config` is the file of `--config`, `overrides` are options by key, `None`: not given."""
-    wanted = {key: value for key, value in (overrides or {}).items() if value is not None}
-    options = by_current_key(wanted, lambda key: OPTIONS.get(key, f"--{key}"))
-    environment = _from_environment()
-    base = {} if "data_dir" in {**environment, **options} else {"data_dir": _default_data_dir()}
+    base, environment, options = _without_file(overrides)
     folder = {**base, **environment, **options}["data_dir"].value
     file = _find_file(config, absolute(folder))
     given = {**base, **_from_file(file), **environment, **options}
@@ -69,6 +66,31 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
         raise SettingsError(_sentence(error, given)) from None
     _check_order(settings, given)
     return Loaded(settings, {key: given[key].source if key in given else DEFAULT for key in FIELDS}, file)
+
+
+def named_file(config: Path | None) -> Path | None:
+    """The settings file that was named outright, by `--config` or by a variable."""
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    return absolute(named) if named else None
+
+
+def first_folder(overrides: Mapping[str, Any] | None = None) -> tuple[Path, str]:
+    """The data folder by all but the settings file in it, of which nothing is read, and where that was said."""
+    base, environment, options = _without_file(overrides)
+    given = {**base, **environment, **options}["data_dir"]
+    named = (
+        isinstance(given.value, (str, Path)) and given.value != ""
+    )  # else `load_settings` says what is wrong with it
+    return absolute(given.value) if named else Path("/"), given.source
+
+
+def _without_file(overrides: Mapping[str, Any] | None) -> tuple[dict[str, Given], dict[str, Given], dict[str, Given]]:
+    """What is given before a settings file is looked for: the usual folder, the environment, options; in rising order."""
+    wanted = {key: value for key, value in (overrides or {}).items() if value is not None}
+    options = by_current_key(wanted, lambda key: OPTIONS.get(key, f"--{key}"))
+    environment = _from_environment()
+    base = {} if "data_dir" in {**environment, **options} else {"data_dir": _default_data_dir()}
+    return base, environment, options
 
 
 def _from_environment() -> dict[str, Given]:
@@ -99,8 +121,7 @@ def _from_file(file: Path | None) -> dict[str, Given]:
 
 def _find_file(config: Path | None, data_dir: Path) -> Path | None:
     """Return the file to read; one that was named explicitly must exist."""
-    if named := config or os.environ.get(CONFIG_VARIABLE):
-        file = absolute(named)
+    if file := named_file(config):
         if not file.is_file():
             raise SettingsError(
                 f"{'--config' if config else CONFIG_VARIABLE}: there is no file {file}; check the path."

@@ -331,3 +331,4 @@ learning.plain("A copy of a device that is not there", "doctor --root /none",
     "/none", "--root takes one that holds proc and sys")
 
 from tests.faults.kinds import cams as _cams  # noqa: E402, F401
+from tests.faults.kinds import root as _root  # noqa: E402, F401
