@@ -35,7 +35,7 @@ class ImportReport:
 
     `known` had this label already, `copies` were duplicates within the folder, `ignored` are no pictures of a class.
     `conflicts` lay in two class folders, of which the first counts. `unreadable` were left out, each with its cause; `causes`
-    counts them by cause.
+    counts them by cause. `left_out` seem to be pictures, but are none that can be read, each with the reason.
     """
 
     labelled: int
@@ -49,6 +49,7 @@ class ImportReport:
     conflicts: tuple[str, ...]
     unreadable: tuple[str, ...]
     causes: Mapping[str, int]
+    left_out: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -76,7 +77,8 @@ class ImportReport:
             causes = ", ".join(f"{number} × {cause}" for cause, number in self.causes.items())
             number = len(self.unreadable)
             lines.append(f"{number} files cannot be read and were left out; all others were read. Why: {causes}.")
-        return [*lines, *_first(self.unreadable, "files"), *_first(self.conflicts, "copies")]
+        named = [*_first(self.unreadable, "files"), *_first(self.left_out, "files"), *_first(self.conflicts, "copies")]
+        return [*lines, *named]
 
 
 def _first(sentences: Sequence[str], what: str) -> list[str]:
@@ -100,6 +102,8 @@ def import_folder(
     """
     layout, known = read_layout(path), read_provenance(path)
     left_in = read_manifest(path)
+    for sentence in layout.left_out:
+        log.info("%s", sentence)
     classes = _Classes(Labelling(store, settings.labels, lambda: now), layout, known)
     run = _Import(store, settings, f"{IMPORT_PREFIX}{path.resolve().name}", now, classes.names, left_in)
     in_blocks = [_as_exported(image, known) for image in layout.images if image.folder != DISCARDED]
@@ -113,7 +117,7 @@ def import_folder(
     for block in until_stopped(cut_blocks(until_stopped(in_blocks), settings.labels, now, known.pictures)):
         run.add_block(block)
     run.discard(until_stopped(image for image in layout.images if image.folder == DISCARDED))
-    return run.report(layout.ignored, classes.new)
+    return replace(run.report(layout.ignored, classes.new), left_out=layout.left_out)
 
 
 def _as_exported(image: FolderImage, known: Provenance) -> FolderImage:

@@ -6,8 +6,6 @@ of their own and fix the split. The article's layout, plain class folders and `t
 be mixed.
 """
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from posture_daemon.datasets.provenance import PROVENANCE
 from posture_daemon.domain import Split
 from posture_daemon.errors import DatasetError
 from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED
-from posture_daemon.vision.image_files import natural_key
+from posture_daemon.vision.image_files import FORMATS, natural_key, picture_files
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 SPLIT_FOLDERS = {
     "train": Split.TRAIN,
     "val": Split.HOLDOUT,
@@ -41,10 +38,14 @@ class FolderImage:
 
 @dataclass(frozen=True)
 class Layout:
-    """The pictures of a folder: classes in natural order, then what is uncategorized; `ignored` counts other files."""
+    """The pictures of a folder: classes in natural order, then what is uncategorized; `ignored` counts other files.
+
+    `left_out` names those that seem to be pictures and are not read, each with the reason.
+    """
 
     images: tuple[FolderImage, ...]
     ignored: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def class_folders(self) -> list[str]:
@@ -58,30 +59,18 @@ def read_layout(root: Path) -> Layout:
         raise DatasetError(f"There is no folder {root}; check the path.")
     if not root.is_dir():
         raise DatasetError(f"{root} is a file; give the folder that holds the class folders.")
-    files = list(_files_below(root))
-    pictures = [path for path in files if _is_picture(path, root)]
-    if not pictures:
-        raise DatasetError(f"The folder {root} holds no pictures (jpg, jpeg, png, bmp or webp).")
-    images = [image for image in (_place(path, root) for path in pictures) if image is not None]
+    files = picture_files(root)
+    left_out = tuple(f"{path} is left out ({why})." for path, why in files.left_out)
+    if not files.pictures:
+        raise DatasetError(" ".join([f"The folder {root} holds no pictures ({FORMATS}).", *left_out[:1]]))
+    images = [image for image in (_place(path, root) for path in files.pictures) if image is not None]
     if not images:
         raise DatasetError(
             f"The folder {root} holds pictures but no class folders; sort them into folders such as good_posture/."
         )
-    ignored = sum(1 for path in files if path.name not in (MANIFEST, PROVENANCE)) - len(images)
-    return Layout(tuple(_with_usable_splits(sorted(images, key=_order))), ignored)
-
-
-def _files_below(root: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise DatasetError(f"The folder {error.filename} cannot be read ({error.strerror}).") from error
-
-    for folder, _, names in os.walk(root, onerror=refuse):
-        yield from (Path(folder, name) for name in names)
-
-
-def _is_picture(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
+    others = sum(1 for path in files.others if path.name not in (MANIFEST, PROVENANCE))
+    ignored = others + len(files.pictures) - len(images)
+    return Layout(tuple(_with_usable_splits(sorted(images, key=_order))), ignored, left_out)
 
 
 def _place(path: Path, root: Path) -> FolderImage | None:
