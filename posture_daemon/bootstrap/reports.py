@@ -70,7 +70,7 @@ def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[
         raise ModelError(f"Model {version.id} is a base without classes, so there is nothing to evaluate; train first.")
     model = load_model(store, version)
     truth, answers, unreadable = [], [], 0
-    layout = read_layout(folder)
+    layout = read_layout(folder, {c.name for c in version.classes})
     for image in (i for i in layout.images if i.folder in layout.class_folders):
         try:
             picture = read_picture(image.path)

@@ -3,12 +3,10 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from posture_daemon.errors import DatasetError, PictureRefused
-from posture_daemon.vision.picture_kinds import HEAD_BYTES, foreign_kind, format_of
+from posture_daemon.vision.picture_kinds import HEAD_BYTES, foreign_picture, format_of
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".png", ".apng", ".bmp", ".dib"}
@@ -28,6 +26,9 @@ MACHINE_FOLDERS = frozenset(
 )
 """Folders that network drives, operating systems and photo programs put beside the pictures, in small letters."""
 
+NO_PICTURE = "no picture"
+"""What a file is that does not seem to be one by its name or its first bytes."""
+
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
     stat.S_ISSOCK: "a socket",
@@ -35,35 +36,12 @@ _KINDS = {
     stat.S_ISBLK: "a device",
     stat.S_ISDIR: "a folder",
 }
-_UNREAD_SUFFIXES = {
-    "a HEIC picture; save it as JPEG": {".heic", ".heif", ".hif"},
-    "a raw picture of a camera; save it as JPEG": {
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".nef",
-        ".arw",
-        ".orf",
-        ".rw2",
-        ".raf",
-        ".raw",
-    },
-    "a film": {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts"},
-    "an archive; unpack it": {".zip", ".tar", ".tgz", ".gz", ".7z", ".rar"},
+_UNREAD = {
+    "HEIC, to be saved as JPEG": {".heic", ".heif", ".hif"},
+    "raw of a camera, to be saved as JPEG": {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw"},
+    "films": {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts"},
+    "archives, to be unpacked": {".zip", ".tar", ".tgz", ".7z", ".rar"},
 }
-
-
-@dataclass
-class FolderFiles:
-    """The files below a folder.
-
-    `pictures` are called so and can be opened. `left_out` seem to be some but are not read, each with the reason. `others`
-    counts the rest: hidden files, texts, and what machines put beside pictures.
-    """
-
-    pictures: list[Path] = field(default_factory=list)
-    left_out: list[tuple[Path, str]] = field(default_factory=list)
-    others: list[Path] = field(default_factory=list)
 
 
 def natural_key(text: str) -> list[str | int]:
@@ -71,20 +49,39 @@ def natural_key(text: str) -> list[str | int]:
     return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", text)]
 
 
-def picture_files(root: Path) -> FolderFiles:
-    """Look through a folder, and once through each that a link in it leads to, unless that holds the folder itself.
+def is_of_machines(name: str) -> bool:
+    """Whether no person made a file or folder of this name: hidden, as `._1.jpg` of a Mac too, or of a network drive."""
+    return name.startswith(".") or name.casefold() in MACHINE_FOLDERS or "@syno" in name.casefold()
 
-    Raises `DatasetError` for a folder that cannot be read.
-    """
-    found = FolderFiles()
-    for path in _files_below(root, found.left_out):
-        why = None if _is_machines(path.name) else _why_not(path)
-        if _is_machines(path.name) or why == "":
-            found.others.append(path)
-        elif why is None:
-            found.pictures.append(path)
-        else:
-            found.left_out.append((path, why))
+
+def why_not_read(path: Path) -> str | None:
+    """Why a file is not read as a picture, in a few words; `None` for one that is, `NO_PICTURE` if nobody would miss it."""
+    named = path.suffix.lower() in SUFFIXES
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return "links to nothing" if named else NO_PICTURE
+    if stat.S_ISREG(mode):
+        return None if named else _seems(path)
+    return f"{_kind(mode)}, no file" if named else NO_PICTURE
+
+
+def pictures_below(root: Path) -> list[Path]:
+    """The picture files below a folder, and below each folder that a link in it leads to, once. Raises `DatasetError`."""
+    found: list[Path] = []
+    seen = {_identity(folder) for folder in (root.resolve(), *root.resolve().parents)}
+
+    def is_new(folder: Path) -> bool:
+        identity = _identity(folder)
+        new = identity not in seen and not is_of_machines(folder.name)
+        seen.add(identity)
+        return new
+
+    for where, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
+        folders.sort(key=lambda name: (Path(where, name).is_symlink(), name))  # a picture counts where it lies
+        folders[:] = [name for name in folders if is_new(Path(where, name))]
+        files = [Path(where, name) for name in names if not is_of_machines(name)]
+        found += [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
     return found
 
 
@@ -105,7 +102,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def _check_regular(facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise PictureRefused(f"{_kind(facts.st_mode)} and no file")
+        raise PictureRefused(f"{_kind(facts.st_mode)}, no file")
     if facts.st_size == 0:  # also what /proc pretends to hold
         raise PictureRefused("an empty file")
     if facts.st_size > MAX_FILE_BYTES:
@@ -116,78 +113,19 @@ def _kind(mode: int) -> str:
     return next((words for is_it, words in _KINDS.items() if is_it(mode)), "something special")
 
 
-def _is_machines(name: str) -> bool:
-    """Whether no person made it: hidden, as `._1.jpg` of a Mac too, or of a network drive or operating system."""
-    return name.startswith(".") or name.casefold() in MACHINE_FOLDERS or "@syno" in name.casefold()
-
-
-def _why_not(path: Path) -> str | None:
-    """Why a file is not read as a picture: "" for one that does not seem to be one, `None` for one that is read."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return "a link that leads nowhere" if _named(path) else ""
-    if not stat.S_ISREG(mode):
-        return f"{_kind(mode)} and no file" if _named(path) else ""
-    return None if _named(path) else _seems(path)
-
-
-def _named(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
-
-
 def _seems(path: Path) -> str:
     """What a file with another suffix is, if it is something that somebody would miss."""
-    suffix = path.suffix.lower()
-    by_name = next((what for what, suffixes in _UNREAD_SUFFIXES.items() if suffix in suffixes), "")
+    by_name = next((what for what, suffixes in _UNREAD.items() if path.suffix.lower() in suffixes), None)
+    if by_name is not None:
+        return by_name
     try:
         head = read_file(path, HEAD_BYTES)
     except (OSError, PictureRefused):
-        return by_name
+        return NO_PICTURE
     inside = format_of(head)
-    if inside is not None and not by_name:
-        return f"{inside} inside, but not called so; rename it to end in .{inside.lower()}"
-    picture = foreign_kind(head) or ""
-    return by_name or (picture if "picture" in picture else "")
-
-
-def _files_below(root: Path, left_out: list[tuple[Path, str]]) -> Iterator[Path]:
-    """Real folders first, so that a picture is found where it lies and not where a link shows it once more.
-
-    A folder of machines counts as one file, and its own are not looked at.
-    """
-    seen = {_identity(root)}
-    links: list[Path] = []
-    yield from _walk(root, seen, links)
-    while links:
-        link = links.pop(0)
-        why = _why_not_followed(link, root, seen)
-        if why is None:
-            seen.add(_identity(link))
-            yield from _walk(link, seen, links)
-        else:
-            left_out.append((link, why))
-
-
-def _walk(top: Path, seen: set[tuple[int, int]], links: list[Path]) -> Iterator[Path]:
-    """Files below a folder in natural order, but not below links, which are added to `links`."""
-    waiting = [top]
-    while waiting:
-        for path in _content(waiting.pop()):
-            if _is_machines(path.name) or not path.is_dir():
-                yield path
-            elif path.is_symlink():
-                links.append(path)
-            elif _identity(path) not in seen:
-                seen.add(_identity(path))
-                waiting.append(path)
-
-
-def _content(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
-    except OSError as error:
-        raise DatasetError(f"The folder {folder} cannot be read ({error.strerror}).") from error
+    if inside is not None:
+        return f"{inside} inside, to be renamed to end in .{inside.lower()}"
+    return foreign_picture(head) or NO_PICTURE
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -195,10 +133,5 @@ def _identity(folder: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _why_not_followed(link: Path, root: Path, seen: set[tuple[int, int]]) -> str | None:
-    target = link.resolve()
-    if target in root.resolve().parents or target == root.resolve():
-        return "a link to a folder that holds this one"
-    if any(target.is_relative_to(kernel) for kernel in ("/proc", "/sys", "/dev")):
-        return "a link to what is no disk"
-    return "a link to a folder that is read already" if _identity(link) in seen else None
+def _refuse(error: OSError) -> None:
+    raise DatasetError(f"The folder {error.filename} cannot be read ({error.strerror}).") from error

@@ -19,18 +19,20 @@ _FORMATS = {
     "AVIF": rb".{4}ftypavi[fs]|.{4}ftypmif1.{8,40}avif",
 }
 
+_FOREIGN_PICTURES = {
+    "HEIC, to be saved as JPEG": rb".{4}ftyp(hei|hev|mif1|msf1)",
+    "raw of a camera, to be saved as JPEG": rb".{4}ftypcrx|FUJIFILMCCD-RAW|IIRO|IIU\0|FOVb",
+    "JPEG 2000 or JPEG XL, to be saved as JPEG": rb"\0\0\0\x0c(jP  |JXL )|\xff\x4f\xff\x51|\xff\x0a",
+    "of Photoshop, to be saved as JPEG": rb"8BPS",
+}
 _FOREIGN = {
-    "a HEIC picture; save it as JPEG": rb".{4}ftyp(hei|hev|mif1|msf1)",
-    "a raw picture of a camera; save it as JPEG": rb".{4}ftypcrx|FUJIFILMCCD-RAW|IIRO|IIU\0|FOVb",
-    "a JPEG 2000 or JPEG XL picture; save it as JPEG": rb"\0\0\0\x0c(jP  |JXL )|\xff\x4f\xff\x51|\xff\x0a",
-    "a Photoshop file; save it as JPEG": rb"8BPS",
-    "a PostScript or PDF document": rb"%!PS|%PDF|\xc5\xd0\xd3\xc6",
+    "PostScript or PDF": rb"%!PS|%PDF|\xc5\xd0\xd3\xc6",
     "a drawing or a web page": rb"\s*(\xef\xbb\xbf)?\s*<(\?xml|svg|!doctype|html|head|script)",
     "a film": rb".{4}ftyp|RIFF.{4}AVI |\x1aE\xdf\xa3",
-    "an archive; unpack it": rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ",
-    "a pointer of Git LFS and not the picture; fetch it with git lfs pull": rb"version https://git-lfs",
-    "what a Mac notes beside a file": rb"\x00\x05\x16[\x00\x07]",
-    "nothing but zeros, as a copy that failed leaves it": rb"\0{64}",
+    "an archive, to be unpacked": rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ",
+    "a pointer of Git LFS, to be fetched with git lfs pull": rb"version https://git-lfs",
+    "notes of a Mac beside a file": rb"\x00\x05\x16[\x00\x07]",
+    "nothing but zeros, left by a failed copy": rb"\0{64}",
 }
 
 
@@ -39,9 +41,14 @@ def format_of(head: bytes) -> str | None:
     return _first(_FORMATS, head)
 
 
+def foreign_picture(head: bytes) -> str | None:
+    """In words what a file is that is a picture, but not read; `None` for anything else."""
+    return _first(_FOREIGN_PICTURES, head)
+
+
 def foreign_kind(head: bytes) -> str | None:
     """In words what a file is that is not read, where that is known."""
-    return _first(_FOREIGN, head)
+    return foreign_picture(head) or _first(_FOREIGN, head)
 
 
 def _first(kinds: dict[str, bytes], head: bytes) -> str | None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
-_END, _SCAN, _JFIF, _EXIF, _ADOBE, _COMMENT = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xFE
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_SCAN_MARK = b"\xff\xda"
+_END, _SCAN, _JFIF, _EXIF, _ADOBE, _COMMENT, _RESTARTS = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xFE, 0xDD
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA})
 _LONE = frozenset({0x01, 0xD8})
 _PROGRESSIVE = frozenset({0xC2, 0xCA})
@@ -109,6 +111,9 @@ class _Jpeg:
     exif: bytes | None = None
     frame: int = 0
     components: bytes = b""
+    sizes: tuple[int, int] = (0, 0)
+    sampling: bytes = b""
+    interval: int = 0
     sent: dict[int, dict[int, int]] = field(default_factory=dict)
 
     def take(self, code: int, body: bytes, whole: bytes) -> None:
@@ -116,7 +121,10 @@ class _Jpeg:
         if code == _EXIF and body.startswith(_EXIF_MARK) and self.exif is None:
             self.exif = body.removeprefix(_EXIF_MARK)
         if code in _FRAMES:
-            self.frame, self.components = code, body[6::3]
+            self.frame, self.components, self.sampling = code, body[6::3], body[7::3]
+            self.sizes = int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
+        if code == _RESTARTS:
+            self.interval = int.from_bytes(body[:2], "big")
         if code == _SCAN and body:
             self._scan(body)
         metadata = _JFIF <= code <= 0xEF or code == _COMMENT
@@ -131,6 +139,18 @@ class _Jpeg:
         components, (first, last, bits) = body[1 : 1 + 2 * body[0] : 2], (*body[1 + 2 * body[0] :], 0, 0, 0)[:3]
         for component in components:
             self.sent.setdefault(component, {}).update(dict.fromkeys(range(first, min(last, 63) + 1), bits & 15))
+
+    def lacks_restarts(self, pixels: bytes) -> bool:
+        """Whether more than a hundredth of the markers is missing after which a decoder goes on, and the part before each."""
+        if not self.interval or not self.sampling or self.frame in _PROGRESSIVE or pixels.count(_SCAN_MARK) != 1:
+            return False
+        several = len(self.sampling) > 1  # components: then they take turns in units of so many blocks
+        wide, high = (
+            8 * max(some) if several else 8 for some in zip(*(divmod(s, 16) for s in self.sampling), strict=True)
+        )
+        units = -(-self.sizes[0] // max(wide, 8)) * -(-self.sizes[1] // max(high, 8))
+        expected = -(-units // self.interval) - 1
+        return expected - len(_RESTART.findall(pixels)) > expected / 100
 
     @property
     def has_all_scans(self) -> bool:
@@ -157,15 +177,18 @@ def _jpeg_parts(data: bytes) -> Parts:
         read.take(code, data[after + 2 : at], data[marker.start() : at])
         in_scan = code == _SCAN
     if in_scan and not ended:
-        rest = data[at:].rstrip(b"\0")  # what a copy leaves that was given its room before its content
-        read.kept.append(rest + b"\0" if rest.endswith(b"\xff") else rest)
+        rest = data[at:].rstrip(b"\0")  # a copy that was given its room before its content leaves zeros
+        if rest.endswith(b"\xff"):  # half an end marker, or a byte of the picture and the zero that belongs to it
+            rest = rest[:-1] if data.endswith(b"\xff") else rest + b"\0"
+        read.kept.append(rest)
+    pixels = b"".join([*read.kept, b"\xff\xd9"])
     return Parts(
-        pixels=b"".join([*read.kept, b"\xff\xd9"]),
+        pixels=pixels,
         exif=read.exif,
         ended=ended,
         followed=ended and at < len(data),
         progressive=read.frame in _PROGRESSIVE,
-        all_scans=read.has_all_scans,
+        all_scans=read.has_all_scans and not read.lacks_restarts(pixels),
     )
 
 

@@ -18,7 +18,7 @@ import cv2
 from posture_daemon.adapters.cameras.opencv import quiet_opencv
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError, DatasetError, PictureRefused
-from posture_daemon.vision.image_files import FORMATS, natural_key, picture_files
+from posture_daemon.vision.image_files import FORMATS, natural_key, pictures_below
 from posture_daemon.vision.picture_decoder import check_shape, read_picture
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class ImageFolder:
         if not self._folder.is_dir():
             raise CameraError(f"there is no folder {self._folder} to replay images from; check the path.")
         try:
-            self._paths = sorted(picture_files(self._folder).pictures, key=self._order)
+            self._paths = sorted(pictures_below(self._folder), key=self._order)
         except DatasetError as error:
             raise CameraError(str(error)) from error
         self._next = 0
