@@ -9,7 +9,7 @@ from posture_daemon.datasets.folder_names import is_of_other_programs
 from posture_daemon.datasets.manifest import MANIFEST
 from posture_daemon.datasets.provenance import PROVENANCE
 from posture_daemon.errors import DatasetError
-from posture_daemon.vision.image_files import natural_key, why_not_read
+from posture_daemon.vision.image_files import is_of_the_kernel, natural_key, why_not_read
 
 OWN_FILES = frozenset({MANIFEST, PROVENANCE})
 """What an export writes beside the pictures."""
@@ -106,7 +106,7 @@ class _Reading:
         self._fill(child)
 
     def _follow(self, parent: Folder, path: Path) -> None:
-        if path.resolve() in self._seen:
+        if path.resolve() in self._seen or is_of_the_kernel(path):
             self._leave_out(DEAD_LINK, path)
         else:
             self._enter(parent, path)

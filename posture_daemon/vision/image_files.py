@@ -54,6 +54,12 @@ def is_of_machines(name: str) -> bool:
     return name.startswith(".") or name.casefold() in MACHINE_FOLDERS or "@syno" in name.casefold()
 
 
+def is_of_the_kernel(path: Path) -> bool:
+    """Whether a path leads to where there are no files of a disk, and where to read one may do something."""
+    real = path.resolve()
+    return any(real.is_relative_to(folder) for folder in ("/proc", "/sys", "/dev"))
+
+
 def why_not_read(path: Path) -> str | None:
     """Why a file is not read as a picture, in a few words; `None` for one that is, `NO_PICTURE` if nobody would miss it."""
     named = path.suffix.lower() in SUFFIXES
@@ -73,7 +79,7 @@ def pictures_below(root: Path) -> list[Path]:
 
     def is_new(folder: Path) -> bool:
         identity = _identity(folder)
-        new = identity not in seen and not is_of_machines(folder.name)
+        new = not (identity in seen or is_of_machines(folder.name) or is_of_the_kernel(folder))
         seen.add(identity)
         return new
 

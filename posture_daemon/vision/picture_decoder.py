@@ -34,6 +34,7 @@ MAX_RATIO = 10
 MAX_PIXELS = 178_000_000
 """Most pixels of a picture, in the file."""
 
+TOO_MANY = "too many pixels, save it smaller"
 MAX_MEMORY_MB = 430
 """Most memory that one picture may take while it is read, estimated from its header, MB."""
 
@@ -97,11 +98,11 @@ def opened(path: Path) -> "Iterator[Picture]":
 def check_shape(width: int, height: int) -> None:
     """Raise `PictureRefused` for a picture of these sides, pixels, that shows nothing or is too large."""
     if min(width, height) < MIN_SIDE_PX:
-        raise PictureRefused(f"{width}×{height} pixels show nothing")
+        raise PictureRefused(f"less than {MIN_SIDE_PX} pixels wide or high")
     if max(width, height) > MAX_RATIO * min(width, height):
-        raise PictureRefused(f"a strip of {width}×{height} pixels shows nothing")
+        raise PictureRefused(f"a strip, more than {MAX_RATIO} times as long as wide")
     if width * height > MAX_PIXELS:
-        raise PictureRefused(f"{width}×{height} pixels are too many, save it smaller")
+        raise PictureRefused(TOO_MANY)
 
 
 class Picture:
@@ -224,7 +225,7 @@ def _without_alpha(picture: PillowImage.Image) -> PillowImage.Image:
 def _reason(error: Exception) -> str:
     """The cause in words for the user; Pillow's messages name objects in memory."""
     if isinstance(error, PillowImage.DecompressionBombError):
-        return "too many pixels, save it smaller"
+        return TOO_MANY
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if isinstance(error, OSError) and error.strerror:
