@@ -123,6 +123,7 @@ def import_folder(
     """
     layout = layout or read_layout(path, class_names(store))
     known, left_in = read_provenance(layout.root), read_manifest(layout.root)
+    _refuse_without_pictures(path, layout, settings)
     classes = _Classes(Labelling(store, settings.labels, lambda: now), layout, known)
     run = _Import(store, settings, f"{IMPORT_PREFIX}{path.resolve().name}", now, classes.names, left_in)
     in_blocks = [_as_exported(image, known) for image in layout.images if image.folder != DISCARDED]
@@ -137,6 +138,21 @@ def import_folder(
         run.add_block(block)
     run.discard(until_stopped(image for image in layout.images if image.folder == DISCARDED))
     return run.report(layout.left_out, classes.new)
+
+
+def _refuse_without_pictures(path: Path, layout: Layout, settings: Settings) -> None:
+    """Before a class is made, if no file can be read; mostly the first one can."""
+    refused: list[str] = []
+    for image in layout.images:
+        try:
+            read_as_jpeg(image.path, settings.queue)
+        except DatasetError as error:
+            refused.append(str(error))
+        else:
+            return
+    raise DatasetError(
+        f"None of the {len(refused)} pictures in {path} can be read, so nothing was imported. {refused[0]}"
+    )
 
 
 def class_names(store: Store) -> set[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)  # with "\xff+" it takes 30 times as long
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _SCAN_MARK = b"\xff\xda"
 _END, _SCAN, _JFIF, _EXIF, _ADOBE, _COMMENT, _RESTARTS = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xFE, 0xDD
