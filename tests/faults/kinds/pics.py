@@ -33,8 +33,6 @@ def _film(at: Place, name: str, frames: int) -> Path:
     return path
 
 
-pictures.plain("A recording of pictures of which none can be read", "run --camera replay:~/recording",
-    "/recording", "jpg, png, bmp", {"recording/1.jpg": "no picture"})  # fmt: skip
 pictures.plain("A folder of pictures of another kind", "label --import ~/phone",
     "phone holds no pictures", "HEIC, to be saved as JPEG", {"phone/good_posture/1.heic": "x"})  # fmt: skip
 pictures.plain("A data set of which no picture can be read", "label --import ~/clone",
