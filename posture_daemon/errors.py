@@ -12,6 +12,7 @@ PostureError                 anything a user can be told in one sentence
 │   └── CheckpointRefused    an imported checkpoint is not a YOLO11 classification model
 ├── DownloadError            a download failed or its checksum does not match
 ├── DatasetError             a folder of images or labels cannot be read as a dataset
+│   └── PictureRefused       … because a file is no picture, or not one to learn from
 ├── LabelError               an answer about a frame cannot be carried out
 ├── PageError                the label page cannot be served
 ├── ServiceError             the system service cannot be installed, removed or asked
@@ -72,6 +73,14 @@ class DownloadError(PostureError):
 
 class DatasetError(PostureError):
     """A folder cannot be read as labelled images."""
+
+
+class PictureRefused(DatasetError):
+    """A file is not a picture, or not a whole one; `reason` says why in a few words, so that files can be counted by it."""
+
+    def __init__(self, reason: str, name: object = "The data") -> None:
+        super().__init__(f"{name} cannot be read as a picture ({reason}).")
+        self.reason = reason
 
 
 class LabelError(PostureError):

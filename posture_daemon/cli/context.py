@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from queue import Empty, Queue
+from threading import Thread
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -21,6 +28,11 @@ from posture_daemon.settings import Loaded, Settings, first_folder, load_setting
 if TYPE_CHECKING:
     from posture_daemon.domain import ModelVersion
     from posture_daemon.store import Store
+
+T = TypeVar("T")
+
+LOOK_S = 0.1
+"""How often is looked for a signal while a thread works, seconds."""
 
 console = Console(highlight=False)
 
@@ -43,6 +55,37 @@ def on_stop(act: Callable[[], object]) -> None:
     """Call `act` at SIGTERM and Ctrl-C instead of ending at once."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: act())
+
+
+def though_a_disk_hangs(work: Callable[[], T], stop: threading.Event, grace_s: float = 0.0) -> T:
+    """What `work` gives or raises, from a thread of its own, so that Ctrl-C and SIGTERM end the command in any case.
+
+    A call that waits for a dead network drive or USB disk hears no signal. `stop` is set by the signal; then `work` has
+    `grace_s` to end by itself. Raises `Abort` after that and leaves the thread behind, which ends with the process.
+    """
+    on_stop(stop.set)
+    results: Queue[Callable[[], T]] = Queue()
+    Thread(target=lambda: results.put(_outcome(work)), daemon=True).start()
+    until = math.inf
+    while time.monotonic() < until:
+        with suppress(Empty):
+            return results.get(timeout=LOOK_S)()
+        if stop.is_set() and until == math.inf:
+            until = time.monotonic() + grace_s
+    raise typer.Abort
+
+
+def _outcome(work: Callable[[], T]) -> Callable[[], T]:
+    """What gives or raises what `work` gave or raised."""
+    try:
+        result = work()
+    except BaseException as error:
+        return partial(_throw, error)
+    return lambda: result
+
+
+def _throw(error: BaseException) -> NoReturn:
+    raise error
 
 
 @dataclass(frozen=True)

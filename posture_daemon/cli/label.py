@@ -4,16 +4,20 @@ import os
 import threading
 import time
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from posture_daemon.cli.context import console, on_stop, opened, options, say, say_all
+from posture_daemon.cli.context import console, on_stop, opened, options, say, say_all, though_a_disk_hangs
 from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.errors import PageError
 from posture_daemon.settings import Loaded, Settings
 from posture_daemon.store import Store
+
+IMPORT_ENDS_S = 15.0
+"""How long an import may take to finish its block after a signal, seconds, before its disk counts as dead."""
 
 
 def label(
@@ -40,10 +44,10 @@ def label(
     if export is not None:
         say_all(datasets.export_folder(store, settings, export, time.time()).sentences())
     elif import_ is not None:
-        stop = threading.Event()
-        on_stop(stop.set)  # an import that is stopped keeps whole blocks
+        stop = threading.Event()  # an import that is stopped keeps whole blocks
+        read = partial(datasets.import_folder, store, settings, import_, time.time(), stop.is_set)
         with console.status("importing …"):
-            report = datasets.import_folder(store, settings, import_, time.time(), stop.is_set)
+            report = though_a_disk_hangs(read, stop, IMPORT_ENDS_S)
         say_all(report.sentences())
     elif terminal:
         _in_terminal(store, settings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import chosen_model, console, opened, options, say
+from posture_daemon.cli.context import chosen_model, console, opened, options, say, though_a_disk_hangs
 from posture_daemon.cli.identity import refuse_hands_of_others
 
 if TYPE_CHECKING:
@@ -186,7 +188,8 @@ def evaluate(
 
     store, _ = opened(context)
     version = chosen_model(store, model)
-    found, unreadable = evaluate_folder(store, version, folder)
+    read = partial(evaluate_folder, store, version, folder)
+    found, unreadable = though_a_disk_hangs(read, threading.Event())
     say(f"model {version.id} on {folder}" + (f", {unreadable} unreadable files left out" if unreadable else ""))
     show.evaluation(console, found)
 

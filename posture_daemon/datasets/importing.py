@@ -29,11 +29,18 @@ MAX_FILES_NAMED = 5
 """Files that a report lists by name; further ones are only counted."""
 
 
+MAX_LEFT_OUT_NAMED = 3
+"""Files that are named of each cause of leaving some out."""
+
+
+NEVER_KEPT = "discarded that were never here"
+
+
 @dataclass(frozen=True)
 class ImportReport:
     """Result of an import, in numbers of pictures; names are relative to the folder.
 
-    `known` had this label already, `copies` were duplicates within the folder, `ignored` are no pictures of a class.
+    `known` had this label already, `copies` were duplicates within the folder, `left_out` are no pictures of a class, by cause.
     `conflicts` lay in two class folders, of which the first counts. `unreadable` were left out, each with its cause; `causes`
     counts them by cause.
     """
@@ -44,11 +51,16 @@ class ImportReport:
     discarded: int
     known: int
     copies: int
-    ignored: int
+    left_out: Mapping[str, Sequence[str]]
     new_classes: tuple[str, ...]
     conflicts: tuple[str, ...]
     unreadable: tuple[str, ...]
     causes: Mapping[str, int]
+
+    @property
+    def ignored(self) -> int:
+        """Number of files that are no pictures of a class."""
+        return sum(len(files) for files in self.left_out.values())
 
     @property
     def changed(self) -> bool:
@@ -70,13 +82,19 @@ class ImportReport:
         lines = [f"Pictures: {counted or 'none'}." if self.changed else f"Nothing changed: {counted}."]
         if self.new_classes:
             lines.append(f"New classes: {', '.join(self.new_classes)}.")
-        if self.ignored:
-            lines.append(f"Ignored {self.ignored} files that are hidden, no pictures, or in no class folder.")
+        if self.left_out:
+            lines.append(f"Left out {self.ignored} files: {'; '.join(_named(*one) for one in self.left_out.items())}.")
         if self.unreadable:
             causes = ", ".join(f"{number} × {cause}" for cause, number in self.causes.items())
             number = len(self.unreadable)
             lines.append(f"{number} files cannot be read and were left out; all others were read. Why: {causes}.")
         return [*lines, *_first(self.unreadable, "files"), *_first(self.conflicts, "copies")]
+
+
+def _named(cause: str, files: Sequence[str]) -> str:
+    """Such as `7 in no class folder (a.jpg, b.jpg, c.jpg, …)`."""
+    more = ", …" if len(files) > MAX_LEFT_OUT_NAMED else ""
+    return f"{len(files)} {cause} ({', '.join(files[:MAX_LEFT_OUT_NAMED])}{more})"
 
 
 def _first(sentences: Sequence[str], what: str) -> list[str]:
@@ -88,9 +106,14 @@ def _first(sentences: Sequence[str], what: str) -> list[str]:
 
 
 def import_folder(
-    store: Store, settings: Settings, path: Path, now: float, stopped: Callable[[], bool] = lambda: False
+    store: Store,
+    settings: Settings,
+    path: Path,
+    now: float,
+    stopped: Callable[[], bool] = lambda: False,
+    layout: Layout | None = None,
 ) -> ImportReport:
-    """Read a folder of pictures into the store; see `layout` for what its folders mean.
+    """Read a folder of pictures into the store; see `layout` for what its folders mean, where it was not read already.
 
     An unreadable picture is reported and does not end the import. Raises `DatasetError` before anything is written when the
     folder is missing, holds no pictures or no class folders, or has a folder name that cannot be a class.
@@ -98,8 +121,9 @@ def import_folder(
     Each time block is one transaction, so an interrupted import can be repeated and adds the rest. When `stopped` returns
     true it ends after the present block with a `DatasetError`.
     """
-    layout, known = read_layout(path), read_provenance(path)
-    left_in = read_manifest(path)
+    layout = layout or read_layout(path, class_names(store))
+    known, left_in = read_provenance(layout.root), read_manifest(layout.root)
+    _refuse_without_pictures(path, layout, settings)
     classes = _Classes(Labelling(store, settings.labels, lambda: now), layout, known)
     run = _Import(store, settings, f"{IMPORT_PREFIX}{path.resolve().name}", now, classes.names, left_in)
     in_blocks = [_as_exported(image, known) for image in layout.images if image.folder != DISCARDED]
@@ -113,7 +137,28 @@ def import_folder(
     for block in until_stopped(cut_blocks(until_stopped(in_blocks), settings.labels, now, known.pictures)):
         run.add_block(block)
     run.discard(until_stopped(image for image in layout.images if image.folder == DISCARDED))
-    return run.report(layout.ignored, classes.new)
+    return run.report(layout.left_out, classes.new)
+
+
+def _refuse_without_pictures(path: Path, layout: Layout, settings: Settings) -> None:
+    """Before a class is made, if no file can be read; mostly the first one can."""
+    refused: list[str] = []
+    for image in layout.images:
+        try:
+            read_as_jpeg(image.path, settings.queue)
+        except DatasetError as error:
+            refused.append(str(error))
+        else:
+            return
+    raise DatasetError(
+        f"None of the {len(refused)} pictures in {path} can be read, so nothing was imported. {refused[0]}"
+    )
+
+
+def class_names(store: Store) -> set[str]:
+    """What is a class already, for the owner or the champion; nothing is written."""
+    champion = store.models.champion()
+    return {c.name for c in (*store.labels.classes(), *(champion.classes if champion else ()))}
 
 
 def _as_exported(image: FolderImage, known: Provenance) -> FolderImage:
@@ -164,6 +209,7 @@ class _Import:
         self._blocks = BlockImport()
         self._done: Counter[str] = Counter()
         self._conflicts: list[str] = []
+        self._never_kept: list[str] = []
         self._unreadable: list[str] = []
         self._causes: Counter[str] = Counter()
 
@@ -190,10 +236,12 @@ class _Import:
                 every = self._settings.labels.holdout_every
                 self._store.labels.answer(frame.id, None, "import", self._now, every, self._batch)
                 self._done["discarded"] += 1
+            elif frame is not None:
+                self._done["known"] += 1
             elif jpeg is not None:
-                self._done["known" if frame is not None else "ignored"] += 1
+                self._never_kept.append(image.name)
 
-    def report(self, ignored: int, new_classes: tuple[str, ...]) -> ImportReport:
+    def report(self, left_out: Mapping[str, Sequence[str]], new_classes: tuple[str, ...]) -> ImportReport:
         """Summarise the import."""
         return ImportReport(
             labelled=self._blocks.added,
@@ -202,7 +250,7 @@ class _Import:
             discarded=self._done["discarded"],
             known=self._blocks.known + self._done["known"],
             copies=self._done["copies"],
-            ignored=ignored + self._done["ignored"],
+            left_out={**left_out, **({NEVER_KEPT: self._never_kept} if self._never_kept else {})},
             new_classes=new_classes,
             conflicts=tuple(self._conflicts),
             unreadable=tuple(self._unreadable),

@@ -85,7 +85,7 @@ def silent_address(at: Place) -> Made:
 
 camera.plain("Pictures to replay that are not there", "run --camera replay:~/none", "/none", "check the path")
 camera.plain("Pictures to replay that are all broken", "run --camera replay:~/broken",
-    "/broken", "jpg, png, bmp, webp or tiff", {"broken/a.jpg": b"\xff\xd8 not a picture"})
+    "/broken", "jpg, png, bmp, webp, tiff, gif or avif", {"broken/a.jpg": b"\xff\xd8 not a picture"})
 camera.plain("A film that is none", "run --camera ~/film.mp4", "film.mp4", "convert it", {"film.mp4": "not a film"})
 camera.plain("Setting up with a camera that is not there", "setup --yes --camera /dev/video77",
     "/dev/video77", "nothing is plugged in there")
@@ -278,7 +278,7 @@ labels.plain("A folder that is not there", "label --import ~/none", "/none", "ch
 labels.plain("A file instead of a folder", "label --import ~/a.png",
     "/a.png", "give the folder that holds the class folders", {"a.png": Place.picture})
 labels.plain("An empty folder", "label --import ~/empty",
-    "/empty", "jpg, jpeg, png, bmp or webp", {"empty": Place.folder})
+    "/empty", "jpg, png, bmp, webp, tiff, gif or avif", {"empty": Place.folder})
 labels.plain("Pictures that are in no class folders", "label --import ~/pictures",
     "/pictures", "sort them into folders such as good_posture/", {"pictures/a.png": Place.picture})
 labels.plain("A class folder whose name cannot be a class", "label --import ~/pictures",
@@ -332,3 +332,4 @@ learning.plain("A copy of a device that is not there", "doctor --root /none",
 
 from tests.faults.kinds import cams as _cams  # noqa: E402, F401
 from tests.faults.kinds import root as _root  # noqa: E402, F401
+from tests.faults.kinds import pics as _pics  # noqa: E402, F401
