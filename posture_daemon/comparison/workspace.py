@@ -15,7 +15,7 @@ from pathlib import Path
 from posture_daemon.datasets import Layout, import_folder, read_layout
 from posture_daemon.domain import Decision, LabelledImage, ModelVersion, Outcome, Split
 from posture_daemon.errors import DatasetError, ModelError
-from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED
+from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 

@@ -15,7 +15,7 @@ from posture_daemon.datasets.manifest import MANIFEST
 from posture_daemon.datasets.provenance import PROVENANCE
 from posture_daemon.domain import Split
 from posture_daemon.errors import DatasetError
-from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED
+from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
 from posture_daemon.vision.image_files import natural_key
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
