@@ -34,12 +34,19 @@ def import_(
             help="Keep the checkpoint's classes, or take only its backbone. Guessed from the names by default.",
         ),
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OLD=NEW",
+            help="What a class of the file, or an output by its number, is called here; may be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Import a checkpoint and make it champion. Its file is read as data; code in it is never run."""
     from posture_daemon.bootstrap.models import import_model
 
     as_base = None if classes_are_postures is None else not classes_are_postures
-    version = import_model(opened(context)[0], file, imgsz, as_base)
+    version = import_model(opened(context)[0], file, imgsz, as_base, rename or ())
     if version.is_base:
         say(f"model {version.id} is champion, as a base: its classes are no postures, so every frame is unknown")
         say("and queued until your labels and the first training give it your classes.")
