@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from posture_daemon.cli.context import Yes, console, opened, say, say_all
+from posture_daemon.cli.context import Yes, confirm, console, opened, say, say_all
 from posture_daemon.domain import Role, Split, Status
 from posture_daemon.errors import LabelError
 
@@ -107,6 +107,6 @@ def _carry_out(plan: Plan, yes: bool) -> None:
         raise LabelError("This would change labels and models, and there is nobody to ask; repeat it with --yes.")
     say_all(plan.sentences)
     if not yes:
-        typer.confirm("Go on?", abort=True)
+        confirm("Go on?", abort=True)
     plan.carry_out()
     say(plan.done)

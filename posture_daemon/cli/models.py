@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,8 @@ from rich.table import Table
 
 from posture_daemon.cli import show
 from posture_daemon.cli.context import chosen_model, console, opened, options, say
+from posture_daemon.service.plain_text import visible
+from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
     from posture_daemon.store import Store
@@ -92,7 +95,7 @@ def inspect(
     found = inspect_checkpoint(file, imgsz)
     table = Table("layer", "part", "module", "parameters", "output")
     for layer in found.layers:
-        part = "[green]head[/]" if layer.is_head else "backbone"
+        part = styled(("head", "green") if layer.is_head else "backbone")
         shape = "×".join(map(str, layer.output_shape))
         table.add_row(
             str(layer.index), part, layer.module, f"{layer.parameters:,}", shape, end_section=layer.index == 9
@@ -114,9 +117,9 @@ def fetch(
     from posture_daemon.adapters.checkpoints.fetch import RELEASE_API_URL, fetch
 
     folder = options(context).settings().data_dir / "downloads"
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(visible(name), total=None)
         path = fetch(
             name,
             folder,
@@ -124,7 +127,7 @@ def fetch(
             sha256=sha256,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    say(f"{path} is complete; import it with: posture-daemon models import {path}")
+    say(f"{path} is complete; import it with: posture-daemon models import {shlex.quote(str(path))}")
 
 
 @app.command("list")

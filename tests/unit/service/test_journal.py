@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from posture_daemon.service.journal import JournalFormatter, in_one_line, is_journal
+from posture_daemon.service.journal import JournalFormatter, is_journal
+from posture_daemon.service.plain_text import in_one_line
 
 
 def event(level: int, message: str, error: BaseException | None = None) -> str:
@@ -31,7 +32,7 @@ def test_the_priority_stands_in_front(level: int, priority: int) -> None:
 def test_a_message_of_several_lines_is_one_event() -> None:
     """Each line that began with nothing would be an event of its own, without a priority."""
     assert in_one_line("first\n\n  second\r\nthird\n") == "first |   second | third"
-    assert in_one_line("\x1b[31mred\x07") == "?[31mred?"
+    assert in_one_line("\x1b[31mred\x07") == "\\x1b[31mred\\x07"
 
 
 def test_an_exception_tells_where_it_came_from_and_what_caused_it() -> None:
