@@ -13,8 +13,8 @@ from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
 from posture_daemon.datasets.manifest import Manifest, read_manifest
 from posture_daemon.datasets.provenance import Provenance, read_provenance
 from posture_daemon.domain import NewFrame, Reason, Status
-from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED, check, find, key_of
+from posture_daemon.errors import DatasetError
+from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED, find, flaw_of, key_of, tidy
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
@@ -142,11 +142,9 @@ class _Classes:
 
 def _class_name(folder: str) -> str:
     """What a new class is called after its folder."""
-    try:
-        return check(folder)
-    except LabelError as error:
-        what = str(error).partition(";")[0]
-        raise DatasetError(f"{what}; rename the folder '{folder}'.") from error
+    if flaw := flaw_of(folder):
+        raise DatasetError(f"{flaw}; rename the folder '{folder}'.")
+    return tidy(folder)
 
 
 class _Import:
@@ -234,7 +232,8 @@ class _Import:
         if first is image:
             return jpeg
         self._done["copies"] += 1
-        if image.folder != UNCATEGORIZED and first.folder not in (image.folder, UNCATEGORIZED):
+        one, other = (self._classes.get(folder, folder) for folder in (image.folder, first.folder))
+        if one != other and UNCATEGORIZED not in (one, other):
             self._conflicts.append(f"{image.name} is the same picture as {first.name}, which counts.")
         return None
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling.class_names import MAX_NAME_LENGTH, check, find, shown, tidy
+from posture_daemon.labelling.class_names import MAX_NAME_LENGTH, find, flaw_of, shown, tidy
 
 
 def adopt(names: Sequence[str], renames: Sequence[str], known: Sequence[str], file: Path) -> tuple[str, ...]:
@@ -19,10 +19,11 @@ def adopt(names: Sequence[str], renames: Sequence[str], known: Sequence[str], fi
     troubles: dict[int, str] = {}
     for row, name in enumerate(names):
         wanted = given.get(row, name)
-        try:
-            kept = find(wanted, known) or check(wanted)
-        except LabelError as error:
-            kept, troubles[row] = "", str(error).partition(";")[0]
+        here = find(wanted, known)
+        flaw = flaw_of(wanted) if here is None else None
+        kept = "" if flaw else here or tidy(wanted)
+        if flaw:
+            troubles[row] = flaw
         twin = find(kept, adopted) if kept else None
         if twin is not None:
             troubles[row] = f"Two outputs of {file} are the class {shown(twin)} ({adopted.index(twin)} and {row})"

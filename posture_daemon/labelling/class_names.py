@@ -35,6 +35,12 @@ SYMBOLS = "+="
 FORBIDDEN = '/\\:*?",'
 """Punctuation that some file system or a list of names cannot hold."""
 
+RULE = (
+    f"another one will do: it may only have letters, digits, spaces and punctuation except {' '.join(FORBIDDEN)} and in all "
+    f"1 to {MAX_NAME_LENGTH} characters"
+)
+"""What to do about a name with a flaw."""
+
 
 def tidy(name: str) -> str:
     """The form in which a name is kept: NFC, spaces of any kind as one space, none around it."""
@@ -58,12 +64,18 @@ def find(name: str, names: Iterable[str]) -> str | None:
 
 
 def flaw_of(name: str) -> str | None:
-    """Why a name, in the form of `tidy`, can be no class: the rest of a sentence about it. `None`: it can."""
+    """Why a name can be no class: the beginning of a sentence, without what to do about it. `None`: it can."""
+    kept = tidy(name)
+    flaw = _flaw(kept)
+    return f"The class name {shown(kept)} {flaw}" if flaw else None
+
+
+def _flaw(name: str) -> str | None:
     odd = next((c for c in name if not _allowed(c)), None)
     if odd is not None:
-        return f"holds {_called(odd)}; it may only have letters, digits, spaces and punctuation except {' '.join(FORBIDDEN)}"
+        return f"holds {_called(odd)}"
     if not 1 <= len(name) <= MAX_NAME_LENGTH:
-        return f"has {len(name)} characters; it may have 1 to {MAX_NAME_LENGTH} characters"
+        return f"has {len(name)} characters"
     if name[0] in ".-" or name[-1] == "." or unicodedata.category(name[0]).startswith("M"):
         return "begins with a dot, a hyphen or an accent, or ends with a dot"
     key = key_of(name)
@@ -83,9 +95,9 @@ def folder_flaw_of(name: str) -> str | None:
 
 def check(name: str, taken: Iterable[str] = ()) -> str:
     """The name as it is kept. Raises `LabelError` unless it is valid as a new class, beside those that are `taken`."""
+    if flaw := flaw_of(name):
+        raise LabelError(f"{flaw}; {RULE}.")
     kept = tidy(name)
-    if flaw := flaw_of(kept):
-        raise LabelError(f"The class name {shown(name)} {flaw}; choose another name.")
     twin = find(kept, taken)
     if twin is not None:
         raise LabelError(f"There is already a class {shown(twin)}; choose another name.")
