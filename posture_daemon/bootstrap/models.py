@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
@@ -11,6 +12,7 @@ from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
 from posture_daemon.domain import ModelVersion
 from posture_daemon.errors import ModelError
 from posture_daemon.integrity.model_recovery import install
+from posture_daemon.labelling.adopted_names import adopt
 from posture_daemon.labelling.class_roles import looks_like_postures
 from posture_daemon.live.classifier import LiveModel
 from posture_daemon.ports import Backbone
@@ -34,19 +36,34 @@ def open_store(settings: Settings) -> Store:
     return store
 
 
-def import_model(store: Store, file: Path, image_size: int | None = None, as_base: bool | None = None) -> ModelVersion:
+def import_model(
+    store: Store,
+    file: Path,
+    image_size: int | None = None,
+    as_base: bool | None = None,
+    renames: Sequence[str] = (),
+) -> ModelVersion:
     """Import an ultralytics checkpoint as a version of its own and make it champion.
 
     `as_base` says whether its classes are postures; `None` guesses by their names. A posture model goes on with the image
     size (pixels) of its training; a base begins at 224, whatever it was trained for, unless `image_size` says otherwise.
+    `renames` such as `OLD=NEW` say what its classes are called here. Raises `CheckpointRefused` for other files, `LabelError`
+    for names that no class can have, before anything is changed.
     """
     if as_base is None:
-        as_base = not looks_like_postures(inspect_checkpoint(file).classes)
+        as_base = not renames and not looks_like_postures(inspect_checkpoint(file).classes)
     if as_base and image_size is None:
         image_size = DEFAULT_IMAGE_SIZE
     with tempfile.TemporaryDirectory(dir=store.folder, prefix=".import-") as folder:
         imported = import_checkpoint(file, Path(folder), image_size)
-        return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base)
+        names = None if as_base else adopt(imported.classes, renames, _known_names(store), file)
+        return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base, names=names)
+
+
+def _known_names(store: Store) -> list[str]:
+    """Names of classes that there are, that were deleted, and that any model has, the owner's own first."""
+    of_models = (one.name for version in store.models.all() for one in version.classes)
+    return [*(one.name for one in store.labels.classes()), *store.labels.retired(), *of_models]
 
 
 def load_model(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> LiveModel:

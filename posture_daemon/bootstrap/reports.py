@@ -15,6 +15,7 @@ from posture_daemon.bootstrap.models import champion, load_model
 from posture_daemon.datasets import read_layout
 from posture_daemon.domain import ModelVersion, Split
 from posture_daemon.errors import DatasetError, ModelError, PictureRefused
+from posture_daemon.labelling.class_names import find, tidy
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.learning.version_diff import Difference, differ, predict
@@ -69,8 +70,12 @@ def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[
     if version.is_base:
         raise ModelError(f"Model {version.id} is a base without classes, so there is nothing to evaluate; train first.")
     model = load_model(store, version)
+    names = [c.name for c in version.classes]
     truth, answers, unreadable = [], [], 0
     layout = read_layout(folder, {c.name for c in version.classes})
+    called: dict[str, str] = {}
+    for name in layout.class_folders:
+        called[name] = find(name, [*names, *called.values()]) or tidy(name)
     for image in (i for i in layout.images if i.folder in layout.class_folders):
         try:
             picture = read_picture(image.path)
@@ -78,8 +83,8 @@ def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[
             log.info("%s", error)
             unreadable += 1
             continue
-        truth.append(image.folder)
+        truth.append(called[image.folder])
         answers.append(model.predict(picture).probabilities)
     if not answers:
         raise DatasetError(f"None of the {unreadable} images in {folder} can be read; are they pictures?")
-    return evaluate(np.array(answers), [c.name for c in version.classes], truth), unreadable
+    return evaluate(np.array(answers), names, truth), unreadable

@@ -15,6 +15,7 @@ from posture_daemon.cli.context import console, options, say
 from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.domain import Strategy
 from posture_daemon.errors import SettingsError
+from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
     from posture_daemon.store import Store
@@ -79,7 +80,7 @@ def _base(weights: Path | None, imgsz: int | None) -> Iterator[Store | None]:
 def _tell(line: str, status: Status) -> None:
     """Epochs pass by beside the spinner; what is finished, or odd, stays on the screen."""
     if ": epoch " in line or line.endswith(": starting"):
-        status.update(line)
+        status.update(styled(line))
     else:
         say(line)
 

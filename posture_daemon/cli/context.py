@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import signal
@@ -18,12 +19,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from posture_daemon import __version__
 from posture_daemon.cli.identity import go_on_as_owner, refuse_settings_of_others
 from posture_daemon.service.journal import set_up_logging
+from posture_daemon.service.plain_text import visible
 from posture_daemon.settings import Loaded, Settings, first_folder, load_settings, named_file
+from posture_daemon.ui.console import Part, PlainConsole, styled
 
 if TYPE_CHECKING:
     from posture_daemon.domain import ModelVersion
@@ -34,21 +37,42 @@ T = TypeVar("T")
 LOOK_S = 0.1
 """How often is looked for a signal while a thread works, seconds."""
 
-console = Console(highlight=False)
+console = PlainConsole()
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-def say(sentence: str) -> None:
-    """Print a sentence as one line, however narrow the terminal, so that it can be copied and searched."""
-    console.print(sentence, soft_wrap=True)
+def say(*parts: Part) -> None:
+    """Print a sentence as one line, however narrow the terminal, so that it can be copied and searched.
+
+    A part may have a style: `say(("warning", "yellow"), ": …")`. What the parts hold is only text.
+    """
+    console.print(styled(*parts), soft_wrap=True)
 
 
 def say_all(sentences: Iterable[str]) -> None:
     """Print sentences, each as one line."""
     for sentence in sentences:
         say(sentence)
+
+
+def say_json(data: Any) -> None:
+    """Print data as JSON. What a terminal would obey, or does not have, is escaped as JSON does it, so that nothing is lost."""
+    utf8 = console.encoding.startswith("utf")
+    words = json.dumps(data, indent=2, ensure_ascii=not utf8)
+    safe = "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in words)
+    console.print(Text(safe), soft_wrap=True)
+
+
+def confirm(question: str, *, default: bool | None = None, abort: bool = False) -> bool:
+    """Ask for yes or no. Raises `typer.Abort` at the end of the input, and for a no if `abort`."""
+    return typer.confirm(visible(question), default=default, abort=abort)
+
+
+def prompt(question: str, default: str) -> str:
+    """Ask for a line."""
+    return str(typer.prompt(visible(question), default=default))
 
 
 def on_stop(act: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import AsJson, console, on_stop, opened, options, say
+from posture_daemon.cli.context import AsJson, console, on_stop, opened, options, say, say_json
 from posture_daemon.service.daemon_status import check_health, read_status
 from posture_daemon.settings import Settings
 from posture_daemon.store.json_values import as_json
@@ -48,7 +48,7 @@ def status(
         return
     found = overview(*opened(context), time.time())
     if json:
-        console.print_json(data=as_json(found))
+        say_json(as_json(found))
     else:
         show.status(console, found)
 

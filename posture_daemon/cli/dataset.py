@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from posture_daemon.cli.context import AsJson, console, opened, say, say_all
+from posture_daemon.cli.context import AsJson, console, opened, say, say_all, say_json
 from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.reports import effect as effects
 from posture_daemon.store.json_values import as_json
 from posture_daemon.training.run_record import RunRecord
+from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
     from posture_daemon.learning.label_errors import Doubt
@@ -37,7 +39,7 @@ def stats(context: typer.Context, json: AsJson = False) -> None:
 
     found = dataset_stats(*opened(context))
     if json:
-        console.print_json(data=as_json(found))
+        say_json(as_json(found))
         return
     table = Table("class", "role", *(split.value for split in Split), title="images (time blocks)")
     for c in found.classes:
@@ -45,7 +47,7 @@ def stats(context: typer.Context, json: AsJson = False) -> None:
         table.add_row(c.posture_class.name, c.posture_class.role.value, *cells)
     console.print(table)
     for warning in found.warnings:
-        say(f"[yellow]warning[/]: {warning}")
+        say(("warning", "yellow"), f": {warning}")
     say_all(found.advice)
 
 
@@ -72,7 +74,7 @@ def curve(
     found = block_curve(learned, draws, seed)
     answer = enough(found)
     if json:
-        console.print_json(data={**as_json(found), **as_json(answer)})
+        say_json({**as_json(found), **as_json(answer)})
         return
     table = Table("labels", "top-1", "", "spread", title=f"{draws} draws of time blocks")
     for step in found.steps:
@@ -83,7 +85,7 @@ def curve(
 
 def _in_order(points: Sequence[Point], json: bool) -> None:
     if json:
-        console.print_json(data=as_json(points))
+        say_json(as_json(points))
         return
     table = Table("labels", "top-1", "", title="holdout top-1 after so many training labels")
     for point in points:
@@ -110,7 +112,7 @@ def doubts(
     store, settings = opened(context)
     found = label_check(store, settings)
     if json:
-        console.print_json(data=as_json(found))
+        say_json(as_json(found))
     elif review and found.doubts:
         with keyboard() as keys:
             run_review(Review(store, settings.labels, time.time, found.doubts), console, keys)
@@ -146,7 +148,7 @@ def effect(
     sentences, flips = effects.effect(record), effects.flips(record)
     if json:
         data = {"run": found.id, "sentences": sentences, "flips": as_json(flips)}
-        console.print_json(data=data)
+        say_json(data)
         return
     say(f"run {found.id}, {found.outcome.value if found.outcome else 'running'}: {found.reason}")
     say_all(sentences or ["There was no model with answers before it, so there is nothing to compare."])
@@ -158,8 +160,8 @@ def effect(
         console.print(table)
 
 
-def _coloured(name: str, truth: str) -> str:
-    return f"[{'green' if name == truth else 'red'}]{name}[/]"
+def _coloured(name: str, truth: str) -> Text:
+    return styled((name, "green" if name == truth else "red"))
 
 
 @app.command()

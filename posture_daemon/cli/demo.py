@@ -1,5 +1,6 @@
 """`demo`."""
 
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -18,9 +19,10 @@ def demo(context: typer.Context) -> None:
         go_on_as_owner(chosen)
     folder = chosen or Path(tempfile.mkdtemp(prefix="posture-demo-"))
     ending = run_demo(folder, console)
-    say("\n[bold]Where to look next:[/]")
-    say(f"  posture-daemon --data-dir {folder} models list      the two models and their roles")
-    say(f"  posture-daemon --data-dir {folder} status           what the daemon left behind")
+    console.print()
+    say(("Where to look next:", "bold"))
+    say(f"  posture-daemon --data-dir {shlex.quote(str(folder))} models list      the two models and their roles")
+    say(f"  posture-daemon --data-dir {shlex.quote(str(folder))} status           what the daemon left behind")
     say(f"  {folder}/daemon.log and posture-daemon.toml         its log and its settings")
     say("  docs/tour.md                                        how to run it on your own camera")
     check(ending)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from functools import partial
@@ -15,6 +16,8 @@ from rich.table import Table
 from posture_daemon.cli import show
 from posture_daemon.cli.context import chosen_model, console, opened, options, say, though_a_disk_hangs
 from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.service.plain_text import visible
+from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
     from posture_daemon.store import Store
@@ -37,12 +40,19 @@ def import_(
             help="Keep the checkpoint's classes, or take only its backbone. Guessed from the names by default.",
         ),
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OLD=NEW",
+            help="What a class of the file, or an output by its number, is called here; may be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Import a checkpoint and make it champion. Its file is read as data; code in it is never run."""
     from posture_daemon.bootstrap.models import import_model
 
     as_base = None if classes_are_postures is None else not classes_are_postures
-    version = import_model(opened(context)[0], file, imgsz, as_base)
+    version = import_model(opened(context)[0], file, imgsz, as_base, rename or ())
     if version.is_base:
         say(f"model {version.id} is champion, as a base: its classes are no postures, so every frame is unknown")
         say("and queued until your labels and the first training give it your classes.")
@@ -89,7 +99,7 @@ def inspect(
     found = inspect_checkpoint(file, imgsz)
     table = Table("layer", "part", "module", "parameters", "output")
     for layer in found.layers:
-        part = "[green]head[/]" if layer.is_head else "backbone"
+        part = styled(("head", "green") if layer.is_head else "backbone")
         shape = "×".join(map(str, layer.output_shape))
         table.add_row(
             str(layer.index), part, layer.module, f"{layer.parameters:,}", shape, end_section=layer.index == 9
@@ -111,9 +121,9 @@ def fetch(
     from posture_daemon.adapters.checkpoints.fetch import RELEASE_API_URL, fetch
 
     folder = options(context).settings().data_dir / "downloads"
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(visible(name), total=None)
         path = fetch(
             name,
             folder,
@@ -121,7 +131,7 @@ def fetch(
             sha256=sha256,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    say(f"{path} is complete; import it with: posture-daemon models import {path}")
+    say(f"{path} is complete; import it with: posture-daemon models import {shlex.quote(str(path))}")
 
 
 @app.command("list")

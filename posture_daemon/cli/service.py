@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from posture_daemon.cli.context import options, say, say_all
+from posture_daemon.cli.context import confirm, console, options, say, say_all
 from posture_daemon.cli.identity import called_as
 from posture_daemon.errors import ServiceError
 from posture_daemon.settings import DEFAULT, first_folder, load_settings, named_file
@@ -47,7 +46,8 @@ def install(context: typer.Context, dry_run: Dry = False, root: Root = Path("/")
         try_as_stranger(code)
     _carry_out(steps)
     if machine.is_this_one:
-        say(f"\nIt runs. Its data are in {DATA}: sudo posture-daemon status, label, teach and the rest work on them.")
+        console.print()
+        say(f"It runs. Its data are in {DATA}: sudo posture-daemon status, label, teach and the rest work on them.")
         say("How it does: posture-daemon service status")
 
 
@@ -82,7 +82,7 @@ def status() -> None:
     from posture_daemon.service.condition import condition
 
     found = condition()
-    say_all(escape(line) for line in found.lines)
+    say_all(found.lines)
     if not found.runs:
         raise typer.Exit(NOT_RUNNING)
 
@@ -142,7 +142,7 @@ def _begin(machine: Machine, steps: list[InstallStep], dry_run: bool) -> bool:
     if dry_run:
         say("This would:")
         for step in steps:
-            say(f"  {escape(step.words)}")
+            say(f"  {step.words}")
         return False
     if machine.is_this_one and os.geteuid() != 0:
         again = shlex.join(["sudo", *called_as(), *sys.argv[1:]])
@@ -152,7 +152,7 @@ def _begin(machine: Machine, steps: list[InstallStep], dry_run: bool) -> bool:
 
 def _carry_out(steps: list[InstallStep]) -> None:
     for step in steps:
-        say(escape(step.words))
+        say(step.words)
         try:
             step.do()
         except OSError as error:
@@ -162,4 +162,4 @@ def _carry_out(steps: list[InstallStep]) -> None:
 def _ask_for_the_data(data: str) -> None:
     if not sys.stdin.isatty():
         raise ServiceError(f"This deletes {data} for good; say --yes as well.")
-    typer.confirm(f"Delete {data}, every picture, label and model in it, for good?", abort=True)
+    confirm(f"Delete {data}, every picture, label and model in it, for good?", abort=True)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from posture_daemon.cli.context import Options, console, has_keyboard, options, say
+from posture_daemon.cli.context import Options, confirm, console, has_keyboard, options, prompt, say
 from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_guided_capture
 
@@ -89,7 +88,7 @@ class _Steps:
         network = network_of(settings)
         tried = [try_camera(address, network) for address in dict.fromkeys([*([known] if known else []), *addresses()])]
         for one in tried:
-            say(f"  {one.shown}: {escape(one.words)}")
+            say(f"  {one.shown}: {one.words}")
         good = [one.address for one in tried if one.image is not None]
         if not good:
             none = "No camera of this machine gives a picture; name one, such as --camera rtsp://HOST/PATH."
@@ -108,7 +107,7 @@ class _Steps:
             except (CameraError, SettingsError) as error:
                 if not self._asks:
                     raise
-                say(escape(str(error)))
+                say(str(error))
 
     def _tried(self, address: str) -> str:
         """The address, once its picture was shown. Raises `CameraError` when it gives none."""
@@ -146,7 +145,7 @@ class _Steps:
                 )
         if choice != keep:
             version = import_model(store, Path(choice))
-            say(f"model {version.id} is champion, imported from {escape(choice)}.")
+            say(f"model {version.id} is champion, imported from {choice}.")
         store.close()
 
     def classes(self, given: str | None) -> list[str] | None:
@@ -157,7 +156,7 @@ class _Steps:
             say("A class is a posture that it learns to tell from the others:")
             for name in DEFAULT_CLASSES:
                 say(f"  {name}  {CLASS_WORDS[name]}")
-            given = typer.prompt("Your classes, separated by commas", default=",".join(DEFAULT_CLASSES))
+            given = prompt("Your classes, separated by commas", default=",".join(DEFAULT_CLASSES))
         return None if given is None else given.split(",")
 
     def settings_file(self, address: str, yes: bool) -> None:
@@ -173,11 +172,11 @@ class _Steps:
         if file.exists() and before != address and not yes:
             was = "none" if before is None else without_password(str(before))
             question = f"{file} is there. Change camera.address from {was} to {without_password(address)}?"
-            if not self._asks or not typer.confirm(question, default=True):
+            if not self._asks or not confirm(question, default=True):
                 say(f"{file} is left as it is.")
                 return
         changed = set_text(file, "camera.address", address)
-        say(f"{file} {'says now' if changed else 'says already'}: camera.address = {escape(without_password(address))}")
+        say(f"{file} {'says now' if changed else 'says already'}: camera.address = {without_password(address)}")
 
     def teach(self, address: str, names: list[str] | None, simulate_owner: bool) -> None:
         """Teach at once, or only create the classes."""
@@ -193,7 +192,7 @@ class _Steps:
         title = f"teaching: {poses_s:.0f} seconds of poses, then it learns, and you see it live for {LIVE_S:.0f}"
         wanted = self._begins(SetupStep.TEACH, title)
         if wanted and self._asks:
-            wanted = typer.confirm("Are you at your desk, ready to be asked for poses?", default=True)
+            wanted = confirm("Are you at your desk, ready to be asked for poses?", default=True)
         if wanted:
             loaded = self._chosen.load({"camera.address": address})
             run_guided_capture(loaded, names, SECONDS, simulate_owner, self._asks)
@@ -207,9 +206,10 @@ class _Steps:
         config = [] if self._chosen.config is None else ["--config", str(self._chosen.config)]
         camera = [] if self._settings(None).camera.address == address else ["--camera", address]
         run = ["posture-daemon", *place, *config, "run", *camera]
-        say(f"\nWatch from now on: {escape(shlex.join(run))}")
+        console.print()
+        say(f"Watch from now on: {shlex.join(run)}")
         install = ["sudo", *called_as(), *place, *config, "service", "install"]
-        say(f"From every start of this machine on: {escape(shlex.join(install))}")
+        say(f"From every start of this machine on: {shlex.join(install)}")
 
     def _settings(self, address: str | None) -> Settings:
         return self._chosen.settings({"camera.address": address})
@@ -226,8 +226,8 @@ class _Steps:
         if not self._asks:
             return offered[0]
         for number, one in enumerate(offered, 1):
-            say(f"  {number}  {escape(one)} {remark_on_last if number == len(offered) else ''}".rstrip())
-        typed = str(typer.prompt(f"{question} A number, or something else", default="1")).strip()
+            say(f"  {number}  {one} {remark_on_last if number == len(offered) else ''}".rstrip())
+        typed = prompt(f"{question} A number, or something else", default="1").strip()
         return offered[int(typed) - 1] if typed.isdecimal() and 1 <= int(typed) <= len(offered) else typed
 
     def _show(self, found: Tried) -> None:
@@ -236,4 +236,4 @@ class _Steps:
 
         if found.image is not None and can_draw(console):
             console.print(HalfBlocks(found.image, min(console.width, 80), max(4, console.height // 2)))
-        say(f"{found.shown}: {escape(found.words)}")
+        say(f"{found.shown}: {found.words}")

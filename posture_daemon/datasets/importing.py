@@ -13,8 +13,9 @@ from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
 from posture_daemon.datasets.manifest import Manifest, read_manifest
 from posture_daemon.datasets.provenance import Provenance, read_provenance
 from posture_daemon.domain import NewFrame, Reason, Status
-from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED, Labelling, check_class_name
+from posture_daemon.errors import DatasetError
+from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED, find, flaw_of, key_of, tidy
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
@@ -168,26 +169,27 @@ def _as_exported(image: FolderImage, known: Provenance) -> FolderImage:
 
 
 class _Classes:
-    """Maps folders to classes: one of this name in any case, else a new one."""
+    """Maps folders to classes: the one that is called so in any case or form of letters, else a new one."""
 
     def __init__(self, labelling: Labelling, layout: Layout, said: Provenance) -> None:
-        known = {c.name.casefold(): c.name for c in labelling.classes()}
+        """Create the new classes. Raises `DatasetError`, before any is created, for a folder that can be no class."""
+        known = [c.name for c in labelling.classes()]
         new: dict[str, str] = {}
         for folder in layout.class_folders:
-            if folder.casefold() not in known.keys() | new.keys():
-                _check_folder_name(folder)
-                new[folder.casefold()] = folder
-        for name in new.values():
-            labelling.add_class(name, said.roles.get(name.casefold()))
+            if find(folder, [*known, *new]) is None:
+                new[_class_name(folder)] = ""
+        for name in new:
+            new[name] = labelling.add_class(name, said.roles.get(key_of(name))).name
         self.new = tuple(new.values())
-        self.names = {folder: (known | new)[folder.casefold()] for folder in layout.class_folders}
+        there = [*known, *self.new]
+        self.names = {folder: find(folder, there) or folder for folder in layout.class_folders}
 
 
-def _check_folder_name(folder: str) -> None:
-    try:
-        check_class_name(folder, ())
-    except LabelError as error:
-        raise DatasetError(f"{str(error).rstrip('.')}; rename the folder '{folder}'.") from error
+def _class_name(folder: str) -> str:
+    """What a new class is called after its folder."""
+    if flaw := flaw_of(folder):
+        raise DatasetError(f"{flaw}; rename the folder '{folder}'.")
+    return tidy(folder)
 
 
 class _Import:
@@ -278,7 +280,8 @@ class _Import:
         if first is image:
             return jpeg
         self._done["copies"] += 1
-        if image.folder != UNCATEGORIZED and first.folder not in (image.folder, UNCATEGORIZED):
+        one, other = (self._classes.get(folder, folder) for folder in (image.folder, first.folder))
+        if one != other and UNCATEGORIZED not in (one, other):
             self._conflicts.append(f"{image.name} is the same picture as {first.name}, which counts.")
         return None
 

@@ -17,7 +17,7 @@ from posture_daemon.datasets.manifest import MANIFEST, read_manifest
 from posture_daemon.datasets.provenance import PROVENANCE, read_provenance
 from posture_daemon.domain import Split
 from posture_daemon.errors import DatasetError
-from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED
+from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
 from posture_daemon.vision.image_files import FORMATS, natural_key
 
 LOOSE = "in no class folder"

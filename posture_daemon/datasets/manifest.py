@@ -13,6 +13,7 @@ from pathlib import Path
 
 from posture_daemon.domain import DatasetLayout
 from posture_daemon.errors import DatasetError
+from posture_daemon.labelling.class_names import key_of
 
 MANIFEST = ".posture-daemon.json"
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3})Z_\d+\.jpg")
@@ -49,8 +50,8 @@ class Manifest:
     folders: Mapping[str, str]
 
     def untouched(self, name: str, folder: str) -> bool:
-        """True when the file was exported to this class folder, in any split."""
-        return self.folders.get(name, "").rpartition("/")[2] == folder
+        """True when the file was exported to this class folder, in any split, however a disk writes its name."""
+        return name in self.folders and key_of(self.folders[name].rpartition("/")[2]) == key_of(folder)
 
 
 def read_manifest(root: Path) -> Manifest | None:

@@ -15,6 +15,7 @@ from typing import Any
 from posture_daemon import __version__
 from posture_daemon.datasets.manifest import replace_file
 from posture_daemon.domain import DatasetLayout, ModelVersion, PostureClass, Role, Split
+from posture_daemon.labelling.class_names import key_of
 from posture_daemon.store.frame_origins import Origin
 
 PROVENANCE = "provenance.json"
@@ -31,7 +32,7 @@ class PictureOrigin:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Provenance of pictures by file name, and roles of classes; both empty without an export."""
+    """Provenance of pictures by file name, and roles of classes by `key_of` their names; both empty without an export."""
 
     pictures: Mapping[str, PictureOrigin] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -63,7 +64,7 @@ def read_provenance(root: Path) -> Provenance:
     try:
         data = json.loads((root / PROVENANCE).read_text(encoding="utf-8"))
         pictures = {Path(path).name: _known(said) for path, said in data["pictures"].items()}
-        roles = {str(c["name"]).casefold(): Role(c["role"]) for c in data["classes"]}
+        roles = {key_of(str(c["name"])): Role(c["role"]) for c in data["classes"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Provenance()
     return Provenance({name: known for name, known in pictures.items() if math.isfinite(known.captured_at)}, roles)

@@ -4,6 +4,7 @@ A deleted class stays as a *retired* row, because old models still have an outpu
 another posture, and such a model cannot become champion.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -160,11 +161,14 @@ def live_class(session: Session, name: str) -> ClassRow:
 def _refuse_name_in_use(session: Session, old: str, new: str) -> None:
     taken = session.scalar(select(ClassRow).where(ClassRow.name == new))
     if taken is not None and taken.retired_at is None:
-        raise LabelError(f"There is already a class '{new}'; to make the two one: classes merge {old} {new}.")
+        raise LabelError(
+            f"There is already a class '{new}'; to make the two one: "
+            f"classes merge {shlex.quote(old)} {shlex.quote(new)}."
+        )
     if taken is not None:
         raise LabelError(
             f"'{new}' is a class that you deleted, and older models still know it; choose another name, or bring it back "
-            f"with posture-daemon classes add {new}."
+            f"with posture-daemon classes add {shlex.quote(new)}."
         )
     for version in session.scalars(select(VersionRow)):
         if {old, new} <= {c["name"] for c in version.classes}:

@@ -34,6 +34,12 @@ class Labels(Repository):
         with self._database.read() as session:
             return [PostureClass(r.name, Role(r.role)) for r in session.scalars(query)]
 
+    def retired(self) -> list[str]:
+        """Names of the deleted classes, the newest first."""
+        query = select(ClassRow.name).where(ClassRow.retired_at.is_not(None)).order_by(ClassRow.retired_at.desc())
+        with self._database.read() as session:
+            return list(session.scalars(query))
+
     def ensure_class(self, posture_class: PostureClass, now: float) -> bool:
         """Create the class unless it exists, or bring a retired one back with this role; True when either was done."""
         with self._database.write() as session:

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from posture_daemon.domain import UNKNOWN, QueuedFrame, Role
 from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling, LabellingProgress
+from posture_daemon.labelling.class_names import MAX_NAME_LENGTH
+from posture_daemon.labelling.session import Labelling, LabellingProgress
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 from posture_daemon.vision import jpeg

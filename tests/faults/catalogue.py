@@ -282,7 +282,7 @@ labels.plain("An empty folder", "label --import ~/empty",
 labels.plain("Pictures that are in no class folders", "label --import ~/pictures",
     "/pictures", "sort them into folders such as good_posture/", {"pictures/a.png": Place.picture})
 labels.plain("A class folder whose name cannot be a class", "label --import ~/pictures",
-    "bad posture!", "rename the folder", {"pictures/bad posture!/a.png": Place.picture})
+    "bad posture?", "rename the folder", {"pictures/bad posture?/a.png": Place.picture})
 labels.plain("A damaged list beside an earlier export", "label --import ~/pictures",
     ".posture-daemon.json", "delete it",
     {"pictures/good/a.png": Place.picture, "pictures/.posture-daemon.json": '{"folders": ['})
@@ -294,7 +294,7 @@ labels.plain("Pictures to judge a model by of which none can be read", "models e
     "/pictures", "are they pictures?", {"pictures/good_posture/a.png": "no picture"})
 labels.plain("No terminal to label in", "label --terminal",
     "standard input is not a terminal", "use label --export DIR")
-labels.plain("A class name that cannot be a folder", "classes add a/b", "'a/b'", "letters, digits, '_', '-' and '.'")
+labels.plain("A class name that cannot be a folder", "classes add a/b", "'a/b'", "letters, digits, spaces and punctuation")
 labels.plain("A class name that is taken for something else", "classes rename good_posture unknown",
     "'unknown'", "reserved")
 labels.plain("A second class of the same name", "classes rename bad_posture good_posture",
@@ -306,10 +306,10 @@ labels.plain("Deleting a class with nobody to ask", "classes delete good_posture
 labels.plain("A class changed while a training runs", "classes delete good_posture --yes",
     "A training is running", "wait until it has ended", held=TRAINING_LOCK)
 labels.plain("Calling a frame wrong without a daemon", "wrong", "No running daemon", "start it: posture-daemon run")
-labels.plain("Calling a frame by a class that there is not", "wrong yoga", "'yoga'", "classes list")
+labels.plain("Calling a frame by a class that there is not", "wrong yoga", "'yoga'", "there are: bad_posture, good_posture")
 labels.plain("Two ways to say what to teach", "teach good_posture --classes bad_posture", "--classes", "but not both")
 labels.plain("Teaching a class whose name cannot be a folder", "teach --classes good_posture,a/b --camera fake:desk",
-    "'a/b'", "letters, digits, '_', '-' and '.'")
+    "'a/b'", "letters, digits, spaces and punctuation")
 labels.plain("Teaching no class", "teach --classes , --camera fake:desk",
     "No class is named", "--classes good_posture,bad_posture")
 
@@ -331,5 +331,6 @@ learning.plain("A copy of a device that is not there", "doctor --root /none",
     "/none", "--root takes one that holds proc and sys")
 
 from tests.faults.kinds import cams as _cams  # noqa: E402, F401
-from tests.faults.kinds import root as _root  # noqa: E402, F401
+from tests.faults.kinds import names as _names  # noqa: E402, F401
 from tests.faults.kinds import pics as _pics  # noqa: E402, F401
+from tests.faults.kinds import root as _root  # noqa: E402, F401

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from posture_daemon.adapters.checkpoints.archive import Array, Shell, read_archive
+from posture_daemon.adapters.checkpoints.class_rows import names_by_row
 from posture_daemon.domain import Floats
 from posture_daemon.errors import CheckpointRefused
 from posture_daemon.vision.head import BATCH_NORM_EPS
@@ -54,6 +55,7 @@ class Layer:
 class Yolo11Checkpoint:
     """The parts of a YOLO11-cls `.pt` file that are used here.
 
+    `classes` are in the order of the head's rows, empty where the file names none, and not checked: see `adopted_names`.
     `weights` maps ultralytics' names (`model.0.conv.weight`, …) to `float32` arrays, without the batch norms' counters.
     `image_size` is the side it was trained with, pixels, or `None` when the file does not say.
     """
@@ -100,7 +102,7 @@ def read_checkpoint(path: Path) -> Yolo11Checkpoint:
     return Yolo11Checkpoint(
         path=path,
         scale=_scale(path, weights),
-        classes=_classes(path, model, weights["model.10.linear.weight"].shape[0]),
+        classes=names_by_row(model.state.get("names"), weights["model.10.linear.weight"].shape[0], path),
         image_size=_image_size(content, model),
         ultralytics_version=content.get("version") if isinstance(content.get("version"), str) else None,
         weights=weights,
@@ -164,18 +166,6 @@ def _scale(path: Path, weights: Mapping[str, Floats]) -> str:
     if sizes not in SCALES:
         raise CheckpointRefused(f"{path} is a modified YOLO11-cls: its width and depth are none of n, s, m, l, x.")
     return SCALES[sizes]
-
-
-def _classes(path: Path, model: Shell, count: int) -> tuple[str, ...]:
-    """Return the class names in the order of the head's rows; ultralytics keeps them as a list or as `{row: name}`."""
-    names = model.state.get("names")
-    rows = list(names.values()) if isinstance(names, dict) else list(names or range(count))
-    classes = tuple(str(name) for name in rows)
-    if len(classes) != count or len(set(classes)) != count:
-        raise CheckpointRefused(
-            f"{path} is damaged: it has {count} outputs but {len(set(classes))} different class names."
-        )
-    return classes
 
 
 def _image_size(content: Mapping[str, Any], model: Shell) -> int | None:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 from posture_daemon import __version__
 from posture_daemon.domain import Role
 from posture_daemon.errors import LabelError, PostureError
-from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling
+from posture_daemon.labelling.class_names import MAX_NAME_LENGTH
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web import region, teach

@@ -523,6 +523,9 @@ def test_without_names_the_usual_four_are_taught(changes: ClassChanges) -> None:
     [
         pytest.param(["upright", "gone"], None, ["upright", "gone"], id="without names, the owner's own"),
         pytest.param([], ["upright", " slump", "", "upright"], ["upright", "slump"], id="blanks and repetitions"),
+        pytest.param([], ["fine", "Fine", " leaning left"], ["fine", "leaning left"], id="twice in another case"),
+        pytest.param(["good", "bad"], ["BAD", "e\u0301"], ["bad", "é"], id="those there are, in another case"),
+        pytest.param([], ["Good_Posture"], ["bad_posture", "Good_Posture"], id="the good one in another case"),
         pytest.param([], ["yoga"], ["good_posture", "yoga"], id="one alone, beside the good posture"),
         pytest.param(["bad", "good"], ["yoga"], ["good", "yoga"], id="one alone, beside the owner's good one"),
         pytest.param(["away"], ["yoga"], ["away", "yoga"], id="one alone, beside what is there"),
@@ -542,7 +545,7 @@ def test_the_classes_that_are_taught(
     assert {line.posture_class.name for line in changes.all()} == {*there, *taught}
 
 
-@pytest.mark.parametrize("given", [[""], ["a/b", "fine"], ["fine", "Fine"], ["fine", "unknown"]])
+@pytest.mark.parametrize("given", [[""], ["a/b", "fine"], ["fine", "unknown"], ["fine", "\x1b[2J"]])
 def test_names_that_no_class_can_have_are_refused_and_none_is_created(changes: ClassChanges, given: list[str]) -> None:
     """One sentence, and the classes are as before."""
     with pytest.raises(LabelError, match=r"^[A-Z'].*\.$"):
