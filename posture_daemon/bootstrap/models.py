@@ -41,7 +41,7 @@ def import_model(store: Store, file: Path, image_size: int | None = None, as_bas
     size (pixels) of its training; a base begins at 224, whatever it was trained for, unless `image_size` says otherwise.
     """
     if as_base is None:
-        as_base = not looks_like_postures(inspect_checkpoint(file).classes)
+        as_base = not looks_like_postures(inspect_checkpoint(file, image_size or DEFAULT_IMAGE_SIZE).classes)
     if as_base and image_size is None:
         image_size = DEFAULT_IMAGE_SIZE
     with tempfile.TemporaryDirectory(dir=store.folder, prefix=".import-") as folder:
