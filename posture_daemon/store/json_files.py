@@ -23,9 +23,10 @@ def parse_json(text: str | bytes) -> Any:
 def read_json(path: Path, max_mb: int = MAX_MB) -> Any:
     """The value in a file. Raises `OSError`, or `ValueError` when it is no ordinary file, too big, or no JSON."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would wait for somebody to write
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("it is no ordinary file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no ordinary file")
         data = file.read(max_mb * MB + 1)
     if len(data) > max_mb * MB:
         raise ValueError(f"it has more than {max_mb} MB")

@@ -96,12 +96,13 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise CheckpointRefused(f"{path} {what}.") from error
     except OSError as error:
         raise CheckpointRefused(f"{path} cannot be opened ({error.strerror}).") from error
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise folder_refused(path)
-        if not stat.S_ISREG(mode):
-            raise CheckpointRefused(f"{path} is a pipe or a device; give an ordinary file.")
+        raise CheckpointRefused(f"{path} is a pipe or a device; give an ordinary file.")
+    with os.fdopen(descriptor, "rb") as file:
         yield file
 
 

@@ -57,7 +57,7 @@ def model_in(path: Path, content: Any) -> Shell:
     """
     model = content
     if isinstance(content, dict):
-        model = content["ema"] if content.get("ema") is not None else content.get("model")
+        model = content["ema"] if isinstance(content.get("ema"), Shell) else content.get("model")
     while isinstance(model, Shell) and kind_of(model) in WRAPPERS:
         model = children(model).get(WRAPPERS[kind_of(model)])
     if isinstance(model, Shell):

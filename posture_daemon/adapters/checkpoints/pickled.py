@@ -39,12 +39,16 @@ LONGEST_NAME = 100
 
 SHELL_MODULES = ("torch.nn.", "torch.optim.", "torch._dynamo.", "torchvision.transforms.", "ultralytics.")
 NUMPY_NAMES = ("core.multiarray.scalar", "core.multiarray._reconstruct", "core.numeric._frombuffer", "dtype", "ndarray")
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"),
+    *("float8_e4m3fn", "float8_e5m2", "complex64", "complex128", "uint16", "uint32", "uint64"),
+)
 PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 SHELL_NAMES = frozenset(
     {
         "torch.device",
         "torch.Size",
-        *(f"torch.{name}" for name in ("float16", "bfloat16", "float32", "float64", "int8", "uint8", "int32", "int64")),
+        *(f"torch.{name}" for name in DTYPES),
         "torch.serialization._get_layout",
         *(f"numpy.{name}" for name in NUMPY_NAMES),
         *(f"numpy._{name}" for name in NUMPY_NAMES if name.startswith("core")),
@@ -212,5 +216,6 @@ REBUILDERS: Mapping[str, Any] = {
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch._utils._rebuild_tensor_v3": _nothing,
     "torch._utils._rebuild_meta_tensor_no_storage": _nothing,
+    "torch._utils._rebuild_sparse_tensor": _nothing,
     "torch._tensor._rebuild_from_type_v2": _subclassed,
 }

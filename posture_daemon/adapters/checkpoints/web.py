@@ -150,7 +150,7 @@ class _Https(urllib.request.HTTPSHandler):
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         """Connect as usual, under the eyes of the clock."""
-        return self.do_open(self._connection, request, context=self._trusted)  # type: ignore[arg-type]
+        return self.do_open(self._connection, request, context=self._trusted)
 
     def _connection(self, host: str, **options: Any) -> http.client.HTTPSConnection:
         connection = http.client.HTTPSConnection(host, **options)
@@ -161,7 +161,7 @@ class _Https(urllib.request.HTTPSHandler):
             self._clock.watch(made)
             return made
 
-        connection._create_connection = watched  # http.client's own seam, the same since 2.7
+        connection._create_connection = watched  # type: ignore[attr-defined]  # http.client's own seam since 2.7
         return connection
 
 
