@@ -3,7 +3,7 @@
 Import, inspection and export run in a child process (`child.py`), so that this process never reads a foreign file, never
 imports torch or ultralytics and never holds a whole model in memory; what reads a foreign file has a limit of memory. Reading
 order: `archive` and `pickled` (a `.pt` file as data), `network` (is it the one we know?), `yolo11` (its weights), `graph` (its
-backbone as ONNX), `trial` (does it answer?), `importing` and `exporting` (the child's work), `fetch` (download).
+backbone as ONNX), `trial` (does it answer?), `importing`, `inspecting` and `exporting` (the child's work), `fetch` (download).
 """
 
 import json

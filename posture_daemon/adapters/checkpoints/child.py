@@ -43,13 +43,14 @@ def main(action: str, most_mb: int) -> int:
 
 
 def _act(action: str, request: Any) -> ImportedCheckpoint | Inspection | None:
-    if action in (IMPORT, INSPECT):
-        from posture_daemon.adapters.checkpoints import importing
+    if action == INSPECT:
+        from posture_daemon.adapters.checkpoints.inspecting import inspect
 
-        source, size = Path(request["source"]), request["image_size"]
-        if action == INSPECT:
-            return importing.inspect(source, size)
-        return importing.write_model(source, Path(request["out_dir"]), size)
+        return inspect(Path(request["source"]), request["image_size"])
+    if action == IMPORT:
+        from posture_daemon.adapters.checkpoints.importing import write_model
+
+        return write_model(Path(request["source"]), Path(request["out_dir"]), request["image_size"])
     from posture_daemon.adapters.checkpoints.exporting import write_checkpoint
 
     write_checkpoint(Path(request["backbone_dir"]), Path(request["head"]), request["classes"], Path(request["out"]))

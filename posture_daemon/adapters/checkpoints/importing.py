@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from posture_daemon.adapters.backbone.preprocess import PREPROCESSING
-from posture_daemon.adapters.checkpoints import ImportedCheckpoint, Inspection
+from posture_daemon.adapters.checkpoints import ImportedCheckpoint
 from posture_daemon.adapters.checkpoints.descriptions import BackboneDescription, HeadDescription, write_description
 from posture_daemon.adapters.checkpoints.graph import build_backbone
 from posture_daemon.adapters.checkpoints.network import LAYERS
@@ -37,14 +37,6 @@ def write_model(source: Path, out_dir: Path, image_size: int | None) -> Imported
         raise CheckpointRefused(f"{source} cannot be imported: {error}") from error
     refuse_without_an_answer(imported)  # after the weights that were read are out of memory
     return imported
-
-
-def inspect(source: Path, image_size: int | None) -> Inspection:
-    """The layers of a checkpoint for an input of `image_size` pixels, by default that of training, or 224."""
-    checkpoint = read_checkpoint(source)
-    size = input_size(image_size, checkpoint.image_size)
-    version = checkpoint.ultralytics_version
-    return Inspection(source, checkpoint.scale, checkpoint.layers(size), checkpoint.classes, size, version)
 
 
 def _write_parts(source: Path, out_dir: Path, image_size: int | None) -> ImportedCheckpoint:
