@@ -291,7 +291,6 @@ def test_pruned_and_turned_weights_are_what_torch_multiplies_with(zoo: Path) -> 
         ("hook", "modified YOLO11-cls: model.1 has a hook"),
         ("infinite", "model.0.bn.weight holds values that are not finite"),
         ("width", "cannot answer a picture of 64 pixels, so it was not imported"),
-        ("huge", "cannot answer a picture of 64 pixels, so it was not imported: what it answers is no numbers"),
         ("negative", "cannot answer a picture of 64 pixels, so it was not imported: what it answers is no numbers"),
         ("size_huge", "names as that of its training is 100000 pixels, but 1280 is the most"),
     ],
