@@ -10,7 +10,7 @@ from posture_daemon.adapters.backbone.region import looking_at
 from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
 from posture_daemon.domain import ModelVersion
-from posture_daemon.errors import ModelError
+from posture_daemon.errors import CheckpointRefused, ModelError
 from posture_daemon.integrity.model_recovery import install
 from posture_daemon.labelling.adopted_names import adopt
 from posture_daemon.labelling.class_roles import looks_like_postures
@@ -23,6 +23,9 @@ from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
 from posture_daemon.vision.head import Head
 
 log = logging.getLogger(__name__)
+
+MAX_CLASSES = 100
+"""Of a posture model: the page has a button for each."""
 
 
 def open_store(settings: Settings) -> Store:
@@ -47,15 +50,22 @@ def import_model(
 
     `as_base` says whether its classes are postures; `None` guesses by their names. A posture model goes on with the image
     size (pixels) of its training; a base begins at 224, whatever it was trained for, unless `image_size` says otherwise.
-    `renames` such as `OLD=NEW` say what its classes are called here. Raises `CheckpointRefused` for other files, `LabelError`
-    for names that no class can have, before anything is changed.
+    `renames` such as `OLD=NEW` say what its classes are called here. Raises `CheckpointRefused` for what is no YOLO11-cls, or
+    does not answer a picture, and `LabelError` for names that no class can have; then nothing has changed.
     """
     if as_base is None:
-        as_base = not renames and not looks_like_postures(inspect_checkpoint(file).classes)
+        as_base = not renames and not looks_like_postures(
+            inspect_checkpoint(file, image_size or DEFAULT_IMAGE_SIZE).classes
+        )
     if as_base and image_size is None:
         image_size = DEFAULT_IMAGE_SIZE
     with tempfile.TemporaryDirectory(dir=store.folder, prefix=".import-") as folder:
         imported = import_checkpoint(file, Path(folder), image_size)
+        if not as_base and not 2 <= len(imported.classes) <= MAX_CLASSES:
+            raise CheckpointRefused(
+                f"{file} has {len(imported.classes)} class{'' if len(imported.classes) == 1 else 'es'}, but from 2 to "
+                f"{MAX_CLASSES} can be postures; import it with --as-base."
+            )
         names = None if as_base else adopt(imported.classes, renames, _known_names(store), file)
         return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base, names=names)
 

@@ -115,7 +115,9 @@ def fetch(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="yolo11n-cls, yolo11s-cls, yolo11m-cls, yolo11l-cls or yolo11x-cls.")],
     sha256: Annotated[str | None, typer.Option(help="Checksum, if the release names none.")] = None,
-    release: Annotated[str | None, typer.Option(help="Release description (JSON) to use instead of GitHub's.")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="https address of a release description (JSON) to use instead of GitHub's.")
+    ] = None,
 ) -> None:
     """Download an ImageNet checkpoint from ultralytics' release; checked, and resumed where it was cut off."""
     from posture_daemon.adapters.checkpoints.fetch import RELEASE_API_URL, fetch

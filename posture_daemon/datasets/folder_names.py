@@ -7,8 +7,8 @@ Windows' zip files). A name alone never decides against a class that is known.
 import re
 
 from posture_daemon.domain import Role, Split
-from posture_daemon.labelling.class_roles import guess_role, speaks_of_posture
 from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
+from posture_daemon.labelling.class_roles import guess_role, speaks_of_posture
 from posture_daemon.vision.image_files import is_of_machines
 
 SPLIT_WORDS = {

@@ -14,6 +14,7 @@ from pathlib import Path
 from posture_daemon.domain import DatasetLayout
 from posture_daemon.errors import DatasetError
 from posture_daemon.labelling.class_names import key_of
+from posture_daemon.store.json_files import read_json
 
 MANIFEST = ".posture-daemon.json"
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3})Z_\d+\.jpg")
@@ -57,12 +58,12 @@ class Manifest:
 def read_manifest(root: Path) -> Manifest | None:
     """The manifest of the last export; `None` without one. Raises `DatasetError` when it is damaged."""
     path = root / MANIFEST
-    if not path.exists():
-        return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         folders = {str(name): str(folder) for name, folder in data["folders"].items()}
         return Manifest(DatasetLayout(data.get("layout", DatasetLayout.ARTICLE.value)), folders)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
             f"The file {path} is damaged; delete it to have every picture read as you sorted it."

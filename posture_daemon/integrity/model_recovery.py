@@ -4,7 +4,6 @@ The fallback becomes champion in the database too, so that no training starts fr
 becomes `previous`; `models rollback` brings it back once its files are repaired.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from posture_daemon.domain import ModelVersion, PostureClass
 from posture_daemon.errors import DataFolderError, ModelError
 from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.store import Store
+from posture_daemon.store.json_files import read_json
 from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
 
 log = logging.getLogger(__name__)
@@ -120,8 +120,8 @@ def _tell(store: Store, text: str, now: float) -> None:
 def _record(
     store: Store, folder: Path, source: str, now: float, *, as_base: bool, names: Sequence[str] | None = None
 ) -> ModelVersion:
-    about_head = json.loads((folder / "head.json").read_text())
-    about_backbone = json.loads((folder / "backbone.json").read_text())
+    about_head = read_json(folder / "head.json")
+    about_backbone = read_json(folder / "backbone.json")
     store.models.add_backbone(folder, about_backbone["sha256"])
     called = [] if as_base else names or about_head["classes"]
     roles = {one.name: one.role for one in store.labels.classes()}  # what the owner has said counts

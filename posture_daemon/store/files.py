@@ -29,6 +29,15 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def sha256_of_file(path: Path) -> str:
+    """The same of a file, without holding it in memory. Raises `OSError`."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 18), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def private(path: str, flags: int) -> int:
     """For `open(…, opener=private)`: the file is readable by its owner only, whatever the umask."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from posture_daemon.store.json_files import parse_json
+
 Value = TypeVar("Value")
 
 
@@ -50,7 +52,7 @@ class JsonText:
     @classmethod
     def from_json(cls: type[Value], text: str) -> Value:
         """Read the file. Raises `ValueError`."""
-        return from_json(cls, json.loads(text))
+        return from_json(cls, parse_json(text))
 
 
 def known_from_json(kind: type[Value], data: object) -> Value:

@@ -77,7 +77,7 @@ def forbidden_device(at: Place) -> Made:
 camera.plain("A device that is no camera", "run --camera /dev/null", "/dev/null", "it is not a capture device")
 
 
-@camera("A network camera that nobody answers for", where="http://127.0.0.1", advice="check the address")
+@camera("A network camera that nobody answers for", where="https://127.0.0.1", advice="check the address")
 def silent_address(at: Place) -> Made:
     with port_of_nobody() as port:
         yield "run", "--camera", f"http://127.0.0.1:{port}/video"
@@ -192,7 +192,7 @@ model.plain("Setting up with a checkpoint that is not there", "setup --yes --cam
 model.plain("A folder as a checkpoint", "models import ~/folder.pt",
     "/folder.pt", "give the .pt file", {"folder.pt": Place.folder})
 model.plain("A text as a checkpoint", "models import ~/model.pt",
-    "/model.pt", "copy it again", {"model.pt": "these are no weights"})
+    "/model.pt", "give the .pt file", {"model.pt": "these are no weights"})
 
 
 @model("A checkpoint that was cut off", where="/model.pt", advice="copy it again")
@@ -266,10 +266,10 @@ model.plain("An export that ultralytics could not open", "models export ~/mine.o
 model.plain("A download of a model that there is not", "models fetch yolo99n-cls", "'yolo99n-cls'", "yolo11n-cls")
 
 
-@model("A download without a network", where="http://127.0.0.1", advice="is this device online?")
+@model("A download without a network", where="https://127.0.0.1", advice="is this device online?")
 def no_network(at: Place) -> Made:
     with port_of_nobody() as port:
-        yield "models", "fetch", "yolo11n-cls", "--release", f"http://127.0.0.1:{port}/release.json"
+        yield "models", "fetch", "yolo11n-cls", "--release", f"https://127.0.0.1:{port}/release.json"
 
 
 labels = Group("Labels, classes and pictures")
@@ -331,6 +331,7 @@ learning.plain("A copy of a device that is not there", "doctor --root /none",
     "/none", "--root takes one that holds proc and sys")
 
 from tests.faults.kinds import cams as _cams  # noqa: E402, F401
+from tests.faults.kinds import models  # noqa: E402, F401
 from tests.faults.kinds import names as _names  # noqa: E402, F401
 from tests.faults.kinds import pics as _pics  # noqa: E402, F401
 from tests.faults.kinds import root as _root  # noqa: E402, F401
