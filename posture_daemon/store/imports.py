@@ -10,12 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from posture_daemon.domain import NewFrame, Split
+from posture_daemon.errors import LabelError
 from posture_daemon.store.answers import Given, next_number, record_answer
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Repository
 from posture_daemon.store.files import sha256_of
-from posture_daemon.store.queue import frame_row
-from posture_daemon.store.schema import BlockRow, FrameRow, LabelRow
+from posture_daemon.store.open_step import BLOCK, FRAME, SPLIT, StepKind, note, open_step
+from posture_daemon.store.queue import add_frame_rows, frame_row
+from posture_daemon.store.schema import BlockRow, FrameRow, LabelRow, StepRow
 
 
 @dataclass(frozen=True)
@@ -41,23 +43,26 @@ class Imports(Repository):
         now: float,
         holdout_every: int,
         test_every: int = 0,
-        batch: int | None = None,
+        step: int | None = None,
     ) -> BlockImport:
         """Add frames that share one time block, each with its class, or `None` to wait in the queue.
 
         Pictures that are stored already are not added again: a queued one is answered, one with another label is
         relabelled, one with the same label or without a class is left alone. New pictures join the block of the stored one
         before them, so that pictures added to a folder later get the split of their neighbours. A given `split` overrides
-        the split rule. Raises `LabelError` when a class does not exist.
+        the split rule. All that is added is noted in `step`, or in one of its own. Raises `LabelError` when a class does not
+        exist, or the step was taken back meanwhile.
         """
         wanted: dict[str, tuple[NewFrame, str | None]] = {}
         for frame, name in frames:
             wanted.setdefault(sha256_of(frame.jpeg), (frame, name))
         done: Counter[str] = Counter()
         with self._database.write() as session:
-            given = Given("import", now, batch, next_number(session), (holdout_every, test_every))
+            step = open_step(session, StepKind.IMPORT, now, step)
+            _refuse_undone(session, step)
+            given = Given("import", now, step, next_number(session), (holdout_every, test_every))
             there = _labels_by_digest(session, wanted)
-            added = _add_missing(session, wanted, there, split, now)
+            added = _add_missing(session, wanted, there, split, given)
             names = {name for _, name in frames if name is not None}
             class_ids: dict[str | None, int | None] = {None: None}
             class_ids |= {name: live_class(session, name).id for name in names}
@@ -67,11 +72,14 @@ class Imports(Repository):
                 done[what] += 1
                 if what == "known":
                     continue
+                block = session.get_one(BlockRow, row.block_id)
+                had_split = block.split is not None
                 if split is not None:  # overrides the split rule in a block that has none yet
-                    block = session.get_one(BlockRow, row.block_id)
                     block.split = block.split or split.value
                 if class_id is not None:
                     record_answer(session, row, label, class_id, given)
+                if not had_split and block.split is not None:
+                    note(session, step, SPLIT, block.id)
         return BlockImport(**done)
 
 
@@ -94,22 +102,30 @@ def _add_missing(
     wanted: Mapping[str, tuple[NewFrame, str | None]],
     there: dict[str, tuple[FrameRow, LabelRow | None]],
     split: Split | None,
-    now: float,
+    given: Given,
 ) -> set[str]:
     """Add the frames that are not `there`, also to that mapping; returns their digests."""
     known = [_fitting_block(session, there[digest][0], split) for digest in wanted if digest in there]
     block = next((block for block in known if block is not None), None)
-    added = set()
+    new: dict[str, FrameRow] = {}
     for digest, (frame, _) in wanted.items():
         if digest in there:
             block = _fitting_block(session, there[digest][0], split) or block
             continue
-        block = block or _block_row(session, [frame for frame, _ in wanted.values()], split)
-        there[digest] = frame_row(frame, digest, block, now), None
-        session.add(there[digest][0])
-        added.add(digest)
-    session.flush()
-    return added
+        if block is None:
+            block = _block_row(session, [frame for frame, _ in wanted.values()], split)
+            note(session, given.step, BLOCK, block.id)
+        new[digest] = frame_row(frame, digest, block, given.now)
+    add_frame_rows(session, *new.values())
+    for digest, row in new.items():
+        note(session, given.step, FRAME, row.id, sha256=digest)
+        there[digest] = row, None
+    return set(new)
+
+
+def _refuse_undone(session: Session, step: int) -> None:
+    if session.get_one(StepRow, step).undone_at is not None:
+        raise LabelError("This import was taken back while it went on; import the folder again if that was not meant.")
 
 
 def _fitting_block(session: Session, frame: FrameRow, split: Split | None) -> BlockRow | None:

@@ -84,8 +84,48 @@ class LabelRow(Base):
     kept_at: Mapped[float | None]
 
 
+class StepRow(Base):
+    """One thing that is undone whole: an answer to some frames, a pose of a lesson, an import, a new class.
+
+    Numbers count up and are never given again. `sitting` names the session of a front end that did it. The frames of an undone
+    import are gone, and if a training has learned from them, no other frame gets an id up to `ids_until`.
+    """
+
+    __tablename__ = "steps"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own declaration form
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    title: Mapped[str]
+    began_at: Mapped[float]
+    sitting: Mapped[str | None]
+    undone_at: Mapped[float | None]
+    ids_until: Mapped[int | None] = mapped_column(index=True)
+
+
+class ChangeRow(Base):
+    """Something that a step added: a frame, block or class, or the split of a block that was there. `what` says which.
+
+    While the step is undone, `row` holds what was removed, and the blobs of a frame, so that it can be done again.
+    """
+
+    __tablename__ = "step_changes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    step_id: Mapped[int] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"), index=True)
+    what: Mapped[str]
+    row_id: Mapped[int]
+    row: Mapped[dict[str, Any]]
+    features: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    jpeg: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+
+
 class AnswerRow(Base):
-    """Log for undo: what a frame had before each answer. Those of one `batch`, such as an import, are undone together."""
+    """Log for undo: what a frame had before each answer and, once the answer is undone, what it had after it.
+
+    `label_before` and `label_after` are the rest of the label: who gave it and when (s since the epoch), its number, whether
+    it was kept. The classes of an undone answer may be gone until it is done again.
+    """
 
     __tablename__ = "answers"
 
@@ -93,10 +133,13 @@ class AnswerRow(Base):
     frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"))
     answered_at: Mapped[float]
     status_before: Mapped[str]
-    class_id_before: Mapped[int | None] = mapped_column(ForeignKey("classes.id"))
-    undone: Mapped[bool] = mapped_column(default=False)
-    batch: Mapped[int | None]
+    class_id_before: Mapped[int | None]
     kept_at_before: Mapped[float | None]
+    step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), index=True)
+    class_id_after: Mapped[int | None]
+    label_before: Mapped[dict[str, Any] | None]
+    status_after: Mapped[str | None]
+    label_after: Mapped[dict[str, Any] | None]
 
 
 class VersionRow(Base):

@@ -496,7 +496,19 @@ def test_every_control_has_a_name_and_every_key_a_button(page: Page) -> None:
         .map((e) => e.outerHTML)"""
     assert page.evaluate(nameless) == []
     done = page.evaluate("[...document.querySelectorAll('[data-do]')].map((b) => b.dataset.do)")
-    assert set(done) == {"accept", "new", "discard", "skip", "undo", "apart", "zoom", "previous", "next", "help"}
+    assert set(done) == {
+        "accept",
+        "new",
+        "discard",
+        "skip",
+        "undo",
+        "redo",
+        "apart",
+        "zoom",
+        "previous",
+        "next",
+        "help",
+    }
     assert page.get_attribute("html", "lang") == "en"
     press(page, "?")
     page.uncheck("#letters")

@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 
 from posture_daemon.domain import MB, Split
 from posture_daemon.store import Store
+from tests.builders import undo
 from tests.e2e.command import environment
 from tests.waiting import allowed_s, wait_until
 
@@ -123,7 +124,7 @@ def test_ten_thousand_files_of_which_a_hundred_are_broken(data_dir: Path, tmp_pa
     again = finish(importing(data_dir, pictures))
     assert again.startswith("Nothing changed: 9900 already there, 100 unreadable.")
     store = Store(data_dir)
-    store.labels.undo()
+    undo(store)
     assert store.labels.total() == 0
     store.close()
 

@@ -104,7 +104,7 @@ def test_the_screen_tells_guess_reason_keys_and_progress(labelling: Labelling) -
     for words in (
         "The model's guess: bad, 52% sure",
         "kept as: uncertain (bad 0.52 [b])",
-        "1 bad  2 good  Enter accept the guess  d discard  s skip  u undo  n new class  q quit",
+        "1 bad  2 good  Enter accept the guess  d discard  s skip  u undo  U redo  n new class  q quit",
         "3 waiting, 0 labelled, 0 discarded",
         "0 frames are labelled, 3 wait, 0 were discarded.",
     ):

@@ -86,9 +86,13 @@ class Client:
     def _about(self, frames: list[dict[str, Any]], key: str = "") -> dict[str, Any]:
         return {"key": key or next(self.keys), "frames": [[frame["id"], frame["at"]] for frame in frames]}
 
-    def undo(self, key: str = "") -> Any:
-        """Take back the last step."""
-        return self.post("/api/undo", {"key": key or next(self.keys)}).json
+    def undo(self, key: str = "", step: int | None = None) -> Any:
+        """Take back the last step, or the one that the reply asked about."""
+        return self.post("/api/undo", {"key": key or next(self.keys), "step": step}).json
+
+    def redo(self) -> Any:
+        """Do again what was taken back."""
+        return self.post("/api/redo", {"key": next(self.keys)}).json
 
 
 @pytest.fixture
@@ -250,7 +254,10 @@ def test_undo_of_a_changed_label_says_that_the_older_one_is_back(store: Store, c
     [frame_id] = [frame["id"] for frame in client.groups()[2]["frames"]]
     label(store, frame_id, "upright")
     label(store, frame_id, "standing")
-    assert client.undo() == {"undone": "answer", "frames": [], "kept": frame_id}
+    asked = client.undo()
+    assert (asked["undone"], "standing" in asked["words"], classes_given(store)) == ("ask", True, ["standing"])
+    undone = client.undo(step=asked["step"])
+    assert (undone["undone"], undone["frames"], undone["kept"]) == ("answer", [], frame_id)
     assert classes_given(store) == ["upright"]
 
 
@@ -400,7 +407,7 @@ def test_a_huge_body_is_not_read(client: Client) -> None:
 def test_other_sites_cannot_post(store: Store, client: Client) -> None:
     """Without the header of our scripts, from another origin, or cross-site: refused before anything is read."""
     body = {"key": "undo-from-outside"}
-    label(store, client.groups()[0]["frames"][0]["id"], "upright")
+    client.answer(client.groups()[0]["frames"][:1], "upright")
     for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec_fetch_site": "cross-site"}):
         assert client.post("/api/undo", body, **headers).status == 403
     assert client.send("POST", "/api/undo", json.dumps(body), {"content-type": "text/plain"}).status == 403
