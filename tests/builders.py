@@ -230,6 +230,6 @@ def zones(**celsius: float | None) -> tuple[ThermalZone, ...]:
 
 
 def undo(store: Store) -> int | None:
-    """Take back the newest step; returns its first frame, `None` when there is nothing to take back."""
+    """Take back the newest step; returns its first frame, `None` when there is nothing to take back or no frame left."""
     step = store.steps.undo(0.0)
-    return None if step is None else step.frames[0]
+    return None if step is None else next(iter(step.frames), None)

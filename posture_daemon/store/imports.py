@@ -50,17 +50,19 @@ class Imports(Repository):
         Pictures that are stored already are not added again: a queued one is answered, one with another label is
         relabelled, one with the same label or without a class is left alone. New pictures join the block of the stored one
         before them, so that pictures added to a folder later get the split of their neighbours. A given `split` overrides
-        the split rule. All that is added is noted in `step`, or in one of its own. Raises `LabelError` when a class does not
-        exist, or the step was taken back meanwhile.
+        the split rule. All that is added is noted in `step`, or in one of its own if there are labels. Raises `LabelError`
+        when a class does not exist, or the step was taken back meanwhile.
         """
         wanted: dict[str, tuple[NewFrame, str | None]] = {}
         for frame, name in frames:
             wanted.setdefault(sha256_of(frame.jpeg), (frame, name))
         done: Counter[str] = Counter()
         with self._database.write() as session:
-            step = open_step(session, StepKind.IMPORT, now, step)
-            _refuse_undone(session, step)
-            given = Given("import", now, step, next_number(session), (holdout_every, test_every))
+            if step is not None:
+                _refuse_undone(session, step)
+            elif any(name is not None for _, name in frames):
+                step = open_step(session, StepKind.IMPORT, now)
+            given = Given("import", now, step or 0, next_number(session), (holdout_every, test_every))
             there = _labels_by_digest(session, wanted)
             added = _add_missing(session, wanted, there, split, given)
             names = {name for _, name in frames if name is not None}
@@ -79,7 +81,7 @@ class Imports(Repository):
                 if class_id is not None:
                     record_answer(session, row, label, class_id, given)
                 if not had_split and block.split is not None:
-                    note(session, step, SPLIT, block.id)
+                    _note(session, given, SPLIT, block.id)
         return BlockImport(**done)
 
 
@@ -114,13 +116,19 @@ def _add_missing(
             continue
         if block is None:
             block = _block_row(session, [frame for frame, _ in wanted.values()], split)
-            note(session, given.step, BLOCK, block.id)
+            _note(session, given, BLOCK, block.id)
         new[digest] = frame_row(frame, digest, block, given.now)
     add_frame_rows(session, *new.values())
     for digest, row in new.items():
-        note(session, given.step, FRAME, row.id, sha256=digest)
+        _note(session, given, FRAME, row.id, sha256=digest)
         there[digest] = row, None
     return set(new)
+
+
+def _note(session: Session, given: Given, what: str, row_id: int, **row: str) -> None:
+    """Note what is added for undo; pictures that only wait, and are of no import, are not undone."""
+    if given.step:
+        note(session, given.step, what, row_id, **row)
 
 
 def _refuse_undone(session: Session, step: int) -> None:

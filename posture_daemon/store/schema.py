@@ -110,9 +110,10 @@ class ChangeRow(Base):
     """
 
     __tablename__ = "step_changes"
+    __table_args__ = (Index("step_changes_by_row", "step_id", "what", "row_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    step_id: Mapped[int] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"), index=True)
+    step_id: Mapped[int] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"))
     what: Mapped[str]
     row_id: Mapped[int]
     row: Mapped[dict[str, Any]]
@@ -130,7 +131,7 @@ class AnswerRow(Base):
     __tablename__ = "answers"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"))
+    frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"), index=True)
     answered_at: Mapped[float]
     status_before: Mapped[str]
     class_id_before: Mapped[int | None]

@@ -351,3 +351,18 @@ def test_a_signal_that_does_not_interrupt_the_wait_for_a_key_is_acted_on_without
         signal.signal(signal.SIGUSR1, before)
         os.close(source)
         os.close(sink)
+
+
+def test_undo_of_another_sitting_is_asked_about_and_redo_does_it_again(store: Store, labelling: Labelling) -> None:
+    """`u` and no: nothing; `u` and yes: taken back; `U`: as it was."""
+    other = Labelling(store, LabelSettings(), time.time)
+    other.answer(1, "good")
+    screen = console(width=200)
+    run_terminal(labelling, screen, typed("unq"))
+    assert "That takes back the answer to 1 picture of " in shown(screen)
+    assert "Nothing was taken back." in shown(screen)
+    assert answers(store) == ["good"]
+    run_terminal(labelling, console(), typed("uyq"))
+    assert answers(store) == []
+    run_terminal(labelling, console(), typed("Uq"))
+    assert answers(store) == ["good"]

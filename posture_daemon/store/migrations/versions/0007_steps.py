@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("jpeg", sa.LargeBinary(), nullable=True),
     )
     op.create_index("ix_steps_ids_until", "steps", ["ids_until"])
-    op.create_index("ix_step_changes_step_id", "step_changes", ["step_id"])
+    op.create_index("step_changes_by_row", "step_changes", ["step_id", "what", "row_id"])
     op.rename_table("answers", "old_answers")
     op.create_table(
         "answers",
@@ -55,6 +55,7 @@ def upgrade() -> None:
     _give_steps(op.get_bind())
     op.drop_table("old_answers")
     op.create_index("ix_answers_step_id", "answers", ["step_id"])
+    op.create_index("ix_answers_frame_id", "answers", ["frame_id"])
 
 
 def _give_steps(connection: sa.Connection) -> None:
