@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session, undefer
 
 from posture_daemon.store.open_step import BLOCK, CLASS, CLASS_BACK, FRAME, SPLIT
 from posture_daemon.store.schema import (
@@ -66,13 +66,13 @@ def take_back_changes(session: Session, step: StepRow, frames: set[int]) -> list
 def put_back_changes(session: Session, step_id: int) -> dict[int, int]:
     """Put back what `take_back_changes` removed, under a new id where the old one was given away; returns those of classes."""
     ids: dict[tuple[str, int], int] = {}
-    for change in [*changes_of(session, step_id), *changes_of(session, step_id, frames=True)]:
-        if "removed" not in change.row:
-            continue
-        PUT_BACK[change.what](session, change, ids)
-        change.row = {key: value for key, value in change.row.items() if key != "removed"}
-        change.features = change.jpeg = None
-    session.flush()
+    for change in changes_of(session, step_id):
+        if "removed" in change.row:
+            PUT_BACK[change.what](session, change, ids)
+            change.row = {key: value for key, value in change.row.items() if key != "removed"}
+    frames = [change.id for change in changes_of(session, step_id, frames=True) if "removed" in change.row]
+    for portion in _portions(frames):
+        _put_frames(session, portion, ids)
     return {old: new for (table, old), new in ids.items() if table == ClassRow.__tablename__}
 
 
@@ -203,24 +203,50 @@ def _put_split(session: Session, change: ChangeRow, ids: dict[tuple[str, int], i
         block.split_class_id = _mapped(ids, ClassRow, said["split_class_id"])
 
 
-def _put_frame(session: Session, change: ChangeRow, ids: dict[tuple[str, int], int]) -> None:
-    """The frame with its label and answers, unless its picture came in another way meanwhile."""
-    kept = change.row["removed"]
-    if session.scalar(select(FrameRow.id).where(FrameRow.sha256 == kept["frame"]["sha256"])) is not None:
-        return
-    session.refresh(change, BLOBS)
-    blobs = {name: getattr(change, name) for name in BLOBS}
-    block = _mapped(ids, BlockRow, kept["frame"]["block_id"])
-    change.row_id = _insert(session, FrameRow, {**kept["frame"], **blobs, "block_id": block}, ids)
-    for row in [kept["label"]] if kept["label"] else []:
-        session.add(LabelRow(**{**row, "frame_id": change.row_id, "class_id": _mapped(ids, ClassRow, row["class_id"])}))
-    for row in kept["answers"]:
-        before = _mapped(ids, ClassRow, row["class_id_before"])
-        _insert(session, AnswerRow, {**row, "frame_id": change.row_id, "class_id_before": before}, ids)
+def _put_frames(session: Session, change_ids: list[int], ids: dict[tuple[str, int], int]) -> None:
+    """Frames with their labels and answers, but for those whose picture came in another way meanwhile."""
+    query = (
+        select(ChangeRow)
+        .where(ChangeRow.id.in_(change_ids))
+        .options(undefer(ChangeRow.features), undefer(ChangeRow.jpeg))
+    )
+    changes = {change.row["sha256"]: change for change in session.scalars(query)}
+    there = set(session.scalars(select(FrameRow.sha256).where(FrameRow.sha256.in_(changes))))
+    taken = set(session.scalars(select(FrameRow.id).where(FrameRow.id.in_([c.row_id for c in changes.values()]))))
+    frames, labels, answers = [], [], []
+    for digest, change in changes.items():
+        kept = change.row["removed"]
+        if digest not in there:
+            blobs = {name: getattr(change, name) for name in BLOBS}
+            row = {**kept["frame"], **blobs, "block_id": _mapped(ids, BlockRow, kept["frame"]["block_id"])}
+            if change.row_id in taken:
+                change.row_id = _insert(session, FrameRow, row, ids)
+            else:
+                frames.append(row)
+            labels += [_of_frame(label, change.row_id, "class_id", ids) for label in [kept["label"]] if label]
+            answers += [_of_frame(answer, change.row_id, "class_id_before", ids) for answer in kept["answers"]]
+        change.row, change.features, change.jpeg = {"sha256": digest}, None, None
+    session.flush()
+    for table, rows in ((FrameRow, frames), (LabelRow, labels), (AnswerRow, _renumbered(session, answers))):
+        if rows:
+            session.execute(insert(table), rows)
 
 
-PUT_BACK = {CLASS: _put_class, CLASS_BACK: _put_class, BLOCK: _put_block, SPLIT: _put_split, FRAME: _put_frame}
-"""How each kind of change is done again."""
+def _of_frame(row: dict[str, Any], frame_id: int, class_id: str, ids: dict[tuple[str, int], int]) -> dict[str, Any]:
+    return {**row, "frame_id": frame_id, class_id: _mapped(ids, ClassRow, row[class_id])}
+
+
+def _renumbered(session: Session, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Answers under their old ids, unless one of these was given away: then all under new ones, in the same order."""
+    taken = select(AnswerRow.id).where(AnswerRow.id.in_([answer["id"] for answer in answers])).limit(1)
+    if session.scalar(taken) is None:
+        return answers
+    newest = session.scalar(select(func.max(AnswerRow.id))) or 0
+    return [{**answer, "id": number} for number, answer in enumerate(answers, start=newest + 1)]
+
+
+PUT_BACK = {CLASS: _put_class, CLASS_BACK: _put_class, BLOCK: _put_block, SPLIT: _put_split}
+"""How each kind of change but frames is done again."""
 
 
 def _insert(session: Session, table: Any, row: dict[str, Any], ids: dict[tuple[str, int], int]) -> int:

@@ -148,6 +148,11 @@ def test_an_interrupted_import_is_completed_by_a_second_one(
     assert printed.startswith(f"Pictures: {3000 - some} added with a label, {some} already there.")
     finish(importing(tmp_path / "other", tmp_path / "pictures"))
     assert counts(data_dir) == counts(tmp_path / "other")
+    with closing(Store(data_dir)) as store:
+        undo(store)
+        assert store.labels.total() == sum(store.queue.counts().values()) == some
+        undo(store)
+        assert sum(store.queue.counts().values()) == 0
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
