@@ -191,7 +191,7 @@ def undo(context: typer.Context, yes: Yes = False) -> None:
     if ahead is None:
         raise LabelError("There is no import to take back.")
     if not yes and not sys.stdin.isatty():
-        raise LabelError(f"This would take back {ahead.words}, and there is nobody to ask; repeat it with --yes.")
+        raise LabelError("This would take back the last import, and there is nobody to ask; repeat it with --yes.")
     if not yes:
         say(f"This takes back {ahead.words}.")
         typer.confirm("Go on?", abort=True)

@@ -361,8 +361,8 @@ def test_undo_of_another_sitting_is_asked_about_and_redo_does_it_again(store: St
     run_terminal(labelling, screen, typed("unq"))
     assert "That takes back the answer to 1 picture of " in shown(screen)
     assert "Nothing was taken back." in shown(screen)
-    assert answers(store) == ["good"]
+    assert answers(store) == [(1, "good")]
     run_terminal(labelling, console(), typed("uyq"))
     assert answers(store) == []
     run_terminal(labelling, console(), typed("Uq"))
-    assert answers(store) == ["good"]
+    assert answers(store) == [(1, "good")]
