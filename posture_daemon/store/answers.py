@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from posture_daemon.domain import Split, Status
-from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, LabelRow, RunRow
+from posture_daemon.store.schema import AnswerRow, BlockRow, FrameRow, Json, LabelRow, RunRow
 from posture_daemon.store.sessions import of_camera, taught_in_session
 
 OF_LABEL = ("labelled_by", "labelled_at", "number")
@@ -135,7 +135,7 @@ def _put_label(
     session.add(label)
 
 
-def _as_far_as_known(answer: AnswerRow, label: LabelRow | None, number: int) -> dict[str, Any]:
+def _as_far_as_known(answer: AnswerRow, label: LabelRow | None, number: int) -> Json:
     """Of an answer from before this was recorded."""
     if label is not None:
         return {name: getattr(label, name) for name in OF_LABEL}

@@ -69,20 +69,25 @@ class Imports(Repository):
             class_ids: dict[str | None, int | None] = {None: None}
             class_ids |= {name: live_class(session, name).id for name in names}
             for digest, (_, name) in wanted.items():
-                (row, label), class_id = there[digest], class_ids[name]
-                what = _what_is_done(digest in added, label, class_id)
+                what = _what_is_done(digest in added, there[digest][1], class_ids[name])
                 done[what] += 1
-                if what == "known":
-                    continue
-                block = session.get_one(BlockRow, row.block_id)
-                had_split = block.split is not None
-                if split is not None:  # overrides the split rule in a block that has none yet
-                    block.split = block.split or split.value
-                if class_id is not None:
-                    record_answer(session, row, label, class_id, given)
-                if not had_split and block.split is not None:
-                    _note(session, given, SPLIT, block.id)
+                if what != "known":
+                    _answer(session, *there[digest], class_ids[name], split, given)
         return BlockImport(**done)
+
+
+def _answer(
+    session: Session, row: FrameRow, label: LabelRow | None, class_id: int | None, split: Split | None, given: Given
+) -> None:
+    """Give a frame its class, if it has one, and its block a split, if it has none: the one of the folder or of the rule."""
+    block = session.get_one(BlockRow, row.block_id)
+    had_split = block.split is not None
+    if split is not None:  # overrides the split rule in a block that has none yet
+        block.split = block.split or split.value
+    if class_id is not None:
+        record_answer(session, row, label, class_id, given)
+    if not had_split and block.split is not None:
+        _note(session, given, SPLIT, block.id)
 
 
 def _what_is_done(is_new: bool, label: LabelRow | None, class_id: int | None) -> str:

@@ -5,11 +5,14 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+Json = dict[str, Any]
+"""An object of JSON, as a column holds it."""
+
 
 class Base(DeclarativeBase):
     """Root of the mapped tables."""
 
-    type_annotation_map = {float: Double, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own declaration form
+    type_annotation_map = {float: Double, Json: JSON, list[Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own declaration form
 
 
 class ClassRow(Base):
@@ -116,7 +119,7 @@ class ChangeRow(Base):
     step_id: Mapped[int] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"))
     what: Mapped[str]
     row_id: Mapped[int]
-    row: Mapped[dict[str, Any]]
+    row: Mapped[Json]
     features: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     jpeg: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
 
@@ -138,9 +141,9 @@ class AnswerRow(Base):
     kept_at_before: Mapped[float | None]
     step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), index=True)
     class_id_after: Mapped[int | None]
-    label_before: Mapped[dict[str, Any] | None]
+    label_before: Mapped[Json | None]
     status_after: Mapped[str | None]
-    label_after: Mapped[dict[str, Any] | None]
+    label_after: Mapped[Json | None]
 
 
 class VersionRow(Base):
@@ -156,8 +159,8 @@ class VersionRow(Base):
     classes: Mapped[list[Any]]
     temperature: Mapped[float]
     source: Mapped[str]
-    metrics: Mapped[dict[str, Any]]
-    lineage: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    metrics: Mapped[Json]
+    lineage: Mapped[Json] = mapped_column(server_default="{}")
     files_removed_at: Mapped[float | None]
     region: Mapped[str | None]
 
@@ -184,7 +187,7 @@ class RunRow(Base):
     outcome: Mapped[str | None]
     reason: Mapped[str]
     decision: Mapped[list[Any]]
-    metrics: Mapped[dict[str, Any]]
+    metrics: Mapped[Json]
     labels_seen: Mapped[int | None]
     incumbent_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
     challenger_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))

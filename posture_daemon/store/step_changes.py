@@ -18,6 +18,7 @@ from posture_daemon.store.schema import (
     ChangeRow,
     ClassRow,
     FrameRow,
+    Json,
     LabelRow,
     RoleRow,
     RunRow,
@@ -232,11 +233,11 @@ def _put_frames(session: Session, change_ids: list[int], ids: dict[tuple[str, in
             session.execute(insert(table), rows)
 
 
-def _of_frame(row: dict[str, Any], frame_id: int, class_id: str, ids: dict[tuple[str, int], int]) -> dict[str, Any]:
+def _of_frame(row: Json, frame_id: int, class_id: str, ids: dict[tuple[str, int], int]) -> Json:
     return {**row, "frame_id": frame_id, class_id: _mapped(ids, ClassRow, row[class_id])}
 
 
-def _renumbered(session: Session, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _renumbered(session: Session, answers: list[Json]) -> list[Json]:
     """Answers under their old ids, unless one of these was given away: then all under new ones, in the same order."""
     taken = select(AnswerRow.id).where(AnswerRow.id.in_([answer["id"] for answer in answers])).limit(1)
     if session.scalar(taken) is None:
@@ -249,7 +250,7 @@ PUT_BACK = {CLASS: _put_class, CLASS_BACK: _put_class, BLOCK: _put_block, SPLIT:
 """How each kind of change but frames is done again."""
 
 
-def _insert(session: Session, table: Any, row: dict[str, Any], ids: dict[tuple[str, int], int]) -> int:
+def _insert(session: Session, table: Any, row: Json, ids: dict[tuple[str, int], int]) -> int:
     """Insert a row under its old id, or under a new one when that was given away, which `ids` then tells."""
     taken = session.scalar(select(table.id).where(table.id == row["id"])) is not None
     values = {key: value for key, value in row.items() if not (taken and key == "id")}
@@ -269,7 +270,7 @@ def _mapped(ids: dict[tuple[str, int], int], table: type[Base], id_: int | None)
     return None if id_ is None else ids.get((table.__tablename__, id_), id_)
 
 
-def _values(row: Base) -> dict[str, Any]:
+def _values(row: Base) -> Json:
     """The columns of a row but for blobs, as JSON holds them: floats come back as they were."""
     return {column.key: getattr(row, column.key) for column in type(row).__table__.columns if column.key not in BLOBS}
 

@@ -31,7 +31,7 @@ DIGESTS = {
     "0004_supervised_training.py": "00b931c2e1a2",
     "0005_incidents.py": "1b568d9bba98",
     "0006_region.py": "084a550933b2",
-    "0007_steps.py": "de37154d8a53",
+    "0007_steps.py": "8ec4f50dc170",
 }
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
 

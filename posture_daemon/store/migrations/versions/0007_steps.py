@@ -37,6 +37,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_steps_ids_until", "steps", ["ids_until"])
     op.create_index("step_changes_by_row", "step_changes", ["step_id", "what", "row_id"])
+    _renew_answers()
+
+
+def _renew_answers() -> None:
+    """Make the table anew, since SQLite can neither add a foreign key nor drop one."""
     op.rename_table("answers", "old_answers")
     op.create_table(
         "answers",
