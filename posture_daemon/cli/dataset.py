@@ -1,7 +1,8 @@
-"""`dataset …`: stats, curve, doubts, effect, export: what the owner asks about their labels."""
+"""`dataset …`: stats, curve, doubts, effect, export, undo: what the owner asks about their labels, and imports taken back."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from posture_daemon.cli.context import AsJson, console, opened, say, say_all, say_json
+from posture_daemon.cli.context import AsJson, Yes, confirm, console, opened, say, say_all, say_json
 from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.domain import DatasetLayout, Split
-from posture_daemon.errors import TrainingError
+from posture_daemon.errors import LabelError, TrainingError
 from posture_daemon.reports import effect as effects
 from posture_daemon.store.json_values import as_json
 from posture_daemon.training.run_record import RunRecord
@@ -181,3 +182,38 @@ def export(
     store, settings = opened(context)
     refuse_hands_of_others(folder)
     say_all(export_folder(store, settings, folder, time.time(), layout).sentences())
+
+
+@app.command()
+def undo(context: typer.Context, yes: Yes = False) -> None:
+    """Take the last import back whole: its pictures, classes and splits. Says first what that is."""
+    from posture_daemon.labelling.undoing import Undoing
+    from posture_daemon.store.open_step import StepKind
+
+    store, _ = opened(context)
+    history = Undoing(store, time.time)
+    ahead = history.ahead(StepKind.IMPORT)
+    if ahead is None:
+        raise LabelError("There is no import to take back.")
+    if not yes and not sys.stdin.isatty():
+        raise LabelError("This would take back the last import, and there is nobody to ask; repeat it with --yes.")
+    if not yes:
+        say(f"This takes back {ahead.words}.")
+        confirm("Go on?", abort=True)
+    taken, again = history.undo(ahead.step), store.steps.undone()
+    if taken is not None:
+        say(f"Taken back: {taken.words}.")
+    if again is not None and again.id == ahead.step:
+        say("For a day, and until something else is answered or imported: posture-daemon dataset redo brings it back.")
+
+
+@app.command()
+def redo(context: typer.Context) -> None:
+    """Bring back what was taken back last, as it was."""
+    from posture_daemon.labelling.undoing import words_of
+
+    store, _ = opened(context)
+    step = store.steps.redo()
+    if step is None:
+        raise LabelError("There is nothing to bring back: nothing was taken back, or something else was done since.")
+    say(f"Brought back: {words_of(step, time.time())}.")

@@ -155,7 +155,7 @@ OCCASION = re.compile(f"(?:{OCCASION_WORDS})_?\\d+|{WEEKDAY}")
 DATE = re.compile(
     r"(?<!\d)(?:(?:19|20)\d\d[-_. ]?[01]\d[-_. ]?[0-3]\d(?:[T_ -]?\d{4,6})?|[0-3]?\d[-_.][01]?\d[-_.](?:19|20)\d\d)(?!\d)"
 )
-NUMBERED = re.compile(r"[a-z]?[ _-]?\d+", re.IGNORECASE)
+NUMBERED = re.compile(r"[a-uw-z]?[ _-]?\d+", re.IGNORECASE)
 
 
 def words_of(name: str) -> list[str]:
@@ -222,7 +222,7 @@ def is_occasion(name: str) -> bool:
 
 
 def is_number(name: str) -> bool:
-    """Whether it is a number, alone or after one letter, which may be a class or a session."""
+    """Whether it is a number, alone or after a letter but `v`, which may be a class or a session; `v2` is a version."""
     return NUMBERED.fullmatch(name.strip()) is not None
 
 

@@ -20,6 +20,7 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.imports import BlockImport
+from posture_daemon.store.open_step import StepKind
 from posture_daemon.store.sessions import IMPORT_PREFIX
 
 log = logging.getLogger(__name__)
@@ -125,8 +126,10 @@ def import_folder(
     layout = layout or read_layout(path, class_names(store))
     known, left_in = read_provenance(layout.root), read_manifest(layout.root)
     _refuse_without_pictures(path, layout, settings)
-    classes = _Classes(Labelling(store, settings.labels, lambda: now), layout, known)
-    run = _Import(store, settings, f"{IMPORT_PREFIX}{path.resolve().name}", now, classes.names, left_in)
+    labelling = Labelling(store, settings.labels, lambda: now)
+    classes = _Classes(labelling, layout, known, lambda: store.steps.begin(StepKind.IMPORT, str(path.resolve()), now))
+    source = f"{IMPORT_PREFIX}{path.resolve().name}"
+    run = _Import(store, settings, source, now, classes, left_in)
     in_blocks = [_as_exported(image, known) for image in layout.images if image.folder != DISCARDED]
 
     def until_stopped(things: Iterable[T]) -> Iterator[T]:
@@ -169,17 +172,21 @@ def _as_exported(image: FolderImage, known: Provenance) -> FolderImage:
 
 
 class _Classes:
-    """Maps folders to classes: the one that is called so in any case or form of letters, else a new one."""
+    """Maps folders to classes: the one called so in any case or form of letters, else a new one of the import's step."""
 
-    def __init__(self, labelling: Labelling, layout: Layout, said: Provenance) -> None:
-        """Create the new classes. Raises `DatasetError`, before any is created, for a folder that can be no class."""
+    def __init__(self, labelling: Labelling, layout: Layout, said: Provenance, begin: Callable[[], int]) -> None:
+        """Create the new classes. Raises `DatasetError`, before any is created, for a folder that can be no class.
+
+        `begin` begins the step, once every folder is known to be a class or to make one.
+        """
         known = [c.name for c in labelling.classes()]
         new: dict[str, str] = {}
         for folder in layout.class_folders:
             if find(folder, [*known, *new]) is None:
                 new[_class_name(folder)] = ""
+        self.step = begin()
         for name in new:
-            new[name] = labelling.add_class(name, said.roles.get(key_of(name))).name
+            new[name] = labelling.add_class(name, said.roles.get(key_of(name)), self.step).name
         self.new = tuple(new.values())
         there = [*known, *self.new]
         self.names = {folder: find(folder, there) or folder for folder in layout.class_folders}
@@ -201,12 +208,11 @@ class _Import:
         settings: Settings,
         source: str,
         now: float,
-        classes: Mapping[str, str],
+        classes: _Classes,
         left_in: Manifest | None,
     ) -> None:
         self._store, self._settings, self._source, self._now = store, settings, source, now
-        self._classes, self._left_in = classes, left_in
-        self._batch = store.labels.new_batch()
+        self._classes, self._step, self._left_in = classes.names, classes.step, left_in
         self._seen: dict[str, FolderImage] = {}
         self._blocks = BlockImport()
         self._done: Counter[str] = Counter()
@@ -227,7 +233,7 @@ class _Import:
         if frames:
             labels, split = self._settings.labels, block[0].image.split
             every = labels.holdout_every, labels.test_every
-            self._blocks += self._store.imports.add_block(frames, split, self._now, *every, batch=self._batch)
+            self._blocks += self._store.imports.add_block(frames, split, self._now, *every, step=self._step)
 
     def discard(self, images: Iterable[FolderImage]) -> None:
         """Discard the frames of these pictures; pictures that are not in the store are ignored."""
@@ -236,7 +242,7 @@ class _Import:
             frame = None if jpeg is None else self._store.queue.find(jpeg)
             if frame is not None and frame.status is not Status.DISCARDED and not self._untouched(image):
                 every = self._settings.labels.holdout_every
-                self._store.labels.answer(frame.id, None, "import", self._now, every, self._batch)
+                self._store.labels.answer(frame.id, None, "import", self._now, every, within=self._step)
                 self._done["discarded"] += 1
             elif frame is not None:
                 self._done["known"] += 1
@@ -263,8 +269,8 @@ class _Import:
         """What a stopped import has done, and how to continue or undo it."""
         done = self._blocks.added + self._blocks.queued + self._blocks.relabelled + self._done["discarded"]
         return (
-            f"{done} pictures are in, whole; the same import again adds the rest, and one undo (u in `posture-daemon label`) "
-            "takes back what this one did."
+            f"{done} pictures are in, whole; the same import again adds the rest, and posture-daemon dataset undo takes back "
+            "what this one did."
         )
 
     def _read_once(self, image: FolderImage) -> bytes | None:

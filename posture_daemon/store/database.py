@@ -22,7 +22,7 @@ from posture_daemon.store.sqlite_errors import user_errors
 log = logging.getLogger(__name__)
 
 FILE_NAME = "posture.db"
-SCHEMA_HEAD = "0006"
+SCHEMA_HEAD = "0007"
 """The newest revision in `migrations/versions`; a test keeps the two equal, so that start-up need not import Alembic."""
 
 PRAGMAS = (

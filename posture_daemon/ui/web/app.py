@@ -48,6 +48,12 @@ class Skip(Change):
     frames: Ids
 
 
+class Undo(Change):
+    """Take back the last step; `step` is the one that the owner was asked about."""
+
+    step: int | None = Field(default=None, ge=0, le=MAX_ID)
+
+
 class Answer(Skip):
     """Frames to label with a class, or to discard (`null`)."""
 
@@ -139,9 +145,15 @@ def ask_again(request: Request, _given: Annotated[dict[str, Any], Body()]) -> Re
 
 
 @router.post("/api/undo")
-def undo(request: Request, given: Change) -> Reply:
+def undo(request: Request, given: Undo) -> Reply:
     """Undo the last step."""
-    return _session(request).undo(given.key)
+    return _session(request).undo(given.key, given.step)
+
+
+@router.post("/api/redo")
+def redo(request: Request, given: Change) -> Reply:
+    """Do again what was undone last."""
+    return _session(request).redo(given.key)
 
 
 @router.post("/api/classes")

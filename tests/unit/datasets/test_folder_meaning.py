@@ -149,6 +149,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a task of CVAT": (["task_1/data/1.jpg", "task_1/annotations.json"], r"annotations\.json .*boxes"),
     "boxes by camera": (["{x,y}/images/1.jpg", "{x,y}/labels/1.txt"], "boxes"),
     "several data sets": ([f"posture-{{v1,v2}}/{{train,val}}/{GB}/1.jpg"], r"several .*give one of them, such as \S+v1\."),
+    "versions side by side": ([f"{{v1,v2}}/{{train,val}}/{GB}/1.jpg"], "several data sets"),
     "splits that contradict": ([f"train/val/{GB}/1.jpg"], "another split"),
     "nothing sorted": (["1.jpg"], "holds pictures but no class folders"),
     "no pictures": (["good/1.csv"], "no pictures"),

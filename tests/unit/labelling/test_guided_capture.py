@@ -38,7 +38,16 @@ from posture_daemon.live.classifier import LiveClassifier, LiveModel
 from posture_daemon.settings import LabelSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.store.json_values import as_json
-from tests.builders import COLOURS, add_champion, add_version, coloured_frame, ensure_classes, label_days, random_head
+from tests.builders import (
+    COLOURS,
+    add_champion,
+    add_version,
+    coloured_frame,
+    ensure_classes,
+    label_days,
+    random_head,
+    undo,
+)
 from tests.fakes.backbone import StandInBackbone
 
 FPS = 10
@@ -272,7 +281,7 @@ def test_poses_that_look_alike_are_told_before_the_training_and_can_be_dropped(c
     assert {image.class_name for image in classroom.store.labels.labelled()} == {"good"}
     classroom.finish(teaching)
     assert "away" in teaching.state.unseen
-    classroom.store.labels.undo()
+    undo(classroom.store)
     assert {image.class_name for image in classroom.store.labels.labelled()} == {"good", "away"}
 
 
@@ -303,7 +312,7 @@ def test_a_pose_is_undone_in_one_step(classroom: Classroom) -> None:
     """`u` in a label front end takes back the whole last pose."""
     teaching = classroom.begin()
     classroom.step(teaching, READY_S + 3)
-    classroom.store.labels.undo()
+    undo(classroom.store)
     assert teaching.state.frames["good"] > 1
     assert classroom.store.labels.total() == 0
 

@@ -68,7 +68,9 @@ def test_undo_goes_back_step_by_step_over_answers_discards_and_skips(store: Stor
     labelling.discard(second)
     labelling.skip(third)
     undone = [labelling.undo() for _ in range(3)]
-    assert [(f.id, f.status) for f in undone if f] == [(id_, Status.QUEUED) for id_ in (third, second, first)]
+    assert [(f.id, f.status) for one in undone if one for f in one.frames] == [
+        (id_, Status.QUEUED) for id_ in (third, second, first)
+    ]
     assert labelling.undo() is None
     assert store.labels.labelled() == []
     assert labelling.next().id == first
@@ -87,7 +89,7 @@ def test_undo_after_an_answer_does_not_take_back_an_older_skip(store: Store, lab
     first, second = queue(store, 2)
     labelling.skip(first)
     labelling.answer(second, "bad")
-    assert labelling.undo().id == second
+    assert labelling.undo().frames[0].id == second
 
 
 def test_the_picture_is_the_one_that_was_kept(store: Store, labelling: Labelling) -> None:
