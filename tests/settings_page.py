@@ -78,7 +78,7 @@ def _table(title: str, sentence: str, keys: list[str]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "see above"
-    return f"`{shown(field.default)}`" if field.default != "" else "empty"
+    return f"`{shown(field.default, '')}`" if field.default != "" else "empty"
 
 
 if __name__ == "__main__":

@@ -2,18 +2,41 @@
 
 import os
 import pwd
+import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from posture_daemon.errors import DataFolderError
 from posture_daemon.service import NAME
 from posture_daemon.service.code import read_everything
+from posture_daemon.settings import CameraAddress
+
+CAMERA = "--camera"
 
 
 def called_as() -> list[str]:
     """The beginning of the command line with which this program can be called again."""
     return [sys.argv[0]] if _is_script() else [sys.executable, "-m", "posture_daemon"]
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """A command line to copy, in which the address of a camera shows no secret."""
+    addresses = (CAMERA, f"{CAMERA}=")
+    safe = [
+        CameraAddress(word).shown
+        if before == CAMERA
+        else _shown_option(word)
+        if word.startswith(addresses[1])
+        else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
+    return shlex.join(safe)
+
+
+def _shown_option(word: str) -> str:
+    return f"{CAMERA}={CameraAddress(word.partition('=')[2]).shown}"
 
 
 def go_on_as_owner(folder: Path) -> None:
@@ -26,7 +49,7 @@ def go_on_as_owner(folder: Path) -> None:
     if service is None or _owner_of(folder) != service.pw_uid or os.geteuid() == service.pw_uid:
         return
     if os.geteuid() != 0:
-        again = " ".join(["sudo", *called_as(), *sys.argv[1:]])
+        again = shown_command(["sudo", *called_as(), *sys.argv[1:]])
         raise DataFolderError(f"{folder} belongs to the service, which alone may look at it; ask with: {again}")
     setpriv = shutil.which("setpriv")
     if setpriv is None:

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from posture_daemon.cli.context import options, say, say_all
-from posture_daemon.cli.identity import called_as
+from posture_daemon.cli.identity import called_as, shown_command
 from posture_daemon.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _begin(machine: Machine, steps: list[InstallStep], dry_run: bool) -> bool:
             say(f"  {escape(step.words)}")
         return False
     if machine.is_this_one and os.geteuid() != 0:
-        again = shlex.join(["sudo", *called_as(), *sys.argv[1:]])
+        again = shown_command(["sudo", *called_as(), *sys.argv[1:]])
         raise ServiceError(f"This changes the system, so it needs root: {again}")
     return True
 

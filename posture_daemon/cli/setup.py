@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,11 +15,14 @@ from rich.markup import escape
 from posture_daemon.cli.context import Options, console, has_keyboard, options, say
 from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_guided_capture
+from posture_daemon.settings import CameraAddress
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.cameras.discovery import Tried
     from posture_daemon.settings import Settings
 
+
+DRAWN = "(a drawn person, to try things out)"
 
 CLASS_WORDS = {
     "good_posture": "sitting the way you want to sit",
@@ -98,11 +101,12 @@ class _Steps:
 
     def _choose_camera(self, offered: Sequence[str]) -> str:
         """Ask until one gives a picture; without anybody to ask, the first must."""
+        from posture_daemon.adapters.cameras.address import without_password
         from posture_daemon.errors import CameraError, SettingsError
 
         while True:
             try:
-                return self._tried(self._choose("Which camera?", offered, "(a drawn person, to try things out)"))
+                return self._tried(self._choose("Which camera?", offered, DRAWN, without_password))
             except (CameraError, SettingsError) as error:
                 if not self._asks:
                     raise
@@ -202,9 +206,14 @@ class _Steps:
         """The command that watches from now on."""
         place = [] if self._chosen.data_dir is None else ["--data-dir", str(self._chosen.data_dir)]
         config = [] if self._chosen.config is None else ["--config", str(self._chosen.config)]
-        camera = [] if self._settings(None).camera.address == address else ["--camera", address]
+        is_kept, secret = self._settings(None).camera.address == address, CameraAddress(address).hides
+        camera = [] if is_kept or secret else ["--camera", address]
         run = ["posture-daemon", *place, *config, "run", *camera]
         say(f"\nWatch from now on: {escape(shlex.join(run))}")
+        if secret and not is_kept:
+            say(
+                "Its camera has a password, so write the address into the settings file, or set POSTURE_CAMERA__ADDRESS."
+            )
         install = ["sudo", *called_as(), *place, *config, "service", "install"]
         say(f"From every start of this machine on: {escape(shlex.join(install))}")
 
@@ -218,12 +227,14 @@ class _Steps:
         console.rule(title)
         return True
 
-    def _choose(self, question: str, offered: Sequence[str], remark_on_last: str = "") -> str:
-        """One of these by its number, or what is typed; the first without anybody to ask."""
+    def _choose(
+        self, question: str, offered: Sequence[str], remark_on_last: str = "", show: Callable[[str], str] = str
+    ) -> str:
+        """One of these by its number, or what is typed; the first without anybody to ask. `show` writes one down."""
         if not self._asks:
             return offered[0]
         for number, one in enumerate(offered, 1):
-            say(f"  {number}  {escape(one)} {remark_on_last if number == len(offered) else ''}".rstrip())
+            say(f"  {number}  {escape(show(one))} {remark_on_last if number == len(offered) else ''}".rstrip())
         typed = str(typer.prompt(f"{question} A number, or something else", default="1")).strip()
         return offered[int(typed) - 1] if typed.isdecimal() and 1 <= int(typed) <= len(offered) else typed
 

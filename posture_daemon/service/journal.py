@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TextIO
 
+from posture_daemon.settings.address import hide_secrets
+
 TERMINAL = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LINE_BREAK = " | "
 
@@ -32,7 +34,7 @@ def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> b
 def set_up_logging(level: int) -> None:
     """Log to stderr: this program from `level`, libraries from warnings."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(TERMINAL))
+    handler.setFormatter(TerminalFormatter(TERMINAL))
     if is_journal(sys.stderr):
         handler.setFormatter(JournalFormatter())
         logging.captureWarnings(True)
@@ -43,7 +45,16 @@ def set_up_logging(level: int) -> None:
 
 def sentence(words: str) -> str:
     """A final error message, formatted for the terminal or for the journal."""
+    words = hide_secrets(words)
     return f"<{ERROR}>{in_one_line(words)}" if is_journal(sys.stderr) else f"posture-daemon: {words}"
+
+
+class TerminalFormatter(logging.Formatter):
+    """With the time, and the call stack of an exception below."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the event; what a library says of an address shows no secret of it."""
+        return hide_secrets(super().format(record))
 
 
 class JournalFormatter(logging.Formatter):
@@ -54,7 +65,8 @@ class JournalFormatter(logging.Formatter):
         words = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             words += LINE_BREAK + _story(record.exc_info[1])
-        return f"<{_priority(record.levelno)}>{record.name.removeprefix('posture_daemon.')}: {in_one_line(words)}"
+        name = record.name.removeprefix("posture_daemon.")
+        return f"<{_priority(record.levelno)}>{name}: {in_one_line(hide_secrets(words))}"
 
 
 def in_one_line(words: str) -> str:

@@ -1,6 +1,7 @@
 """Every setting, with its unit, default and bounds; and the one way they are loaded: `load_settings`."""
 
-from posture_daemon.settings.fields import FIELDS, Settings
+from posture_daemon.settings.address import CameraAddress, hide_secrets
+from posture_daemon.settings.fields import FIELDS, Settings, shown
 from posture_daemon.settings.load import DEFAULT, FILE_NAME, SYSTEM_FILE, Loaded, Row, load_settings, rows, values_in
 from posture_daemon.settings.sections import (
     CameraSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "FIELDS",
     "FILE_NAME",
     "SYSTEM_FILE",
+    "CameraAddress",
     "CameraSettings",
     "KeepSettings",
     "LabelSettings",
@@ -39,7 +41,9 @@ __all__ = [
     "StrategySettings",
     "TrainingSettings",
     "WatchSettings",
+    "hide_secrets",
     "load_settings",
     "rows",
+    "shown",
     "values_in",
 ]

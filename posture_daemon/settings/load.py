@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from posture_daemon.errors import SettingsError
+from posture_daemon.settings.address import CameraAddress, remember
 from posture_daemon.settings.fields import ENV_PREFIX, FIELDS, Settings, absolute, allowed, shown, variable_name
 from posture_daemon.settings.keys import Given, by_current_key, check_known
 
@@ -61,6 +62,7 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
         settings = Settings(**_nested(given))
     except ValidationError as error:
         raise SettingsError(_sentence(error, given)) from None
+    remember(CameraAddress(settings.camera.address))
     _check_order(settings, given)
     return Loaded(settings, {key: given[key].source if key in given else DEFAULT for key in FIELDS}, file)
 
@@ -161,7 +163,7 @@ def _sentence(error: ValidationError, given: Mapping[str, Given]) -> str:
     """Tell the first thing wrong; the user meets the next one when this is mended."""
     key = ".".join(str(part) for part in error.errors()[0]["loc"])
     item = given[key]
-    wrote = f"'{shown(item.value)}'" if isinstance(item.value, str) else shown(item.value)
+    wrote = f"'{shown(item.value, key)}'" if isinstance(item.value, str) else shown(item.value, key)
     return f"{item.source}: {item.written} is {wrote}, but must be {allowed(key)}."
 
 
@@ -177,6 +179,6 @@ class Row(NamedTuple):
 def rows(loaded: Loaded) -> list[Row]:
     """List every setting in force, with where it came from; passwords in addresses are masked."""
     return [
-        Row(key, shown(attrgetter(key)(loaded.settings)), str(field.description), loaded.sources[key])
+        Row(key, shown(attrgetter(key)(loaded.settings), key), str(field.description), loaded.sources[key])
         for key, field in FIELDS.items()
     ]

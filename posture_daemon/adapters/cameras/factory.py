@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.errors import SettingsError
 from posture_daemon.ports import Camera
+from posture_daemon.settings.address import HIDDEN, CameraAddress, remember
 
 ALLOWED = (
     "0 (a camera number), /dev/video0, /dev/v4l/by-id/NAME, csi://0, rtsp://HOST/PATH, http://HOST/PATH, "
@@ -39,6 +40,7 @@ def open_camera(address: str) -> Camera:
     `CameraError` when the fake desk refuses a value.
     """
     text = address.strip()
+    remember(CameraAddress(text))
     for form in FORMS:
         match = form.pattern.fullmatch(text)
         if match:
@@ -53,11 +55,13 @@ def _read_options(name: str, query: str, allowed: Mapping[str, Converter]) -> Op
     options = {}
     for key, text in parse_qsl(query, keep_blank_values=True):
         if key not in allowed:
-            raise SettingsError(f'camera "{name}" has no option "{key}": it takes {", ".join(allowed)}.')
+            known = key if re.fullmatch("[A-Za-z_]{1,20}", key) else HIDDEN
+            raise SettingsError(f'camera "{name}" has no option "{known}": it takes {", ".join(allowed)}.')
         try:
             options[key] = allowed[key](text)
         except ValueError as error:
-            raise SettingsError(f'camera "{name}": {key}={text} is not {error}.') from None
+            shown = text if re.fullmatch(r"[\w.:,+-]{0,64}", text) else HIDDEN
+            raise SettingsError(f'camera "{name}": {key}={shown} is not {error}.') from None
     return options
 
 
