@@ -25,6 +25,7 @@ from posture_daemon.cli import (
     train,
 )
 from posture_daemon.cli.context import start
+from posture_daemon.cli.typed import hide_typed
 from posture_daemon.errors import PostureError
 from posture_daemon.service.journal import is_journal, sentence
 
@@ -64,6 +65,7 @@ for name, group in GROUPS.items():
 
 def main() -> None:
     """Entry point. Every error that is meant for the user is one sentence on stderr: exit 1, or 2 for how it was called."""
+    hide_typed([*sys.argv[1:], *(value for name, value in os.environ.items() if name.startswith("POSTURE_"))])
     os.umask(0o077)  # what is written here shows somebody at home: nobody else's business
     try:
         sys.exit(app(prog_name=NAME, standalone_mode=False))

@@ -14,8 +14,10 @@ from rich.table import Table
 
 from posture_daemon.cli.context import Yes, console, options, say
 from posture_daemon.cli.show import clock
+from posture_daemon.cli.typed import path
 from posture_daemon.domain import MB
 from posture_daemon.errors import DataFolderError
+from posture_daemon.settings.paths import absolute
 
 if TYPE_CHECKING:
     from posture_daemon.store.backup import Backups
@@ -27,7 +29,10 @@ KEEP_ALL = 1_000_000
 def backup(
     context: typer.Context,
     to: Annotated[
-        Path | None, typer.Option(help="Folder to write to, such as a USB stick; nothing in it is deleted.")
+        Path | None,
+        typer.Option(
+            parser=path, metavar="PATH", help="Folder to write to, such as a USB stick; nothing in it is deleted."
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the backups, each with its check, and make none.")
@@ -40,11 +45,11 @@ def backup(
     from posture_daemon.store.restore import check_backup
 
     settings = options(context).settings()
-    path = settings.data_dir / FILE_NAME
+    database = settings.data_dir / FILE_NAME
     if list_:
-        _list(Backups(path, to or settings.data_dir / BACKUPS))
+        _list(Backups(database, to or settings.data_dir / BACKUPS))
         return
-    if not path.exists():
+    if not database.exists():
         raise DataFolderError(f"There is no database in {settings.data_dir} yet, so there is nothing to back up.")
     store = Store(settings.data_dir)
     try:
@@ -86,7 +91,7 @@ def _find(folder: Path, chosen: str | None, now: float) -> Path:
     backups = Backups(folder / FILE_NAME, folder / BACKUPS)
     if chosen is not None:
         named = backups.folder / chosen
-        return named if "/" not in chosen and named.is_file() else Path(chosen)
+        return named if "/" not in chosen and named.is_file() else absolute(chosen)
     newest = backups.newest_good(now)
     if newest is None:
         raise DataFolderError(f"There is no good backup in {backups.folder}; give one by its path.")

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from posture_daemon.cli.context import AsJson, console, opened, say, say_all
+from posture_daemon.cli.typed import path
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import TrainingError
 from posture_daemon.reports import effect as effects
@@ -164,7 +165,12 @@ def _coloured(name: str, truth: str) -> str:
 @app.command()
 def export(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder, or an earlier export of the same layout.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=path, metavar="FOLDER", help="A new or empty folder, or an earlier export of the same layout."
+        ),
+    ],
     layout: Annotated[
         DatasetLayout,
         typer.Option(

@@ -1,5 +1,6 @@
 """`demo`."""
 
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -16,8 +17,9 @@ def demo(context: typer.Context) -> None:
     folder = chosen or Path(tempfile.mkdtemp(prefix="posture-demo-"))
     ending = run_demo(folder, console)
     say("\n[bold]Where to look next:[/]")
-    say(f"  posture-daemon --data-dir {folder} models list      the two models and their roles")
-    say(f"  posture-daemon --data-dir {folder} status           what the daemon left behind")
+    place = shlex.quote(str(folder))
+    say(f"  posture-daemon --data-dir {place} models list      the two models and their roles")
+    say(f"  posture-daemon --data-dir {place} status           what the daemon left behind")
     say(f"  {folder}/daemon.log and posture-daemon.toml         its log and its settings")
     say("  docs/tour.md                                        how to run it on your own camera")
     check(ending)

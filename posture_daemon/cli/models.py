@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from posture_daemon.cli import show
 from posture_daemon.cli.context import chosen_model, console, opened, options, say
+from posture_daemon.cli.typed import path
 
 if TYPE_CHECKING:
     from posture_daemon.store import Store
@@ -25,7 +27,9 @@ Size = Annotated[int | None, typer.Option(help="Side of the input, pixels; by de
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A YOLO11 classification checkpoint (.pt), n to x.")],
+    file: Annotated[
+        Path, typer.Argument(parser=path, metavar="FILE", help="A YOLO11 classification checkpoint (.pt), n to x.")
+    ],
     imgsz: Size = None,
     classes_are_postures: Annotated[
         bool | None,
@@ -50,7 +54,7 @@ def import_(
 @app.command()
 def export(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Where to write the checkpoint (.pt).")],
+    file: Annotated[Path, typer.Argument(parser=path, metavar="FILE", help="Where to write the checkpoint (.pt).")],
     model: Chosen = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
@@ -77,7 +81,10 @@ def export(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A YOLO11 classification checkpoint (.pt).")], imgsz: Size = None
+    file: Annotated[
+        Path, typer.Argument(parser=path, metavar="FILE", help="A YOLO11 classification checkpoint (.pt).")
+    ],
+    imgsz: Size = None,
 ) -> None:
     """Print the layers of a checkpoint, where the backbone ends and the head begins, and parameter counts."""
     from posture_daemon.adapters.checkpoints import inspect_checkpoint
@@ -110,14 +117,14 @@ def fetch(
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=None)
-        path = fetch(
+        fetched = fetch(
             name,
             folder,
             release_api_url=release or RELEASE_API_URL,
             sha256=sha256,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    say(f"{path} is complete; import it with: posture-daemon models import {path}")
+    say(f"{fetched} is complete; import it with: posture-daemon models import {shlex.quote(str(fetched))}")
 
 
 @app.command("list")
@@ -176,7 +183,9 @@ def rollback(context: typer.Context) -> None:
 @app.command()
 def evaluate(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder with one folder of images per class.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=path, metavar="FOLDER", help="Folder with one folder of images per class.")
+    ],
     model: Chosen = None,
 ) -> None:
     """Print top-1, recall per class and the confusion matrix of the champion on labelled images."""

@@ -13,7 +13,9 @@ from rich.markup import escape
 
 from posture_daemon.cli.context import options, say, say_all
 from posture_daemon.cli.identity import called_as, shown_command
+from posture_daemon.cli.typed import path
 from posture_daemon.errors import ServiceError
+from posture_daemon.settings.paths import absolute
 
 if TYPE_CHECKING:
     from posture_daemon.service.machine import Machine
@@ -27,7 +29,9 @@ NOT_RUNNING = 3
 Dry = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
 Root = Annotated[
     Path,
-    typer.Option(metavar="DIR", help="Do it to the system in this folder, which does not run.", show_default=False),
+    typer.Option(
+        parser=path, metavar="DIR", help="Do it to the system in this folder, which does not run.", show_default=False
+    ),
 ]
 
 
@@ -105,7 +109,7 @@ def _before(context: typer.Context) -> Before:
 
     loaded, caller = options(context).load(), os.environ.get("SUDO_USER")
     if caller and loaded.sources["data_dir"] == "default" and not has_data(loaded.settings.data_dir):
-        theirs = Path(f"~{caller}").expanduser() / ".local/share/posture-daemon"
+        theirs = absolute(f"~{caller}") / ".local/share/posture-daemon"
         if has_data(theirs):
             loaded = options(context).load({"data_dir": theirs})
     return Before(loaded.settings.data_dir, loaded.file, loaded.settings.camera.address)

@@ -15,7 +15,10 @@ from rich.markup import escape
 from posture_daemon.cli.context import Options, console, has_keyboard, options, say
 from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_guided_capture
+from posture_daemon.cli.typed import camera as typed_camera
+from posture_daemon.cli.typed import path
 from posture_daemon.settings import CameraAddress
+from posture_daemon.settings.paths import absolute
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.cameras.discovery import Tried
@@ -45,9 +48,12 @@ class SetupStep(str, Enum):
 
 def setup(
     context: typer.Context,
-    camera: Annotated[str | None, typer.Option(help="Camera, as for `run`; not searched for.")] = None,
+    camera: Annotated[
+        str | None, typer.Option(callback=typed_camera, help="Camera, as for `run`; not searched for.")
+    ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with.")
+        Path | None,
+        typer.Option(parser=path, metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with."),
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Your classes, separated by commas.")] = None,
     skip: Annotated[list[SetupStep] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
@@ -117,6 +123,7 @@ class _Steps:
         from posture_daemon.adapters.cameras.discovery import try_camera
         from posture_daemon.errors import CameraError
 
+        address = self._settings(address).camera.address  # of a recording with its whole path
         found = try_camera(address)
         if found.error is not None:
             raise CameraError(found.error)
@@ -146,7 +153,7 @@ class _Steps:
                     "A base is far better for real pictures: posture-daemon models fetch yolo11n-cls, then setup again."
                 )
         if choice != keep:
-            version = import_model(store, Path(choice))
+            version = import_model(store, absolute(choice))
             say(f"model {version.id} is champion, imported from {escape(choice)}.")
         store.close()
 

@@ -53,8 +53,8 @@ class TerminalFormatter(logging.Formatter):
     """With the time, and the call stack of an exception below."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format the event; what a library says of an address shows no secret of it."""
-        return hide_secrets(super().format(record))
+        """Format the event."""
+        return _without_secrets(record, super().format(record))
 
 
 class JournalFormatter(logging.Formatter):
@@ -66,7 +66,12 @@ class JournalFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             words += LINE_BREAK + _story(record.exc_info[1])
         name = record.name.removeprefix("posture_daemon.")
-        return f"<{_priority(record.levelno)}>{name}: {in_one_line(hide_secrets(words))}"
+        return f"<{_priority(record.levelno)}>{name}: {in_one_line(_without_secrets(record, words))}"
+
+
+def _without_secrets(record: logging.LogRecord, words: str) -> str:
+    """What a library says may quote the address of a camera; we ourselves write only what may be shown."""
+    return hide_secrets(words) if record.exc_info or not record.name.startswith("posture_daemon") else words
 
 
 def in_one_line(words: str) -> str:

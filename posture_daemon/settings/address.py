@@ -47,8 +47,8 @@ resolution seed size skip speed start stream subtype type video width
 KEYS = frozenset(_KEYS.split())
 """Of options and queries; a value is shown if it is harmless, or if the option is our own."""
 
-FILM = re.compile(r"[^:]+\.(?i:mp4|m4v|avi|mkv|mov|webm|mjpe?g|ts)")
-"""A film by its name alone."""
+FILM = re.compile(r"(?:[/.~].*|[^:]+)\.(?i:mp4|m4v|avi|mkv|mov|webm|mjpe?g|ts)", re.DOTALL)
+"""A film by its name alone; with a colon in it only where it cannot be taken for the end of a scheme."""
 
 _PREFIX = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,11})(?P<separator>:[/\\]*|[/\\]{2,})")
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[\w-]+(?:\.[\w-]+)*\.?)(?P<port>:[0-9]{0,5})?")
@@ -74,10 +74,17 @@ class CameraAddress:
         """Whether it names a live sensor: it may disappear and return, and never gives the same frame twice."""
         return re.match(r"(?i)([0-9]|/dev/|csi:|rtsps?:|https?:)", self.text.strip()) is not None
 
+    @property
+    def trimmed(self) -> str:
+        """The text without spaces around it, unless a recording's name ends with them."""
+        text = self.text.lstrip()
+        path = re.sub(r"^(replay|file):", "", text)
+        return text if split_options(path)[0] != path.rstrip() and _exists(split_options(path)[0]) else text.strip()
+
     @cached_property
     def shown(self) -> str:
         """What may stand on a screen, on a page, in a log and in a row of the database; one line."""
-        return "".join(c if c.isprintable() else "?" for c in _shown(self.text.strip()))
+        return "".join(c if c.isprintable() else "?" for c in _shown(self.trimmed))
 
     @property
     def hides(self) -> bool:
@@ -99,17 +106,18 @@ class CameraAddress:
         """The words, such as a library's message, without this address and without each part of it that is not shown."""
         if not self.hides:
             return words
+        words = words.replace(self.text, self.shown)
         for piece in sorted(self._pieces(), key=len, reverse=True):
-            words = words.replace(piece, HIDDEN)
+            words = re.sub(rf"(?<!\w){re.escape(piece)}(?!\w)", HIDDEN, words)
         return words
 
     def _pieces(self) -> set[str]:
-        """What must not be shown, whole and in parts, as typed and decoded. Parts of two letters are no secret."""
+        """What must not be shown, in parts, as typed and decoded; short and ordinary words tell nothing."""
         parts: set[str] = set()
         for text in (self.text, unquote(self.text)):
             login = re.sub(r"^[^:/]*:[/\\]*", "", text.rpartition("@")[0])
-            parts |= {text, text.strip(), login, *login.split(":", 1), *_split(text)}
-        return {part for part in parts - _split(self.shown) if len(part) > 2 and part.lower() not in SCHEMES}
+            parts |= {text.strip(), login, *login.split(":", 1), *_split(text)}
+        return {part for part in parts - _split(self.shown) if len(part) > 2 and not _is_word(part)}
 
 
 def _split(text: str) -> set[str]:
@@ -138,7 +146,7 @@ def _bare(text: str) -> str:
     """Of an address without a scheme, or with one that is none."""
     if re.match(r"[/\\]{2}", text):
         return text[:2] + _network(text.lstrip("/\\"), has_scheme=False)
-    if re.match(r"(\.{1,2}/|/|~)", text) or re.fullmatch(r"[\w .,()+#-]*", text):
+    if re.match(r"\.{0,2}/|~", text) or re.fullmatch(r"[\w .,()+#-]*", text):
         return _path(text)
     return _film(text) if FILM.fullmatch(text.partition("?")[0]) else _network(text, has_scheme=False)
 
@@ -168,9 +176,12 @@ def _film(text: str) -> str:
 
 def _local(rest: str) -> str:
     """A recording, unless it is an address of a network behind the wrong word."""
-    inner = None if _exists(rest) else _PREFIX.match(rest)
-    is_network = (inner and inner["separator"] != ":") or re.match(r"[/\\]{2}[^/\\]", rest)
-    return _shown(rest) if is_network else _path(rest)
+    return _shown(rest) if is_network(rest) and not _exists(rest) else _path(rest)
+
+
+def is_network(text: str) -> bool:
+    """Whether it begins like an address of a network: with a scheme and slashes, or with two slashes."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]{0,11}(:[/\\]+|[/\\]{2,})|[/\\]{2}[^/\\]", text) is not None
 
 
 def _path(text: str) -> str:
@@ -250,7 +261,7 @@ def is_harmless(part: str) -> bool:
 
 def _is_word(text: str) -> bool:
     """A known word, or several written togetherLikeThis."""
-    return text.lower() in WORDS or all(
+    return text.lower() in (*WORDS, *SCHEMES, *LOCAL) or all(
         one.lower() in WORDS for one in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[^A-Za-z]+", text)
     )
 

@@ -1,6 +1,5 @@
 """All settings together: what can be set, and how a field is named and described in words."""
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from posture_daemon.settings.address import CameraAddress
+from posture_daemon.settings.paths import absolute
 from posture_daemon.settings.sections import (
     CameraSettings,
     KeepSettings,
@@ -88,11 +88,6 @@ def _fields() -> dict[str, FieldInfo]:
 
 FIELDS: Mapping[str, FieldInfo] = _fields()
 """Every setting by its dotted key, e.g. `camera.fps`, in the order of the documentation."""
-
-
-def absolute(path: str | Path) -> Path:
-    """Resolve `~` and the current folder, but no symbolic link."""
-    return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def variable_name(key: str) -> str:

@@ -8,7 +8,7 @@ allowed.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +18,9 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from posture_daemon.errors import SettingsError
 from posture_daemon.settings.address import CameraAddress, remember
-from posture_daemon.settings.fields import ENV_PREFIX, FIELDS, Settings, absolute, allowed, shown, variable_name
+from posture_daemon.settings.fields import ADDRESSES, ENV_PREFIX, FIELDS, Settings, allowed, shown, variable_name
 from posture_daemon.settings.keys import Given, by_current_key, check_known
+from posture_daemon.settings.paths import absolute, home, placed
 
 FILE_NAME = "posture-daemon.toml"
 SYSTEM_FILE = Path("/etc") / FILE_NAME
@@ -52,11 +53,11 @@ class Loaded:
 def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
     """Read and check all settings: `config` is the file of `--config`, `overrides` are options by key, `None`: not given."""
     wanted = {key: value for key, value in (overrides or {}).items() if value is not None}
-    options = by_current_key(wanted, lambda key: OPTIONS.get(key, f"--{key}"))
-    environment = _from_environment()
+    options = _from_here(by_current_key(wanted, lambda key: OPTIONS.get(key, f"--{key}")))
+    environment = _from_here(_from_environment())
     base = {} if "data_dir" in {**environment, **options} else {"data_dir": _default_data_dir()}
     folder = {**base, **environment, **options}["data_dir"].value
-    file = _find_file(config, absolute(folder))
+    file = _find_file(config, absolute(folder) if folder else Path("/"))  # an empty one is refused below
     given = {**base, **_from_file(file), **environment, **options}
     try:
         settings = Settings(**_nested(given))
@@ -74,6 +75,14 @@ def _from_environment() -> dict[str, Given]:
     return by_current_key(_flat(EnvSettingsSource(Settings)()), variable_name)
 
 
+def _from_here(given: dict[str, Given]) -> dict[str, Given]:
+    """Of options and variables: relative paths of recordings count from the current folder."""
+    return {
+        key: replace(item, value=placed(item.value)) if key in ADDRESSES and isinstance(item.value, str) else item
+        for key, item in given.items()
+    }
+
+
 def values_in(file: Path) -> dict[str, Any]:
     """What a file says, by dotted key, unchecked but for the keys. Raises `SettingsError` when it cannot be read."""
     return {key: given.value for key, given in _from_file(file).items()}
@@ -88,9 +97,19 @@ def _from_file(file: Path | None) -> dict[str, Given]:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}.") from None
     except ValueError as error:  # bad TOML or UTF-8; the parser's own class differs between Python versions
         raise SettingsError(f"{file}: is not valid TOML: {error}.") from None
-    if values.get("data_dir") and isinstance(values["data_dir"], str):  # a service has no useful current folder
-        values["data_dir"] = file.parent / os.path.expanduser(values["data_dir"])
-    return by_current_key(values, lambda _key: str(file))
+    return by_current_key(_placed(values, file), lambda _key: str(file))
+
+
+def _placed(values: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Relative paths count from the folder of their file, since a service has no useful current folder."""
+    found = dict(values)
+    for key, place in {"data_dir": absolute, **dict.fromkeys(ADDRESSES, placed)}.items():
+        if found.get(key) and isinstance(found[key], str):
+            try:
+                found[key] = place(found[key], file.parent)
+            except SettingsError as error:
+                raise SettingsError(f"{file}: {key}: {error}") from None
+    return found
 
 
 def _find_file(config: Path | None, data_dir: Path) -> Path | None:
@@ -112,15 +131,16 @@ def _default_data_dir() -> Given:
         return Given(state.split(":")[0], "STATE_DIRECTORY", "data_dir")
     if os.path.isfile(SYSTEM_FILE) and (installed := _from_file(SYSTEM_FILE).get("data_dir")):
         return installed  # where a service is installed, every command means its data
-    if _is_checkout(Path.cwd()):
+    if _is_checkout():
         return Given(Path.cwd() / "data", DEFAULT, "data_dir")
-    share = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return Given(Path(share) / "posture-daemon", DEFAULT, "data_dir")
+    share = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(share) if os.path.isabs(share) else home() / ".local/share"  # a relative one must be ignored, XDG says
+    return Given(base / "posture-daemon", DEFAULT, "data_dir")
 
 
-def _is_checkout(folder: Path) -> bool:
+def _is_checkout() -> bool:
     try:
-        text = (folder / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
+        text = (Path.cwd() / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
     return re.search(r'^name\s*=\s*"posture-daemon"', text, re.MULTILINE) is not None

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.errors import SettingsError
 from posture_daemon.ports import Camera
-from posture_daemon.settings.address import HIDDEN, CameraAddress, remember
+from posture_daemon.settings.address import FILM, HIDDEN, CameraAddress, remember, split_options
+from posture_daemon.settings.paths import absolute
 
 ALLOWED = (
     "0 (a camera number), /dev/video0, /dev/v4l/by-id/NAME, csi://0, rtsp://HOST/PATH, http://HOST/PATH, "
@@ -31,6 +31,8 @@ class Form:
     pattern: re.Pattern[str]
     options: Mapping[str, Converter]
     build: Callable[[str, str, Options], Camera]
+    split: Callable[[str], tuple[str, str]] = lambda target: (target.partition("?")[0], target.partition("?")[2])
+    """Into target and options."""
 
 
 def open_camera(address: str) -> Camera:
@@ -39,12 +41,13 @@ def open_camera(address: str) -> Camera:
     Raises `SettingsError` when the address is not understood, an option is unknown or its value is malformed, and
     `CameraError` when the fake desk refuses a value.
     """
-    text = address.strip()
-    remember(CameraAddress(text))
+    typed = CameraAddress(address)
+    text = typed.trimmed
+    remember(typed)
     for form in FORMS:
         match = form.pattern.fullmatch(text)
         if match:
-            target, _, query = match["target"].partition("?") if form.options else (match["target"], "", "")
+            target, query = form.split(match["target"]) if form.options else (match["target"], "")
             name = without_password(text)
             return form.build(name, target, _read_options(name, query, form.options))
     raise SettingsError(f'camera "{without_password(text)}" is not understood: write one of {ALLOWED}.')
@@ -126,7 +129,7 @@ def _network(name: str, target: str, options: Options) -> Camera:
 def _replay(name: str, target: str, options: Options, is_folder: bool = False) -> Camera:
     from posture_daemon.adapters.cameras.replay import ImageFolder, Pace, ReplayCamera, VideoFile
 
-    path = Path(target).expanduser()
+    path = absolute(target)
     recording = ImageFolder(path) if is_folder else VideoFile(path)
     pace = Pace(options.get("fps"), skip=options.get("skip", True))
     return ReplayCamera(name, recording, loop=options.get("loop", False), pace=pace)
@@ -160,7 +163,7 @@ FORMS = (
     # The query of a network URL belongs to the camera, so these take no options of ours.
     Form(re.compile(r"(?P<target>(?i:rtsps?|https?)://[^\s/]\S*)"), {}, _network),
     Form(re.compile(r"fake:desk(?P<target>(\?.*)?)"), DESK, _fake_desk),
-    Form(re.compile(r"replay:(?P<target>[^?]+(\?.*)?)"), REPLAY, partial(_replay, is_folder=True)),
-    Form(re.compile(r"file:(?P<target>[^?]+(\?.*)?)"), REPLAY, _replay),
-    Form(re.compile(r"(?P<target>[^?:]+\.(?i:mp4|m4v|avi|mkv|mov|webm|mjpe?g|ts)(\?.*)?)"), REPLAY, _replay),
+    Form(re.compile(r"replay:(?P<target>.+)", re.DOTALL), REPLAY, partial(_replay, is_folder=True), split_options),
+    Form(re.compile(r"file:(?P<target>.+)", re.DOTALL), REPLAY, _replay, split_options),
+    Form(re.compile(rf"(?P<target>(?:{FILM.pattern})(\?.*)?)", re.DOTALL), REPLAY, _replay, split_options),
 )
