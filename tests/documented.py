@@ -27,6 +27,7 @@ NOT_RUN = {
     r"models fetch .*": "needs the network; tests/integration/test_fetch.py has a server",
     r"models import data/downloads/.*": "needs what `models fetch` brought; with FILE.pt it is run here",
     r"service (un)?install( --purge)?": "changes the system; tests/service/boot.py runs it on one of its own",
+    r"service (status|install --dry-run)": "needs systemd; tests/service/boot.py runs it on a system of its own",
     r"dataset export /var/lib/.*": "writes to the folder of the service; elsewhere it is run here",
     r"restore (DATA|FOLDER)/.*": "names a file that only a real restore or backup has; BACKUP is run here",
     r"status --check": "needs a running daemon; tests/e2e/test_daemon.py runs it beside one",

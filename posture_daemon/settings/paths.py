@@ -32,7 +32,7 @@ def absolute(path: str | Path, base: Path | None = None) -> Path:
         whole = os.path.join(os.path.realpath("/".join(names[:last])), *names[last:])
     whole = os.path.abspath(whole)
     if len(os.fsencode(whole)) > MAX_PATH_BYTES or any(len(os.fsencode(n)) > MAX_NAME_BYTES for n in whole.split("/")):
-        raise SettingsError(f"The path {whole[:60]}… is too long; choose a shorter one.")
+        raise SettingsError(f"The path that ends with {names[-1][:40]}… is too long; choose a shorter one.")
     return Path("/" + whole.lstrip("/"))
 
 

@@ -13,10 +13,10 @@ MARK, MODELS = "posture.db", "models"
 
 def refuse_long(folder: Path, what: str) -> None:
     """Raise `DataFolderError` where SQLite could not open a database: it would only say "unable to open"."""
-    length = len(os.fsencode(os.path.realpath(folder)))
-    if length > MAX_BYTES:
+    if len(os.fsencode(os.path.realpath(folder))) > MAX_BYTES:
         raise DataFolderError(
-            f"{what} {folder} has a path of {length} bytes, and SQLite opens at most {MAX_BYTES}; choose a shorter one."
+            f"{what} that ends with {folder.name[-40:]} has a longer path than the {MAX_BYTES} bytes that SQLite opens; "
+            "choose a shorter one."
         )
 
 

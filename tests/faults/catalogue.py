@@ -54,8 +54,8 @@ camera.plain("A region of two pixels", "--config ~/bad.toml status",
     "camera.region is '0.5,0.5,0.003,0.003'", "0.1 or more each side",
     {"bad.toml": "[camera]\nregion = '0.5,0.5,0.003,0.003'\n"})
 
-camera.plain("An address of no known kind", "run --camera telepathy:1",
-    "telepathy:1", "write one of 0 (a camera number)")
+camera.plain("An address of no known kind", "run --camera telepathy",
+    "telepathy", "write one of 0 (a camera number)")
 camera.plain("An option that this camera has not", "run --camera 0?zoom=2",
     'no option "zoom"', "it takes width, height, fps")
 camera.plain("A frame rate of none", "run --camera fake:desk?fps=0", "fps=0", "from 0.5 to 1000")
@@ -329,3 +329,5 @@ learning.plain("A comparison without held-out pictures", "compare ~/pictures --o
     "/pictures", "val/", {"pictures/train/good_posture/a.png": Place.picture})
 learning.plain("A copy of a device that is not there", "doctor --root /none",
     "/none", "--root takes one that holds proc and sys")
+
+from tests.faults.kinds import paths as _paths  # noqa: E402, F401

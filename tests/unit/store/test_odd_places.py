@@ -74,10 +74,10 @@ def test_no_data_folder_within_another(first: str, second: str, tmp_path: Path) 
 def test_a_path_too_long_for_sqlite_is_named(tmp_path: Path) -> None:
     """SQLite itself says that the folder is not writable; a backup goes nowhere else either."""
     deep = tmp_path.joinpath(*["x" * 100] * 5)
-    with pytest.raises(DataFolderError, match="SQLite opens at most 400"):
+    with pytest.raises(DataFolderError, match="longer path than the 400 bytes"):
         open_store(load_settings(None, {"data_dir": deep}).settings)
     store = Store(tmp_path / "a")
-    with pytest.raises(DataFolderError, match="SQLite opens at most 400"):
+    with pytest.raises(DataFolderError, match="longer path than the 400 bytes"):
         store.back_up(1e9, 2, deep)
     store.close()
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
