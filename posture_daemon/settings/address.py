@@ -117,7 +117,8 @@ class CameraAddress:
         for text in (self.text, unquote(self.text)):
             login = re.sub(r"^[^:/]*:[/\\]*", "", text.rpartition("@")[0])
             parts |= {text.strip(), login, *login.split(":", 1), *_split(text)}
-        return {part for part in parts - _split(self.shown) if len(part) > 2 and not _is_word(part)}
+        known = _split(self.shown) | set(re.findall(r"(?<=[?&;])[A-Za-z_]{1,20}(?==)", self.text))  # names of options
+        return {part for part in parts - known if len(part) > 2 and not _is_word(part)}
 
 
 def _split(text: str) -> set[str]:
