@@ -20,6 +20,7 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import in_turn
 from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
+from posture_daemon.store.place import refuse_long, refuse_shared
 from posture_daemon.vision.head import Head
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ MAX_CLASSES = 100
 
 def open_store(settings: Settings) -> Store:
     """The data folder, with the starter model as its first champion when there is none."""
+    refuse_long(settings.data_dir, "The data folder")
+    refuse_shared(settings.data_dir)
     store = Store(settings.data_dir)
     if store.models.champion_id() is None and (STARTER / "head.json").exists():
         with in_turn(store.folder):  # another command may open the new folder at this moment

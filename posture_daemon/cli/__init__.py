@@ -28,6 +28,7 @@ from posture_daemon.cli import (
 from posture_daemon.cli.context import start
 from posture_daemon.cli.ending import Ending
 from posture_daemon.cli.identity import begin_as_root, denied
+from posture_daemon.cli.typed import hide_typed
 from posture_daemon.errors import PostureError, Stopped
 from posture_daemon.service.journal import is_journal, sentence
 from posture_daemon.service.plain_text import set_up_streams
@@ -70,6 +71,7 @@ for name, group in GROUPS.items():
 
 def main() -> None:
     """Entry point. Every error that is meant for the user is one sentence on stderr: exit 1, or 2 for how it was called."""
+    hide_typed([*sys.argv[1:], *(value for name, value in os.environ.items() if name.startswith("POSTURE_"))])
     set_up_streams()
     os.umask(0o077)  # what is written here shows somebody at home: nobody else's business
     ending = Ending()

@@ -14,8 +14,10 @@ from rich.table import Table
 from posture_daemon.cli.context import Yes, confirm, console, options, say
 from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.cli.show import clock
+from posture_daemon.cli.typed import path
 from posture_daemon.domain import MB
 from posture_daemon.errors import DataFolderError
+from posture_daemon.settings.paths import absolute
 from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
@@ -28,7 +30,10 @@ KEEP_ALL = 1_000_000
 def backup(
     context: typer.Context,
     to: Annotated[
-        Path | None, typer.Option(help="Folder to write to, such as a USB stick; nothing in it is deleted.")
+        Path | None,
+        typer.Option(
+            parser=path, metavar="PATH", help="Folder to write to, such as a USB stick; nothing in it is deleted."
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the backups, each with its check, and make none.")
@@ -41,12 +46,12 @@ def backup(
     from posture_daemon.store.restore import check_backup
 
     settings = options(context).settings()
-    path = settings.data_dir / FILE_NAME
+    database = settings.data_dir / FILE_NAME
     refuse_hands_of_others(to)
     if list_:
-        _list(Backups(path, to or settings.data_dir / BACKUPS))
+        _list(Backups(database, to or settings.data_dir / BACKUPS))
         return
-    if not path.exists():
+    if not database.exists():
         raise DataFolderError(f"There is no database in {settings.data_dir} yet, so there is nothing to back up.")
     store = Store(settings.data_dir)
     try:
@@ -89,7 +94,7 @@ def _find(folder: Path, chosen: str | None, now: float) -> Path:
     backups = Backups(folder / FILE_NAME, folder / BACKUPS)
     if chosen is not None:
         named = backups.folder / chosen
-        return named if "/" not in chosen and named.is_file() else Path(chosen)
+        return named if "/" not in chosen and named.is_file() else absolute(chosen)
     newest = backups.newest_good(now)
     if newest is None:
         raise DataFolderError(f"There is no good backup in {backups.folder}; give one by its path.")

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from posture_daemon import __version__
 from posture_daemon.cli.identity import go_on_as_owner, refuse_settings_of_others
+from posture_daemon.cli.typed import path
 from posture_daemon.service.journal import set_up_logging
 from posture_daemon.service.plain_text import visible
 from posture_daemon.settings import Loaded, Settings, first_folder, load_settings, named_file
@@ -152,8 +153,11 @@ def _print_version(on: bool) -> None:
 
 def start(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database, the models and the caches.")] = None,
+    config: Annotated[Path | None, typer.Option(parser=path, metavar="PATH", help="Settings file (TOML).")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(parser=path, metavar="PATH", help="Folder of the database, the models and the caches."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version)

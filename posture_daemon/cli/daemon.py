@@ -8,6 +8,7 @@ import typer
 
 from posture_daemon.cli import show
 from posture_daemon.cli.context import AsJson, console, on_stop, opened, options, say, say_json
+from posture_daemon.cli.typed import camera as typed_camera
 from posture_daemon.service.daemon_status import check_health, read_status
 from posture_daemon.settings import Settings
 from posture_daemon.store.json_values import as_json
@@ -16,7 +17,10 @@ from posture_daemon.store.json_values import as_json
 def run(
     context: typer.Context,
     camera: Annotated[
-        str | None, typer.Option(help="Camera: 0, /dev/video0, csi://0, rtsp://…, a file, replay:FOLDER, fake:desk.")
+        str | None,
+        typer.Option(
+            callback=typed_camera, help="Camera: 0, /dev/video0, csi://0, rtsp://…, a file, replay:FOLDER, fake:desk."
+        ),
     ] = None,
 ) -> None:
     """Watch the camera, keep unsure frames, learn when it is safe. Ends with SIGTERM or Ctrl-C."""

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from posture_daemon.cli.context import AsJson, Yes, confirm, console, opened, say, say_all, say_json
 from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.cli.typed import path
 from posture_daemon.domain import DatasetLayout, Split
 from posture_daemon.errors import LabelError, TrainingError
 from posture_daemon.reports import effect as effects
@@ -168,7 +169,12 @@ def _coloured(name: str, truth: str) -> Text:
 @app.command()
 def export(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder, or an earlier export of the same layout.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=path, metavar="FOLDER", help="A new or empty folder, or an earlier export of the same layout."
+        ),
+    ],
     layout: Annotated[
         DatasetLayout,
         typer.Option(

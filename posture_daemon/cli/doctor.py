@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture_daemon.cli.context import options, say
+from posture_daemon.cli.typed import path
 from posture_daemon.device.report import Health, Line, examine, nearest
 from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Strategy
@@ -29,7 +30,11 @@ def doctor(
     context: typer.Context,
     root: Annotated[
         Path | None,
-        typer.Option(help="Look at this folder as if it were /, such as a copy of another device's /proc and /sys."),
+        typer.Option(
+            parser=path,
+            metavar="PATH",
+            help="Look at this folder as if it were /, such as a copy of another device's /proc and /sys.",
+        ),
     ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what is safe to mend in the data folder, never a label or a frame.")

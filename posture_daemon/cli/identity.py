@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from posture_daemon.errors import DataFolderError, ServiceError, SettingsError
 from posture_daemon.service import NAME
 from posture_daemon.service.privileges import become, take_environment_of
 from posture_daemon.service.trust import Person, decider, name_of, weak_spot
-from posture_daemon.settings import absolute
+from posture_daemon.settings import CameraAddress
+from posture_daemon.settings.paths import absolute
+
+CAMERA = "--camera"
 
 
 def called_as() -> list[str]:
     """The beginning of the command line with which this program can be called again."""
     return [sys.argv[0]] if _is_script() else [sys.executable, "-m", "posture_daemon"]
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """A command line to copy, in which the address of a camera shows no secret."""
+    addresses = (CAMERA, f"{CAMERA}=")
+    safe = [
+        CameraAddress(word).shown
+        if before == CAMERA
+        else _shown_option(word)
+        if word.startswith(addresses[1])
+        else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
+    return shlex.join(safe)
+
+
+def _shown_option(word: str) -> str:
+    return f"{CAMERA}={CameraAddress(word.partition('=')[2]).shown}"
 
 
 def begin_as_root() -> None:
@@ -87,7 +110,7 @@ def _refuse_the_services(folder: Path) -> None:
     service = _service_user()
     if service is None or _owner_of(folder) != service.pw_uid or os.geteuid() == service.pw_uid:
         return
-    again = " ".join(["sudo", *called_as(), *sys.argv[1:]])
+    again = shown_command(["sudo", *called_as(), *sys.argv[1:]])
     raise DataFolderError(f"{folder} belongs to the service, which alone may look at it; ask with: {again}")
 
 

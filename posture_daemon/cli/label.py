@@ -12,6 +12,7 @@ import typer
 
 from posture_daemon.cli.context import console, on_stop, opened, options, say, say_all, though_a_disk_hangs
 from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.cli.typed import path
 from posture_daemon.errors import PageError
 from posture_daemon.settings import Loaded, Settings
 from posture_daemon.store import Store
@@ -27,11 +28,15 @@ def label(
     ] = False,
     export: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write the queue and the labels as folders, to sort in a file manager."),
+        typer.Option(
+            parser=path, metavar="FOLDER", help="Write the queue and the labels as folders, to sort in a file manager."
+        ),
     ] = None,
     import_: Annotated[
         Path | None,
-        typer.Option("--import", metavar="FOLDER", help="Read class folders, sorted or from an existing dataset."),
+        typer.Option(
+            "--import", parser=path, metavar="FOLDER", help="Read class folders, sorted or from an existing dataset."
+        ),
     ] = None,
 ) -> None:
     """Answer what it asks: one key per class, Enter for the model's guess, u to undo; in the browser unless told otherwise."""

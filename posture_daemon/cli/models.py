@@ -16,6 +16,7 @@ from rich.table import Table
 from posture_daemon.cli import show
 from posture_daemon.cli.context import chosen_model, console, opened, options, say, though_a_disk_hangs
 from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.cli.typed import path
 from posture_daemon.service.plain_text import visible
 from posture_daemon.ui.console import styled
 
@@ -31,7 +32,9 @@ Size = Annotated[int | None, typer.Option(help="Side of the input, pixels; by de
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A YOLO11 classification checkpoint (.pt), n to x.")],
+    file: Annotated[
+        Path, typer.Argument(parser=path, metavar="FILE", help="A YOLO11 classification checkpoint (.pt), n to x.")
+    ],
     imgsz: Size = None,
     classes_are_postures: Annotated[
         bool | None,
@@ -63,7 +66,7 @@ def import_(
 @app.command()
 def export(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Where to write the checkpoint (.pt).")],
+    file: Annotated[Path, typer.Argument(parser=path, metavar="FILE", help="Where to write the checkpoint (.pt).")],
     model: Chosen = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
@@ -91,7 +94,10 @@ def export(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A YOLO11 classification checkpoint (.pt).")], imgsz: Size = None
+    file: Annotated[
+        Path, typer.Argument(parser=path, metavar="FILE", help="A YOLO11 classification checkpoint (.pt).")
+    ],
+    imgsz: Size = None,
 ) -> None:
     """Print the layers of a checkpoint, where the backbone ends and the head begins, and parameter counts."""
     from posture_daemon.adapters.checkpoints import inspect_checkpoint
@@ -126,14 +132,14 @@ def fetch(
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(visible(name), total=None)
-        path = fetch(
+        fetched = fetch(
             name,
             folder,
             release_api_url=release or RELEASE_API_URL,
             sha256=sha256,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    say(f"{path} is complete; import it with: posture-daemon models import {shlex.quote(str(path))}")
+    say(f"{fetched} is complete; import it with: posture-daemon models import {shlex.quote(str(fetched))}")
 
 
 @app.command("list")
@@ -192,7 +198,9 @@ def rollback(context: typer.Context) -> None:
 @app.command()
 def evaluate(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder with one folder of images per class.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=path, metavar="FOLDER", help="Folder with one folder of images per class.")
+    ],
     model: Chosen = None,
 ) -> None:
     """Print top-1, recall per class and the confusion matrix of the champion on labelled images."""

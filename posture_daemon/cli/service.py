@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture_daemon.cli.context import confirm, console, options, say, say_all
-from posture_daemon.cli.identity import called_as
+from posture_daemon.cli.identity import called_as, shown_command
+from posture_daemon.cli.typed import path
 from posture_daemon.errors import ServiceError
 from posture_daemon.settings import DEFAULT, first_folder, load_settings, named_file
+from posture_daemon.settings.paths import absolute
 
 if TYPE_CHECKING:
     from posture_daemon.service.machine import Machine
@@ -27,7 +29,9 @@ NOT_RUNNING = 3
 Dry = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
 Root = Annotated[
     Path,
-    typer.Option(metavar="DIR", help="Do it to the system in this folder, which does not run.", show_default=False),
+    typer.Option(
+        parser=path, metavar="DIR", help="Do it to the system in this folder, which does not run.", show_default=False
+    ),
 ]
 
 
@@ -133,7 +137,7 @@ def _callers_folder() -> Path | None:
     caller, (usual, source) = os.environ.get("SUDO_USER"), first_folder()
     if not caller or source != DEFAULT or has_data(usual):
         return None
-    theirs = Path(f"~{caller}").expanduser() / ".local/share/posture-daemon"
+    theirs = absolute(f"~{caller}") / ".local/share/posture-daemon"
     return theirs if has_data(theirs) else None
 
 
@@ -145,7 +149,7 @@ def _begin(machine: Machine, steps: list[InstallStep], dry_run: bool) -> bool:
             say(f"  {step.words}")
         return False
     if machine.is_this_one and os.geteuid() != 0:
-        again = shlex.join(["sudo", *called_as(), *sys.argv[1:]])
+        again = shown_command(["sudo", *called_as(), *sys.argv[1:]])
         raise ServiceError(f"This changes the system, so it needs root: {again}")
     return True
 

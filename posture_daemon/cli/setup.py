@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,11 +14,17 @@ import typer
 from posture_daemon.cli.context import Options, confirm, console, has_keyboard, options, prompt, say
 from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_guided_capture
+from posture_daemon.cli.typed import camera as typed_camera
+from posture_daemon.cli.typed import path
+from posture_daemon.settings import CameraAddress
+from posture_daemon.settings.paths import absolute
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.cameras.discovery import Tried
     from posture_daemon.settings import Settings
 
+
+DRAWN = "(a drawn person, to try things out)"
 
 CLASS_WORDS = {
     "good_posture": "sitting the way you want to sit",
@@ -41,9 +47,12 @@ class SetupStep(str, Enum):
 
 def setup(
     context: typer.Context,
-    camera: Annotated[str | None, typer.Option(help="Camera, as for `run`; not searched for.")] = None,
+    camera: Annotated[
+        str | None, typer.Option(callback=typed_camera, help="Camera, as for `run`; not searched for.")
+    ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with.")
+        Path | None,
+        typer.Option(parser=path, metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with."),
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Your classes, separated by commas.")] = None,
     skip: Annotated[list[SetupStep] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
@@ -99,11 +108,12 @@ class _Steps:
 
     def _choose_camera(self, offered: Sequence[str]) -> str:
         """Ask until one gives a picture; without anybody to ask, the first must."""
+        from posture_daemon.adapters.cameras.address import without_password
         from posture_daemon.errors import CameraError, SettingsError
 
         while True:
             try:
-                return self._tried(self._choose("Which camera?", offered, "(a drawn person, to try things out)"))
+                return self._tried(self._choose("Which camera?", offered, DRAWN, without_password))
             except (CameraError, SettingsError) as error:
                 if not self._asks:
                     raise
@@ -115,7 +125,9 @@ class _Steps:
         from posture_daemon.bootstrap.parts import network_of
         from posture_daemon.errors import CameraError
 
-        found = try_camera(address, network_of(self._settings(address)))
+        settings = self._settings(address)
+        address = settings.camera.address  # of a recording with its whole path
+        found = try_camera(address, network_of(settings))
         if found.error is not None:
             raise CameraError(found.error)
         self._show(found)
@@ -144,7 +156,7 @@ class _Steps:
                     "A base is far better for real pictures: posture-daemon models fetch yolo11n-cls, then setup again."
                 )
         if choice != keep:
-            version = import_model(store, Path(choice))
+            version = import_model(store, absolute(choice))
             say(f"model {version.id} is champion, imported from {choice}.")
         store.close()
 
@@ -204,10 +216,15 @@ class _Steps:
         """The command that watches from now on."""
         place = [] if self._chosen.data_dir is None else ["--data-dir", str(self._chosen.data_dir)]
         config = [] if self._chosen.config is None else ["--config", str(self._chosen.config)]
-        camera = [] if self._settings(None).camera.address == address else ["--camera", address]
+        is_kept, secret = self._settings(None).camera.address == address, CameraAddress(address).hides
+        camera = [] if is_kept or secret else ["--camera", address]
         run = ["posture-daemon", *place, *config, "run", *camera]
         console.print()
         say(f"Watch from now on: {shlex.join(run)}")
+        if secret and not is_kept:
+            say(
+                "Its camera has a password, so write the address into the settings file, or set POSTURE_CAMERA__ADDRESS."
+            )
         install = ["sudo", *called_as(), *place, *config, "service", "install"]
         say(f"From every start of this machine on: {shlex.join(install)}")
 
@@ -221,12 +238,14 @@ class _Steps:
         console.rule(title)
         return True
 
-    def _choose(self, question: str, offered: Sequence[str], remark_on_last: str = "") -> str:
-        """One of these by its number, or what is typed; the first without anybody to ask."""
+    def _choose(
+        self, question: str, offered: Sequence[str], remark_on_last: str = "", show: Callable[[str], str] = str
+    ) -> str:
+        """One of these by its number, or what is typed; the first without anybody to ask. `show` writes one down."""
         if not self._asks:
             return offered[0]
         for number, one in enumerate(offered, 1):
-            say(f"  {number}  {one} {remark_on_last if number == len(offered) else ''}".rstrip())
+            say(f"  {number}  {show(one)} {remark_on_last if number == len(offered) else ''}".rstrip())
         typed = prompt(f"{question} A number, or something else", default="1").strip()
         return offered[int(typed) - 1] if typed.isdecimal() and 1 <= int(typed) <= len(offered) else typed
 

@@ -14,6 +14,7 @@ import psutil
 import typer
 
 from posture_daemon.cli.context import confirm, console, has_keyboard, options, say, say_all
+from posture_daemon.cli.typed import camera as typed_camera
 from posture_daemon.domain import Outcome
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def teach(
     name: Annotated[
         str | None, typer.Argument(metavar="CLASS", help="Teach only this class, which may be new.")
     ] = None,
-    camera: Annotated[str | None, typer.Option(help="Camera, as for `run`.")] = None,
+    camera: Annotated[str | None, typer.Option(callback=typed_camera, help="Camera, as for `run`.")] = None,
     classes: Annotated[
         str | None,
         typer.Option(

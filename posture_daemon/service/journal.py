@@ -15,6 +15,7 @@ from typing import TextIO
 
 from posture_daemon.service.log_repeats import RepeatFilter
 from posture_daemon.service.plain_text import LINE_BREAK, in_one_line, visible
+from posture_daemon.settings.address import hide_secrets
 
 TERMINAL = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -47,7 +48,8 @@ def set_up_logging(level: int) -> None:
 
 def sentence(words: str) -> str:
     """A final error message, formatted for the terminal or for the journal."""
-    return f"<{ERROR}>{in_one_line(words)}" if is_journal(sys.stderr) else f"posture-daemon: {in_one_line(words)}"
+    words = in_one_line(hide_secrets(words))
+    return f"<{ERROR}>{words}" if is_journal(sys.stderr) else f"posture-daemon: {words}"
 
 
 class TerminalFormatter(logging.Formatter):
@@ -60,7 +62,7 @@ class TerminalFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             story = "".join(traceback.format_exception(record.exc_info[1]))
             lines += [f"    {visible(line)}" for line in story.splitlines()]
-        return "\n".join(lines)
+        return _without_secrets(record, "\n".join(lines))
 
 
 class JournalFormatter(logging.Formatter):
@@ -71,7 +73,13 @@ class JournalFormatter(logging.Formatter):
         words = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             words += LINE_BREAK + _story(record.exc_info[1])
-        return f"<{_priority(record.levelno)}>{record.name.removeprefix('posture_daemon.')}: {in_one_line(words)}"
+        name = record.name.removeprefix("posture_daemon.")
+        return f"<{_priority(record.levelno)}>{name}: {in_one_line(_without_secrets(record, words))}"
+
+
+def _without_secrets(record: logging.LogRecord, words: str) -> str:
+    """What a library says may quote the address of a camera; we ourselves write only what may be shown."""
+    return hide_secrets(words) if record.exc_info or not record.name.startswith("posture_daemon") else words
 
 
 def _priority(level: int) -> int:

@@ -1,6 +1,7 @@
 """Every setting, with its unit, default and bounds; and the one way they are loaded: `load_settings`."""
 
-from posture_daemon.settings.fields import FIELDS, Settings, absolute
+from posture_daemon.settings.address import CameraAddress, hide_secrets
+from posture_daemon.settings.fields import FIELDS, Settings, shown
 from posture_daemon.settings.load import (
     DEFAULT,
     FILE_NAME,
@@ -35,6 +36,7 @@ __all__ = [
     "FIELDS",
     "FILE_NAME",
     "SYSTEM_FILE",
+    "CameraAddress",
     "CameraSettings",
     "KeepSettings",
     "LabelSettings",
@@ -50,10 +52,11 @@ __all__ = [
     "StrategySettings",
     "TrainingSettings",
     "WatchSettings",
-    "absolute",
     "first_folder",
+    "hide_secrets",
     "load_settings",
     "named_file",
     "rows",
+    "shown",
     "values_in",
 ]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from posture_daemon.settings.address import CameraAddress
+
 if TYPE_CHECKING:
     from posture_daemon.domain import Region
 
@@ -17,11 +19,6 @@ def number(default: Number, least: float, most: float, description: str) -> Numb
     """A setting that is a number with bounds, both included."""
     field: Number = Field(default=default, ge=least, le=most, description=description)
     return field
-
-
-def without_password(address: str) -> str:
-    """`rtsp://me:secret@host/1` as `rtsp://***@host/1`."""
-    return re.sub(r"(?<=://)[^/\s]*@", "***@", address)
 
 
 class Section(BaseModel):
@@ -92,7 +89,13 @@ class CameraSettings(Section):
     @property
     def region_is_of_another(self) -> bool:
         """Whether the region was drawn for another camera than the present one."""
-        return bool(self.region and self.region_camera) and self.region_camera != without_password(self.address)
+        return bool(self.region and self.region_camera) and not self.region_is_of_this
+
+    @property
+    def region_is_of_this(self) -> bool:
+        """Whether somebody has chosen a region for the present camera, even if that is the whole picture."""
+        before = re.sub(r"(?<=://)[^/\s]*@", "***@", self.address)  # how 0.2 wrote it
+        return self.region_camera in (CameraAddress(self.address).identity, self.address, before)
 
     @property
     def seen(self) -> Region | None:

@@ -54,8 +54,8 @@ camera.plain("A region of two pixels", "--config ~/bad.toml status",
     "camera.region is '0.5,0.5,0.003,0.003'", "0.1 or more each side",
     {"bad.toml": "[camera]\nregion = '0.5,0.5,0.003,0.003'\n"})
 
-camera.plain("An address of no known kind", "run --camera telepathy:1",
-    "telepathy:1", "write one of 0 (a camera number)")
+camera.plain("An address of no known kind", "run --camera telepathy",
+    "telepathy", "write one of 0 (a camera number)")
 camera.plain("An option that this camera has not", "run --camera 0?zoom=2",
     'no option "zoom"', "it takes width, height, fps")
 camera.plain("A frame rate of none", "run --camera fake:desk?fps=0", "fps=0", "from 0.5 to 1000")
@@ -334,5 +334,6 @@ from tests.faults.kinds import cams as _cams  # noqa: E402, F401
 from tests.faults.kinds import layout as _layout  # noqa: E402, F401 - adds its groups to FAULTS
 from tests.faults.kinds import models  # noqa: E402, F401
 from tests.faults.kinds import names as _names  # noqa: E402, F401
+from tests.faults.kinds import paths as _paths  # noqa: E402, F401
 from tests.faults.kinds import pics as _pics  # noqa: E402, F401
 from tests.faults.kinds import root as _root  # noqa: E402, F401

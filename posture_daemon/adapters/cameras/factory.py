@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,6 +14,8 @@ from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.adapters.cameras.network_patience import DEFAULT_NETWORK, NetworkPatience
 from posture_daemon.errors import SettingsError
 from posture_daemon.ports import Camera
+from posture_daemon.settings.address import FILM, HIDDEN, CameraAddress, remember, split_options
+from posture_daemon.settings.paths import absolute
 
 ALLOWED = (
     "0 (a camera number), /dev/video0, /dev/v4l/by-id/NAME, csi://0, rtsp://HOST/PATH, http://HOST/PATH, "
@@ -31,6 +32,8 @@ class Form:
     pattern: re.Pattern[str]
     options: Mapping[str, Converter]
     build: Callable[[str, str, Options, NetworkPatience], Camera]
+    split: Callable[[str], tuple[str, str]] = lambda target: (target.partition("?")[0], target.partition("?")[2])
+    """Into target and options."""
 
 
 def open_camera(address: str, network: NetworkPatience = DEFAULT_NETWORK) -> Camera:
@@ -39,11 +42,13 @@ def open_camera(address: str, network: NetworkPatience = DEFAULT_NETWORK) -> Cam
     Raises `SettingsError` when the address is not understood, an option is unknown or its value is malformed, and
     `CameraError` when the fake desk refuses a value.
     """
-    text = address.strip()
+    typed = CameraAddress(address)
+    text = typed.trimmed
+    remember(typed)
     for form in FORMS:
         match = form.pattern.fullmatch(text)
         if match:
-            target, _, query = match["target"].partition("?") if form.options else (match["target"], "", "")
+            target, query = form.split(match["target"]) if form.options else (match["target"], "")
             name = without_password(text)
             return form.build(name, target, _read_options(name, query, form.options), network)
     raise SettingsError(f'camera "{without_password(text)}" is not understood: write one of {ALLOWED}.')
@@ -54,11 +59,13 @@ def _read_options(name: str, query: str, allowed: Mapping[str, Converter]) -> Op
     options = {}
     for key, text in parse_qsl(query, keep_blank_values=True):
         if key not in allowed:
-            raise SettingsError(f'camera "{name}" has no option "{key}": it takes {", ".join(allowed)}.')
+            known = key if re.fullmatch("[A-Za-z_]{1,20}", key) else HIDDEN
+            raise SettingsError(f'camera "{name}" has no option "{known}": it takes {", ".join(allowed)}.')
         try:
             options[key] = allowed[key](text)
         except ValueError as error:
-            raise SettingsError(f'camera "{name}": {key}={text} is not {error}.') from None
+            shown = text if re.fullmatch(r"[\w.:,+-]{0,64}", text) else HIDDEN
+            raise SettingsError(f'camera "{name}": {key}={shown} is not {error}.') from None
     return options
 
 
@@ -131,7 +138,7 @@ def _rtsp(name: str, target: str, _options: Options, network: NetworkPatience) -
 def _replay(name: str, target: str, options: Options, _network: NetworkPatience, is_folder: bool = False) -> Camera:
     from posture_daemon.adapters.cameras.replay import ImageFolder, Pace, ReplayCamera, VideoFile
 
-    path = Path(target).expanduser()
+    path = absolute(target)
     recording = ImageFolder(path) if is_folder else VideoFile(path)
     pace = Pace(options.get("fps"), skip=options.get("skip", True))
     return ReplayCamera(name, recording, loop=options.get("loop", False), pace=pace)
@@ -166,7 +173,7 @@ FORMS = (
     Form(re.compile(r"(?P<target>(?i:https?)://[^\s/]\S*)"), {}, _http),
     Form(re.compile(r"(?P<target>(?i:rtsps?)://[^\s/]\S*)"), {}, _rtsp),
     Form(re.compile(r"fake:desk(?P<target>(\?.*)?)"), DESK, _fake_desk),
-    Form(re.compile(r"replay:(?P<target>[^?]+(\?.*)?)"), REPLAY, partial(_replay, is_folder=True)),
-    Form(re.compile(r"file:(?P<target>[^?]+(\?.*)?)"), REPLAY, _replay),
-    Form(re.compile(r"(?P<target>[^?:]+\.(?i:mp4|m4v|avi|mkv|mov|webm|mjpe?g|ts)(\?.*)?)"), REPLAY, _replay),
+    Form(re.compile(r"replay:(?P<target>.+)", re.DOTALL), REPLAY, partial(_replay, is_folder=True), split_options),
+    Form(re.compile(r"file:(?P<target>.+)", re.DOTALL), REPLAY, _replay, split_options),
+    Form(re.compile(rf"(?P<target>(?:{FILM.pattern})(\?.*)?)", re.DOTALL), REPLAY, _replay, split_options),
 )

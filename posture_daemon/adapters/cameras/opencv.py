@@ -14,12 +14,12 @@ from typing import cast
 
 import cv2
 
-from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.adapters.cameras.device import Device
 from posture_daemon.adapters.cameras.network_patience import DEFAULT_NETWORK, NetworkPatience
 from posture_daemon.adapters.cameras.rtsp_question import RtspQuestion
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
+from posture_daemon.settings.address import hide_secrets
 
 Clock = Callable[[], float]
 
@@ -47,18 +47,17 @@ class CsiPicture:
 
 
 def quiet_opencv() -> None:
-    """Keep OpenCV and FFmpeg off stderr, where they could also print a URL with its password.
+    """Keep OpenCV and FFmpeg off stderr, where they would print a URL with its password, whatever the environment says.
 
-    FFmpeg reads its variable once, when the process first opens a video, so this runs at import. Setting OPENCV_LOG_LEVEL
-    or OPENCV_FFMPEG_LOGLEVEL turns the messages on again.
+    FFmpeg reads its variable once, when the process first opens a video, so this runs at import; see also the package's
+    `__init__` for what OpenCV reads when it is loaded.
     """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"  # AV_LOG_QUIET
     # Seconds that a USB read may block; OpenCV's 10 would hide an unplugged camera for too long.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-    if "OPENCV_LOG_LEVEL" not in os.environ:
-        # OpenCV as Debian builds it has only the first of these, OpenCV 5 only the second.
-        set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
-        set_level(0)
+    # OpenCV as Debian builds it has only the first of these, OpenCV 5 only the second.
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    set_level(0)
 
 
 quiet_opencv()
@@ -86,7 +85,7 @@ class OpenCvCamera(ABC):
         try:
             self._capture = self.connect()
         except cv2.error as error:
-            said = without_password(str(error).strip().splitlines()[0].rstrip("."))
+            said = hide_secrets(str(error).strip().splitlines()[0].rstrip("."))
             raise CameraError(f"camera {self.name} cannot be opened: OpenCV says {said}.") from None
 
     def read(self) -> Frame | None:

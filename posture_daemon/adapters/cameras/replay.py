@@ -15,6 +15,7 @@ from typing import TypeAlias, cast
 
 import cv2
 
+from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.adapters.cameras.opencv import quiet_opencv
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError, DatasetError, PictureRefused
@@ -130,14 +131,16 @@ class ImageFolder:
     def open(self) -> None:
         """List the images and make sure that one of them can be read."""
         if not self._folder.is_dir():
-            raise CameraError(f"there is no folder {self._folder} to replay images from; check the path.")
+            raise CameraError(
+                f"there is no folder {without_password(str(self._folder))} to replay images from; check the path."
+            )
         try:
             self._paths = sorted(pictures_below(self._folder), key=self._order)
         except DatasetError as error:
             raise CameraError(str(error)) from error
         self._next = 0
         if self.read() is None:
-            raise CameraError(f"folder {self._folder} holds no readable image ({FORMATS}).")
+            raise CameraError(f"folder {without_password(str(self._folder))} holds no readable image ({FORMATS}).")
         self._next, self.last_path = 0, None
 
     def read(self) -> Image | None:
@@ -188,10 +191,10 @@ class VideoFile:
         """Open the file; again for every round, because seeking back is unreliable in many formats."""
         self.close()
         if not self._path.is_file():
-            raise CameraError(f"there is no video file {self._path}; check the path.")
+            raise CameraError(f"there is no video file {without_password(str(self._path))}; check the path.")
         capture = cv2.VideoCapture(str(self._path), cv2.CAP_ANY)
         if not capture.isOpened():
-            raise CameraError(f"{self._path} holds no video that OpenCV can read; {_CONVERT}.")
+            raise CameraError(f"{without_password(str(self._path))} holds no video that OpenCV can read; {_CONVERT}.")
         self._capture = capture
         fps = capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0.5 <= fps <= 240 else None  # some formats report the tick rate of their clock, e.g. 90000
