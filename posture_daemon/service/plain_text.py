@@ -7,8 +7,10 @@ is not UTF-8 gets a look-alike, or the number of a character, instead of ending 
 """
 
 import codecs
+import io
 import sys
 import unicodedata
+from contextlib import suppress
 from typing import TextIO, cast
 
 LINE_BREAK = " | "
@@ -47,7 +49,8 @@ def set_up_streams() -> None:
 def _reconfigure(stream: TextIO | None, errors: str) -> None:
     reconfigure = getattr(stream, "reconfigure", None)  # neither closed streams nor those of tests have one
     if reconfigure is not None:
-        reconfigure(errors=errors)
+        with suppress(io.UnsupportedOperation):  # somebody has read from it already
+            reconfigure(errors=errors)
 
 
 def _harmless(character: str) -> bool:
