@@ -116,7 +116,7 @@ def build_daemon(
     if warning := drawn_people_warning(store, live.version, settings.camera.address):
         log.warning("%s", warning)
     trainer, probe = SubprocessTrainer(), DeviceProbe(settings.data_dir)
-    router = FrameSampler(settings.queue, Random(settings.training.seed))
+    router = FrameSampler(settings.queue, Random(settings.training.seed))  # noqa: S311 - which frames are asked about
     online = OnlineLearner(
         store, lambda version: open_backbone(store, version, live.backbone), Recipe.of(settings.training)
     )

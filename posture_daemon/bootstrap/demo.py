@@ -225,7 +225,7 @@ def _print_story(
     console: Console, store: Store, desk: FakeDesk, run: TrainingRun, before: Evaluation, owner: SimulatedOwner
 ) -> None:
     """What happened, in five lines and a table."""
-    assert run.challenger_id is not None, "a promoted run has a challenger"
+    assert run.challenger_id is not None, "a promoted run has a challenger"  # noqa: S101
     after = _unseen(store, store.models.get(run.challenger_id), desk)
     added = f", and added a class: {', '.join(owner.added)}" if owner.added else ""
     took = (run.finished_at or run.started_at) - run.started_at

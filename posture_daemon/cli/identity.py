@@ -55,7 +55,7 @@ def begin_as_root() -> None:
             raise ServiceError(
                 f"Root's Python would load code from {entry}, which {name_of(spot.uid)} can change; say sudo -H, or sudo -i."
             )
-    if weak_spot(Path(os.environ.get("TMPDIR", "/tmp"), "new")):
+    if weak_spot(Path(os.environ.get("TMPDIR", "/tmp"), "new")):  # noqa: S108 - Python's own default
         os.environ.pop("TMPDIR", None)
     if _is_of_another(os.environ.get("HOME", "/")):
         take_environment_of(Person.of(0))

@@ -125,9 +125,7 @@ def _before(context: typer.Context) -> Before:
         return [str(settings.data_dir), None if loaded.file is None else str(loaded.file), settings.camera.address]
 
     folder, settings_file, camera = as_person(whose, read)
-    assert folder is not None
-    assert camera is not None
-    return Before(Path(folder), None if settings_file is None else Path(settings_file), camera, whose)
+    return Before(Path(str(folder)), None if settings_file is None else Path(settings_file), str(camera), whose)
 
 
 def _callers_folder() -> Path | None:

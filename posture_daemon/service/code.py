@@ -20,7 +20,7 @@ SHIPPED = (PACKAGE / "assets" / "systemd", PACKAGE.parent / "systemd")
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 """What `ProtectHome=` hides."""
 
-HIDDEN = (Path("/tmp"), Path("/var/tmp"))
+HIDDEN = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - only compared with
 """What `PrivateTmp=` hides."""
 
 EXEC_START = "ExecStart=/usr/bin/env posture-daemon run\n"

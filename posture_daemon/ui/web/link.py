@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from posture_daemon.store.lock import in_turn
 
-TOKEN_NAME = "label.token"
+TOKEN_NAME = "label.token"  # noqa: S105 - a file's name
 TOKEN_BYTES = 24
 _TOKEN = re.compile(r"[\w-]{16,}", re.ASCII)
 
@@ -37,7 +37,7 @@ def token_for(folder: Path, host: str) -> str | None:
 
 def address_of(host: str, port: int) -> str:
     """URL of the page; for a wildcard host with the address of this device in its network."""
-    if host in ("0.0.0.0", "::", ""):
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - where the owner has set it
         host = _own_address() or socket.gethostname()
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
