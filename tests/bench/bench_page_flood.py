@@ -2,8 +2,8 @@
 
     python tests/bench/bench_page_flood.py [--connections 1010] [--seconds 60] [--host 127.0.0.1] [--alone]
 
-The real daemon (`--alone`: `posture-daemon label` without one) on the fake desk, with the 1,024 file handles that systemd gives.
-From outside, every half second: how long the owner's page takes, how old `status.json` is, and the process's handles. The exit
+The real daemon (`--alone`: `posture-daemon label` without one) on the fake desk, with the 1,024 file handles that systemd
+gives. From outside, every half second: how long the owner's page takes, how old `status.json` is, and its handles. The exit
 code says whether the bars are met: the page within 1 s, the status never older than 3 s, at most 10 new lines in the log.
 """
 
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from posture_daemon.ui.web.link import token_for
-from tests.bench.shared import Daemon
+from tests.bench.shared import Daemon, tell
 from tests.e2e.command import environment
 from tests.waiting import wait_until
 
@@ -36,6 +37,13 @@ HALF_BODY = (
     b"Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n{"
 )
 WHOLE = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+TABLE = (
+    "| attack | page, worst s | median s | not answered | status, oldest s | handles before, most, after | log lines "
+    "| opened | open at the end |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ class Crowd(multiprocessing.Process):
 
     def run(self) -> None:
         """Open all, then keep it up."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
         self._selector = selectors.DefaultSelector()
         drip_at = time.monotonic() + self.attack.drip_s
@@ -132,10 +140,8 @@ class Crowd(multiprocessing.Process):
         if one not in self._held:
             return
         self._held.discard(one)
-        try:
+        with suppress(KeyError):
             self._selector.unregister(one)
-        except KeyError:
-            pass
         one.close()
         if self.attack.again and not self._ends.is_set():
             self._open()
@@ -204,7 +210,7 @@ def main() -> int:
         try:
             return attack_all(daemon, wanted)
         finally:
-            print("exit code", daemon.stop())
+            tell(f"exit code {daemon.stop()}")
 
 
 def start_label(daemon: Daemon) -> None:
@@ -234,10 +240,7 @@ def attack_all(daemon: Daemon, wanted: argparse.Namespace) -> int:
     if status is not None:
         wait_until(status.exists, "the status")
     time.sleep(5)
-    print(
-        "| attack | page, worst s | page, median s | not answered | status, oldest s | handles before, most, after | log lines | opened | open at the end |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    tell(*TABLE)
     bad = 0
     for attack in (Attack("none", b""), *ATTACKS):
         if wanted.only and wanted.only not in attack.name:
@@ -250,10 +253,10 @@ def attack_all(daemon: Daemon, wanted: argparse.Namespace) -> int:
         new = daemon.log().count("\n") - lines
         time.sleep(3)
         pages = sorted(seen.page_s) or [float("nan")]
-        print(
+        tell(
             f"| {attack.name} | {pages[-1]:.3f} | {pages[len(pages) // 2]:.3f} | {seen.failed} | {seen.status_s:.2f} "
-            f"| {before}, {seen.handles}, {process.num_fds()} | {new} | {crowd.opened.value} | {alive} |", flush=True,
-        )  # fmt: skip
+            f"| {before}, {seen.handles}, {process.num_fds()} | {new} | {crowd.opened.value} | {alive} |"
+        )
         bad += seen.failed > 0 or pages[-1] > 1.0 or seen.status_s > 3.0 or new > 10
     return bool(bad)
 
