@@ -19,7 +19,7 @@ from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.files import write_durably
-from posture_daemon.store.json_values import as_json, from_json
+from posture_daemon.store.json_values import as_json, from_json, parsed
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.lineage import software
 from posture_daemon.training.run_control import at_most
@@ -131,7 +131,7 @@ class Rounds:
 def _read(kind: type[Value], path: Path) -> Value | None:
     """What was kept; `None` when it is missing, damaged or of another version, so that it is made anew."""
     try:
-        return from_json(kind, json.loads(path.read_text()))
+        return from_json(kind, parsed(path.read_text()))
     except (OSError, ValueError):
         return None
 

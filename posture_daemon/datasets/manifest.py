@@ -13,6 +13,7 @@ from pathlib import Path
 
 from posture_daemon.domain import DatasetLayout
 from posture_daemon.errors import DatasetError
+from posture_daemon.store.json_values import parsed
 
 MANIFEST = ".posture-daemon.json"
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3})Z_\d+\.jpg")
@@ -59,7 +60,7 @@ def read_manifest(root: Path) -> Manifest | None:
     if not path.exists():
         return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
         folders = {str(name): str(folder) for name, folder in data["folders"].items()}
         return Manifest(DatasetLayout(data.get("layout", DatasetLayout.ARTICLE.value)), folders)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

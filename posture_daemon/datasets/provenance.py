@@ -16,6 +16,7 @@ from posture_daemon import __version__
 from posture_daemon.datasets.manifest import replace_file
 from posture_daemon.domain import DatasetLayout, ModelVersion, PostureClass, Role, Split
 from posture_daemon.store.frame_origins import Origin
+from posture_daemon.store.json_values import parsed
 
 PROVENANCE = "provenance.json"
 
@@ -61,7 +62,7 @@ def write_provenance(
 def read_provenance(root: Path) -> Provenance:
     """Read the provenance of an export; empty when the file is missing or malformed."""
     try:
-        data = json.loads((root / PROVENANCE).read_text(encoding="utf-8"))
+        data = parsed((root / PROVENANCE).read_text(encoding="utf-8"))
         pictures = {Path(path).name: _known(said) for path, said in data["pictures"].items()}
         roles = {str(c["name"]).casefold(): Role(c["role"]) for c in data["classes"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

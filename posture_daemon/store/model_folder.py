@@ -1,6 +1,5 @@
 """Content-addressed, immutable model files, each named by its SHA-256."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from posture_daemon.domain import ModelVersion
 from posture_daemon.store.files import file_errors, sha256_of, sync_folder, write_durably
+from posture_daemon.store.json_values import parsed
 
 
 class ModelFolder:
@@ -24,7 +24,7 @@ class ModelFolder:
         """Size of the backbone's file in bytes and the side of its input in pixels; 0 where that cannot be read."""
         folder = self.backbone_folder(sha256)
         try:
-            about = json.loads((folder / "backbone.json").read_text())
+            about = parsed((folder / "backbone.json").read_text())
             return (folder / "backbone.onnx").stat().st_size, int(about.get("image_size", 0))
         except (OSError, ValueError, TypeError, AttributeError):
             return 0, 0
@@ -54,7 +54,7 @@ class ModelFolder:
         """Whether both files exist and match their digest. Reads them completely."""
         folder = self.backbone_folder(sha256)
         try:
-            described = json.loads((folder / "backbone.json").read_bytes())["sha256"]
+            described = parsed((folder / "backbone.json").read_bytes())["sha256"]
             return bool(described == sha256 == sha256_of((folder / "backbone.onnx").read_bytes()))
         except (OSError, ValueError, TypeError, KeyError):
             return False

@@ -1,11 +1,11 @@
 """The file in which the daemon says how it is (see `service/daemon_status.py`). Nothing in it must survive."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from posture_daemon.store.files import private
+from posture_daemon.store.json_values import parsed
 from posture_daemon.store.lock import DAEMON_LOCK, is_held, owner_of
 
 FILE_NAME, LOCK_NAME = "status.json", DAEMON_LOCK
@@ -30,7 +30,7 @@ def last_words(folder: Path) -> str:
 def said_in(words: str) -> dict[str, Any]:
     """What these words say; nothing when they are cut off, or another file's."""
     try:
-        said = json.loads(words)
+        said = parsed(words)
     except ValueError:
         return {}
     return said if isinstance(said, dict) and "pid" in said else {}

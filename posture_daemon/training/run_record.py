@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ from posture_daemon.domain import Failure, FrameRate, Order
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.evaluation import Answers, Evaluation, Moment, NewLabelAnswers, ScoresOnTest
 from posture_daemon.learning.training_report import Judged, TrainingReport
-from posture_daemon.store.json_values import JsonText, as_json, from_json, known_from_json
+from posture_daemon.store.json_values import JsonText, as_json, from_json, known_from_json, parsed
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class TrainingResult(Judged, JsonText):
     def from_json(cls, text: str) -> TrainingResult:
         """Read the result file. Raises `TrainingError` when it is not one."""
         try:
-            return from_json(cls, json.loads(text))
+            return from_json(cls, parsed(text))
         except ValueError as error:
             raise TrainingError(f"The training process left a result that cannot be used ({error}).") from error
 

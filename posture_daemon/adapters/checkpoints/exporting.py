@@ -1,7 +1,6 @@
 """Export, in the child process: a backbone and a head as an ordinary checkpoint. Imports torch: seconds and 700 MB."""
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +17,7 @@ from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.store.files import sha256_of, write_durably
-from posture_daemon.store.json_values import from_json
+from posture_daemon.store.json_values import from_json, parsed
 
 
 def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str], out: Path) -> None:
@@ -37,7 +36,7 @@ def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str]
 def _sound_backbone(folder: Path) -> tuple[BackboneDescription, bytes]:
     """Description and ONNX bytes of a backbone, checked against its digest. Raises `ModelError`."""
     try:
-        about = from_json(BackboneDescription, json.loads((folder / "backbone.json").read_bytes()))
+        about = from_json(BackboneDescription, parsed((folder / "backbone.json").read_bytes()))
         onnx = (folder / "backbone.onnx").read_bytes()
         sound = about.sha256 == sha256_of(onnx)
     except (OSError, ValueError):

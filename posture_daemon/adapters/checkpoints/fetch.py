@@ -6,7 +6,6 @@ the next call, and a file gets its final name only when its checksum is right.
 
 import hashlib
 import http.client
-import json
 import logging
 import os
 import urllib.error
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from posture_daemon.errors import DownloadError
 from posture_daemon.store.files import sync_folder
-from posture_daemon.store.json_values import known_from_json
+from posture_daemon.store.json_values import known_from_json, parsed
 
 RELEASE_API_URL = "https://api.github.com/repos/ultralytics/assets/releases/tags/v8.3.0"
 NAMES = tuple(f"yolo11{scale}-cls" for scale in "nsmlx")
@@ -101,7 +100,7 @@ def _find_asset(file_name: str, api_url: str, sha256: str | None) -> _Asset:
 
 def _parse(api_url: str, text: bytes) -> _Release:
     try:
-        return known_from_json(_Release, json.loads(text))
+        return known_from_json(_Release, parsed(text))
     except ValueError as error:
         raise DownloadError(f"{api_url} did not answer with the description of a release.") from error
 

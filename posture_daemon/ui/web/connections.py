@@ -9,6 +9,7 @@ its client, half-sent or idle, without a word: a browser, which sends its reques
 import asyncio
 import logging
 import socket
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
@@ -205,7 +206,7 @@ class _OnceEach:
     def __init__(self) -> None:
         self._said: set[tuple[str, str]] = set()
 
-    def __call__(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def __call__(self, _loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         """As `loop.call_exception_handler` gives it."""
         error, message = context.get("exception"), str(context.get("message"))
         kind = (message, repr(type(error)))
