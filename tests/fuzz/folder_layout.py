@@ -60,6 +60,8 @@ def _build(root: Path, entries: object) -> None:
 
 
 def _put(kind: str, path: bytes, content: bytes, root: Path) -> None:
+    if os.path.lexists(path):
+        return  # to write into a pipe would wait for its reader
     if kind == "folder":
         os.makedirs(path, exist_ok=True)
     elif kind in ("link", "loop", "broken"):

@@ -2,12 +2,14 @@
 
 uvicorn's own limits begin when a request is complete, so whoever sends half of one holds a connection, and a file handle of
 the daemon, for as long as they like. Here each connection is always in one `State`; all but one of them wait for the client,
-for a limited time that nothing extends. When there are more than `MAX_CONNECTIONS`, the one goes that has waited longest for
-its client, half-sent or idle, without a word: a browser, which sends its request at once, is always among the youngest.
+for a limited time that nothing extends. When there are `MAX_CONNECTIONS`, a new one whose request is there as a whole, as a
+browser's is, takes the place of the one that has waited longest for its client; half a request may only take the place of
+what has waited for a while, and is else closed before anything is made of it, so that thousands cost next to nothing.
 """
 
 import asyncio
 import logging
+import re
 import socket
 from collections.abc import Mapping
 from enum import Enum
@@ -22,12 +24,24 @@ from posture_daemon.ui.web.refusals import raw_refusal
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 50
+MAX_WAIT_S = 1.0
+"""Seconds after which a connection that waits for its client may be closed for any other one, not only for a whole request."""
+
 BATCH = 8
-"""Connections accepted in one turn of the loop: far fewer than `MAX_CONNECTIONS`, so that what a new one has sent is read
+"""Connections taken over in one turn of the loop: far fewer than `MAX_CONNECTIONS`, so that what a new one has sent is read
 before it could be the oldest, however many others come meanwhile."""
+MOST_CLOSED = 64
+"""Connections closed in one turn; then those that are open have theirs."""
 BACKLOG = 2048
 """Connections that the system holds until they are accepted; beyond it a client asks again only after a second."""
+PEEK_BYTES = 1 << 17
+"""More than the largest request that is allowed."""
+TRY_AGAIN_S = 1.0
+"""Seconds after which it is tried again to accept, where that failed: no handles are left, for example."""
+
 MAX_LINGER_BYTES = 10_000_000
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?:\r\n|$)", re.IGNORECASE)
 
 
 class State(Enum):
@@ -61,16 +75,10 @@ class Connection(H11Protocol):
     # --- what happens to it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Make room if there are too many; where all others are being answered, it is this one that goes."""
+        """Its time begins."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that `pause_writing` tells of every answer that is not taken
         self._look()
-        if len(self.connections) > MAX_CONNECTIONS:
-            others = (one for one in self.connections if isinstance(one, Connection) and one.state is not State.OURS)
-            oldest = min(others, key=lambda one: one.since)  # this one waits, too
-            oldest.drop() if oldest is not self else self.loop.call_soon(
-                self.drop
-            )  # asyncio still has to begin with it
 
     def data_received(self, data: bytes) -> None:
         """Take what was sent, or throw it away after a refusal."""
@@ -190,31 +198,96 @@ class Connection(H11Protocol):
 
 
 class PageServer(uvicorn.Server):
-    """uvicorn's server, which accepts a few connections at a time, holds the others, and logs no fault twice."""
+    """uvicorn's server with a door of our own."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept."""
-        await super().startup(sockets)
-        asyncio.get_running_loop().set_exception_handler(_OnceEach())
+        """Begin to accept at `sockets`."""
+        await super().startup([])  # uvicorn would accept whatever comes
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._once_each)
+        self._said: set[str] = set()
+        self._opening: set[asyncio.Task[Any]] = set()
         for listener in sockets or []:
-            listener.listen(BACKLOG)  # asyncio takes one number for both; `BATCH` was given as `backlog`
+            listener.setblocking(False)
+            listener.listen(BACKLOG)
+            loop.add_reader(listener, self._accept, listener)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, and end what is open."""
+        for listener in sockets or []:
+            asyncio.get_running_loop().remove_reader(listener)
+        await super().shutdown(sockets)
 
-class _OnceEach:
-    """Logs what asyncio says, such as that no connection can be accepted, once for each kind and not once a second."""
+    def _accept(self, listener: socket.socket) -> None:
+        """Take over or close what waits at the door, as many as one turn allows."""
+        taken = 0
+        for _ in range(MOST_CLOSED):
+            try:
+                connection, _address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause(listener, error)
+                return
+            if not self._has_room(connection):
+                connection.close()
+                continue
+            connection.setblocking(False)
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(loop.connect_accepted_socket(self._new_connection, connection))
+            self._opening.add(task)
+            task.add_done_callback(self._opened)
+            taken += 1
+            if taken == BATCH:
+                return
 
-    def __init__(self) -> None:
-        self._said: set[tuple[str, str]] = set()
+    def _opened(self, task: asyncio.Task[Any]) -> None:
+        self._opening.discard(task)
+        if not task.cancelled():
+            task.exception()  # a client that has gone meanwhile is no news
 
-    def __call__(self, _loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
-        """As `loop.call_exception_handler` gives it."""
+    def _new_connection(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
+
+    def _has_room(self, newcomer: socket.socket) -> bool:
+        """Whether there is a place, or one can be made by closing the connection that has waited longest for its client."""
+        held = self.server_state.connections
+        if len(held) + len(self._opening) < MAX_CONNECTIONS:
+            return True
+        waiting = [one for one in held if isinstance(one, Connection) and one.state is not State.OURS]
+        oldest = min(waiting, key=lambda one: one.since, default=None)
+        if oldest is None or not (_is_whole(newcomer) or oldest.loop.time() - oldest.since > MAX_WAIT_S):
+            return False
+        oldest.drop()
+        return True
+
+    def _pause(self, listener: socket.socket, error: OSError) -> None:
+        loop = asyncio.get_running_loop()
+        self._once_each(loop, {"message": "it cannot accept", "exception": error})
+        loop.remove_reader(listener)
+        loop.call_later(TRY_AGAIN_S, self._go_on, listener)
+
+    def _go_on(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:  # else it was closed meanwhile
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _once_each(self, _loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        """Log what the loop says once for each kind, and not once a second."""
         error, message = context.get("exception"), str(context.get("message"))
-        kind = (message, repr(type(error)))
-        if kind not in self._said:
-            self._said.add(kind)
-            log.error(
-                "the label page: %s (%r); this is said once",
-                message,
-                error,
-                exc_info=None if isinstance(error, OSError) else error,
-            )
+        if message not in self._said:
+            self._said.add(message)
+            trace = None if isinstance(error, OSError) else error
+            log.error("the label page: %s (%s); this is said once", message, error, exc_info=trace)
+
+
+def _is_whole(connection: socket.socket) -> bool:
+    """Whether all of a request has arrived, as far as that can be seen from outside; it stays there to be read."""
+    try:
+        data = connection.recv(PEEK_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    head, end, body = data.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    if b"\r\ntransfer-encoding:" in head.lower():
+        return body.endswith(b"0\r\n\r\n")
+    return bool(end) and len(body) >= (0 if length is None else int(length[1]))

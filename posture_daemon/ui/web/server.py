@@ -108,7 +108,7 @@ class LabelPage:
         import uvicorn
 
         from posture_daemon.ui.web.app import create_app
-        from posture_daemon.ui.web.connections import BATCH, Connection, PageServer
+        from posture_daemon.ui.web.connections import Connection, PageServer
         from posture_daemon.ui.web.teach import GuidedCaptureThread
 
         self._guided_capture = (
@@ -122,7 +122,7 @@ class LabelPage:
         return PageServer(
             uvicorn.Config(
                 app, log_config=None, log_level="error", access_log=False, server_header=False, lifespan="off",
-                loop="asyncio", http=Connection, backlog=BATCH, ws="none", proxy_headers=False,
+                loop="asyncio", http=Connection, ws="none", proxy_headers=False,
                 timeout_graceful_shutdown=round(STOP_S),
             )
         )  # fmt: skip
