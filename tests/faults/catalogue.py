@@ -329,3 +329,5 @@ learning.plain("A comparison without held-out pictures", "compare ~/pictures --o
     "/pictures", "val/", {"pictures/train/good_posture/a.png": Place.picture})
 learning.plain("A copy of a device that is not there", "doctor --root /none",
     "/none", "--root takes one that holds proc and sys")
+
+from tests.faults.kinds import page as _page  # noqa: E402, F401

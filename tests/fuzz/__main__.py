@@ -28,6 +28,9 @@ KEPT = Path(".cache/fuzz")
 SILENT_S = 120.0
 """An input that takes longer hangs in code that no signal reaches; its process is killed."""
 
+PREPARING_S = 1800.0
+"""To load torch and draw a checkpoint takes seconds, on a busy machine minutes."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, say what was found."""
@@ -79,9 +82,10 @@ class Job:
         now = time.monotonic()
         if self.progress.value != self._at:
             self._at, self._since = self.progress.value, now
-        if self.process.is_alive() and now - self._since < SILENT_S:
+        patience_s = SILENT_S if self._at >= 0 else PREPARING_S
+        if self.process.is_alive() and now - self._since < patience_s:
             return None
-        how = f"ended with {self.process.exitcode}" if not self.process.is_alive() else f"hangs for {SILENT_S:g} s"
+        how = f"ended with {self.process.exitcode}" if not self.process.is_alive() else f"hangs for {patience_s:g} s"
         self.process.kill()
         self.process.join()
         return Tally(self.target.name, self._at + 1, unexpected=1, found={f"the process {how}": self._input()})
