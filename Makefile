@@ -8,7 +8,7 @@ FUZZ ?= 60
 OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-torch-free test-all service-test image-test faults soak fuzz check format starter example docs clean
+.PHONY: help setup install demo test test-slow test-torch-free test-all service-test image-test faults soak fuzz check format starter example docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -19,6 +19,20 @@ setup: .venv/.ready ## install everything into .venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo '$(OLD)' >&2; exit 1; }
 	@$(PYTHON) .ci/setup.py
 	@touch $@
+
+SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
+OPT ?= /opt/posture-daemon
+WHEEL := .cache/wheel
+INTO_OPT = umask 022 && $(SUDO) $(OPT)/bin/python -I -m pip install --quiet
+
+install: setup ## install the service, with a program of its own in /opt, where only root can write
+	@rm -rf $(WHEEL) && mkdir -p $(WHEEL)
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEEL) .
+	@$(BIN)/python -m pip freeze --exclude-editable >$(WHEEL)/as-in-venv.txt
+	@umask 022 && $(SUDO) $(PYTHON) -I -m venv $(OPT)
+	@$(INTO_OPT) --constraint $(WHEEL)/as-in-venv.txt --extra-index-url https://download.pytorch.org/whl/cpu $(WHEEL)/*.whl
+	@$(INTO_OPT) --no-deps --force-reinstall $(WHEEL)/*.whl
+	@$(SUDO) $(OPT)/bin/python -I $(OPT)/bin/posture-daemon service install
 
 demo: setup ## watch a model learn, in under three minutes
 	@$(BIN)/posture-daemon demo
@@ -70,6 +84,9 @@ example: setup ## render the example dataset in data/ anew
 docs: setup ## write docs/settings.md, docs/commands.md and docs/faults.md from the code
 	@for page in settings_page:settings commands_page:commands faults.page:faults; do \
 	  new=docs/$${page#*:}.md.new; $(BIN)/python -m tests.$${page%:*} >$$new && mv $$new $${new%.new} || exit 1; done
+
+lock: setup ## write the versions and hashes of an installation anew (requirements.txt and its like)
+	$(BIN)/python .ci/lock.py
 
 clean: ## remove the environments and every cache, but no data
 	rm -rf .venv .venv-* .cache build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -5,6 +5,7 @@
 Prints a line a promise and exits 1 if one is broken. See `containers` for what it needs.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -45,6 +46,19 @@ def is_small(trial: Trial) -> str:
     plain, how = (RECORDED_BYTES, "recorded") if measured is None else (measured, "measured in .venv")
     demand(image <= plain / 2, f"{image / GB:.2f} GB")
     return f"{image / GB:.2f} GB, base included; plain {plain / GB:.2f} GB ({how}): {image / plain:.0%}"
+
+
+@promise
+def tells_what_it_is_made_of(trial: Trial) -> str:
+    """The list of ingredients (CycloneDX) names every Python package that is there, in its version."""
+    inside = ("podman", "run", "--rm", "--entrypoint")
+    bill = json.loads(trial.shop.run(*inside, "cat", IMAGE, "/opt/posture-daemon/sbom.cdx.json"))
+    names = "from importlib.metadata import distributions as d; print(*{f'{i.name}=={i.version}' for i in d()})"
+    there = trial.shop.run(*inside, "python", IMAGE, "-c", names).split()
+    listed = {f"{part['name']}=={part['version']}" for part in bill["components"]}
+    missing = sorted(set(there) - listed)
+    demand(bill["bomFormat"] == "CycloneDX" and not missing, f"not listed: {', '.join(missing)}")
+    return f"{len(listed)} packages, CycloneDX {bill['specVersion']}"
 
 
 @promise

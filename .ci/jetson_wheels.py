@@ -1,28 +1,28 @@
-"""Resolve what docker/Dockerfile.jetson installs for its platform, CPython 3.10 on 64-bit ARM, without such a machine.
+"""Get what docker/Dockerfile.jetson installs for its platform, CPython 3.10 on 64-bit ARM, without such a machine.
 
     .venv/bin/python .ci/jetson_wheels.py
 
-Where NVIDIA's PyTorch would be, stand-ins of the same version are installed, so this also shows that pip leaves them, and
-numpy 1, alone. Needs Python 3.10 and a package index; prints a line a direct dependency, exits 1 if one has no wheel.
+Each package of the lock file for JetPack 6 must have a wheel with one of its hashes, and numpy must be of version 1. Needs
+Python 3.10 and a package index; prints a line a direct dependency, exits 1 if one has no wheel, or is in no lock file.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from torch_free import find_python
+from torch_free import PROJECT, find_python
 
-STAND_INS = {"torch": "2.5.0a0+872d972e41.nv24.8", "torchvision": "0.20.0a0+afc54f7", "numpy": "1.26.4"}
-"""What JetPack 6 has (NVIDIA's torch 24.08 and its torchvision), each as an empty wheel; only versions matter here."""
+LOCK = PROJECT / "docker" / "requirements-jetpack6.txt"
+BY_ITSELF = "jetson-stats"
+"""The Dockerfile installs it in the version that the board's service has."""
 
-EXTRA = ("jetson-stats", "opencv-python-headless")
-"""What the Dockerfile adds; the condition of jetson-stats in pyproject.toml is not true on this machine."""
+ELSEWHERE = {"torch", "torchvision", "opencv-python"}
+"""From NVIDIA's index; and OpenCV is the build without windows."""
 
 GLIBC_MINORS = range(17, 36)
 """JetPack 6 has glibc 2.35."""
@@ -34,14 +34,22 @@ def main() -> None:
     if interpreter is None:
         sys.exit("jetson-wheels: there is no Python 3.10 here.")
     with tempfile.TemporaryDirectory() as folder:
-        found = resolve(interpreter, Path(folder))
-    replaced = sorted(set(STAND_INS) & set(found))
-    for name in sorted(set(direct()) - set(STAND_INS)):
+        python = str(Path(folder) / "venv" / "bin" / "python")
+        run(interpreter, "-m", "venv", str(Path(folder) / "venv"))
+        run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip")
+        found = {
+            **resolve(python, Path(folder), "--no-deps", "--require-hashes", "--requirement", str(LOCK)),
+            **resolve(python, Path(folder), "--no-deps", BY_ITSELF),
+        }
+    wanted = set(direct()) - ELSEWHERE
+    for name in sorted(wanted & set(found)):
         print(f"{name:24} {found[name]}")
-    print(f"and {len(found) - len(set(direct()) & set(found))} that these need")
-    if replaced:
-        sys.exit(f"jetson-wheels: pip would replace {', '.join(replaced)}.")
-    print(f"jetson-wheels: {len(found)} wheels for CPython 3.10 on aarch64; {', '.join(STAND_INS)} left alone")
+    print(f"and {len(found) - len(wanted & set(found))} that these need")
+    if missing := sorted(wanted - set(found)):
+        sys.exit(f"jetson-wheels: {', '.join(missing)} is not in {LOCK.name}; write it anew: make lock.")
+    if not found["numpy"].startswith("numpy-1."):
+        sys.exit("jetson-wheels: NVIDIA's libraries are built against numpy 1.")
+    print(f"jetson-wheels: {len(found)} wheels for CPython 3.10 on aarch64, with the hashes of {LOCK.name}")
 
 
 def direct() -> Iterator[str]:
@@ -50,40 +58,20 @@ def direct() -> Iterator[str]:
         requirement = Requirement(line)
         if "extra" not in str(requirement.marker):
             yield requirement.name.lower()
-    yield from EXTRA
+    yield "opencv-python-headless"
 
 
-def resolve(interpreter: str, folder: Path) -> Mapping[str, str]:
-    """The file of each package that pip would install besides the stand-ins, by name. Exits with pip's words if it cannot."""
-    python, report = str(folder / "venv" / "bin" / "python"), folder / "report.json"
-    run(interpreter, "-m", "venv", str(folder / "venv"))
-    run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip")
-    wheels = [stand_in(folder, name, version) for name, version in STAND_INS.items()]
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", *wheels)
-    (folder / "nvidia.txt").write_text("".join(f"{name}=={version}\n" for name, version in STAND_INS.items()))
-    lines = [line for line in requires("posture-daemon") or () if "extra" not in line]
-    (folder / "requirements.txt").write_text("\n".join([*lines, *EXTRA]))
+def resolve(python: str, folder: Path, *what: str) -> Mapping[str, str]:
+    """The file of each package that pip would install, by name. Exits with pip's words if it cannot."""
+    report = folder / "report.json"
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in GLIBC_MINORS]
     run(
         python, "-m", "pip", "install", "--quiet", "--dry-run", "--report", str(report), "--only-binary=:all:",
         "--python-version=3.10", "--implementation=cp", "--abi=cp310", "--abi=abi3", "--abi=none",
-        *platforms, "--platform=manylinux2014_aarch64", "--platform=linux_aarch64",
-        "--constraint", str(folder / "nvidia.txt"), "--requirement", str(folder / "requirements.txt"),
+        "--target", str(folder / "none"), *platforms, "--platform=manylinux2014_aarch64", "--platform=linux_aarch64", *what,
     )  # fmt: skip
     chosen = json.loads(report.read_text())["install"]
     return {item["metadata"]["name"].lower(): item["download_info"]["url"].rpartition("/")[2] for item in chosen}
-
-
-def stand_in(folder: Path, name: str, version: str) -> str:
-    """An empty wheel."""
-    wheel, info = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: none\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
-    return str(wheel)
 
 
 def run(*command: str) -> None:

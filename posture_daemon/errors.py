@@ -3,17 +3,21 @@
 PostureError                 anything a user can be told in one sentence
 ├── SettingsError            a settings file, variable or option is wrong
 ├── DataFolderError          the data folder cannot be used (read-only, locked, newer schema, damaged)
+│   ├── DiskUnwritable       … because its disk is full or read-only
 │   └── DatabaseDamaged      … because its database is damaged; a backup can be restored
 ├── CameraError              a camera cannot be opened, or stopped giving frames
+│   └── CameraRefused        … because it refuses the user or the password; asking often may lock the account
 ├── DeviceError              what stands for a device cannot be looked at
 ├── ModelError               a model file is missing, damaged, or not of a kind we can use
 │   └── CheckpointRefused    an imported checkpoint is not a YOLO11 classification model
 ├── DownloadError            a download failed or its checksum does not match
 ├── DatasetError             a folder of images or labels cannot be read as a dataset
+│   └── PictureRefused       … because a file is no picture, or not one to learn from
 ├── LabelError               an answer about a frame cannot be carried out
 ├── PageError                the label page cannot be served
 ├── ServiceError             the system service cannot be installed, removed or asked
 ├── UnwellError              the daemon does not run, or does not get on
+├── Stopped                  SIGTERM or Ctrl-C came while nothing was there to be finished: exit 0
 └── TrainingError            a training child process ended without a result
     ├── TrainingCancelled    … because it was told to, for example at shutdown
     └── TrainingOutOfMemory  … because memory ran out, in whatever form
@@ -35,12 +39,20 @@ class DataFolderError(PostureError):
     """The data folder is missing, unwritable, locked by another daemon, damaged or of a newer schema."""
 
 
+class DiskUnwritable(DataFolderError):
+    """The disk is full or has become read-only: whatever is to be written now fails, for one and the same reason."""
+
+
 class DatabaseDamaged(DataFolderError):
     """The content of the database is not what was written; `posture-daemon restore` brings a backup back."""
 
 
 class CameraError(PostureError):
     """A camera cannot be opened or has stopped delivering frames."""
+
+
+class CameraRefused(CameraError):
+    """A camera refuses the user or the password; many lock an account that tries again and again."""
 
 
 class DeviceError(PostureError):
@@ -63,6 +75,14 @@ class DatasetError(PostureError):
     """A folder cannot be read as labelled images."""
 
 
+class PictureRefused(DatasetError):
+    """A file is not a picture, or not a whole one; `reason` says why in a few words, so that files can be counted by it."""
+
+    def __init__(self, reason: str, name: object = "The data") -> None:
+        super().__init__(f"{name} cannot be read as a picture ({reason}).")
+        self.reason = reason
+
+
 class LabelError(PostureError):
     """An answer to a queued frame cannot be carried out."""
 
@@ -77,6 +97,10 @@ class ServiceError(PostureError):
 
 class UnwellError(PostureError):
     """The daemon of a data folder does not run, is silent, or its capture loop hangs."""
+
+
+class Stopped(PostureError):
+    """SIGTERM or Ctrl-C ended a wait: an order that was obeyed, and no failure."""
 
 
 class TrainingError(PostureError):

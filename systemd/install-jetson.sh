@@ -51,6 +51,8 @@ places() {
         root=$(cd "$root" && pwd)
     else
         PATH=/usr/sbin:/usr/bin:/sbin:/bin # the system's own Python, not somebody's conda
+        HOME=/root # some sudo keep that of who called, with its pip.conf and packages
+        unset "${!PYTHON@}" "${!XDG_@}" "${!LD_@}" BASH_ENV CDPATH
         [ $dry = yes ] || [ "$(id -u)" = 0 ] || refuse 1 "This changes the system; run it with sudo (or look first, with --dry-run)."
     fi
     HOME_OF_CODE=$root/opt/posture-daemon # not in anybody's home, which the service may not see
@@ -61,8 +63,17 @@ places() {
     LINKER=$root/etc/ld.so.conf.d/posture-daemon.conf
     COMMAND=$root/usr/local/bin/posture-daemon
     JTOP=$root/usr/local/bin/jtop
+    nobody_elses "$root/opt" "$HOME_OF_CODE"
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
     export PYTHONNOUSERSITE=1 # what lies in root's own home would not be there for the service
+}
+
+# What root installs and runs must not be changed by anybody else: what they put into such a folder would be run by root.
+nobody_elses() {
+    local weak
+    [ "$(id -u)" = 0 ] || return 0 # with --root
+    weak=$(find "$@" -maxdepth 0 \( ! -uid 0 -o -type l -o -perm /022 \) -print -quit 2>/dev/null) || true
+    [ -z "$weak" ] || refuse 1 "Others can change $weak, from which root would run the program; take it back with: sudo chown -h root: $weak && sudo chmod go-w $weak"
 }
 
 # --- The board ----------------------------------------------------------------------------------------------------------------
@@ -78,7 +89,7 @@ look_at_board() {
     *) refuse 1 "This script knows the Jetson Orin boards, and this board is \"$model\" (L4T R$l4t); docs/jetson.md tells the steps by hand." ;;
     esac
     choose_jetpack
-    [ "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$python_version" ] ||
+    [ "$(python3 -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$python_version" ] ||
         refuse 1 "$jetpack comes with Python $python_version, but python3 is another one here; set it back (update-alternatives --config python3)."
     echo "$model, $jetpack (L4T R$l4t)"
 }
@@ -133,7 +144,8 @@ told_why() { # whatever ends the script within a step comes by here
 }
 
 never() { false; }
-python() { (cd / && exec "$PYTHON" "$@"); } # where nothing of the checkout can be imported in place of what is installed
+# Isolated (-I): from the current folder, which may be anybody's, from a home or by a variable nothing is loaded.
+python() { (cd / && exec "$PYTHON" -I "$@"); }
 python_says() { python -c "$@" 2>/dev/null; }
 pip() { python -m pip install --quiet "$@"; }
 
@@ -151,7 +163,7 @@ install_packages() {
 }
 
 HAS_GSTREAMER='import cv2, re; raise SystemExit(not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()))'
-csi_opencv_there() { python3 -c "$HAS_GSTREAMER" 2>/dev/null; }
+csi_opencv_there() { python3 -I -c "$HAS_GSTREAMER" 2>/dev/null; }
 install_csi_opencv() {
     packages=("$csi_package")
     install_packages
@@ -159,7 +171,7 @@ install_csi_opencv() {
 }
 
 venv_there() { python_says 'import pip'; }
-make_venv() { python3 -m venv --clear --system-site-packages "$VENV"; }
+make_venv() { python3 -I -m venv --clear --system-site-packages "$VENV"; }
 
 # Not by importing it, which fails for many reasons: whatever PyTorch with CUDA is there already must stay.
 HAS_TORCH='
@@ -220,13 +232,29 @@ code_id() { # changes when the checkout or a choice does
     (cd "$CHECKOUT" && find posture_daemon pyproject.toml systemd -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; echo "csi $csi") |
         sha256sum
 }
+# Of a checkout in somebody's home the wheel is built with their rights: neither its build nor a link in it reaches what is root's.
+install_checkout() {
+    local owner group wheels
+    owner=$(stat -c %u "$CHECKOUT") group=$(stat -c %g "$CHECKOUT")
+    if [ "$(id -u)" != 0 ] || [ "$owner" = 0 ]; then
+        pip --no-deps "$CHECKOUT"
+        return
+    fi
+    wheels=$(mktemp -d)
+    chown "$owner:$group" "$wheels"
+    (cd / && exec setpriv --reuid="$owner" --regid="$group" --clear-groups --no-new-privs env HOME="$wheels" \
+        "$PYTHON" -I -m pip wheel --quiet --no-deps --wheel-dir "$wheels" "$CHECKOUT")
+    pip --no-deps --force-reinstall "$wheels"/posture_daemon-*.whl
+    rm -rf "$wheels"
+}
+
 code_there() { [ "$(cat "$HOME_OF_CODE/installed" 2>/dev/null)" = "$(code_id)" ] && python_says 'import posture_daemon'; }
 install_code() {
     local pins=$HOME_OF_CODE/pins.txt needs=$HOME_OF_CODE/needs.txt flag=() without=()
     [ "$jetpack" != 'JetPack 6' ] || flag=(--numpy-1) # its libraries are built against numpy 1
     [ $csi = no ] || without=(opencv-python)
     python -c "$PINS" "${flag[@]}" >"$pins"
-    pip --no-deps "$CHECKOUT"
+    install_checkout
     pip --no-deps "$(python -c "$ULTRALYTICS")" ultralytics-thop
     python -c "$NEEDS" "${without[@]}" >"$needs"
     echo "   (pip may name CUDA packages that PyTorch asks for and does not find; they are JetPack's here)"
@@ -254,7 +282,7 @@ install_service() {
 }
 
 as_service() { (cd / && exec runuser -u posture-daemon -- "$@"); } # with its groups, which decide about camera and GPU
-check_csi() { as_service "$PYTHON" -c "$HAS_GSTREAMER"; }
+check_csi() { as_service "$PYTHON" -I -c "$HAS_GSTREAMER"; }
 check_device() { as_service "$VENV/bin/posture-daemon" --data-dir "$DATA" doctor; }
 # A build for another GPU says that CUDA is available, and fails at the first real operation.
 ON_GPU='
@@ -263,7 +291,7 @@ a = torch.rand(64, 64, device="cuda")
 boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cuda")
 torchvision.ops.nms(boxes, torch.ones(1, device="cuda"), 0.5)
 print("   PyTorch", torch.__version__, "computes on", torch.cuda.get_device_name(0), float((a @ a).sum()) > 0)'
-check_gpu() { as_service "$PYTHON" -c "$ON_GPU"; }
+check_gpu() { as_service "$PYTHON" -I -c "$ON_GPU"; }
 
 install() {
     look_at_board

@@ -227,3 +227,9 @@ def resources(**changed: Any) -> Resources:
 def zones(**celsius: float | None) -> tuple[ThermalZone, ...]:
     """Thermal zones without trip points, by their names; `None` is an offline one."""
     return tuple(ThermalZone(name, value) for name, value in celsius.items())
+
+
+def undo(store: Store) -> int | None:
+    """Take back the newest step; returns its first frame, `None` when there is nothing to take back or no frame left."""
+    step = store.steps.undo(0.0)
+    return None if step is None else next(iter(step.frames), None)

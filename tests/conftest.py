@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -122,3 +123,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = make_store(tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A folder of ours that other users may enter, too: pytest's own folders are closed to them."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        os.chmod(place, 0o755)
+        yield Path(place)

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 DUMPS = Path(__file__).parent / "fixtures" / "schemas"
-SCHEMAS = ["0001", "0002", "0003", "0004-first", "0004", "0005"]
+SCHEMAS = ["0001", "0002", "0003", "0004-first", "0004", "0005", "0006"]
 """Each written by the code of its time; see `make.py` there."""
 
 

@@ -26,6 +26,11 @@ Every setting has a default, so no file is needed. The last one of these that gi
 `posture-daemon config show` prints every value in force and where it came from. A key that does not exist, or a value
 that is not allowed, is refused with the file, the key and what is allowed. [Old names](#old-names) are still read.
 
+A relative path counts from the current folder, in a settings file from the folder of that file. `~` and `~name` are homes:
+`HOME`, if that is a whole path, else what the system says. Nothing else in a path means anything but itself: any character
+may be in it, and a data folder of any name shares nothing with another one. Two things are refused: a new data folder
+inside another one, and one with more than 400 bytes in its path, since SQLite opens no longer ones.
+
 The data folder is `--data-dir`, `{variable_name("data_dir")}` or `data_dir` in the file (relative to that file); else
 systemd's `$STATE_DIRECTORY` (`/var/lib/posture-daemon`), the folder that `{SYSTEM_FILE}` names (where
 [the service](service.md) is installed, every command means its data), `data/` in a checkout of the project, or
@@ -78,7 +83,7 @@ def _table(title: str, sentence: str, keys: list[str]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "see above"
-    return f"`{shown(field.default)}`" if field.default != "" else "empty"
+    return f"`{shown(field.default, '')}`" if field.default != "" else "empty"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 `train MODEL DATASET OUT.npz SETTINGS` trains one epoch with `freeze=10` and writes every batch, its loss and the head after it.
 """
 
+import copy
 import json
 import os
 import sys
@@ -20,9 +21,10 @@ if __name__ == "__main__":
 
 import numpy as np
 import torch
+from torch.nn.utils.prune import l1_unstructured
 from ultralytics import YOLO
 from ultralytics.models.yolo.classify import ClassificationTrainer
-from ultralytics.nn.tasks import BaseModel
+from ultralytics.nn.tasks import BaseModel, ClassificationModel
 
 SIZE = 64
 
@@ -44,6 +46,47 @@ def make(folder: Path) -> None:
     _write_relu(folder / "relu.pt")
     torch.save({"weights": torch.zeros(3)}, folder / "other.pt")
     _write_eps(folder)
+    _write_variants(folder)
+
+
+def _write_variants(folder: Path) -> None:
+    """One small network in the forms in which people save it, and with one thing changed at a time."""
+    plain = ClassificationModel("yolo11n-cls.yaml", nc=3, verbose=False).eval()
+    plain.names, plain.args = {0: "good", 1: "bad", 2: "na"}, {"imgsz": SIZE, "task": "classify"}
+
+    def save(name: str, change: Callable[[Any], object] = lambda model: None, **settings: object) -> None:
+        model = copy.deepcopy(plain)
+        changed = change(model)
+        train_args = {"imgsz": SIZE, **settings}
+        torch.save({"model": model if changed is None else changed, "train_args": train_args}, folder / f"{name}.pt")
+
+    def fill(tensor: Any, value: float) -> None:
+        tensor.data[:] = value
+
+    save("plain")
+    torch.save({"model": plain}, folder / "legacy.pt", _use_new_zipfile_serialization=False)
+    torch.save(plain, folder / "bare.pt")
+    save("dataparallel", torch.nn.DataParallel)
+    save("pruned", lambda m: l1_unstructured(m.model[5].conv, "weight", 0.3) and None)
+    save("weights_only", lambda m: m.state_dict())
+    save("reordered", lambda m: _set(m.model[5].conv, "weight", m.model[5].conv.weight.data.transpose(2, 3)))
+    for channels in (1, 4):
+        model = ClassificationModel("yolo11n-cls.yaml", nc=3, ch=channels, verbose=False)
+        torch.save({"model": model}, folder / f"channels{channels}.pt")
+    save("expanded", lambda m: _set(m.model[3].conv, "weight", torch.zeros(1).expand(m.model[3].conv.weight.shape)))
+    save("stride", lambda m: setattr(m.model[0].conv, "stride", (1, 1)))
+    save("shortcut", lambda m: setattr(m.model[2].m[0], "add", False))
+    save("hook", lambda m: m.model[1].register_forward_hook(torch.nn.functional.relu) and None)
+    save("width", lambda m: setattr(m.model[3], "conv", torch.nn.Conv2d(32, 64, 3, 2, 1, bias=False)))
+    save("negative", lambda m: fill(m.model[0].bn.running_var, -1.0))
+    save("infinite", lambda m: fill(m.model[0].bn.weight, float("inf")))
+    sizes = {"text": str(SIZE), "fraction": 64.0, "minus": -224, "nothing": None, "nan": float("nan"), "huge": 100_000}
+    for name, size in sizes.items():
+        save(f"size_{name}", imgsz=size)
+
+
+def _set(module: Any, name: str, value: Any) -> None:
+    setattr(module, name, torch.nn.Parameter(value))
 
 
 def _with_statistics(model: YOLO) -> YOLO:

@@ -2,22 +2,31 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import posture_daemon
+from posture_daemon.domain import MB
 
 OOM_SCORE = 900
 """Out of 1000: when memory runs out, the kernel takes the training, never the daemon."""
+
+START = str(Path(__file__).with_name("child_start.py"))
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def command(module: str, *arguments: str) -> list[str]:
     """Start this module as a child of ours."""
-    return [sys.executable, "-m", module, *arguments, str(os.getpid())]
+    return [*isolated(module), *arguments, str(os.getpid())]
+
+
+def isolated(module: str) -> list[str]:
+    """Run this module in Python's isolated mode: nothing is loaded from where it stands, a home or a variable."""
+    return [sys.executable, "-I", START, module]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -54,7 +63,24 @@ def die_with_parent(told: Sequence[str]) -> None:
 def give_way(nice: int) -> None:
     """Let all others compute first, and be the first that the kernel takes when memory runs out. Children inherit both."""
     os.nice(nice)
+    be_the_first_to_go()
+
+
+def be_the_first_to_go() -> None:
+    """Have the kernel take this process before others when memory runs out. Children inherit it."""
     try:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-    except OSError as error:  # a container may forbid it; the training still is right, only less polite
+    except OSError as error:  # a container may forbid it; the work still is right, only less polite
         sys.stderr.write(f"oom_score_adj stays as it is: {error}\n")
+
+
+def limit_memory(most_mb: int) -> None:
+    """From now on, more than this many megabytes of memory raise `MemoryError`; 0 is no limit. Children inherit it.
+
+    What counts is memory that a process writes to (`RLIMIT_DATA`): addresses that are only reserved and libraries that are
+    mapped from their files do not, and would be many times as much. A lower limit that somebody set stays.
+    """
+    if most_mb:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = most_mb * MB if hard == resource.RLIM_INFINITY else min(most_mb * MB, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))

@@ -2,19 +2,25 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from random import Random
 
 from posture_daemon.adapters.cameras.address import is_live
-from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.guided_capture import attach_guided_capture, obedient, obey, try_poses
 from posture_daemon.bootstrap.models import champion, load_model, open_backbone, open_store
-from posture_daemon.bootstrap.parts import away_by_loop, build_preparer, build_retrainer, build_watcher, newest_frame
+from posture_daemon.bootstrap.parts import (
+    away_by_loop,
+    build_preparer,
+    build_retrainer,
+    build_watcher,
+    camera_of,
+    newest_frame,
+)
 from posture_daemon.bootstrap.region import RegionChoice
 from posture_daemon.bootstrap.region_of_lesson import Means
 from posture_daemon.daemon.lifecycle import Daemon, Parts
@@ -86,21 +92,23 @@ def _newest_image(source: LatestFrame) -> Image | None:
 def build_daemon(
     settings: Settings,
     supervisor: SystemdNotifier | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
     needs_camera: bool = False,
     region: RegionChoice | None = None,
 ) -> Daemon:
     """Everything for `posture-daemon run`. Raises one of our errors when the champion or a recording cannot be used.
 
     A live camera that is not there yet is waited for, since it may be switched on later, unless `needs_camera`. `region` is
-    what part of the picture the owner has chosen, by default as the settings say.
+    what part of the picture the owner has chosen, by default as the settings say. Raises `Stopped` when that was ordered while
+    the camera was waited for.
     """
     region = region or RegionChoice(settings)
     supervisor = supervisor or SystemdNotifier()
     keep_little()
-    camera = obedient(open_camera(settings.camera.address))
+    camera = obedient(camera_of(settings))
     source = newest_frame(settings, camera)
     if needs_camera or not is_live(settings.camera.address):
-        source.check()
+        source.check(is_stopped)
     supervisor.status("opening the database and the model")
     check_database(settings, time.time())
     store = open_store(settings)

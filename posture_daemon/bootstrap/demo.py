@@ -5,9 +5,9 @@ ordinary file; the owner labels through `labelling` as every front end does, and
 it for any moment. This file only starts, answers, watches and reports.
 """
 
+import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from posture_daemon.adapters.child_process import isolated
 from posture_daemon.bootstrap.models import champion, load_model, open_store
 from posture_daemon.domain import ModelVersion, Outcome, TrainingRun
 from posture_daemon.errors import PostureError
@@ -26,6 +27,7 @@ from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.service.daemon_status import DaemonStatus, FrameCounts, read_status
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
+from posture_daemon.ui.console import styled
 
 SEED, FPS, SPEED = 37, 5, 120
 START, NEXT_DAY = "2026-03-02T16:00", 86_400.0
@@ -83,7 +85,7 @@ def run_demo(folder: Path, console: Console, clock: Callable[[], float] = time.m
     settings = load_settings(None, {"data_dir": str(folder)}).settings
     store = open_store(settings)
     desk = FakeDesk(seed=SEED)
-    console.rule("[bold]posture-daemon demo")
+    console.rule(styled(("posture-daemon demo", "bold")))
     console.print(
         f"The real daemon, on a drawn webcam whose clock runs {SPEED} times as fast as ours. Its starter model has never "
         "seen this person, nor anyone stand up. A simulated owner answers what it asks. About two minutes."
@@ -105,9 +107,11 @@ def run_demo(folder: Path, console: Console, clock: Callable[[], float] = time.m
 
 
 def _start_daemon(folder: Path, console: Console) -> subprocess.Popen[bytes]:
-    console.print(f"\n$ posture-daemon --data-dir {folder} run\n", style="bold")
+    console.print()
+    console.print(f"$ posture-daemon --data-dir {shlex.quote(str(folder))} run", style="bold")
+    console.print()
     with (folder / "daemon.log").open("ab") as log:
-        command = [sys.executable, "-m", "posture_daemon", "--data-dir", str(folder), "run"]
+        command = [*isolated("posture_daemon"), "--data-dir", str(folder), "run"]
         return subprocess.Popen(command, stdout=log, stderr=log)
 
 
@@ -177,9 +181,7 @@ class Narrator:
                 waits_for = tuple(verdict.name for verdict in run.decision if not verdict.passed)
                 self.once(waits_for, f"no training yet: {run.reason}")
             elif run.outcome is Outcome.PROMOTED:
-                self.once(
-                    (run.id, run.outcome), "[green]PROMOTED[/]: the challenger won on answers that neither had learned"
-                )
+                self.once((run.id, run.outcome), "PROMOTED: the challenger won on answers that neither had learned")
                 return  # what comes after it is no part of the story
             else:
                 self.once((run.id, run.outcome), f"{run.outcome.value}, the old model stays: {run.reason}")
@@ -227,12 +229,12 @@ def _print_story(
     after = _unseen(store, store.models.get(run.challenger_id), desk)
     added = f", and added a class: {', '.join(owner.added)}" if owner.added else ""
     took = (run.finished_at or run.started_at) - run.started_at
-    console.rule("[bold]what happened")
+    console.rule(styled(("what happened", "bold")))
     console.print(f"1. On a day that nobody labelled, the starter model was right on {_right(before)}.")
     console.print(f"2. The owner answered {owner.answers} questions{added}.")
     console.print(f"3. A training took {took:.0f} s in a process of its own; the camera's frames went on meanwhile.")
-    console.print(f"4. [bold green]PROMOTED[/]: {run.reason}.")
-    console.print(f"5. On that same day the new model is right on [bold]{_right(after)}[/].")
+    console.print(styled("4. ", ("PROMOTED", "bold green"), f": {run.reason}."))
+    console.print(styled("5. On that same day the new model is right on ", (_right(after), "bold"), "."))
     console.print(_comparison(before, after))
 
 
@@ -249,7 +251,7 @@ def _comparison(before: Evaluation, after: Evaluation) -> Table:
     table = Table("recall of", "unseen day before", "unseen day after")
     for name in after.per_class():
         table.add_row(name, _recall(before, name), _recall(after, name))
-    table.add_row("[bold]top-1", *[f"[bold]{found.top1 or 0:.3f}" for found in (before, after)])
+    table.add_row("top-1", *[f"{found.top1 or 0:.3f}" for found in (before, after)], style="bold")
     return table
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import champion, load_model, open_store
-from posture_daemon.bootstrap.parts import build_preparer, build_retrainer, newest_frame
+from posture_daemon.bootstrap.parts import build_preparer, build_retrainer, camera_of, newest_frame
 from posture_daemon.bootstrap.region import RegionChoice
 from posture_daemon.bootstrap.region_of_lesson import Means, advise_region
 from posture_daemon.domain import PostureClass, Role, Strategy
@@ -56,7 +55,7 @@ def open_guided_capture(
     our errors when a daemon holds the camera, and when the camera, a name or the champion cannot be used.
     """
     refuse_beside_daemon(settings)
-    camera = obedient(open_camera(settings.camera.address))
+    camera = obedient(camera_of(settings))
     if pace != 1.0:
         _need_obedience(camera)
     source = newest_frame(settings, camera)

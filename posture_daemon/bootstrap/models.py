@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from posture_daemon.adapters.backbone.onnx import OnnxBackbone
@@ -9,8 +10,9 @@ from posture_daemon.adapters.backbone.region import looking_at
 from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
 from posture_daemon.domain import ModelVersion
-from posture_daemon.errors import ModelError
+from posture_daemon.errors import CheckpointRefused, ModelError
 from posture_daemon.integrity.model_recovery import install
+from posture_daemon.labelling.adopted_names import adopt
 from posture_daemon.labelling.class_roles import looks_like_postures
 from posture_daemon.live.classifier import LiveModel
 from posture_daemon.ports import Backbone
@@ -18,13 +20,19 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.lock import in_turn
 from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
+from posture_daemon.store.place import refuse_long, refuse_shared
 from posture_daemon.vision.head import Head
 
 log = logging.getLogger(__name__)
 
+MAX_CLASSES = 100
+"""Of a posture model: the page has a button for each."""
+
 
 def open_store(settings: Settings) -> Store:
     """The data folder, with the starter model as its first champion when there is none."""
+    refuse_long(settings.data_dir, "The data folder")
+    refuse_shared(settings.data_dir)
     store = Store(settings.data_dir)
     if store.models.champion_id() is None and (STARTER / "head.json").exists():
         with in_turn(store.folder):  # another command may open the new folder at this moment
@@ -34,19 +42,41 @@ def open_store(settings: Settings) -> Store:
     return store
 
 
-def import_model(store: Store, file: Path, image_size: int | None = None, as_base: bool | None = None) -> ModelVersion:
+def import_model(
+    store: Store,
+    file: Path,
+    image_size: int | None = None,
+    as_base: bool | None = None,
+    renames: Sequence[str] = (),
+) -> ModelVersion:
     """Import an ultralytics checkpoint as a version of its own and make it champion.
 
     `as_base` says whether its classes are postures; `None` guesses by their names. A posture model goes on with the image
     size (pixels) of its training; a base begins at 224, whatever it was trained for, unless `image_size` says otherwise.
+    `renames` such as `OLD=NEW` say what its classes are called here. Raises `CheckpointRefused` for what is no YOLO11-cls, or
+    does not answer a picture, and `LabelError` for names that no class can have; then nothing has changed.
     """
     if as_base is None:
-        as_base = not looks_like_postures(inspect_checkpoint(file).classes)
+        as_base = not renames and not looks_like_postures(
+            inspect_checkpoint(file, image_size or DEFAULT_IMAGE_SIZE).classes
+        )
     if as_base and image_size is None:
         image_size = DEFAULT_IMAGE_SIZE
     with tempfile.TemporaryDirectory(dir=store.folder, prefix=".import-") as folder:
         imported = import_checkpoint(file, Path(folder), image_size)
-        return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base)
+        if not as_base and not 2 <= len(imported.classes) <= MAX_CLASSES:
+            raise CheckpointRefused(
+                f"{file} has {len(imported.classes)} class{'' if len(imported.classes) == 1 else 'es'}, but from 2 to "
+                f"{MAX_CLASSES} can be postures; import it with --as-base."
+            )
+        names = None if as_base else adopt(imported.classes, renames, _known_names(store), file)
+        return install(store, Path(folder), f"imported from {imported.source}", as_base=as_base, names=names)
+
+
+def _known_names(store: Store) -> list[str]:
+    """Names of classes that there are, that were deleted, and that any model has, the owner's own first."""
+    of_models = (one.name for version in store.models.all() for one in version.classes)
+    return [*(one.name for one in store.labels.classes()), *store.labels.retired(), *of_models]
 
 
 def load_model(store: Store, version: ModelVersion, loaded: Backbone | None = None) -> LiveModel:

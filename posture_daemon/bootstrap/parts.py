@@ -1,12 +1,14 @@
 """The parts of a daemon that other commands need too."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from posture_daemon.adapters.backbone.on_demand import backbone_of
 from posture_daemon.adapters.cameras.address import is_live
 from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame, Patience
+from posture_daemon.adapters.cameras.network_patience import MAX_POLLS_PER_S, NetworkPatience, is_network
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import open_backbone
@@ -74,13 +76,28 @@ def build_preparer(
     )
 
 
+def camera_of(settings: Settings) -> Camera:
+    """The camera of the settings, not opened. Raises `SettingsError` for an address that is none."""
+    return open_camera(settings.camera.address, network_of(settings))
+
+
+def network_of(settings: Settings) -> NetworkPatience:
+    """How patient a network camera is met; its stills are asked for as often as pictures are looked at."""
+    camera = settings.camera
+    polls_per_s = min(camera.fps, MAX_POLLS_PER_S)
+    return NetworkPatience(camera.open_timeout_s, camera.read_timeout_s, polls_per_s, camera.check_certificate)
+
+
 def newest_frame(settings: Settings, camera: Camera) -> LatestFrame:
     """The reader of the camera of the settings, as patient as they predict."""
-    patience = Patience(settings.camera.min_retry_s, settings.camera.max_retry_s, settings.camera.stale_s)
-    live = is_live(settings.camera.address)
+    own = settings.camera
+    patience = Patience(own.min_retry_s, own.max_retry_s, own.stale_s)
+    if is_network(own.address):
+        patience = replace(patience, open_s=own.open_timeout_s, read_s=own.read_timeout_s)
+    live = is_live(own.address)
     return LatestFrame(
         camera,
         patience,
         quality=lambda: FrameQualityMonitor(settings.camera.blind_s, repeats=not live),
-        another=(lambda: open_camera(settings.camera.address)) if live else None,
+        another=(lambda: camera_of(settings)) if live else None,
     )

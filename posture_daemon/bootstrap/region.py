@@ -11,7 +11,7 @@ from posture_daemon.bootstrap.settings_file import set_text
 from posture_daemon.domain import Region
 from posture_daemon.errors import SettingsError
 from posture_daemon.settings import DEFAULT, FILE_NAME, CameraSettings, Loaded, Settings, values_in
-from posture_daemon.settings.sections import without_password
+from posture_daemon.settings.address import CameraAddress
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +51,14 @@ class RegionChoice:
     def is_open(self) -> bool:
         """Whether nobody has chosen for this camera yet, not even the whole picture."""
         camera = self.camera
-        return camera.seen is None and camera.region_camera != without_password(camera.address)
+        return camera.seen is None and not camera.region_is_of_this
 
     def choose(self, region: Region | None) -> None:
         """Write it into the settings file, for the present camera. Raises `SettingsError`."""
         if self._set_by is not None:
             raise SettingsError(f"{self._set_by}: camera.region is set there, so it cannot be changed here.")
         set_text(self._file, KEY, "")  # in between the old box must not count for the new camera
-        set_text(self._file, CAMERA_KEY, without_password(self._camera.address))
+        set_text(self._file, CAMERA_KEY, CameraAddress(self._camera.address).identity)
         set_text(self._file, KEY, "" if region is None else str(region))
         self()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,17 +14,20 @@ from posture_daemon.adapters.backbone.on_demand import backbone_of
 from posture_daemon.bootstrap.models import champion, load_model
 from posture_daemon.datasets import read_layout
 from posture_daemon.domain import ModelVersion, Split
-from posture_daemon.errors import DatasetError, ModelError
+from posture_daemon.errors import DatasetError, ModelError, PictureRefused
+from posture_daemon.labelling.class_names import find, tidy
 from posture_daemon.learning.evaluation import Evaluation, evaluate
 from posture_daemon.learning.training_set import TrainingSet, gather
 from posture_daemon.learning.version_diff import Difference, differ, predict
 from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
-from posture_daemon.vision.jpeg import decode
+from posture_daemon.vision.picture_decoder import read_picture
 
 if TYPE_CHECKING:
     from posture_daemon.learning.label_errors import LabelCheck
+
+log = logging.getLogger(__name__)
 
 
 def difference(store: Store, settings: Settings, first: ModelVersion, second: ModelVersion) -> Difference:
@@ -66,16 +70,21 @@ def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[
     if version.is_base:
         raise ModelError(f"Model {version.id} is a base without classes, so there is nothing to evaluate; train first.")
     model = load_model(store, version)
+    names = [c.name for c in version.classes]
     truth, answers, unreadable = [], [], 0
-    layout = read_layout(folder)
+    layout = read_layout(folder, {c.name for c in version.classes})
+    called: dict[str, str] = {}
+    for name in layout.class_folders:
+        called[name] = find(name, [*names, *called.values()]) or tidy(name)
     for image in (i for i in layout.images if i.folder in layout.class_folders):
         try:
-            picture = decode(image.path.read_bytes())
-        except (DatasetError, OSError):
+            picture = read_picture(image.path)
+        except PictureRefused as error:
+            log.info("%s", error)
             unreadable += 1
             continue
-        truth.append(image.folder)
+        truth.append(called[image.folder])
         answers.append(model.predict(picture).probabilities)
     if not answers:
         raise DatasetError(f"None of the {unreadable} images in {folder} can be read; are they pictures?")
-    return evaluate(np.array(answers), [c.name for c in version.classes], truth), unreadable
+    return evaluate(np.array(answers), names, truth), unreadable

@@ -9,7 +9,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
 from posture_daemon.errors import SettingsError
-from posture_daemon.settings import values_in
+from posture_daemon.settings import shown, values_in
 from posture_daemon.store.files import write_durably
 
 HEADER = "# Settings of posture-daemon. What else can be set, and what is in force: posture-daemon config show\n"
@@ -30,9 +30,8 @@ def set_text(file: Path, key: str, value: str) -> bool:
         write_durably(file, _changed(text, key, value).encode())
         file.chmod(mode)
     except TOMLKitError:
-        raise SettingsError(
-            f"{file}: {key} cannot be changed safely; write {key} = {json.dumps(value)} by hand."
-        ) from None
+        wanted = json.dumps(shown(value, key), ensure_ascii=False)
+        raise SettingsError(f"{file}: {key} cannot be changed safely; write {key} = {wanted} by hand.") from None
     except OSError as error:
         raise SettingsError(f"{file}: cannot be written: {error.strerror}.") from None
     return True

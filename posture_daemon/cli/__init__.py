@@ -1,9 +1,10 @@
 """The command line: `posture-daemon …`. Each command is a few lines that call the rooms below and print what they say."""
 
+import errno
 import logging
 import os
 import sys
-from typing import cast
+from typing import NoReturn, cast
 
 import typer
 
@@ -25,14 +26,20 @@ from posture_daemon.cli import (
     train,
 )
 from posture_daemon.cli.context import start
-from posture_daemon.errors import PostureError
+from posture_daemon.cli.ending import Ending
+from posture_daemon.cli.identity import begin_as_root, denied
+from posture_daemon.cli.typed import hide_typed
+from posture_daemon.errors import PostureError, Stopped
 from posture_daemon.service.journal import is_journal, sentence
+from posture_daemon.service.plain_text import set_up_streams
 
 log = logging.getLogger(__name__)
 
 NAME = "posture-daemon"
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 """What the parser of the command line raises. Whose class that is depends on the version of typer, and none exports it."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name=NAME,
@@ -64,8 +71,21 @@ for name, group in GROUPS.items():
 
 def main() -> None:
     """Entry point. Every error that is meant for the user is one sentence on stderr: exit 1, or 2 for how it was called."""
+    hide_typed([*sys.argv[1:], *(value for name, value in os.environ.items() if name.startswith("POSTURE_"))])
+    set_up_streams()
     os.umask(0o077)  # what is written here shows somebody at home: nobody else's business
+    ending = Ending()
     try:
+        _run()
+    except SystemExit as end:
+        ending.note(end.code)
+        raise
+
+
+def _run() -> None:
+    """Run the command; always ends with `SystemExit`."""
+    try:
+        begin_as_root()
         sys.exit(app(prog_name=NAME, standalone_mode=False))
     except UsageError as error:
         if words := " ".join(error.format_message().split()).rstrip("."):  # none where the help was printed instead
@@ -75,17 +95,33 @@ def main() -> None:
     except typer.Abort:  # the answer to a question was no, or Ctrl-C
         _say_error("Stopped; nothing more was done.")
         sys.exit(1)
+    except Stopped:
+        _say_error("Stopped; nothing more was done.")
+        sys.exit(0)
     except PostureError as error:
         _say_error(str(error))
+        sys.exit(1)
+    except PermissionError as error:
+        _say_error(denied(error))
         sys.exit(1)
     except BrokenPipeError:  # `posture-daemon … | head`
         sys.stderr.close()
         sys.exit(1)
-    except Exception as error:  # a traceback helps nobody who has not asked for it
-        log.log(logging.ERROR if is_journal(sys.stderr) else logging.DEBUG, "the whole story", exc_info=True)
-        what = f"unexpected {type(error).__name__}: {error}"
-        _say_error(f"{what} (a bug in posture-daemon; --verbose before the command tells more)")
-        sys.exit(70)  # EX_SOFTWARE
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            _end_unexpected(error)
+        _say_error(f"What was asked for cannot be written ({error.strerror}); make room for it, or write it elsewhere.")
+        sys.exit(1)
+    except Exception as error:
+        _end_unexpected(error)
+
+
+def _end_unexpected(error: Exception) -> NoReturn:
+    """Say that it is a bug; a traceback helps nobody who has not asked for it."""
+    log.log(logging.ERROR if is_journal(sys.stderr) else logging.DEBUG, "the whole story", exc_info=True)
+    what = f"unexpected {type(error).__name__}: {error}"
+    _say_error(f"{what} (a bug in posture-daemon; --verbose before the command tells more)")
+    sys.exit(70)  # EX_SOFTWARE
 
 
 def _say_error(words: str) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from posture_daemon.cli.context import Yes, console, options, say
+from posture_daemon.cli.context import Yes, confirm, console, options, say
+from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.cli.show import clock
+from posture_daemon.cli.typed import path
 from posture_daemon.domain import MB
 from posture_daemon.errors import DataFolderError
+from posture_daemon.settings.paths import absolute
+from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
     from posture_daemon.store.backup import Backups
@@ -27,7 +30,10 @@ KEEP_ALL = 1_000_000
 def backup(
     context: typer.Context,
     to: Annotated[
-        Path | None, typer.Option(help="Folder to write to, such as a USB stick; nothing in it is deleted.")
+        Path | None,
+        typer.Option(
+            parser=path, metavar="PATH", help="Folder to write to, such as a USB stick; nothing in it is deleted."
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the backups, each with its check, and make none.")
@@ -40,18 +46,19 @@ def backup(
     from posture_daemon.store.restore import check_backup
 
     settings = options(context).settings()
-    path = settings.data_dir / FILE_NAME
+    database = settings.data_dir / FILE_NAME
+    refuse_hands_of_others(to)
     if list_:
-        _list(Backups(path, to or settings.data_dir / BACKUPS))
+        _list(Backups(database, to or settings.data_dir / BACKUPS))
         return
-    if not path.exists():
+    if not database.exists():
         raise DataFolderError(f"There is no database in {settings.data_dir} yet, so there is nothing to back up.")
     store = Store(settings.data_dir)
     try:
         made = store.back_up(time.time(), settings.schedule.backups if to is None else KEEP_ALL, to)
     finally:
         store.close()
-    say(escape(f"{made} holds {check_backup(made)}; its models are beside it in {made.parent / 'models'}"))
+    say(f"{made} holds {check_backup(made)}; its models are beside it in {made.parent / 'models'}")
 
 
 def restore(
@@ -68,15 +75,16 @@ def restore(
 
     folder, now = options(context).settings().data_dir, time.time()
     found = _find(folder, chosen, now)
+    refuse_hands_of_others(found)  # SQLite writes beside a database that it only reads
     held, before = check_backup(found), contents(folder / FILE_NAME)
     said = datetime.fromtimestamp(found.stat().st_mtime)
-    say(escape(f"The backup {found} of {said:%Y-%m-%d %H:%M} holds {held}."))
+    say(f"The backup {found} of {said:%Y-%m-%d %H:%M} holds {held}.")
     if (folder / FILE_NAME).exists():
         now_there = "cannot be read" if before is None else f"holds {before}"
         say(f"The database that is there now {now_there}. {missing(before, held)}.")
     if not yes and not _confirmed():
         raise typer.Exit(1)
-    say(escape(bring_back(folder, found, now).sentence()))
+    say(bring_back(folder, found, now).sentence())
 
 
 def _find(folder: Path, chosen: str | None, now: float) -> Path:
@@ -86,7 +94,7 @@ def _find(folder: Path, chosen: str | None, now: float) -> Path:
     backups = Backups(folder / FILE_NAME, folder / BACKUPS)
     if chosen is not None:
         named = backups.folder / chosen
-        return named if "/" not in chosen and named.is_file() else Path(chosen)
+        return named if "/" not in chosen and named.is_file() else absolute(chosen)
     newest = backups.newest_good(now)
     if newest is None:
         raise DataFolderError(f"There is no good backup in {backups.folder}; give one by its path.")
@@ -96,7 +104,7 @@ def _find(folder: Path, chosen: str | None, now: float) -> Path:
 def _confirmed() -> bool:
     if not sys.stdin.isatty():
         raise DataFolderError("Nobody is there to be asked whether to restore it; add --yes.")
-    return typer.confirm("Restore it?")
+    return confirm("Restore it?")
 
 
 def _list(backups: Backups) -> None:
@@ -104,11 +112,11 @@ def _list(backups: Backups) -> None:
 
     found = backups.list()
     if not found:
-        say(escape(f"There are no backups in {backups.folder}."))
+        say(f"There are no backups in {backups.folder}.")
         return
     table = Table("backup", "made", "MB", "state")
     for one in found:
         why = "" if one.before is None else f", made before schema {one.before}"
-        state = "good" if is_good(one.path) else "[red]damaged[/]"
-        table.add_row(one.path.name, clock(one.made_at), f"{one.size_bytes / MB:.1f}", state + why)
+        state = ("good", "") if is_good(one.path) else ("damaged", "red")
+        table.add_row(one.path.name, clock(one.made_at), f"{one.size_bytes / MB:.1f}", styled(state, why))
     console.print(table)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from posture_daemon.cli.context import Yes, console, opened, say, say_all
+from posture_daemon.cli.context import Yes, confirm, console, opened, say, say_all
 from posture_daemon.domain import Role, Split, Status
 from posture_daemon.errors import LabelError
 
@@ -59,7 +59,7 @@ def rename(
     context: typer.Context, old: Name, new: Annotated[str, typer.Argument(help="The name from now on.")]
 ) -> None:
     """Give a class another name everywhere: labels, guesses, history, and models of any age. Nothing is retrained."""
-    _changes(context).rename(old, new)
+    old, new = _changes(context).rename(old, new)
     say(f"'{old}' is '{new}' from now on, in labels, history and all models; a running daemon follows within seconds.")
 
 
@@ -68,7 +68,7 @@ def role(
     context: typer.Context, name: Name, role: Annotated[Role, typer.Argument(help="What the class means to you.")]
 ) -> None:
     """Say what a class means: good, bad, away or neutral."""
-    _changes(context).set_role(name, role)
+    name = _changes(context).set_role(name, role)
     say(f"'{name}' is {role.value}.")
 
 
@@ -81,7 +81,6 @@ def merge(
 ) -> None:
     """Make all of one class part of another. Says first what becomes of labels, history and models."""
     _carry_out(_changes(context).plan_merge(name, into), yes)
-    say(f"'{name}' is part of '{into}' now.")
 
 
 @app.command()
@@ -93,7 +92,6 @@ def delete(
 ) -> None:
     """Delete a class. Says first what becomes of labels, history and models."""
     _carry_out(_changes(context).plan_delete(name, STATUS_OF[labels]), yes)
-    say(f"'{name}' is deleted.")
 
 
 def _changes(context: typer.Context) -> ClassChanges:
@@ -109,5 +107,6 @@ def _carry_out(plan: Plan, yes: bool) -> None:
         raise LabelError("This would change labels and models, and there is nobody to ask; repeat it with --yes.")
     say_all(plan.sentences)
     if not yes:
-        typer.confirm("Go on?", abort=True)
+        confirm("Go on?", abort=True)
     plan.carry_out()
+    say(plan.done)

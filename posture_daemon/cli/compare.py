@@ -12,8 +12,11 @@ import typer
 from rich.status import Status
 
 from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.cli.typed import path
 from posture_daemon.domain import Strategy
 from posture_daemon.errors import SettingsError
+from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
     from posture_daemon.store import Store
@@ -23,10 +26,16 @@ ORDER = (Strategy.SCRATCH, Strategy.ALL, Strategy.NEW, Strategy.FINETUNE, Strate
 
 def compare(  # noqa: PLR0913, PLR0917 - the options of the command
     context: typer.Context,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report; finished strategies are kept there.")],
+    out: Annotated[
+        Path, typer.Option(parser=path, metavar="DIR", help="Folder of the report; finished strategies are kept there.")
+    ],
     dataset: Annotated[
         Path | None,
-        typer.Argument(help="Folder with train/, val/ and maybe test/; without it the labels in the store are used."),
+        typer.Argument(
+            parser=path,
+            metavar="DATASET",
+            help="Folder with train/, val/ and maybe test/; without it the labels in the store are used.",
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each strategy of ultralytics.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Fix all randomness.", min=0)] = None,
@@ -38,7 +47,12 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.Option(help="Share of each class's training images that count as new, the last ones.", min=0, max=0.9),
     ] = 0.3,
     weights: Annotated[
-        Path | None, typer.Option(help="Base model (.pt) for a DATASET; else the oldest ancestor of the champion.")
+        Path | None,
+        typer.Option(
+            parser=path,
+            metavar="PATH",
+            help="Base model (.pt) for a DATASET; else the oldest ancestor of the champion.",
+        ),
     ] = None,
     imgsz: Annotated[int | None, typer.Option(help="With --weights: side of the input, pixels.", min=32)] = None,
 ) -> None:
@@ -48,6 +62,8 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
     from posture_daemon.training.strategies import root_of
 
     settings = options(context).settings({"strategies.epochs": epochs, "training.seed": seed})
+    for place in (out, dataset):  # ultralytics keeps a list beside the pictures
+        refuse_hands_of_others(place)
     wanted = Comparison(out, _chosen(strategies), dataset, new_share)
     store = open_store(settings)
     with _base(weights, imgsz) as imported, console.status("comparing …") as status:
@@ -76,7 +92,7 @@ def _base(weights: Path | None, imgsz: int | None) -> Iterator[Store | None]:
 def _tell(line: str, status: Status) -> None:
     """Epochs pass by beside the spinner; what is finished, or odd, stays on the screen."""
     if ": epoch " in line or line.endswith(": starting"):
-        status.update(line)
+        status.update(styled(line))
     else:
         say(line)
 

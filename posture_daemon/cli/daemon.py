@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import AsJson, console, on_stop, opened, options, say
+from posture_daemon.cli.context import AsJson, console, on_stop, opened, options, say, say_json
+from posture_daemon.cli.typed import camera as typed_camera
 from posture_daemon.service.daemon_status import check_health, read_status
 from posture_daemon.settings import Settings
 from posture_daemon.store.json_values import as_json
@@ -16,21 +17,24 @@ from posture_daemon.store.json_values import as_json
 def run(
     context: typer.Context,
     camera: Annotated[
-        str | None, typer.Option(help="Camera: 0, /dev/video0, csi://0, rtsp://…, a file, replay:FOLDER, fake:desk.")
+        str | None,
+        typer.Option(
+            callback=typed_camera, help="Camera: 0, /dev/video0, csi://0, rtsp://…, a file, replay:FOLDER, fake:desk."
+        ),
     ] = None,
 ) -> None:
     """Watch the camera, keep unsure frames, learn when it is safe. Ends with SIGTERM or Ctrl-C."""
+    stop = threading.Event()
+    on_stop(stop.set)  # before anything that takes long is imported
     from posture_daemon.bootstrap.daemon import build_daemon
     from posture_daemon.bootstrap.region import RegionChoice
     from posture_daemon.service.sd_notify import supervisor
 
-    stop = threading.Event()
-    on_stop(stop.set)
     chosen = options(context)
     region = RegionChoice.of(chosen.load({"camera.address": camera}))
     settings = chosen.settings({"camera.address": camera})
     # Who types a camera wants to know at once that it is wrong; a service waits for it.
-    build_daemon(settings, supervisor(), needs_camera=camera is not None, region=region).run(stop)
+    build_daemon(settings, supervisor(), stop.is_set, needs_camera=camera is not None, region=region).run(stop)
 
 
 def status(
@@ -46,9 +50,9 @@ def status(
     if check:
         _check(options(context).settings())
         return
-    found = overview(*opened(context))
+    found = overview(*opened(context), time.time())
     if json:
-        console.print_json(data=as_json(found))
+        say_json(as_json(found))
     else:
         show.status(console, found)
 

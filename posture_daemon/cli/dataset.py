@@ -1,7 +1,8 @@
-"""`dataset …`: stats, curve, doubts, effect, export: what the owner asks about their labels."""
+"""`dataset …`: stats, curve, doubts, effect, export, undo: what the owner asks about their labels, and imports taken back."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from posture_daemon.cli.context import AsJson, console, opened, say, say_all
+from posture_daemon.cli.context import AsJson, Yes, confirm, console, opened, say, say_all, say_json
+from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.cli.typed import path
 from posture_daemon.domain import DatasetLayout, Split
-from posture_daemon.errors import TrainingError
+from posture_daemon.errors import LabelError, TrainingError
 from posture_daemon.reports import effect as effects
 from posture_daemon.store.json_values import as_json
 from posture_daemon.training.run_record import RunRecord
+from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
     from posture_daemon.learning.label_errors import Doubt
@@ -36,7 +41,7 @@ def stats(context: typer.Context, json: AsJson = False) -> None:
 
     found = dataset_stats(*opened(context))
     if json:
-        console.print_json(data=as_json(found))
+        say_json(as_json(found))
         return
     table = Table("class", "role", *(split.value for split in Split), title="images (time blocks)")
     for c in found.classes:
@@ -44,7 +49,7 @@ def stats(context: typer.Context, json: AsJson = False) -> None:
         table.add_row(c.posture_class.name, c.posture_class.role.value, *cells)
     console.print(table)
     for warning in found.warnings:
-        say(f"[yellow]warning[/]: {warning}")
+        say(("warning", "yellow"), f": {warning}")
     say_all(found.advice)
 
 
@@ -71,7 +76,7 @@ def curve(
     found = block_curve(learned, draws, seed)
     answer = enough(found)
     if json:
-        console.print_json(data={**as_json(found), **as_json(answer)})
+        say_json({**as_json(found), **as_json(answer)})
         return
     table = Table("labels", "top-1", "", "spread", title=f"{draws} draws of time blocks")
     for step in found.steps:
@@ -82,7 +87,7 @@ def curve(
 
 def _in_order(points: Sequence[Point], json: bool) -> None:
     if json:
-        console.print_json(data=as_json(points))
+        say_json(as_json(points))
         return
     table = Table("labels", "top-1", "", title="holdout top-1 after so many training labels")
     for point in points:
@@ -109,7 +114,7 @@ def doubts(
     store, settings = opened(context)
     found = label_check(store, settings)
     if json:
-        console.print_json(data=as_json(found))
+        say_json(as_json(found))
     elif review and found.doubts:
         with keyboard() as keys:
             run_review(Review(store, settings.labels, time.time, found.doubts), console, keys)
@@ -145,7 +150,7 @@ def effect(
     sentences, flips = effects.effect(record), effects.flips(record)
     if json:
         data = {"run": found.id, "sentences": sentences, "flips": as_json(flips)}
-        console.print_json(data=data)
+        say_json(data)
         return
     say(f"run {found.id}, {found.outcome.value if found.outcome else 'running'}: {found.reason}")
     say_all(sentences or ["There was no model with answers before it, so there is nothing to compare."])
@@ -157,14 +162,19 @@ def effect(
         console.print(table)
 
 
-def _coloured(name: str, truth: str) -> str:
-    return f"[{'green' if name == truth else 'red'}]{name}[/]"
+def _coloured(name: str, truth: str) -> Text:
+    return styled((name, "green" if name == truth else "red"))
 
 
 @app.command()
 def export(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder, or an earlier export of the same layout.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=path, metavar="FOLDER", help="A new or empty folder, or an earlier export of the same layout."
+        ),
+    ],
     layout: Annotated[
         DatasetLayout,
         typer.Option(
@@ -175,4 +185,41 @@ def export(
     """Write the labelled pictures as a dataset, with a file that tells where each label came from."""
     from posture_daemon.datasets import export_folder
 
-    say_all(export_folder(*opened(context), folder, time.time(), layout).sentences())
+    store, settings = opened(context)
+    refuse_hands_of_others(folder)
+    say_all(export_folder(store, settings, folder, time.time(), layout).sentences())
+
+
+@app.command()
+def undo(context: typer.Context, yes: Yes = False) -> None:
+    """Take the last import back whole: its pictures, classes and splits. Says first what that is."""
+    from posture_daemon.labelling.undoing import Undoing
+    from posture_daemon.store.open_step import StepKind
+
+    store, _ = opened(context)
+    history = Undoing(store, time.time)
+    ahead = history.ahead(StepKind.IMPORT)
+    if ahead is None:
+        raise LabelError("There is no import to take back.")
+    if not yes and not sys.stdin.isatty():
+        raise LabelError("This would take back the last import, and there is nobody to ask; repeat it with --yes.")
+    if not yes:
+        say(f"This takes back {ahead.words}.")
+        confirm("Go on?", abort=True)
+    taken, again = history.undo(ahead.step), store.steps.undone()
+    if taken is not None:
+        say(f"Taken back: {taken.words}.")
+    if again is not None and again.id == ahead.step:
+        say("For a day, and until something else is answered or imported: posture-daemon dataset redo brings it back.")
+
+
+@app.command()
+def redo(context: typer.Context) -> None:
+    """Bring back what was taken back last, as it was."""
+    from posture_daemon.labelling.undoing import words_of
+
+    store, _ = opened(context)
+    step = store.steps.redo()
+    if step is None:
+        raise LabelError("There is nothing to bring back: nothing was taken back, or something else was done since.")
+    say(f"Brought back: {words_of(step, time.time())}.")

@@ -1,11 +1,13 @@
 """`demo`."""
 
+import shlex
 import tempfile
 from pathlib import Path
 
 import typer
 
 from posture_daemon.cli.context import console, options, say
+from posture_daemon.cli.identity import go_on_as_owner
 
 
 def demo(context: typer.Context) -> None:
@@ -13,11 +15,15 @@ def demo(context: typer.Context) -> None:
     from posture_daemon.bootstrap.demo import check, run_demo
 
     chosen = options(context).data_dir
+    if chosen is not None:
+        go_on_as_owner(chosen)
     folder = chosen or Path(tempfile.mkdtemp(prefix="posture-demo-"))
     ending = run_demo(folder, console)
-    say("\n[bold]Where to look next:[/]")
-    say(f"  posture-daemon --data-dir {folder} models list      the two models and their roles")
-    say(f"  posture-daemon --data-dir {folder} status           what the daemon left behind")
+    console.print()
+    say(("Where to look next:", "bold"))
+    place = shlex.quote(str(folder))
+    say(f"  posture-daemon --data-dir {place} models list      the two models and their roles")
+    say(f"  posture-daemon --data-dir {place} status           what the daemon left behind")
     say(f"  {folder}/daemon.log and posture-daemon.toml         its log and its settings")
     say("  docs/tour.md                                        how to run it on your own camera")
     check(ending)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from posture_daemon.cli.context import options, say
+from posture_daemon.cli.typed import path
 from posture_daemon.device.report import Health, Line, examine, nearest
 from posture_daemon.device.resources import Resources
 from posture_daemon.domain import Strategy
@@ -30,7 +30,11 @@ def doctor(
     context: typer.Context,
     root: Annotated[
         Path | None,
-        typer.Option(help="Look at this folder as if it were /, such as a copy of another device's /proc and /sys."),
+        typer.Option(
+            parser=path,
+            metavar="PATH",
+            help="Look at this folder as if it were /, such as a copy of another device's /proc and /sys.",
+        ),
     ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what is safe to mend in the data folder, never a label or a frame.")
@@ -72,9 +76,9 @@ def _mend(findings: Sequence[Finding]) -> None:
         if finding.mend is None:
             continue
         try:
-            say(f"[green]fixed[/] {escape(finding.mend())}")
+            say(("fixed", "green"), f" {finding.mend()}")
         except (PostureError, OSError) as error:
-            say(f"[red]failed[/] {escape(f'{finding.line.name}: {error}')}")
+            say(("failed", "red"), f" {finding.line.name}: {error}")
 
 
 def _advised(finding: Finding) -> Line:
@@ -111,4 +115,4 @@ def _print(lines: tuple[Line, ...]) -> None:
     width = max(len(line.name) for line in lines)
     for line in lines:
         colour, mark = MARKS[line.health]
-        say(f"[{colour}]{mark}[/] {escape(line.name.ljust(width))}  {escape(line.text)}")
+        say((mark, colour), f" {line.name.ljust(width)}  {line.text}")

@@ -4,15 +4,21 @@ import os
 import threading
 import time
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from posture_daemon.cli.context import console, on_stop, opened, options, say, say_all
+from posture_daemon.cli.context import console, on_stop, opened, options, say, say_all, though_a_disk_hangs
+from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.cli.typed import path
 from posture_daemon.errors import PageError
 from posture_daemon.settings import Loaded, Settings
 from posture_daemon.store import Store
+
+IMPORT_ENDS_S = 15.0
+"""How long an import may take to finish its block after a signal, seconds, before its disk counts as dead."""
 
 
 def label(
@@ -22,11 +28,15 @@ def label(
     ] = False,
     export: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write the queue and the labels as folders, to sort in a file manager."),
+        typer.Option(
+            parser=path, metavar="FOLDER", help="Write the queue and the labels as folders, to sort in a file manager."
+        ),
     ] = None,
     import_: Annotated[
         Path | None,
-        typer.Option("--import", metavar="FOLDER", help="Read class folders, sorted or from an existing dataset."),
+        typer.Option(
+            "--import", parser=path, metavar="FOLDER", help="Read class folders, sorted or from an existing dataset."
+        ),
     ] = None,
 ) -> None:
     """Answer what it asks: one key per class, Enter for the model's guess, u to undo; in the browser unless told otherwise."""
@@ -35,13 +45,14 @@ def label(
     if terminal + (export is not None) + (import_ is not None) > 1:
         raise typer.BadParameter("choose one of --terminal, --export and --import")
     store, settings = opened(context)
+    refuse_hands_of_others(export)
     if export is not None:
         say_all(datasets.export_folder(store, settings, export, time.time()).sentences())
     elif import_ is not None:
-        stop = threading.Event()
-        on_stop(stop.set)  # an import that is stopped keeps whole blocks
+        stop = threading.Event()  # an import that is stopped keeps whole blocks
+        read = partial(datasets.import_folder, store, settings, import_, time.time(), stop.is_set)
         with console.status("importing …"):
-            report = datasets.import_folder(store, settings, import_, time.time(), stop.is_set)
+            report = though_a_disk_hangs(read, stop, IMPORT_ENDS_S)
         say_all(report.sentences())
     elif terminal:
         _in_terminal(store, settings)
@@ -108,6 +119,8 @@ def _open(address: str, folder: Path, settings: Settings) -> None:
 
     link = link_to(address, folder, settings.ui.host)
     say(f"The label page: {link}")
+    if os.geteuid() == 0:
+        return  # which browser that is, is said by whoever called sudo
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         try:
             webbrowser.open(link)

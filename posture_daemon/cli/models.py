@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +14,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import chosen_model, console, opened, options, say
+from posture_daemon.cli.context import chosen_model, console, opened, options, say, though_a_disk_hangs
+from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.cli.typed import path
+from posture_daemon.service.plain_text import visible
+from posture_daemon.ui.console import styled
 
 if TYPE_CHECKING:
     from posture_daemon.store import Store
@@ -25,7 +32,9 @@ Size = Annotated[int | None, typer.Option(help="Side of the input, pixels; by de
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A YOLO11 classification checkpoint (.pt), n to x.")],
+    file: Annotated[
+        Path, typer.Argument(parser=path, metavar="FILE", help="A YOLO11 classification checkpoint (.pt), n to x.")
+    ],
     imgsz: Size = None,
     classes_are_postures: Annotated[
         bool | None,
@@ -34,12 +43,19 @@ def import_(
             help="Keep the checkpoint's classes, or take only its backbone. Guessed from the names by default.",
         ),
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OLD=NEW",
+            help="What a class of the file, or an output by its number, is called here; may be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Import a checkpoint and make it champion. Its file is read as data; code in it is never run."""
     from posture_daemon.bootstrap.models import import_model
 
     as_base = None if classes_are_postures is None else not classes_are_postures
-    version = import_model(opened(context)[0], file, imgsz, as_base)
+    version = import_model(opened(context)[0], file, imgsz, as_base, rename or ())
     if version.is_base:
         say(f"model {version.id} is champion, as a base: its classes are no postures, so every frame is unknown")
         say("and queued until your labels and the first training give it your classes.")
@@ -50,7 +66,7 @@ def import_(
 @app.command()
 def export(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Where to write the checkpoint (.pt).")],
+    file: Annotated[Path, typer.Argument(parser=path, metavar="FILE", help="Where to write the checkpoint (.pt).")],
     model: Chosen = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
@@ -59,6 +75,7 @@ def export(
     from posture_daemon.vision.head import Head
 
     store, _ = opened(context)
+    refuse_hands_of_others(file)
     version = chosen_model(store, model)
     export_checkpoint(
         store.models.backbone_folder(version.backbone_sha256),
@@ -77,7 +94,10 @@ def export(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A YOLO11 classification checkpoint (.pt).")], imgsz: Size = None
+    file: Annotated[
+        Path, typer.Argument(parser=path, metavar="FILE", help="A YOLO11 classification checkpoint (.pt).")
+    ],
+    imgsz: Size = None,
 ) -> None:
     """Print the layers of a checkpoint, where the backbone ends and the head begins, and parameter counts."""
     from posture_daemon.adapters.checkpoints import inspect_checkpoint
@@ -85,7 +105,7 @@ def inspect(
     found = inspect_checkpoint(file, imgsz)
     table = Table("layer", "part", "module", "parameters", "output")
     for layer in found.layers:
-        part = "[green]head[/]" if layer.is_head else "backbone"
+        part = styled(("head", "green") if layer.is_head else "backbone")
         shape = "×".join(map(str, layer.output_shape))
         table.add_row(
             str(layer.index), part, layer.module, f"{layer.parameters:,}", shape, end_section=layer.index == 9
@@ -101,23 +121,25 @@ def fetch(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="yolo11n-cls, yolo11s-cls, yolo11m-cls, yolo11l-cls or yolo11x-cls.")],
     sha256: Annotated[str | None, typer.Option(help="Checksum, if the release names none.")] = None,
-    release: Annotated[str | None, typer.Option(help="Release description (JSON) to use instead of GitHub's.")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="https address of a release description (JSON) to use instead of GitHub's.")
+    ] = None,
 ) -> None:
     """Download an ImageNet checkpoint from ultralytics' release; checked, and resumed where it was cut off."""
     from posture_daemon.adapters.checkpoints.fetch import RELEASE_API_URL, fetch
 
     folder = options(context).settings().data_dir / "downloads"
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(name, total=None)
-        path = fetch(
+        task = progress.add_task(visible(name), total=None)
+        fetched = fetch(
             name,
             folder,
             release_api_url=release or RELEASE_API_URL,
             sha256=sha256,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    say(f"{path} is complete; import it with: posture-daemon models import {path}")
+    say(f"{fetched} is complete; import it with: posture-daemon models import {shlex.quote(str(fetched))}")
 
 
 @app.command("list")
@@ -176,7 +198,9 @@ def rollback(context: typer.Context) -> None:
 @app.command()
 def evaluate(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder with one folder of images per class.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=path, metavar="FOLDER", help="Folder with one folder of images per class.")
+    ],
     model: Chosen = None,
 ) -> None:
     """Print top-1, recall per class and the confusion matrix of the champion on labelled images."""
@@ -184,7 +208,8 @@ def evaluate(
 
     store, _ = opened(context)
     version = chosen_model(store, model)
-    found, unreadable = evaluate_folder(store, version, folder)
+    read = partial(evaluate_folder, store, version, folder)
+    found, unreadable = though_a_disk_hangs(read, threading.Event())
     say(f"model {version.id} on {folder}" + (f", {unreadable} unreadable files left out" if unreadable else ""))
     show.evaluation(console, found)
 

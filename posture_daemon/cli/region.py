@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from posture_daemon.cli.context import console, options, say
 from posture_daemon.errors import SettingsError
@@ -28,8 +27,11 @@ def show(context: typer.Context) -> None:
     say(f"settings: {_words(camera.seen)}")
     if camera.region_is_of_another:
         say(
-            f"[yellow]The region {camera.region} was drawn for the camera {escape(camera.region_camera)}, so it does not "
-            "count; posture-daemon region propose finds one for this camera.[/]"
+            (
+                f"The region {camera.region} was drawn for the camera {camera.region_camera}, so it does not "
+                "count; posture-daemon region propose finds one for this camera.",
+                "yellow",
+            )
         )
     version = champion(store)
     say(f"model {version.id}, the champion: {_words(version.region)}")

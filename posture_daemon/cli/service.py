@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from posture_daemon.cli.context import options, say, say_all
-from posture_daemon.cli.identity import called_as
+from posture_daemon.cli.context import confirm, console, options, say, say_all
+from posture_daemon.cli.identity import called_as, shown_command
+from posture_daemon.cli.typed import path
 from posture_daemon.errors import ServiceError
+from posture_daemon.settings import DEFAULT, first_folder, load_settings, named_file
+from posture_daemon.settings.paths import absolute
 
 if TYPE_CHECKING:
     from posture_daemon.service.machine import Machine
@@ -27,7 +29,9 @@ NOT_RUNNING = 3
 Dry = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
 Root = Annotated[
     Path,
-    typer.Option(metavar="DIR", help="Do it to the system in this folder, which does not run.", show_default=False),
+    typer.Option(
+        parser=path, metavar="DIR", help="Do it to the system in this folder, which does not run.", show_default=False
+    ),
 ]
 
 
@@ -46,7 +50,8 @@ def install(context: typer.Context, dry_run: Dry = False, root: Root = Path("/")
         try_as_stranger(code)
     _carry_out(steps)
     if machine.is_this_one:
-        say(f"\nIt runs. Its data are in {DATA}: sudo posture-daemon status, label, teach and the rest work on them.")
+        console.print()
+        say(f"It runs. Its data are in {DATA}: sudo posture-daemon status, label, teach and the rest work on them.")
         say("How it does: posture-daemon service status")
 
 
@@ -81,7 +86,7 @@ def status() -> None:
     from posture_daemon.service.condition import condition
 
     found = condition()
-    say_all(escape(line) for line in found.lines)
+    say_all(found.lines)
     if not found.runs:
         raise typer.Exit(NOT_RUNNING)
 
@@ -89,26 +94,51 @@ def status() -> None:
 def _machine(root: Path) -> Machine:
     """The machine to change. Raises `ServiceError` where there is no systemd."""
     from posture_daemon.service.machine import Machine
+    from posture_daemon.service.trust import weak_spot
 
     if not root.is_dir():
         raise ServiceError(f"There is no folder {root}; check the path.")
     machine = Machine(root.resolve())
+    if os.geteuid() == 0 and (spot := weak_spot(machine.root)):
+        raise ServiceError(f"Root changes no system that others can change, too: {spot.words}; run {spot.mending}.")
     if machine.is_this_one and not Path("/run/systemd/system").is_dir():
         raise ServiceError("systemd does not run this machine, so there is nothing to install a service into.")
     return machine
 
 
 def _before(context: typer.Context) -> Before:
-    """What the owner has used so far; under sudo also what lies in the home of who called it."""
+    """What has been used so far; under sudo also what lies in the home of who called it. Read with its owner's rights alone."""
     from posture_daemon.service.plan import Before
+    from posture_daemon.service.privileges import as_person
+    from posture_daemon.service.trust import Person, decider
+
+    chosen = options(context)
+    given, file = chosen.given(), named_file(chosen.config)
+    if file is None and "data_dir" not in given and (theirs := _callers_folder()):
+        given["data_dir"] = theirs
+    place = file or first_folder(given)[0]
+    whose = decider(place) if os.geteuid() == 0 else Person.of(os.geteuid())
+
+    def read() -> list[str | None]:
+        loaded = load_settings(chosen.config, given)
+        settings = loaded.settings
+        return [str(settings.data_dir), None if loaded.file is None else str(loaded.file), settings.camera.address]
+
+    folder, settings_file, camera = as_person(whose, read)
+    assert folder is not None
+    assert camera is not None
+    return Before(Path(folder), None if settings_file is None else Path(settings_file), camera, whose)
+
+
+def _callers_folder() -> Path | None:
+    """The data folder in the home of who called sudo, if there is one, and nothing else was said."""
     from posture_daemon.service.takeover import has_data
 
-    loaded, caller = options(context).load(), os.environ.get("SUDO_USER")
-    if caller and loaded.sources["data_dir"] == "default" and not has_data(loaded.settings.data_dir):
-        theirs = Path(f"~{caller}").expanduser() / ".local/share/posture-daemon"
-        if has_data(theirs):
-            loaded = options(context).load({"data_dir": theirs})
-    return Before(loaded.settings.data_dir, loaded.file, loaded.settings.camera.address)
+    caller, (usual, source) = os.environ.get("SUDO_USER"), first_folder()
+    if not caller or source != DEFAULT or has_data(usual):
+        return None
+    theirs = absolute(f"~{caller}") / ".local/share/posture-daemon"
+    return theirs if has_data(theirs) else None
 
 
 def _begin(machine: Machine, steps: list[InstallStep], dry_run: bool) -> bool:
@@ -116,17 +146,17 @@ def _begin(machine: Machine, steps: list[InstallStep], dry_run: bool) -> bool:
     if dry_run:
         say("This would:")
         for step in steps:
-            say(f"  {escape(step.words)}")
+            say(f"  {step.words}")
         return False
     if machine.is_this_one and os.geteuid() != 0:
-        again = shlex.join(["sudo", *called_as(), *sys.argv[1:]])
+        again = shown_command(["sudo", *called_as(), *sys.argv[1:]])
         raise ServiceError(f"This changes the system, so it needs root: {again}")
     return True
 
 
 def _carry_out(steps: list[InstallStep]) -> None:
     for step in steps:
-        say(escape(step.words))
+        say(step.words)
         try:
             step.do()
         except OSError as error:
@@ -136,4 +166,4 @@ def _carry_out(steps: list[InstallStep]) -> None:
 def _ask_for_the_data(data: str) -> None:
     if not sys.stdin.isatty():
         raise ServiceError(f"This deletes {data} for good; say --yes as well.")
-    typer.confirm(f"Delete {data}, every picture, label and model in it, for good?", abort=True)
+    confirm(f"Delete {data}, every picture, label and model in it, for good?", abort=True)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from posture_daemon.cli.context import Options, console, has_keyboard, options, say
+from posture_daemon.cli.context import Options, confirm, console, has_keyboard, options, prompt, say
 from posture_daemon.cli.identity import called_as
 from posture_daemon.cli.teach import run_guided_capture
+from posture_daemon.cli.typed import camera as typed_camera
+from posture_daemon.cli.typed import path
+from posture_daemon.settings import CameraAddress
+from posture_daemon.settings.paths import absolute
 
 if TYPE_CHECKING:
     from posture_daemon.adapters.cameras.discovery import Tried
     from posture_daemon.settings import Settings
 
+
+DRAWN = "(a drawn person, to try things out)"
 
 CLASS_WORDS = {
     "good_posture": "sitting the way you want to sit",
@@ -42,9 +47,12 @@ class SetupStep(str, Enum):
 
 def setup(
     context: typer.Context,
-    camera: Annotated[str | None, typer.Option(help="Camera, as for `run`; not searched for.")] = None,
+    camera: Annotated[
+        str | None, typer.Option(callback=typed_camera, help="Camera, as for `run`; not searched for.")
+    ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with.")
+        Path | None,
+        typer.Option(parser=path, metavar="FILE.pt", help="YOLO11 classification checkpoint to begin with."),
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Your classes, separated by commas.")] = None,
     skip: Annotated[list[SetupStep] | None, typer.Option(help="Leave this step out; may be given again.")] = None,
@@ -77,6 +85,7 @@ class _Steps:
     def camera(self, given: str | None) -> str:
         """The address of a camera that gives pictures, and its first picture."""
         from posture_daemon.adapters.cameras.discovery import addresses, try_camera
+        from posture_daemon.bootstrap.parts import network_of
         from posture_daemon.errors import CameraError
 
         settings = self._settings(given)
@@ -85,9 +94,10 @@ class _Steps:
         known = None if self._chosen.load().sources["camera.address"] == "default" else settings.camera.address
         if given is not None or (known is not None and not self._asks):
             return self._tried(settings.camera.address)
-        tried = [try_camera(address) for address in dict.fromkeys([*([known] if known else []), *addresses()])]
+        network = network_of(settings)
+        tried = [try_camera(address, network) for address in dict.fromkeys([*([known] if known else []), *addresses()])]
         for one in tried:
-            say(f"  {one.shown}: {escape(one.words)}")
+            say(f"  {one.shown}: {one.words}")
         good = [one.address for one in tried if one.image is not None]
         if not good:
             none = "No camera of this machine gives a picture; name one, such as --camera rtsp://HOST/PATH."
@@ -98,22 +108,26 @@ class _Steps:
 
     def _choose_camera(self, offered: Sequence[str]) -> str:
         """Ask until one gives a picture; without anybody to ask, the first must."""
+        from posture_daemon.adapters.cameras.address import without_password
         from posture_daemon.errors import CameraError, SettingsError
 
         while True:
             try:
-                return self._tried(self._choose("Which camera?", offered, "(a drawn person, to try things out)"))
+                return self._tried(self._choose("Which camera?", offered, DRAWN, without_password))
             except (CameraError, SettingsError) as error:
                 if not self._asks:
                     raise
-                say(escape(str(error)))
+                say(str(error))
 
     def _tried(self, address: str) -> str:
         """The address, once its picture was shown. Raises `CameraError` when it gives none."""
         from posture_daemon.adapters.cameras.discovery import try_camera
+        from posture_daemon.bootstrap.parts import network_of
         from posture_daemon.errors import CameraError
 
-        found = try_camera(address)
+        settings = self._settings(address)
+        address = settings.camera.address  # of a recording with its whole path
+        found = try_camera(address, network_of(settings))
         if found.error is not None:
             raise CameraError(found.error)
         self._show(found)
@@ -142,8 +156,8 @@ class _Steps:
                     "A base is far better for real pictures: posture-daemon models fetch yolo11n-cls, then setup again."
                 )
         if choice != keep:
-            version = import_model(store, Path(choice))
-            say(f"model {version.id} is champion, imported from {escape(choice)}.")
+            version = import_model(store, absolute(choice))
+            say(f"model {version.id} is champion, imported from {choice}.")
         store.close()
 
     def classes(self, given: str | None) -> list[str] | None:
@@ -154,7 +168,7 @@ class _Steps:
             say("A class is a posture that it learns to tell from the others:")
             for name in DEFAULT_CLASSES:
                 say(f"  {name}  {CLASS_WORDS[name]}")
-            given = typer.prompt("Your classes, separated by commas", default=",".join(DEFAULT_CLASSES))
+            given = prompt("Your classes, separated by commas", default=",".join(DEFAULT_CLASSES))
         return None if given is None else given.split(",")
 
     def settings_file(self, address: str, yes: bool) -> None:
@@ -170,11 +184,11 @@ class _Steps:
         if file.exists() and before != address and not yes:
             was = "none" if before is None else without_password(str(before))
             question = f"{file} is there. Change camera.address from {was} to {without_password(address)}?"
-            if not self._asks or not typer.confirm(question, default=True):
+            if not self._asks or not confirm(question, default=True):
                 say(f"{file} is left as it is.")
                 return
         changed = set_text(file, "camera.address", address)
-        say(f"{file} {'says now' if changed else 'says already'}: camera.address = {escape(without_password(address))}")
+        say(f"{file} {'says now' if changed else 'says already'}: camera.address = {without_password(address)}")
 
     def teach(self, address: str, names: list[str] | None, simulate_owner: bool) -> None:
         """Teach at once, or only create the classes."""
@@ -190,7 +204,7 @@ class _Steps:
         title = f"teaching: {poses_s:.0f} seconds of poses, then it learns, and you see it live for {LIVE_S:.0f}"
         wanted = self._begins(SetupStep.TEACH, title)
         if wanted and self._asks:
-            wanted = typer.confirm("Are you at your desk, ready to be asked for poses?", default=True)
+            wanted = confirm("Are you at your desk, ready to be asked for poses?", default=True)
         if wanted:
             loaded = self._chosen.load({"camera.address": address})
             run_guided_capture(loaded, names, SECONDS, simulate_owner, self._asks)
@@ -202,11 +216,17 @@ class _Steps:
         """The command that watches from now on."""
         place = [] if self._chosen.data_dir is None else ["--data-dir", str(self._chosen.data_dir)]
         config = [] if self._chosen.config is None else ["--config", str(self._chosen.config)]
-        camera = [] if self._settings(None).camera.address == address else ["--camera", address]
+        is_kept, secret = self._settings(None).camera.address == address, CameraAddress(address).hides
+        camera = [] if is_kept or secret else ["--camera", address]
         run = ["posture-daemon", *place, *config, "run", *camera]
-        say(f"\nWatch from now on: {escape(shlex.join(run))}")
+        console.print()
+        say(f"Watch from now on: {shlex.join(run)}")
+        if secret and not is_kept:
+            say(
+                "Its camera has a password, so write the address into the settings file, or set POSTURE_CAMERA__ADDRESS."
+            )
         install = ["sudo", *called_as(), *place, *config, "service", "install"]
-        say(f"From every start of this machine on: {escape(shlex.join(install))}")
+        say(f"From every start of this machine on: {shlex.join(install)}")
 
     def _settings(self, address: str | None) -> Settings:
         return self._chosen.settings({"camera.address": address})
@@ -218,13 +238,15 @@ class _Steps:
         console.rule(title)
         return True
 
-    def _choose(self, question: str, offered: Sequence[str], remark_on_last: str = "") -> str:
-        """One of these by its number, or what is typed; the first without anybody to ask."""
+    def _choose(
+        self, question: str, offered: Sequence[str], remark_on_last: str = "", show: Callable[[str], str] = str
+    ) -> str:
+        """One of these by its number, or what is typed; the first without anybody to ask. `show` writes one down."""
         if not self._asks:
             return offered[0]
         for number, one in enumerate(offered, 1):
-            say(f"  {number}  {escape(one)} {remark_on_last if number == len(offered) else ''}".rstrip())
-        typed = str(typer.prompt(f"{question} A number, or something else", default="1")).strip()
+            say(f"  {number}  {show(one)} {remark_on_last if number == len(offered) else ''}".rstrip())
+        typed = prompt(f"{question} A number, or something else", default="1").strip()
         return offered[int(typed) - 1] if typed.isdecimal() and 1 <= int(typed) <= len(offered) else typed
 
     def _show(self, found: Tried) -> None:
@@ -233,4 +255,4 @@ class _Steps:
 
         if found.image is not None and can_draw(console):
             console.print(HalfBlocks(found.image, min(console.width, 80), max(4, console.height // 2)))
-        say(f"{found.shown}: {escape(found.words)}")
+        say(f"{found.shown}: {found.words}")

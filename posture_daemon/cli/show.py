@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from posture_daemon.cli.context import say, say_all
 from posture_daemon.device.resources import Resources
@@ -16,6 +16,10 @@ from posture_daemon.reports.effect import effect
 from posture_daemon.reports.status import Overview, RunSummary
 from posture_daemon.service.daemon_status import CameraSaid, DaemonStatus
 from posture_daemon.training.run_record import FrameCost, RunRecord
+from posture_daemon.ui.console import styled
+
+Named = tuple[str | Text, str | Text]
+"""What a line is about, and the line."""
 
 
 def clock(time: float | None) -> str:
@@ -30,10 +34,11 @@ def share(value: float | None) -> str:
 
 def status(console: Console, found: Overview) -> None:
     """One line a matter."""
-    named(console, (*_incidents(found.incidents), *_daemon_lines(found.daemon), *_store_lines(found)))
+    stale: list[Named] = [] if found.stale is None else [(styled(("old", "yellow")), found.stale)]
+    named(console, (*_incidents(found.incidents), *stale, *_daemon_lines(found.daemon), *_store_lines(found)))
 
 
-def named(console: Console, lines: Iterable[tuple[str, str]]) -> None:
+def named(console: Console, lines: Iterable[Named]) -> None:
     """Each text behind its name."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
@@ -43,9 +48,9 @@ def named(console: Console, lines: Iterable[tuple[str, str]]) -> None:
     console.print(table)
 
 
-def _incidents(found: Sequence[Incident]) -> list[tuple[str, str]]:
+def _incidents(found: Sequence[Incident]) -> list[Named]:
     """First, since nobody was there when they happened."""
-    lines = [("[red]incident[/]", escape(f"{clock(one.happened_at)}: {one.text}")) for one in found]
+    lines: list[Named] = [(styled(("incident", "red")), f"{clock(one.happened_at)}: {one.text}") for one in found]
     return [*lines, ("", "seen? then say so: posture-daemon doctor --fix")] if lines else []
 
 
@@ -91,14 +96,14 @@ def _resources(found: Resources) -> str:
     )
 
 
-def _store_lines(found: Overview) -> Iterator[tuple[str, str]]:
+def _store_lines(found: Overview) -> Iterator[Named]:
     waiting, labelled, discarded = (found.queue[one] for one in (Status.QUEUED, Status.LABELLED, Status.DISCARDED))
     labels = ", ".join(f"{name} {sum(splits.values())}" for name, splits in found.labels.items())
     yield "queue", f"{waiting} waiting, {labelled} labelled, {discarded} discarded"
     yield "labels", labels or "none yet"
     yield "champion", "none" if found.champion is None else _champion(found.champion)
     if found.warning is not None:
-        yield "", f"[yellow]{escape(found.warning)}[/]"
+        yield "", styled((found.warning, "yellow"))
     yield from _trainings(found.last_attempt, found.last_run)
     yield from _under("show it next", found.advice)
     if found.watch is not None:
@@ -146,9 +151,9 @@ def decision(found: Decision) -> None:
     width = max((len(verdict.name) for verdict in found.verdicts), default=0)
     for verdict in found.verdicts:
         colour, word = ("green", "yes") if verdict.passed else ("red", "no ")
-        say(f"[{colour}]{word}[/] {verdict.name:{width}}  {verdict.text}")
+        say((word, colour), f" {verdict.name:{width}}  {verdict.text}")
     waiting = [verdict.name for verdict in found.verdicts if not verdict.passed]
-    say(f"[bold]would wait for:[/] {', '.join(waiting)}" if waiting else "[bold]would train now[/]")
+    say(("would wait for:" if waiting else "would train now", "bold"), f" {', '.join(waiting)}" if waiting else "")
 
 
 def _champion(champion: ModelVersion) -> str:
@@ -212,7 +217,7 @@ def _outcome(run: TrainingRun) -> str:
 def training_run(console: Console, run: TrainingRun) -> None:
     """How an attempt ended, and why."""
     colour = {"PROMOTED": "green", "KEPT": "yellow", "DEFERRED": "yellow"}.get(_outcome(run), "red")
-    console.print(f"[bold {colour}]{_outcome(run)}[/]: {run.reason}", soft_wrap=True)
+    say((_outcome(run), f"bold {colour}"), f": {run.reason}")
     record = RunRecord.of(run.metrics)
     say_all(effect(record))
     if record.report is not None:
@@ -229,5 +234,5 @@ def _report(console: Console, report: TrainingReport, seen_peak: int | None) -> 
     peak = report.peak_memory_bytes or seen_peak
     console.print(f"trained on {trained}; holdout {sum(report.holdout_images.values())} images")
     for warning in report.warnings:
-        console.print(f"[yellow]warning[/]: {warning}", soft_wrap=True)
+        say(("warning", "yellow"), f": {warning}")
     console.print(f"{seconds}peak memory {'unknown' if peak is None else f'{peak / MB:.0f} MB'}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from posture_daemon.cli.show import clock, named, share
 from posture_daemon.domain import MB, ModelVersion, TrainingRun, Watch
@@ -13,6 +14,7 @@ from posture_daemon.settings.keys import current_key
 from posture_daemon.store.json_values import known_from_json
 from posture_daemon.training.lineage import Lineage
 from posture_daemon.training.run_record import RunRecord
+from posture_daemon.ui.console import styled
 
 
 def model(
@@ -96,6 +98,6 @@ def difference(console: Console, first: ModelVersion, second: ModelVersion, foun
     console.print(table)
 
 
-def _said(said: Predicted, truth: str) -> str:
+def _said(said: Predicted, truth: str) -> Text:
     colour = "green" if said.name == truth else "red"
-    return f"[{colour}]{said.name}[/] {said.confidence:.0%}"
+    return styled((said.name, colour), f" {said.confidence:.0%}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 import time
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import psutil
 import typer
-from rich.markup import escape
 
-from posture_daemon.cli.context import console, has_keyboard, options, say, say_all
+from posture_daemon.cli.context import confirm, console, has_keyboard, options, say, say_all
+from posture_daemon.cli.typed import camera as typed_camera
 from posture_daemon.domain import Outcome
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def teach(
     name: Annotated[
         str | None, typer.Argument(metavar="CLASS", help="Teach only this class, which may be new.")
     ] = None,
-    camera: Annotated[str | None, typer.Option(help="Camera, as for `run`.")] = None,
+    camera: Annotated[str | None, typer.Option(callback=typed_camera, help="Camera, as for `run`.")] = None,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -76,11 +77,11 @@ def run_guided_capture(
             if state.run is not None and state.run.finished_at is not None:
                 trained_s = state.run.finished_at - state.run.started_at
                 say(f"It took {answered_s:.0f} s from command to answer, {trained_s:.1f} s of them training.")
-            if not (state.unseen and asks and typer.confirm(again_question(state.unseen), default=True)):
+            if not (state.unseen and asks and confirm(again_question(state.unseen), default=True)):
                 break
             capture.show_again(state.unseen)
     if state.unseen and state.run is not None and not asks:
-        say(f"Show it once more: posture-daemon teach --classes {escape(','.join(state.unseen))}")
+        say(f"Show it once more: posture-daemon teach --classes {shlex.quote(','.join(state.unseen))}")
     if state.run is not None and state.run.outcome is Outcome.FAILED:
         raise typer.Exit(1)
 

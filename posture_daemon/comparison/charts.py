@@ -95,7 +95,8 @@ def curve_chart(results: Sequence[Result]) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 14 else f"{name[:13]}…"
+    """As it fits; a name with dollars is no formula."""
+    return (name if len(name) <= 14 else f"{name[:13]}…").replace("$", r"\$")
 
 
 def _uri(figure: Figure) -> str:

@@ -19,7 +19,8 @@ from posture_daemon.settings import Settings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.files import write_durably
-from posture_daemon.store.json_values import as_json, from_json, parsed
+from posture_daemon.store.json_files import read_json
+from posture_daemon.store.json_values import as_json, from_json
 from posture_daemon.training.job import TrainingJob
 from posture_daemon.training.lineage import software
 from posture_daemon.training.run_control import at_most
@@ -131,7 +132,7 @@ class Rounds:
 def _read(kind: type[Value], path: Path) -> Value | None:
     """What was kept; `None` when it is missing, damaged or of another version, so that it is made anew."""
     try:
-        return from_json(kind, parsed(path.read_text()))
+        return from_json(kind, read_json(path))
     except (OSError, ValueError):
         return None
 

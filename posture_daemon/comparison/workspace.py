@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from posture_daemon.datasets import Layout, import_folder, read_layout
+from posture_daemon.datasets import Layout, class_names, import_folder, read_layout
 from posture_daemon.domain import Decision, LabelledImage, ModelVersion, Outcome, Split
 from posture_daemon.errors import DatasetError, ModelError
-from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 
@@ -46,13 +45,13 @@ def from_folder(
     Natural order of the file names, or the time of capture where it is known, says what comes last. Raises `DatasetError`
     when there is nothing to learn from or to judge by.
     """
-    layout = read_layout(dataset)
+    layout = read_layout(dataset, class_names(models))
     if not any(image.split is Split.HOLDOUT for image in layout.images):
         raise DatasetError(f"The folder {dataset} has no pictures in val/; the strategies cannot be judged without.")
     _empty(folder)
     store = Store(folder)
     start = _copy_version(models, store, replace(base, classes=(), parent_id=None))
-    report = import_folder(store, settings, dataset, LABELLED_AT)
+    report = import_folder(store, settings, dataset, LABELLED_AT, layout=layout)
     images = store.labels.labelled()
     per_class = _training_images(images)
     if len(per_class) < 2:
@@ -60,7 +59,7 @@ def from_folder(
     later = tuple(image for members in per_class.values() for image in _last(members, new_share))
     for image in later:  # not labelled before the incumbent has learned
         store.labels.answer(image.frame_id, None, "compare", LABELLED_AT, settings.labels.holdout_every)
-    notes = (*report.conflicts, *report.unreadable, *_gaps(dataset, layout, images))
+    notes = (*report.conflicts, *report.unreadable, *_gaps(layout, images))
     return Workspace(store, start, later, notes, dataset.resolve().name)
 
 
@@ -110,11 +109,9 @@ def _last(images: Sequence[LabelledImage], share: float) -> Sequence[LabelledIma
     return images[len(images) - count :]
 
 
-def _gaps(dataset: Path, layout: Layout, images: Sequence[LabelledImage]) -> list[str]:
+def _gaps(layout: Layout, images: Sequence[LabelledImage]) -> list[str]:
     """Class folders without pictures, and classes that validation cannot judge."""
-    train = next((path for path in dataset.iterdir() if path.name.casefold() == "train" and path.is_dir()), dataset)
-    folders = {path.name for path in train.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    empty = folders - {*layout.class_folders, UNCATEGORIZED, DISCARDED}
+    empty = {name for name, split in layout.empty if split is Split.TRAIN} - {*layout.class_folders}
     judged = {image.class_name for image in images if image.split is Split.HOLDOUT}
     trained = set(_training_images(images))
     return [

@@ -100,6 +100,7 @@ class Daemon:
         self._clock, self._monotonic = clock, monotonic
         self._started_at = clock()
         self._failure: BaseException | None = None
+        self._fails = False  # its look at itself did
         self._clock_watch = ClockWatch(clock, monotonic)
         self._schedule = Schedule(self._jobs())
         self._progress = WatchdogBeat(
@@ -177,8 +178,8 @@ class Daemon:
         stopped_at = self._clock() if self._parts.upkeep.damage is None else None
         try:
             write_status(self._parts.store.folder, replace(self.status(), stopped_at=stopped_at))
-        except OSError as error:  # a full disk must not turn a clean stop into a crash
-            log.warning("that it stopped cannot be written down: %s", error.strerror)
+        except PostureError as error:  # a full disk must not turn a clean stop into a crash
+            log.warning("that it stopped cannot be written down: %s", error)
         finally:
             self._parts.store.close()
         log.info("stopped after %d frames", self._parts.loop.counts.frames)
@@ -223,7 +224,12 @@ class Daemon:
             self._parts.supervisor.status(self._in_words())
             write_status(self._parts.store.folder, self.status())
         except (PostureError, OSError) as error:
+            self._fails = True
             log.error("%s", error)
+        else:
+            if self._fails:
+                log.info("how the daemon is can be written down again")
+            self._fails = False
 
     def _in_words(self) -> str:
         """The line that `systemctl status` shows."""

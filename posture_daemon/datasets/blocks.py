@@ -4,18 +4,31 @@ Pictures with a capture time are cut like camera frames, all classes together: a
 others are cut every `block_files` files of a class folder, in natural order, and get artificial times that preserve this
 order and these blocks: one second apart, blocks separated by more than the pause, the last one ending now.
 
-Pictures of an export with provenance keep their block and time.
+Pictures of an export with provenance keep their block and time. A time that most pictures of a folder share, or more than a
+camera takes in a second, is the clock's that stood still or a program's that stamped them all, and no capture time; nor is one
+from before there were digital cameras, or from another century.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from posture_daemon.datasets.images import capture_time
 from posture_daemon.datasets.layout import FolderImage
 from posture_daemon.datasets.provenance import PictureOrigin
 from posture_daemon.domain import Split
 from posture_daemon.settings import LabelSettings
+
+FEW_FILES = 2
+"""So many pictures of a folder may share one time, even if they are all."""
+
+MAX_SHARED = 120
+"""So many pictures may share one time wherever they lie: more than a camera takes in a second, the least that EXIF tells."""
+
+EARLIEST_S, LATEST_S = 631_152_000.0, 4_102_444_800.0
+"""No capture time is before 1990 or after 2099. It may be after now, for a board without a battery begins in 1970."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +47,37 @@ def cut_blocks(
     images: Iterable[FolderImage], settings: LabelSettings, now: float, known: Mapping[str, PictureOrigin] | None = None
 ) -> list[Block]:
     """Time blocks, in which and among which the order given is kept; `known` is the provenance of an export, by file name."""
-    timed: list[TimedImage] = []
-    untimed: list[FolderImage] = []
+    others: list[tuple[FolderImage, float | None]] = []
     as_exported: dict[tuple[int, Split | None], list[TimedImage]] = {}
     for image in images:
         said = None if known is None else known.get(image.path.name)
         if said is not None:
             as_exported.setdefault((said.block, image.split), []).append(TimedImage(image, said.captured_at))
             continue
-        time = capture_time(image.path)
-        if time is None:
-            untimed.append(image)
-        else:
-            timed.append(TimedImage(image, time))
+        others.append((image, capture_time(image.path)))
+    true = _true_times(others)
+    timed = [TimedImage(image, time) for image, time in true if time is not None]
+    untimed = [image for image, time in true if time is None]
     return [*as_exported.values(), *_cut_by_time(timed, settings), *_cut_by_count(untimed, settings, now)]
+
+
+def _true_times(
+    images: Sequence[tuple[FolderImage, float | None]],
+) -> list[tuple[FolderImage, float | None]]:
+    """The same without the times that are none."""
+    possible = [(i, t if t is not None and EARLIEST_S <= t < LATEST_S else None) for i, t in images]
+    everywhere = Counter(time for _, time in possible)
+    by_folder: dict[Path, Counter[float]] = {}
+    for image, time in possible:
+        if time is not None:
+            by_folder.setdefault(image.path.parent, Counter())[time] += 1
+
+    def is_true(image: FolderImage, time: float) -> bool:
+        times = by_folder[image.path.parent]
+        stamped = times[time] > FEW_FILES and 2 * times[time] > times.total()
+        return not stamped and everywhere[time] <= MAX_SHARED
+
+    return [(i, t if t is not None and is_true(i, t) else None) for i, t in possible]
 
 
 def _cut_by_time(timed: Iterable[TimedImage], settings: LabelSettings) -> list[Block]:

@@ -1,14 +1,17 @@
 """Export to a folder to sort in a file manager, or to train on with ultralytics; `import_folder` reads both."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 from posture_daemon.datasets.manifest import Manifest, file_name, read_manifest, replace_file, write_manifest
 from posture_daemon.datasets.provenance import write_provenance
 from posture_daemon.domain import DatasetLayout, Split, Status
 from posture_daemon.errors import DatasetError
-from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED, Labelling
+from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED, find, folder_flaw_of, key_of, shown
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.frame_origins import Origin
@@ -41,12 +44,12 @@ class ExportReport:
             return [
                 f"{self.path} holds {self.labelled} labelled pictures in train/, val/ and test/{moved}.",
                 *([f"val/ has no pictures of {missing} yet; ultralytics will say so and go on."] if missing else []),
-                f"Train on it with: yolo classify train data={self.path} model=yolo11n-cls.pt",
+                f"Train on it with: yolo classify train data={shlex.quote(str(self.path))} model=yolo11n-cls.pt",
             ]
         return [
             f"{self.path} holds {self.uncategorized} waiting and {self.labelled} labelled pictures{moved}.",
             f"Move pictures from {UNCATEGORIZED}/ into the folder of their class or into {DISCARDED}/, make folders for new "
-            f"classes as you like, then run: posture-daemon label --import {self.path}",
+            f"classes as you like, then run: posture-daemon label --import {shlex.quote(str(self.path))}",
         ]
 
 
@@ -70,9 +73,9 @@ def export_folder(
     left_in = _earlier_export(path, layout)
     classes = Labelling(store, settings.labels, lambda: now).classes()
     _check_folder_names(c.name for c in classes)
-    places = _places(store, layout)
+    places = _places(store, layout, path)
     stale = _stale_files(store, path, left_in, places)
-    folders = _folders(layout, [c.name for c in classes], places.values())
+    folders = _folders(layout, [_on_disk(path, c.name) for c in classes], places.values())
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Written before the pictures, so that after a crash the folder is still recognised as an export.
@@ -97,15 +100,16 @@ def _report(path: Path, layout: DatasetLayout, places: Iterable[_Place], removed
     return ExportReport(path, layout, waiting, len(labelled), removed, missing if by_split else ())
 
 
-def _places(store: Store, layout: DatasetLayout) -> dict[str, _Place]:
-    """Place of each exported frame, by file name."""
+def _places(store: Store, layout: DatasetLayout, path: Path) -> dict[str, _Place]:
+    """Place of each exported frame, by file name; a folder that is there keeps its name."""
+    on_disk = lru_cache(partial(_on_disk, path))
     found = {}
     for origin in store.origins.all():
         name = file_name(origin.captured_at, origin.frame_id)
         if layout is DatasetLayout.ARTICLE:
-            found[name] = _Place(origin, origin.class_name or UNCATEGORIZED)
+            found[name] = _Place(origin, on_disk(origin.class_name or UNCATEGORIZED))
         elif origin.class_name is not None and origin.split is not None:
-            found[name] = _Place(origin, f"{TREES[origin.split]}/{origin.class_name}")
+            found[name] = _Place(origin, on_disk(f"{TREES[origin.split]}/{origin.class_name}"))
     return found
 
 
@@ -138,8 +142,11 @@ def _earlier_export(path: Path, layout: DatasetLayout) -> Mapping[str, str]:
 def _check_folder_names(classes: Iterable[str]) -> None:
     """Raise `DatasetError` for a class name, such as of an imported model, that cannot be a folder name."""
     for name in classes:
-        if name.startswith(".") or "/" in name:
-            raise DatasetError(f"The class '{name}' cannot be exported because no folder can have this name.")
+        if flaw := folder_flaw_of(name):
+            raise DatasetError(
+                f"The class {shown(name)} cannot be exported, because its name {flaw}; give it another: "
+                f"posture-daemon classes rename {shlex.quote(name)} NEW."
+            )
 
 
 def _stale_files(store: Store, path: Path, left_in: Mapping[str, str], places: Mapping[str, _Place]) -> list[Path]:
@@ -149,16 +156,31 @@ def _stale_files(store: Store, path: Path, left_in: Mapping[str, str], places: M
         folder = _class_folder(file, path)
         if file.name not in left_in or _lies_right(store, file, folder, places):
             continue
-        if folder == left_in[file.name]:
+        if folder == left_in[file.name] or _is_imported(file, folder, places):
             stale.append(file)
         else:
             unread += 1
     if unread:
         raise DatasetError(
             f"The folder {path} holds {unread} pictures that were sorted by hand and not imported yet; nothing was "
-            f"written, run posture-daemon label --import {path} first."
+            f"written, run posture-daemon label --import {shlex.quote(str(path))} first."
         )
     return stale
+
+
+def _is_imported(file: Path, folder: str, places: Mapping[str, _Place]) -> bool:
+    """True when a file lies in a second folder of its class, written in another case or form of letters."""
+    return file.name in places and key_of(places[file.name].folder) == key_of(folder)
+
+
+def _on_disk(root: Path, folder: str) -> str:
+    """The folder as it is there already: another system may have written its name in another form of letters."""
+    names: list[str] = []
+    for part in folder.split("/"):
+        place = root.joinpath(*names)
+        there = sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+        names.append(find(part, there) or part)
+    return "/".join(names)
 
 
 def _class_folder(file: Path, path: Path) -> str:

@@ -13,12 +13,14 @@ from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
 from posture_daemon.datasets.manifest import Manifest, read_manifest
 from posture_daemon.datasets.provenance import Provenance, read_provenance
 from posture_daemon.domain import NewFrame, Reason, Status
-from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED, Labelling, check_class_name
+from posture_daemon.errors import DatasetError
+from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED, find, flaw_of, key_of, tidy
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.imports import BlockImport
+from posture_daemon.store.open_step import StepKind
 from posture_daemon.store.sessions import IMPORT_PREFIX
 
 log = logging.getLogger(__name__)
@@ -29,11 +31,18 @@ MAX_FILES_NAMED = 5
 """Files that a report lists by name; further ones are only counted."""
 
 
+MAX_LEFT_OUT_NAMED = 3
+"""Files that are named of each cause of leaving some out."""
+
+
+NEVER_KEPT = "discarded that were never here"
+
+
 @dataclass(frozen=True)
 class ImportReport:
     """Result of an import, in numbers of pictures; names are relative to the folder.
 
-    `known` had this label already, `copies` were duplicates within the folder, `ignored` are no pictures of a class.
+    `known` had this label already, `copies` were duplicates within the folder, `left_out` are no pictures of a class, by cause.
     `conflicts` lay in two class folders, of which the first counts. `unreadable` were left out, each with its cause; `causes`
     counts them by cause.
     """
@@ -44,11 +53,16 @@ class ImportReport:
     discarded: int
     known: int
     copies: int
-    ignored: int
+    left_out: Mapping[str, Sequence[str]]
     new_classes: tuple[str, ...]
     conflicts: tuple[str, ...]
     unreadable: tuple[str, ...]
     causes: Mapping[str, int]
+
+    @property
+    def ignored(self) -> int:
+        """Number of files that are no pictures of a class."""
+        return sum(len(files) for files in self.left_out.values())
 
     @property
     def changed(self) -> bool:
@@ -70,13 +84,19 @@ class ImportReport:
         lines = [f"Pictures: {counted or 'none'}." if self.changed else f"Nothing changed: {counted}."]
         if self.new_classes:
             lines.append(f"New classes: {', '.join(self.new_classes)}.")
-        if self.ignored:
-            lines.append(f"Ignored {self.ignored} files that are hidden, no pictures, or in no class folder.")
+        if self.left_out:
+            lines.append(f"Left out {self.ignored} files: {'; '.join(_named(*one) for one in self.left_out.items())}.")
         if self.unreadable:
             causes = ", ".join(f"{number} × {cause}" for cause, number in self.causes.items())
             number = len(self.unreadable)
             lines.append(f"{number} files cannot be read and were left out; all others were read. Why: {causes}.")
         return [*lines, *_first(self.unreadable, "files"), *_first(self.conflicts, "copies")]
+
+
+def _named(cause: str, files: Sequence[str]) -> str:
+    """Such as `7 in no class folder (a.jpg, b.jpg, c.jpg, …)`."""
+    more = ", …" if len(files) > MAX_LEFT_OUT_NAMED else ""
+    return f"{len(files)} {cause} ({', '.join(files[:MAX_LEFT_OUT_NAMED])}{more})"
 
 
 def _first(sentences: Sequence[str], what: str) -> list[str]:
@@ -88,9 +108,14 @@ def _first(sentences: Sequence[str], what: str) -> list[str]:
 
 
 def import_folder(
-    store: Store, settings: Settings, path: Path, now: float, stopped: Callable[[], bool] = lambda: False
+    store: Store,
+    settings: Settings,
+    path: Path,
+    now: float,
+    stopped: Callable[[], bool] = lambda: False,
+    layout: Layout | None = None,
 ) -> ImportReport:
-    """Read a folder of pictures into the store; see `layout` for what its folders mean.
+    """Read a folder of pictures into the store; see `layout` for what its folders mean, where it was not read already.
 
     An unreadable picture is reported and does not end the import. Raises `DatasetError` before anything is written when the
     folder is missing, holds no pictures or no class folders, or has a folder name that cannot be a class.
@@ -98,10 +123,13 @@ def import_folder(
     Each time block is one transaction, so an interrupted import can be repeated and adds the rest. When `stopped` returns
     true it ends after the present block with a `DatasetError`.
     """
-    layout, known = read_layout(path), read_provenance(path)
-    left_in = read_manifest(path)
-    classes = _Classes(Labelling(store, settings.labels, lambda: now), layout, known)
-    run = _Import(store, settings, f"{IMPORT_PREFIX}{path.resolve().name}", now, classes.names, left_in)
+    layout = layout or read_layout(path, class_names(store))
+    known, left_in = read_provenance(layout.root), read_manifest(layout.root)
+    _refuse_without_pictures(path, layout, settings)
+    labelling = Labelling(store, settings.labels, lambda: now)
+    classes = _Classes(labelling, layout, known, lambda: store.steps.begin(StepKind.IMPORT, str(path.resolve()), now))
+    source = f"{IMPORT_PREFIX}{path.resolve().name}"
+    run = _Import(store, settings, source, now, classes, left_in)
     in_blocks = [_as_exported(image, known) for image in layout.images if image.folder != DISCARDED]
 
     def until_stopped(things: Iterable[T]) -> Iterator[T]:
@@ -113,7 +141,28 @@ def import_folder(
     for block in until_stopped(cut_blocks(until_stopped(in_blocks), settings.labels, now, known.pictures)):
         run.add_block(block)
     run.discard(until_stopped(image for image in layout.images if image.folder == DISCARDED))
-    return run.report(layout.ignored, classes.new)
+    return run.report(layout.left_out, classes.new)
+
+
+def _refuse_without_pictures(path: Path, layout: Layout, settings: Settings) -> None:
+    """Before a class is made, if no file can be read; mostly the first one can."""
+    refused: list[str] = []
+    for image in layout.images:
+        try:
+            read_as_jpeg(image.path, settings.queue)
+        except DatasetError as error:
+            refused.append(str(error))
+        else:
+            return
+    raise DatasetError(
+        f"None of the {len(refused)} pictures in {path} can be read, so nothing was imported. {refused[0]}"
+    )
+
+
+def class_names(store: Store) -> set[str]:
+    """What is a class already, for the owner or the champion; nothing is written."""
+    champion = store.models.champion()
+    return {c.name for c in (*store.labels.classes(), *(champion.classes if champion else ()))}
 
 
 def _as_exported(image: FolderImage, known: Provenance) -> FolderImage:
@@ -123,26 +172,31 @@ def _as_exported(image: FolderImage, known: Provenance) -> FolderImage:
 
 
 class _Classes:
-    """Maps folders to classes: one of this name in any case, else a new one."""
+    """Maps folders to classes: the one called so in any case or form of letters, else a new one of the import's step."""
 
-    def __init__(self, labelling: Labelling, layout: Layout, said: Provenance) -> None:
-        known = {c.name.casefold(): c.name for c in labelling.classes()}
+    def __init__(self, labelling: Labelling, layout: Layout, said: Provenance, begin: Callable[[], int]) -> None:
+        """Create the new classes. Raises `DatasetError`, before any is created, for a folder that can be no class.
+
+        `begin` begins the step, once every folder is known to be a class or to make one.
+        """
+        known = [c.name for c in labelling.classes()]
         new: dict[str, str] = {}
         for folder in layout.class_folders:
-            if folder.casefold() not in known.keys() | new.keys():
-                _check_folder_name(folder)
-                new[folder.casefold()] = folder
-        for name in new.values():
-            labelling.add_class(name, said.roles.get(name.casefold()))
+            if find(folder, [*known, *new]) is None:
+                new[_class_name(folder)] = ""
+        self.step = begin()
+        for name in new:
+            new[name] = labelling.add_class(name, said.roles.get(key_of(name)), self.step).name
         self.new = tuple(new.values())
-        self.names = {folder: (known | new)[folder.casefold()] for folder in layout.class_folders}
+        there = [*known, *self.new]
+        self.names = {folder: find(folder, there) or folder for folder in layout.class_folders}
 
 
-def _check_folder_name(folder: str) -> None:
-    try:
-        check_class_name(folder, ())
-    except LabelError as error:
-        raise DatasetError(f"{str(error).rstrip('.')}; rename the folder '{folder}'.") from error
+def _class_name(folder: str) -> str:
+    """What a new class is called after its folder."""
+    if flaw := flaw_of(folder):
+        raise DatasetError(f"{flaw}; rename the folder '{folder}'.")
+    return tidy(folder)
 
 
 class _Import:
@@ -154,16 +208,16 @@ class _Import:
         settings: Settings,
         source: str,
         now: float,
-        classes: Mapping[str, str],
+        classes: _Classes,
         left_in: Manifest | None,
     ) -> None:
         self._store, self._settings, self._source, self._now = store, settings, source, now
-        self._classes, self._left_in = classes, left_in
-        self._batch = store.labels.new_batch()
+        self._classes, self._step, self._left_in = classes.names, classes.step, left_in
         self._seen: dict[str, FolderImage] = {}
         self._blocks = BlockImport()
         self._done: Counter[str] = Counter()
         self._conflicts: list[str] = []
+        self._never_kept: list[str] = []
         self._unreadable: list[str] = []
         self._causes: Counter[str] = Counter()
 
@@ -179,7 +233,7 @@ class _Import:
         if frames:
             labels, split = self._settings.labels, block[0].image.split
             every = labels.holdout_every, labels.test_every
-            self._blocks += self._store.imports.add_block(frames, split, self._now, *every, batch=self._batch)
+            self._blocks += self._store.imports.add_block(frames, split, self._now, *every, step=self._step)
 
     def discard(self, images: Iterable[FolderImage]) -> None:
         """Discard the frames of these pictures; pictures that are not in the store are ignored."""
@@ -188,12 +242,14 @@ class _Import:
             frame = None if jpeg is None else self._store.queue.find(jpeg)
             if frame is not None and frame.status is not Status.DISCARDED and not self._untouched(image):
                 every = self._settings.labels.holdout_every
-                self._store.labels.answer(frame.id, None, "import", self._now, every, self._batch)
+                self._store.labels.answer(frame.id, None, "import", self._now, every, within=self._step)
                 self._done["discarded"] += 1
+            elif frame is not None:
+                self._done["known"] += 1
             elif jpeg is not None:
-                self._done["known" if frame is not None else "ignored"] += 1
+                self._never_kept.append(image.name)
 
-    def report(self, ignored: int, new_classes: tuple[str, ...]) -> ImportReport:
+    def report(self, left_out: Mapping[str, Sequence[str]], new_classes: tuple[str, ...]) -> ImportReport:
         """Summarise the import."""
         return ImportReport(
             labelled=self._blocks.added,
@@ -202,7 +258,7 @@ class _Import:
             discarded=self._done["discarded"],
             known=self._blocks.known + self._done["known"],
             copies=self._done["copies"],
-            ignored=ignored + self._done["ignored"],
+            left_out={**left_out, **({NEVER_KEPT: self._never_kept} if self._never_kept else {})},
             new_classes=new_classes,
             conflicts=tuple(self._conflicts),
             unreadable=tuple(self._unreadable),
@@ -213,8 +269,8 @@ class _Import:
         """What a stopped import has done, and how to continue or undo it."""
         done = self._blocks.added + self._blocks.queued + self._blocks.relabelled + self._done["discarded"]
         return (
-            f"{done} pictures are in, whole; the same import again adds the rest, and one undo (u in `posture-daemon label`) "
-            "takes back what this one did."
+            f"{done} pictures are in, whole; the same import again adds the rest, and posture-daemon dataset undo takes back "
+            "what this one did."
         )
 
     def _read_once(self, image: FolderImage) -> bytes | None:
@@ -230,7 +286,8 @@ class _Import:
         if first is image:
             return jpeg
         self._done["copies"] += 1
-        if image.folder != UNCATEGORIZED and first.folder not in (image.folder, UNCATEGORIZED):
+        one, other = (self._classes.get(folder, folder) for folder in (image.folder, first.folder))
+        if one != other and UNCATEGORIZED not in (one, other):
             self._conflicts.append(f"{image.name} is the same picture as {first.name}, which counts.")
         return None
 

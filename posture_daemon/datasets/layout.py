@@ -1,32 +1,26 @@
 """Layout of an image folder: the class and split of each file.
 
-Each folder below the root is a class, named for it; pictures may lie deeper inside it. Four names are special:
-`uncategorized` (waits for a label), `discarded` (not wanted), and `train`, `val` and `test`, which hold class folders
-of their own and fix the split. The article's layout, plain class folders and `train/ val/` trees are so read alike, and may
-be mixed.
+Each folder below the root is a class, named for it; pictures may lie deeper inside it. `uncategorized` (waits for a label) and
+`discarded` (not wanted) are none, `train`, `val` and `test`, or as other tools call them, hold class folders of their own and
+fix the split. A data set may lie deeper, inside wrappers such as `posture-v1/` or `dataset/`, or by person and day. What is no
+class is refused before anything is written (`folder_meaning`); import, comparison and evaluation all read folders here.
 """
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from posture_daemon.datasets.manifest import MANIFEST
-from posture_daemon.datasets.provenance import PROVENANCE
+from posture_daemon.datasets.boxes import refuse_another_kind
+from posture_daemon.datasets.folder_meaning import Level, Meaning, Placed
+from posture_daemon.datasets.folder_tree import Folder, Tree, read_tree
+from posture_daemon.datasets.manifest import MANIFEST, read_manifest
+from posture_daemon.datasets.provenance import PROVENANCE, read_provenance
 from posture_daemon.domain import Split
 from posture_daemon.errors import DatasetError
-from posture_daemon.labelling.session import DISCARDED, UNCATEGORIZED
-from posture_daemon.vision.image_files import natural_key
+from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
+from posture_daemon.vision.image_files import FORMATS, natural_key
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-SPLIT_FOLDERS = {
-    "train": Split.TRAIN,
-    "val": Split.HOLDOUT,
-    "valid": Split.HOLDOUT,
-    "validation": Split.HOLDOUT,
-    "holdout": Split.HOLDOUT,
-    "test": Split.TEST,
-}
+LOOSE = "in no class folder"
 
 
 @dataclass(frozen=True)
@@ -41,10 +35,21 @@ class FolderImage:
 
 @dataclass(frozen=True)
 class Layout:
-    """The pictures of a folder: classes in natural order, then what is uncategorized; `ignored` counts other files."""
+    """The pictures of a folder: classes in natural order, then what is uncategorized.
+
+    `root` is where the data set begins: the folder itself, or the one inside its wrappers. `empty` are class folders without
+    pictures, each with the split of the tree. `left_out` has the files that are not read, by cause, named from the folder.
+    """
 
     images: tuple[FolderImage, ...]
-    ignored: int
+    root: Path
+    empty: tuple[tuple[str, Split | None], ...]
+    left_out: Mapping[str, tuple[str, ...]]
+
+    @property
+    def ignored(self) -> int:
+        """Number of files that are left out."""
+        return sum(len(files) for files in self.left_out.values())
 
     @property
     def class_folders(self) -> list[str]:
@@ -52,51 +57,71 @@ class Layout:
         return [name for name in dict.fromkeys(i.folder for i in self.images) if name not in (UNCATEGORIZED, DISCARDED)]
 
 
-def read_layout(root: Path) -> Layout:
-    """List the pictures below `root`. Raises `DatasetError` when there is no such folder or nothing to learn from."""
+def read_layout(root: Path, known: Collection[str] = ()) -> Layout:
+    """List the pictures below `root`; `known` are names that are classes whatever they look like.
+
+    Raises `DatasetError` when there is no such folder, nothing to learn from, or a folder of which it cannot be told whether
+    it is a class.
+    """
     if not root.exists():
         raise DatasetError(f"There is no folder {root}; check the path.")
     if not root.is_dir():
         raise DatasetError(f"{root} is a file; give the folder that holds the class folders.")
-    files = list(_files_below(root))
-    pictures = [path for path in files if _is_picture(path, root)]
-    if not pictures:
-        raise DatasetError(f"The folder {root} holds no pictures (jpg, jpeg, png, bmp or webp).")
-    images = [image for image in (_place(path, root) for path in pictures) if image is not None]
-    if not images:
-        raise DatasetError(
-            f"The folder {root} holds pictures but no class folders; sort them into folders such as good_posture/."
-        )
-    ignored = sum(1 for path in files if path.name not in (MANIFEST, PROVENANCE)) - len(images)
-    return Layout(tuple(_with_usable_splits(sorted(images, key=_order))), ignored)
+    tree = read_tree(root)
+    if not tree.root.holds_pictures:
+        others = (f"; {_name(files[0], root)} is left out: {cause}" for cause, files in tree.left_out.items())
+        raise DatasetError(f"The folder {root} holds no pictures ({FORMATS}){next(others, '')}.")
+    meaning = Meaning(tree.root, {*known, *_said_by_exports(tree.root)})
+    if not meaning.placed:
+        _refuse_unsorted(tree.root, meaning)
+    images = [FolderImage(one.path, _name(one.path, root), one.folder, one.split) for one in meaning.placed]
+    return Layout(
+        tuple(_with_usable_splits(sorted(images, key=_order))),
+        _root_of(meaning.levels, meaning.placed),
+        tuple((name, level.split) for level in meaning.levels for name in level.empty),
+        _left_out(tree, meaning.loose),
+    )
 
 
-def _files_below(root: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise DatasetError(f"The folder {error.filename} cannot be read ({error.strerror}).") from error
+def _said_by_exports(root: Folder) -> set[str]:
+    """Class names that exports of our own in it say: these folders are classes, whatever they are called."""
+    found: set[str] = set()
+    for folder in root.all():
+        if (folder.path / MANIFEST).is_file():
+            left = read_manifest(folder.path)
+            found |= {place.rpartition("/")[2] for place in left.folders.values()} if left else set()
+        if (folder.path / PROVENANCE).is_file():
+            found |= set(read_provenance(folder.path).roles)
+    return found - {UNCATEGORIZED, DISCARDED}
 
-    for folder, _, names in os.walk(root, onerror=refuse):
-        yield from (Path(folder, name) for name in names)
+
+def _refuse_unsorted(root: Folder, meaning: Meaning) -> None:
+    unsorted = [level.folder for level in meaning.levels if level.folder.pictures]
+    where = unsorted[0] if unsorted else root
+    refuse_another_kind(root, where)
+    raise DatasetError(
+        f"The folder {where.path} holds pictures but no class folders; sort them into folders such as good_posture/."
+    )
 
 
-def _is_picture(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
+def _root_of(levels: list[Level], placed: list[Placed]) -> Path:
+    """The innermost folder that holds a level with every placed picture, so that a wrapper is as if it were not there."""
+    root = levels[0].folder.path
+    for level in levels:
+        inside = level.split is None and all(one.path.is_relative_to(level.folder.path) for one in placed)
+        if inside:
+            root = level.folder.path
+    return root
 
 
-def _place(path: Path, root: Path) -> FolderImage | None:
-    """Say where a picture belongs; `None` when it lies in no class folder."""
-    folders = list(path.relative_to(root).parent.parts)
-    split = SPLIT_FOLDERS.get(folders[0].casefold()) if folders else None
-    if split is not None:
-        folders = folders[1:]
-    if not folders:
-        return None
-    special = folders[0].casefold()
-    folder = special if special in (UNCATEGORIZED, DISCARDED) else folders[0]
-    # A name that is not UTF-8 can be opened, but neither printed nor kept in the database.
-    name = path.relative_to(root).as_posix().encode("utf-8", "replace").decode()
-    return FolderImage(path, name, folder, split)
+def _left_out(tree: Tree, loose: list[Path]) -> dict[str, tuple[str, ...]]:
+    by_cause = {LOOSE: loose, **tree.left_out}
+    return {cause: tuple(_name(path, tree.root.path) for path in files) for cause, files in by_cause.items() if files}
+
+
+def _name(path: Path, root: Path) -> str:
+    """A name that is not UTF-8 can be opened, but neither printed nor kept in the database."""
+    return path.relative_to(root).as_posix().encode("utf-8", "replace").decode()
 
 
 def _order(image: FolderImage) -> tuple[bool, int, list[tuple[list[str | int], str]]]:
@@ -110,4 +135,4 @@ def _with_usable_splits(images: list[FolderImage]) -> list[FolderImage]:
     """Without a `val` folder `train` fixes no split, or there would be no holdout to evaluate on."""
     if any(image.split is Split.HOLDOUT for image in images):
         return images
-    return [FolderImage(i.path, i.name, i.folder, None if i.split is Split.TRAIN else i.split) for i in images]
+    return [replace(image, split=None) if image.split is Split.TRAIN else image for image in images]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from posture_daemon.domain import DatasetLayout
 from posture_daemon.errors import DatasetError
-from posture_daemon.store.json_values import parsed
+from posture_daemon.labelling.class_names import key_of
+from posture_daemon.store.json_files import read_json
 
 MANIFEST = ".posture-daemon.json"
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3})Z_\d+\.jpg")
@@ -50,19 +51,19 @@ class Manifest:
     folders: Mapping[str, str]
 
     def untouched(self, name: str, folder: str) -> bool:
-        """True when the file was exported to this class folder, in any split."""
-        return self.folders.get(name, "").rpartition("/")[2] == folder
+        """True when the file was exported to this class folder, in any split, however a disk writes its name."""
+        return name in self.folders and key_of(self.folders[name].rpartition("/")[2]) == key_of(folder)
 
 
 def read_manifest(root: Path) -> Manifest | None:
     """The manifest of the last export; `None` without one. Raises `DatasetError` when it is damaged."""
     path = root / MANIFEST
-    if not path.exists():
-        return None
     try:
-        data = parsed(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         folders = {str(name): str(folder) for name, folder in data["folders"].items()}
         return Manifest(DatasetLayout(data.get("layout", DatasetLayout.ARTICLE.value)), folders)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
             f"The file {path} is damaged; delete it to have every picture read as you sorted it."

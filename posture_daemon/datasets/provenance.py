@@ -1,10 +1,11 @@
 """`provenance.json` in an export: origin, label history, time block and split of each picture.
 
 An import into another data folder restores capture times, time blocks and splits of the pictures and the roles of the classes
-from it. A malformed file is ignored; pictures and folders are imported all the same.
+from it. A malformed file is ignored, and that is said; pictures and folders are imported all the same.
 """
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,13 @@ from typing import Any
 from posture_daemon import __version__
 from posture_daemon.datasets.manifest import replace_file
 from posture_daemon.domain import DatasetLayout, ModelVersion, PostureClass, Role, Split
+from posture_daemon.labelling.class_names import key_of
 from posture_daemon.store.frame_origins import Origin
-from posture_daemon.store.json_values import parsed
+from posture_daemon.store.json_files import read_json
 
 PROVENANCE = "provenance.json"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class PictureOrigin:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Provenance of pictures by file name, and roles of classes; both empty without an export."""
+    """Provenance of pictures by file name, and roles of classes by `key_of` their names; both empty without an export."""
 
     pictures: Mapping[str, PictureOrigin] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -60,12 +64,18 @@ def write_provenance(
 
 
 def read_provenance(root: Path) -> Provenance:
-    """Read the provenance of an export; empty when the file is missing or malformed."""
+    """Read the provenance of an export; empty when the file is missing or malformed, of which the latter is logged."""
     try:
-        data = parsed((root / PROVENANCE).read_text(encoding="utf-8"))
+        data = read_json(root / PROVENANCE)
         pictures = {Path(path).name: _known(said) for path, said in data["pictures"].items()}
-        roles = {str(c["name"]).casefold(): Role(c["role"]) for c in data["classes"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        roles = {key_of(str(c["name"])): Role(c["role"]) for c in data["classes"]}
+    except FileNotFoundError:
+        return Provenance()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        log.warning(
+            "%s cannot be read, so times and splits of the pictures and the roles of the classes are not taken from it",
+            root / PROVENANCE,
+        )
         return Provenance()
     return Provenance({name: known for name, known in pictures.items() if math.isfinite(known.captured_at)}, roles)
 

@@ -4,10 +4,9 @@ The fallback becomes champion in the database too, so that no training starts fr
 becomes `previous`; `models rollback` brings it back once its files are repaired.
 """
 
-import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from posture_daemon.domain import ModelVersion, PostureClass
 from posture_daemon.errors import DataFolderError, ModelError
 from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.store import Store
+from posture_daemon.store.json_files import read_json
 from posture_daemon.store.model_copies import STARTER, STARTER_SOURCE
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,15 @@ def answering(store: Store, champion: ModelVersion, load: Callable[[ModelVersion
         return _mended(store, champion, load, now) or _instead(store, champion, error, load, now)
 
 
-def install(store: Store, folder: Path, source: str, *, as_base: bool) -> ModelVersion:
-    """Record the two-part model in `folder` (`backbone.onnx`, `head.safetensors`, …) and make it champion."""
+def install(
+    store: Store, folder: Path, source: str, *, as_base: bool, names: Sequence[str] | None = None
+) -> ModelVersion:
+    """Record the two-part model in `folder` (`backbone.onnx`, `head.safetensors`, …) and make it champion.
+
+    `names` are those of its rows, by default as the folder says.
+    """
     now = time.time()
-    version = _record(store, folder, source, now, as_base=as_base)
+    version = _record(store, folder, source, now, as_base=as_base, names=names)
     store.models.promote(version.id, now)
     return version
 
@@ -112,11 +117,14 @@ def _tell(store: Store, text: str, now: float) -> None:
         log.error("that could not be written down: %s", error)
 
 
-def _record(store: Store, folder: Path, source: str, now: float, *, as_base: bool) -> ModelVersion:
-    about_head = json.loads((folder / "head.json").read_text())
-    about_backbone = json.loads((folder / "backbone.json").read_text())
+def _record(
+    store: Store, folder: Path, source: str, now: float, *, as_base: bool, names: Sequence[str] | None = None
+) -> ModelVersion:
+    about_head = read_json(folder / "head.json")
+    about_backbone = read_json(folder / "backbone.json")
     store.models.add_backbone(folder, about_backbone["sha256"])
-    names = [] if as_base else about_head["classes"]
+    called = [] if as_base else names or about_head["classes"]
+    roles = {one.name: one.role for one in store.labels.classes()}  # what the owner has said counts
     return store.models.add_version(
         ModelVersion(
             id=0,
@@ -124,7 +132,7 @@ def _record(store: Store, folder: Path, source: str, now: float, *, as_base: boo
             parent_id=None,
             backbone_sha256=about_backbone["sha256"],
             head_sha256=store.models.add_head((folder / "head.safetensors").read_bytes()),
-            classes=tuple(PostureClass(name, guess_role(name)) for name in names),
+            classes=tuple(PostureClass(name, roles.get(name) or guess_role(name)) for name in called),
             temperature=float(about_head.get("temperature", 1.0)),
             source=source,
             metrics=about_head.get("metrics", {}),

@@ -31,6 +31,11 @@ def looks_like_postures(classes: Sequence[str]) -> bool:
     return speaking >= 2 and 2 * speaking >= len(classes)
 
 
+def speaks_of_posture(name: str) -> bool:
+    """True if a word of the name is about one posture or absence; `posture` and `unknown` themselves say nothing."""
+    return bool(_stems(name) & (set().union(*WORDS.values()) - {"posture", "unknown"}))
+
+
 def _stems(name: str) -> set[str]:
     """Split `goodPosture`, `good_posture` or `Good-Posture 2` into lower-case words without English endings."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)

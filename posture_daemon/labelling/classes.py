@@ -1,12 +1,14 @@
 """Changes of classes: what a change would do, in words, and the change itself. Front ends change classes only here."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from posture_daemon.domain import PostureClass, Role, Status
 from posture_daemon.errors import LabelError
-from posture_daemon.labelling.session import Labelling, check_class_name
+from posture_daemon.labelling.class_names import check, find, shown
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.store.classes import ClassUse
@@ -24,10 +26,11 @@ class ClassLine:
 
 @dataclass(frozen=True)
 class Plan:
-    """The effects of a change, one sentence each, and the function that carries it out."""
+    """The effects of a change, one sentence each, the function that carries it out, and the `done` sentence after it."""
 
     sentences: tuple[str, ...]
     carry_out: Callable[[], None]
+    done: str
 
 
 class ClassChanges:
@@ -50,23 +53,24 @@ class ClassChanges:
             self._store.classes.set_role(added.name, added.role)  # also in models that know it already
             return added
 
-    def rename(self, old: str, new: str) -> None:
-        """Rename a class everywhere."""
-        self._find(old)
-        check_class_name(new, (c.name for c in self._labelling.classes() if c.name != old))
+    def rename(self, old: str, new: str) -> tuple[str, str]:
+        """Rename a class everywhere; returns its name before and from now on."""
+        old = self._find(old)
+        new = self._new_name(old, new)
         with self._without_training():
             self._store.classes.rename(old, new)
+        return old, new
 
-    def set_role(self, name: str, role: Role) -> None:
-        """Set the role of a class."""
-        self._find(name)
+    def set_role(self, name: str, role: Role) -> str:
+        """Set the role of a class; returns its name."""
+        name = self._find(name)
         with self._without_training():
             self._store.classes.set_role(name, role)
+        return name
 
     def plan_merge(self, name: str, into: str) -> Plan:
         """Plan of moving everything of one class into another."""
-        self._find(name)
-        self._find(into)
+        name, into = self._find(name), self._find(into)
         if name == into:
             raise LabelError(f"'{name}' cannot be merged into itself; name another class.")
         use = self._store.classes.use_of(name)
@@ -77,11 +81,11 @@ class ClassChanges:
             f"models: {self._model_effect(name, into)}",
             "This cannot be undone.",
         )
-        return Plan(sentences, lambda: self._merge(name, into))
+        return Plan(sentences, lambda: self._merge(name, into), f"'{name}' is part of '{into}' now.")
 
     def plan_delete(self, name: str, images_become: Status) -> Plan:
         """Plan of deleting a class; its images become `QUEUED` or `DISCARDED`."""
-        self._find(name)
+        name = self._find(name)
         use = self._store.classes.use_of(name)
         fate = "wait in the queue again" if images_become is Status.QUEUED else "are discarded"
         guesses = f", and {use.guessed} waiting frames lose this guess" if use.guessed else ""
@@ -92,7 +96,7 @@ class ClassChanges:
             f"models: {self._model_effect(name, None)}",
             "This cannot be undone.",
         )
-        return Plan(sentences, lambda: self._retire(name, images_become))
+        return Plan(sentences, lambda: self._retire(name, images_become), f"'{name}' is deleted.")
 
     def _merge(self, name: str, into: str) -> None:
         with self._without_training():
@@ -116,10 +120,20 @@ class ClassChanges:
         follows = "" if into is None else f"; the next training teaches it that these are '{into}'"
         return f"a new version of model {champion.id} only answers with {', '.join(left)}{follows}."
 
-    def _find(self, name: str) -> None:
-        names = [c.name for c in self._labelling.classes()]
-        if name not in names:
-            raise LabelError(f"There is no class '{name}'; there are: {', '.join(names) or 'none yet'}.")
+    def _find(self, name: str) -> str:
+        """The name under which a class is stored. Raises `LabelError` when there is none."""
+        return self._labelling.find_class(name).name
+
+    def _new_name(self, old: str, new: str) -> str:
+        """What a class may be called from now on: its own name in another form, or one that no class has or had."""
+        kept = check(new, (c.name for c in self._labelling.classes() if c.name != old))
+        deleted = find(kept, self._store.labels.retired())
+        if deleted is not None:
+            raise LabelError(
+                f"{shown(deleted)} is a class that you deleted, and older models still know it; choose another name, or bring "
+                f"it back with posture-daemon classes add {shlex.quote(deleted)}."
+            )
+        return kept
 
     @contextmanager
     def _without_training(self) -> Iterator[None]:

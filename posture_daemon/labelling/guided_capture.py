@@ -25,6 +25,7 @@ from posture_daemon.labelling.live_look import LiveLook
 from posture_daemon.live.capture import kept_frame
 from posture_daemon.live.sampling import Kept
 from posture_daemon.store.answers import BeforeRule
+from posture_daemon.store.open_step import StepKind
 from posture_daemon.vision.novelty import unit
 
 log = logging.getLogger(__name__)
@@ -166,7 +167,7 @@ class GuidedCapture:
         """Begin the next pose; it has a time block of its own and is undone in one step."""
         ask = self._asks[index]
         self._elapsed_s = 0.0
-        self._batch = self._parts.store.labels.new_batch()
+        self._step = self._begin_step(ask.posture_class.name)
         cosine = max(ALIKE_COSINE, self._parts.settings.queue.duplicate_cosine)
         self._keeper = PoseKeeper(ask.seconds, self._frames.seen(ask.posture_class.name), cosine)
         self._change(phase=Phase.READY, ask=ask, number=index + 1, seconds_left=ask.ready_s)
@@ -210,13 +211,16 @@ class GuidedCapture:
         # No gap or length ends the block: each pose has a source, and so a block, of its own.
         frame_id = parts.store.queue.add(new, parts.clock(), math.inf, math.inf)
         if frame_id is not None:
-            self._answer(frame_id, ask.posture_class.name, self._batch, ask.split)
+            self._answer(frame_id, ask.posture_class.name, self._step, ask.split)
         return frame_id
 
-    def _answer(self, frame_id: int, class_name: str | None, batch: int, split: Split | None = None) -> None:
+    def _begin_step(self, title: str) -> int:
+        return self._parts.store.steps.begin(StepKind.LESSON, title, self._parts.clock())
+
+    def _answer(self, frame_id: int, class_name: str | None, step: int, split: Split | None = None) -> None:
         labels, now = self._parts.settings.labels, self._parts.clock()
         every = labels.holdout_every, labels.test_every
-        self._parts.store.labels.answer(frame_id, class_name, SOURCE, now, *every, batch, BeforeRule(split))
+        self._parts.store.labels.answer(frame_id, class_name, SOURCE, now, *every, step, BeforeRule(split))
 
     def _end_pose(self) -> None:
         if self.state.number < self.state.of:
@@ -242,9 +246,9 @@ class GuidedCapture:
 
     def _drop(self, names: Sequence[str]) -> None:
         """Discard the pictures of these classes that this lesson kept; an undo brings them back."""
-        batch = self._parts.store.labels.new_batch()
+        step = self._begin_step(", ".join(names))
         for frame_id in self._frames.drop(names):
-            self._answer(frame_id, None, batch)
+            self._answer(frame_id, None, step)
         self._change(frames=self._frames.counts(), dropped=tuple(names))
 
     def _begin_training(self) -> None:

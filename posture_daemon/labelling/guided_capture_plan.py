@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from posture_daemon.domain import Floats, PostureClass, Role, Split
 from posture_daemon.errors import LabelError
+from posture_daemon.labelling.class_names import check, find, key_of, tidy
 from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.labelling.classes import ClassChanges
-from posture_daemon.labelling.session import check_class_name
 from posture_daemon.vision.novelty import alike
 
 DEFAULT_CLASSES = ("good_posture", "bad_posture", "na", "standing")
@@ -97,14 +97,13 @@ def choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureCl
     `LabelError` for an invalid name, before any class is created.
     """
     wanted = would_choose(changes, names)
-    owned = {line.posture_class.name for line in changes.all()}
+    owned = [line.posture_class.name for line in changes.all()]
     return [one if one.name in owned else changes.add(one.name) for one in wanted]
 
 
 def would_choose(changes: ClassChanges, names: Sequence[str] | None) -> list[PostureClass]:
     """What `choose` would return, without creating a class. Raises `LabelError` like it."""
     wanted = _wanted(changes, names)
-    _check_new(wanted, [line.posture_class.name for line in changes.all()])
     if len(wanted) == 1 and (contrast := _contrast(changes, wanted[0])):
         wanted = [contrast, *wanted]
     by_name = {line.posture_class.name: line.posture_class for line in changes.all()}
@@ -112,30 +111,28 @@ def would_choose(changes: ClassChanges, names: Sequence[str] | None) -> list[Pos
 
 
 def _wanted(changes: ClassChanges, names: Sequence[str] | None) -> list[str]:
+    """Each class once, under the name that it has; a new one as it is called. Raises `LabelError` for one that cannot be."""
     owned = [line.posture_class.name for line in changes.all()]
     if names is None:
         names = DEFAULT_CLASSES if set(owned) <= set(DEFAULT_CLASSES) else owned
-    wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    wanted: list[str] = []
+    for name in filter(tidy, names):
+        one = find(name, [*owned, *wanted]) or check(name)
+        if one not in wanted:
+            wanted.append(one)
     if not wanted:
         raise LabelError("No class is named; write them like --classes good_posture,bad_posture.")
     return wanted
 
 
-def _check_new(wanted: Iterable[str], owned: Sequence[str]) -> None:
-    """Raise `LabelError` for one of these names that is new and invalid."""
-    new = [name for name in wanted if name not in owned]
-    for number, name in enumerate(new):
-        check_class_name(name, (*owned, *new[:number]))
-
-
 def _contrast(changes: ClassChanges, name: str) -> str | None:
     """The class to capture beside a single one, since a classifier needs two; `None` if another class has images."""
-    others = [line for line in changes.all() if line.posture_class.name != name]
+    others = [line for line in changes.all() if key_of(line.posture_class.name) != key_of(name)]
     if any(line.use.images.get(Split.TRAIN) and line.use.images.get(Split.HOLDOUT) for line in others):
         return None  # there is a class to train on and to evaluate on already
     by_role = {line.posture_class.role: line.posture_class.name for line in reversed(others)}
     found = next((by_role[role] for role in (Role.GOOD, Role.NEUTRAL, Role.BAD, Role.AWAY) if role in by_role), None)
-    return found or next(usual for usual in DEFAULT_CLASSES if usual != name)
+    return found or next(usual for usual in DEFAULT_CLASSES if usual != key_of(name))
 
 
 def _sentence(one: PostureClass, number: int) -> str:

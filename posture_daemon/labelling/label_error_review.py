@@ -45,12 +45,7 @@ class Review(Labelling):
     def next(self) -> QueuedFrame | None:
         """The most probable error that was not skipped in this session, or `None`."""
         doubt = next((doubt for doubt in self.left() if doubt.frame_id not in self._skipped), None)
-        return None if doubt is None else self._question(doubt.frame_id)
-
-    def undo(self) -> QueuedFrame | None:
-        """Undo the last step, including a confirmation; return its frame."""
-        frame = super().undo()
-        return None if frame is None else self._question(frame.id)
+        return None if doubt is None else self._question(self._store.queue.get(doubt.frame_id))
 
     def answer(self, frame_id: int, class_name: str) -> None:
         """Label a frame; its present label confirms it. Raises `LabelError` for an unknown frame or class."""
@@ -62,10 +57,10 @@ class Review(Labelling):
 
     def keep(self, frame_id: int) -> None:
         """Confirm the label of a frame; can be undone. Raises `LabelError` when it has none."""
-        self._store.labels.keep(frame_id, self._clock())
+        self._store.labels.keep(frame_id, self._clock(), self.history.sitting)
         self._skips_to_undo.clear()
 
-    def _question(self, frame_id: int) -> QueuedFrame:
+    def _question(self, frame: QueuedFrame) -> QueuedFrame:
         """The frame with the suggested class as its prediction, so that Enter accepts it."""
-        frame, doubt = self._store.queue.get(frame_id), self._doubts.get(frame_id)
+        doubt = self._doubts.get(frame.id)
         return frame if doubt is None else replace(frame, predicted=doubt.instead, confidence=doubt.wrong)

@@ -1,26 +1,21 @@
 """The labelling session behind every front end: next question, answer, undo, new class."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from posture_daemon.domain import UNKNOWN, Image, PostureClass, QueuedFrame, Role, Status
+from posture_daemon.domain import Image, PostureClass, QueuedFrame, Role, Status
 from posture_daemon.errors import LabelError
+from posture_daemon.labelling.class_names import check, find, shown
 from posture_daemon.labelling.class_roles import guess_role
 from posture_daemon.labelling.next_questions import Group, NextQuestions
+from posture_daemon.labelling.undoing import Ahead, TakenBack, Undoing
 from posture_daemon.live.online_learner import OnlineLearner
 from posture_daemon.settings import LabelSettings
 from posture_daemon.settings.recipe import Recipe
 from posture_daemon.store import Store
 from posture_daemon.store.answers import BeforeRule
+from posture_daemon.store.open_step import Within
 from posture_daemon.vision import jpeg
-
-UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
-RESERVED_NAMES = frozenset({UNKNOWN, UNCATEGORIZED, DISCARDED, "train", "val", "holdout", "test"})
-"""Names with another meaning as a prediction or a folder."""
-
-MAX_NAME_LENGTH = 40
-"""Characters."""
 
 WRONG_PATIENCE_S, WRONG_STEP_S = 5.0, 0.1
 """Timeout for the daemon to answer a correction request (it polls once a second), and our polling interval; seconds."""
@@ -70,6 +65,7 @@ class Labelling:
         self._questions = NextQuestions(store, recipe, today)
         self._skipped: set[int] = set()
         self._skips_to_undo: list[int] = []
+        self.history = Undoing(store, clock)
 
     def next(self) -> QueuedFrame | None:
         """Return the most informative queued frame that was not skipped in this session, or `None`."""
@@ -86,10 +82,10 @@ class Labelling:
 
         Frames that are no longer queued are left unchanged. Raises `LabelError` for an unknown class, before any change.
         """
-        self.classes()
+        named = self._named(class_name)
         every = self._settings.holdout_every, self._settings.test_every
         done, already, gone = self._store.labels.answer_waiting(
-            frame_ids, class_name, "owner", self._clock(), *every, self._before_rule
+            frame_ids, named, "owner", self._clock(), *every, self._before_rule, self.history.sitting
         )
         if done:
             self._skips_to_undo.clear()
@@ -103,8 +99,8 @@ class Labelling:
         Polls with `sleep` for at most `patience_s` seconds. Raises `LabelError` for an unknown class, before the request, and
         when no daemon answers; then the request is withdrawn.
         """
-        if class_name is not None and class_name not in {c.name for c in self.classes()}:
-            raise LabelError(f"There is no class '{class_name}'; posture-daemon classes list shows those there are.")
+        if class_name is not None:
+            class_name = self.find_class(class_name).name
         request = self._store.corrections.ask(self._clock())
         try:
             for _ in range(max(1, round(patience_s / WRONG_STEP_S))):
@@ -130,8 +126,7 @@ class Labelling:
 
     def answer(self, frame_id: int, class_name: str) -> None:
         """Label a frame, also one that was labelled before. Raises `LabelError` for an unknown frame or class."""
-        self.classes()  # adds classes that only the champion has
-        self._record(frame_id, class_name)
+        self._record(frame_id, self._named(class_name))
 
     def discard(self, frame_id: int) -> None:
         """Remove a frame from training and queue. Raises `LabelError` when there is no such frame."""
@@ -142,16 +137,35 @@ class Labelling:
         self._skipped.add(frame_id)
         self._skips_to_undo.append(frame_id)
 
-    def undo(self) -> QueuedFrame | None:
-        """Undo the last skip, answer, discard or whole import; return its frame, or `None` when there is nothing to undo.
+    def before_undo(self) -> Ahead | None:
+        """What the next undo takes back, and whether to ask first; `None` when there is nothing, or a skip, to undo."""
+        return None if self._skips_to_undo else self.history.ahead()
 
-        Answers are undone across sessions and front ends, skips only in the session that skipped.
+    def undo(self, step: int | None = None) -> TakenBack | None:
+        """Undo the last skip, answer, discard, lesson or import; `None` when there is nothing to undo.
+
+        With a `step`, only that one. Answers are undone across sessions and front ends, skips only in the session that skipped.
         """
-        frame_id = self._skips_to_undo.pop() if self._skips_to_undo else self._store.labels.undo()
-        if frame_id is None:
+        if self._skips_to_undo:
+            frame_id = self._skips_to_undo.pop()
+            self._skipped.discard(frame_id)
+            return TakenBack("the skip", (self._question(self._store.queue.get(frame_id)),))
+        taken = self.history.undo(step)
+        if taken is None:
             return None
-        self._skipped.discard(frame_id)
-        return self._store.queue.get(frame_id)
+        self._skipped.difference_update(frame.id for frame in taken.frames)
+        return replace(taken, frames=tuple(self._question(frame) for frame in taken.frames))
+
+    def redo(self) -> TakenBack | None:
+        """Do again what this session took back last; `None` when there is nothing, or something else was done since."""
+        done = self.history.redo()
+        if done is not None:
+            self._skips_to_undo.clear()
+        return done
+
+    def _question(self, frame: QueuedFrame) -> QueuedFrame:
+        """A frame as it is asked about."""
+        return frame
 
     def classes(self) -> list[PostureClass]:
         """Return all classes; those that only the champion knows are added to the owner's first."""
@@ -163,11 +177,29 @@ class Labelling:
             self._store.labels.ensure_class(posture_class, self._clock())
         return owned + missing
 
-    def add_class(self, name: str, role: Role | None = None) -> PostureClass:
-        """Create a class; without a role it is guessed from the name. Raises `LabelError` for an invalid or taken name."""
-        check_class_name(name, (posture_class.name for posture_class in self.classes()))
-        posture_class = PostureClass(name, role or guess_role(name))
-        self._store.labels.ensure_class(posture_class, self._clock())
+    def find_class(self, name: str) -> PostureClass:
+        """The class that somebody calls so, in any case or form of letters. Raises `LabelError` when there is none."""
+        by_name = {one.name: one for one in self.classes()}
+        found = find(name, by_name)
+        if found is None:
+            raise LabelError(f"There is no class {shown(name)}; there are: {', '.join(by_name) or 'none yet'}.")
+        return by_name[found]
+
+    def name_class(self, name: str, role: Role | None = None) -> PostureClass:
+        """Create a class as somebody does who labels: undo takes it back too, when nothing else uses it."""
+        return self.add_class(name, role, self.history.sitting)
+
+    def add_class(self, name: str, role: Role | None = None, within: Within = None) -> PostureClass:
+        """Create a class; without a role it is guessed from the name. Raises `LabelError` for an invalid or taken name.
+
+        It is undone as `Labels.ensure_class` says.
+        """
+        taken = [posture_class.name for posture_class in self.classes()]
+        # A deleted class comes back under the name it had: older models still know it by that.
+        before = None if find(name, taken) else find(name, self._store.labels.retired())
+        kept = before or check(name, taken)
+        posture_class = PostureClass(kept, role or guess_role(kept))
+        self._store.labels.ensure_class(posture_class, self._clock(), within)
         return posture_class
 
     def progress(self) -> LabellingProgress:
@@ -175,22 +207,12 @@ class Labelling:
         counts = self._store.queue.counts()
         return LabellingProgress(counts[Status.QUEUED], counts[Status.LABELLED], counts[Status.DISCARDED])
 
+    def _named(self, class_name: str | None) -> str | None:
+        """A class by the name it is stored under; those that only the champion has are added first."""
+        return None if class_name is None else self.find_class(class_name).name
+
     def _record(self, frame_id: int, class_name: str | None) -> None:
         every = self._settings.holdout_every, self._settings.test_every
-        self._store.labels.answer(frame_id, class_name, "owner", self._clock(), *every, before_rule=self._before_rule)
+        sitting = self.history.sitting
+        self._store.labels.answer(frame_id, class_name, "owner", self._clock(), *every, sitting, self._before_rule)
         self._skips_to_undo.clear()  # undo goes back in time: first this answer
-
-
-def check_class_name(name: str, taken: Iterable[str]) -> None:
-    """Raise `LabelError` unless `name` is valid as a new class and as a folder name in any file system."""
-    if not 1 <= len(name) <= MAX_NAME_LENGTH:
-        raise LabelError(f"A class name has 1 to {MAX_NAME_LENGTH} characters, not {len(name)}.")
-    if re.fullmatch(r"[\w-][\w.-]*", name) is None:
-        raise LabelError(
-            f"The class name {name!r} may only have letters, digits, '_', '-' and '.', and may not start with a dot."
-        )
-    if name.casefold() in RESERVED_NAMES:
-        raise LabelError(f"'{name}' is reserved and cannot be the name of a class.")
-    twin = next((other for other in taken if other.casefold() == name.casefold()), None)
-    if twin is not None:
-        raise LabelError(f"There is already a class '{twin}'; choose another name.")

@@ -18,6 +18,9 @@ from posture_daemon.learning.linear_layer import Linear, Penalty
 REBUILD_AFTER = 1.1
 """Growth from which the coordinates are made anew."""
 
+MIN_VIEWS = 2
+"""The image itself and one more, by which it is known what makes no difference."""
+
 Weigh = Callable[[NDArray[np.intp]], Floats | None]
 """For how many images each of these rows counts when they are learned together; `None`: each for one."""
 
@@ -50,20 +53,27 @@ class IncrementalHead:
         penalty: Penalty,
         weigh: Weigh = evenly,
         each_step: Callable[[], None] = lambda: None,
+        max_vectors: int | None = None,
     ) -> None:
         """Begin with `views (images, views, width)` of images of the classes `targets`; at least one of each of two.
 
-        `each_step` is called between the steps of the solver, now and later; it may wait, or end the fit by raising.
+        `each_step` is called between the steps of the solver, now and later; it may wait, or end the fit by raising. Of more
+        than `max_vectors` vectors only the first views of each image are learned, at least two of each.
         """
         self._prior, self._penalty, self._weigh, self._each_step = prior, penalty, weigh, each_step
-        self._views = np.array(views, dtype=np.float32)
+        self._max_vectors = max_vectors
         self._targets = np.array(targets, dtype=np.intp)
-        self._scaled = self._rebuild()
+        self._scaled = self._rebuild(views)
 
     @property
     def images(self) -> int:
         """How many labels it has learned."""
         return len(self._targets)
+
+    @property
+    def vectors(self) -> int:
+        """How many it holds: of each image so many views."""
+        return int(self._scaled.shape[0] * self._scaled.shape[1])
 
     @property
     def layer(self) -> Linear:
@@ -76,11 +86,10 @@ class IncrementalHead:
 
     def extend(self, views: Floats, targets: Sequence[int]) -> Linear:
         """Learn more images, `views (images, views, width)`, in one step; return the new layer."""
-        self._views = np.concatenate([self._views, views.astype(np.float32)])
-        self._scaled = np.concatenate([self._scaled, self._space.scaled(views)])
+        self._scaled = np.concatenate([self._scaled, self._space.scaled(views[:, : self._scaled.shape[1]])])
         self._targets = np.append(self._targets, np.asarray(targets, np.intp))
         if len(self._targets) > REBUILD_AFTER * self._built_with:
-            self._scaled = self._rebuild()
+            self._scaled = self._rebuild(self._space.unscaled(self._scaled))
         else:
             self._solution = self._solve(np.arange(len(self._targets)))
         return self.layer
@@ -113,11 +122,13 @@ class IncrementalHead:
         scaled = self._scaled if len(rows) == len(self._scaled) else self._scaled[rows]
         return self._solved(scaled, rows, self._solution)
 
-    def _rebuild(self) -> Floats:
-        """Make the coordinates anew; return the vectors in them."""
+    def _rebuild(self, views: Floats) -> Floats:
+        """Make the coordinates anew; return the vectors in them. Only those are kept: there are megabytes of them."""
         self._built_with = len(self._targets)
-        self._space = FitSpace.of(self._views, self._penalty)
-        scaled = self._space.scaled(self._views)
+        if self._max_vectors is not None:
+            views = views[:, : max(MIN_VIEWS, self._max_vectors // len(views))]
+        self._space = FitSpace.of(views, self._penalty)
+        scaled = self._space.scaled(views)
         self._solution = self._solved(scaled, np.arange(len(self._targets)))
         return scaled
 

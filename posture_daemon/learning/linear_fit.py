@@ -96,6 +96,10 @@ class FitSpace:
         """The same vectors in these coordinates."""
         return np.asarray((views - self.mean) / self.scale, dtype=np.float32)
 
+    def unscaled(self, scaled: Floats) -> Floats:
+        """The way back."""
+        return np.asarray(scaled * self.scale + self.mean, dtype=np.float32)
+
     def solve(
         self,
         scaled: Floats,

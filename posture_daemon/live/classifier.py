@@ -72,6 +72,7 @@ def _warmed_up(model: LiveModel) -> LiveModel:
         raise
     except Exception as error:  # a runtime's own errors share no base class
         raise ModelError(f"Model {model.version.id} cannot answer ({error}); it was not put in place.") from error
-    if not np.isfinite(prediction.probabilities).all():
+    answers = (prediction.features.map, model.head.logits(prediction.features.map), prediction.probabilities)
+    if not all(np.isfinite(answer).all() for answer in answers):  # those of a base are its features
         raise ModelError(f"Model {model.version.id} does not answer with numbers; it was not put in place.")
     return model

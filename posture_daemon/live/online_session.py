@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from posture_daemon.learning.incremental_head import IncrementalHead
 
 MAX_IMAGES = 2000
-"""The newest labels that it begins with: what bounds its memory (20 MB) and its time (a tenth of a second)."""
+"""The newest labels that it begins with: what bounds its time (a tenth of a second)."""
+
+MAX_VECTORS = 6500
+"""All views of 500 images, fewer of each from there on: held for as long as the daemon runs, 7 MB with 256 features."""
 
 MAX_VIEWED = 16
 """Newly answered pictures whose views are computed at once; those of more are left to `training/precompute.py`."""
@@ -161,7 +164,9 @@ class OnlineSession:
             return
         self._remember(data.images, steps)
         prior = prior_of(self._store, self._champion, self.inputs, list(self._names))
-        self._head = IncrementalHead(data.vectors, self._targets(data.images), prior, self.inputs.penalty, self._weigh)
+        self._head = IncrementalHead(
+            data.vectors, self._targets(data.images), prior, self.inputs.penalty, self._weigh, max_vectors=MAX_VECTORS
+        )
         self._temperature = self._honest_temperature(self._head, data)
 
     def _honest_temperature(self, head: IncrementalHead, data: Vectors) -> float:

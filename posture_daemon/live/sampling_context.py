@@ -65,7 +65,7 @@ class SamplingContext:
         self._store, self._router, self._recipe, self._wall = store, router, recipe, wall
         self._backbone = ""
         self._champion: tuple[int, str] | None = None
-        self._labels: tuple[int, int, int] | None = None
+        self._labels: tuple[int, int, int, int] | None = None
         self._looked_at, self._wrong_at = -np.inf, -np.inf
         self._second: SecondOpinion | None = None
 

@@ -7,7 +7,7 @@ from typing import Any
 from posture_daemon.domain import Incident, ModelVersion, Split, Status, TrainingRun, Watch
 from posture_daemon.reports.advice import advice
 from posture_daemon.reports.effect import effect
-from posture_daemon.service.daemon_status import DaemonStatus, read_status
+from posture_daemon.service.daemon_status import DaemonStatus, read_status, why_stale
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.training.run_record import RunRecord
@@ -32,12 +32,15 @@ class RunSummary(TrainingRun):
 class Overview:
     """Times in seconds since the epoch. `daemon` is `None` when none is running, and empty while it starts.
 
+    `stale` tells in words how old what `daemon` says is, and why, unless it is fresh.
+
     `labels` are counted by class and split; `warning` is about a champion that has only ever seen drawn people; `last_attempt`
     is the last run that was more than a look at the gate.
     """
 
     data_dir: str
     daemon: DaemonStatus | None
+    stale: str | None
     incidents: tuple[Incident, ...]
     queue: Mapping[Status, int]
     labels: Mapping[str, Mapping[Split, int]]
@@ -54,8 +57,8 @@ class Overview:
         return {**found, "champion": None if self.champion is None else _champion(self.champion)}
 
 
-def overview(store: Store, settings: Settings) -> Overview:
-    """How things are now."""
+def overview(store: Store, settings: Settings, now: float) -> Overview:
+    """How things are at `now`, seconds since the epoch."""
     champion, previous, runs = store.models.champion(), store.models.previous(), store.runs.recent()
     attempt = next((run for run in runs if RunRecord.of(run.metrics).refusals is None), None)
     daemon = read_status(store.folder)
@@ -63,6 +66,7 @@ def overview(store: Store, settings: Settings) -> Overview:
     return Overview(
         data_dir=str(settings.data_dir),
         daemon=daemon,
+        stale=None if daemon is None else why_stale(store.folder, daemon, now),
         incidents=tuple(store.incidents.unseen()),
         queue=store.queue.counts(),
         labels=store.labels.counts(),

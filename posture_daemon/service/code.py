@@ -1,6 +1,5 @@
 """Location of the installed program, whether the service user can run it, and the unit that runs it."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 import posture_daemon
 from posture_daemon.errors import ServiceError
 from posture_daemon.service import NAME
+from posture_daemon.service.privileges import as_person
+from posture_daemon.service.trust import NO_HOME, Person, WeakSpot, name_of, weak_spot_within
 
 PACKAGE = Path(posture_daemon.__file__).resolve().parent
 
@@ -23,6 +24,16 @@ HIDDEN = (Path("/tmp"), Path("/var/tmp"))
 """What `PrivateTmp=` hides."""
 
 EXEC_START = "ExecStart=/usr/bin/env posture-daemon run\n"
+
+WRAPPER = """\
+#!/bin/sh
+# Written by `posture-daemon service install`. Isolated (-I): root's Python loads nothing from a home, a variable or the
+# current folder.
+exec {python} -I {command} "$@"
+"""
+
+ELSEWHERE = "/opt/posture-daemon"
+"""Where the refusals propose to install it: a place of root's that everybody may read."""
 
 NOBODY = 65534
 
@@ -52,7 +63,11 @@ class Code:
         text = shipped("posture-daemon.service")
         if EXEC_START not in text:
             raise ServiceError("The unit that came with this program has another ExecStart= than it should.")
-        return text.replace(EXEC_START, f"ExecStart={self.command} run\n")
+        return text.replace(EXEC_START, f"ExecStart={self.python} -I {self.command} run\n")
+
+    def wrapper(self) -> str:
+        """Text of the command for everybody's PATH."""
+        return WRAPPER.format(python=self.python, command=self.command)
 
     def drop_in(self) -> str | None:
         """Drop-in that bind-mounts the program for the service; `None` if it lies outside of all home folders."""
@@ -60,7 +75,7 @@ class Code:
         return IN_HOMES.format(paths=paths) if paths else None
 
     def check(self) -> None:
-        """Raise `ServiceError` if the service could not run this: unreadable folder, characters not allowed in units."""
+        """Raise `ServiceError` if the service could not run this, or if anybody but root could change what root then runs."""
         if not self.command.is_file():
             raise ServiceError(f"There is no program {self.command}; install posture-daemon with pip, or `make setup`.")
         for folder in self.folders:
@@ -74,14 +89,40 @@ class Code:
                         f"The user of the service cannot read {folder}, because {path} is closed to others; "
                         f"open it with: sudo chmod o+rX {path}"
                     )
+            try:
+                spot = weak_spot_within(folder)
+            except OSError as error:
+                raise ServiceError(f"{folder}, of which the program is part, cannot be looked at: {error}.") from None
+            if spot is not None:
+                raise ServiceError(_refusal(folder, spot))
+
+
+def _refusal(folder: Path, spot: WeakSpot) -> str:
+    """Why root must not run what lies in `folder`, and what to do: close it, or install it where only root can write."""
+    if spot.uid == 0:
+        return f"Root would run what others can change: {spot.words}, part of the program {folder}; close it: {spot.mending}."
+    by_hand = f"sudo python3 -I -m venv {ELSEWHERE} && sudo {ELSEWHERE}/bin/pip install {NAME}"
+    checkout = (PACKAGE.parent / "Makefile").is_file()
+    return (
+        f"Root would run what {name_of(spot.uid)} can change: {spot.words}, of the program in {folder}; "
+        f"install it where only root can write: {f'make -C {PACKAGE.parent} install' if checkout else by_hand}."
+    )
 
 
 def this_code() -> Code:
     """The installation that runs now."""
     python = Path(sys.executable)
-    found = [Path(sys.prefix), Path(sys.base_prefix), python.resolve().parent.parent, PACKAGE]
-    inner = {one for one in found for other in found if other != one and other in one.parents}
-    return Code(python, tuple(dict.fromkeys(one for one in found if one not in inner and one != Path("/usr"))))
+    own = [Path(sys.prefix), Path(sys.base_prefix), python.resolve().parent.parent, PACKAGE, *SHIPPED]
+    found = [one for one in (*own, *_searched(python)) if one.is_dir() and one != Path("/usr")]
+    around = set(PACKAGE.parents)  # a checkout; of what else lies in it nothing is loaded
+    outer = [one for one in dict.fromkeys(found) if one not in around]
+    return Code(python, tuple(one for one in outer if not any(other in one.parents for other in outer)))
+
+
+def _searched(python: Path) -> list[Path]:
+    """Where this Python looks for code in isolated mode, as the service and its command run it."""
+    ask = [str(python), "-I", "-c", "import sys; print(*sys.path, sep='\\n')"]
+    return [Path(line) for line in subprocess.run(ask, capture_output=True, text=True, check=False).stdout.splitlines()]
 
 
 def refuse_hidden(code: Code) -> None:
@@ -96,24 +137,27 @@ def refuse_hidden(code: Code) -> None:
 def try_as_stranger(code: Code) -> None:
     """Import the program as an unprivileged user without a home, to find packages installed only for the owner.
 
-    That user may read all folders for this attempt, as under the unit. Raises `ServiceError` when the import fails.
+    Raises `ServiceError` when the import fails.
     """
-    rights = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *read_everything()]
-    command = ["setpriv", *rights, str(code.python), "-c", "import posture_daemon.bootstrap.daemon"]
-    tried = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd="/", env={**os.environ, "HOME": "/nonexistent"}
-    )
-    if tried.returncode != 0:
-        last = (tried.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    stranger = Person(NOBODY, NOBODY, (NOBODY,), "nobody", NO_HOME)
+    last = as_person(stranger, lambda: _last_words_of_import(code))
+    if last is not None:
         raise ServiceError(
             f"Another user cannot run {code.python} ({last}). What is installed in your own ~/.local is not there for the "
             f"service; install it into {code.python.parent.parent}."
         )
 
 
-def read_everything() -> list[str]:
-    """Options of setpriv(1) that keep the capability to read all files."""
-    return ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+def _last_words_of_import(code: Code) -> str | None:
+    """The last line of what the import says when it fails; `None` when it succeeds."""
+    command = [str(code.python), "-I", "-c", "import posture_daemon.bootstrap.daemon"]
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    if tried.returncode == 0:
+        return None
+    return (tried.stderr.strip().splitlines() or ["it ended without a word"])[-1]
 
 
 def shipped(name: str) -> str:

@@ -1,7 +1,6 @@
 """State of the installed service in words, from systemd and the journal."""
 
 import json
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from datetime import datetime
 
 from posture_daemon.errors import ServiceError
 from posture_daemon.service import NAME
+from posture_daemon.service.machine import run_system_program
 from posture_daemon.service.plan import DATA
 
 PROPERTIES = (
@@ -121,10 +121,9 @@ def _time(at: float) -> str:
 
 
 def _shown() -> dict[str, str]:
-    command = ["systemctl", "show", NAME, f"--property={','.join(PROPERTIES)}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
+        done = run_system_program("systemctl", "show", NAME, f"--property={','.join(PROPERTIES)}")
+    except (OSError, ServiceError):
         raise ServiceError("There is no systemd on this machine.") from None
     if done.returncode != 0:
         raise ServiceError(f"systemd does not answer: {' '.join(done.stderr.split())}")
@@ -134,10 +133,11 @@ def _shown() -> dict[str, str]:
 def _last_ending() -> LastFailure | None:
     """The newest failure in the journal, as far as this user may read it."""
     matches = [f"MESSAGE_ID={UNIT_FAILED}", f"UNIT={NAME}.service"]
-    command = ["journalctl", "--quiet", "--output=json", "--lines=1", *matches]
     try:
-        entry = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout or "null")
-    except (OSError, ValueError):
+        entry = json.loads(
+            run_system_program("journalctl", "--quiet", "--output=json", "--lines=1", *matches).stdout or "null"
+        )
+    except (OSError, ServiceError, ValueError):
         return None
     if entry is None:
         return None

@@ -6,16 +6,26 @@ is unknown. The file itself is the business of `store/status_file.py`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from posture_daemon.device.resources import Resources
 from posture_daemon.domain import PostureState
 from posture_daemon.errors import UnwellError
+from posture_daemon.store.database import on_read_only_mount
 from posture_daemon.store.json_values import JsonText, known_from_json
 from posture_daemon.store.status_file import last_words, replace_words, running_pid, said_in
+
+FULL_BYTES = 256 * 1024
+"""A disk with less room cannot take the status file's few blocks for sure."""
+
+STALE_S = 5.0
+"""Age in seconds from which what a daemon last said is no longer how things are."""
 
 SILENT_S = 30.0
 """Seconds of silence from which a daemon is not well. It speaks every second, but a busy disk may keep it waiting."""
@@ -120,10 +130,41 @@ def read_status(folder: Path) -> DaemonStatus | None:
     return None if running_pid(folder) is None else DaemonStatus.from_json(last_words(folder))
 
 
-def camera_trouble(folder: Path) -> str | None:
-    """What is wrong with the camera of the running daemon, in one sentence; `None` when nothing is, or none runs."""
+def camera_trouble(folder: Path, now: float) -> str | None:
+    """What is wrong with the camera of the running daemon, or with what it says; `None` when nothing is, or none runs."""
     said = read_status(folder)
-    return None if said is None or said.camera is None else said.camera.error
+    if said is None:
+        return None
+    return why_stale(folder, said, now) or (None if said.camera is None else said.camera.error)
+
+
+def why_stale(folder: Path, said: DaemonStatus, now: float) -> str | None:
+    """How old these words of a running daemon are at `now`, and why, in one sentence; `None` while they are fresh."""
+    if said.written_at is None or -STALE_S < now - said.written_at < STALE_S:
+        return None
+    age_s = now - said.written_at
+    if age_s < 0:
+        return f"what the daemon said last is dated {_duration(-age_s)} ahead of now: the clock was set back."
+    return f"the daemon last said how it is {_duration(age_s)} ago: {_why_silent(folder, said.pid)}."
+
+
+def _why_silent(folder: Path, pid: int | None) -> str:
+    """Asked in the order in which one would."""
+    if on_read_only_mount(folder):
+        return f"the disk of {folder} has become read-only, so it cannot write it down"
+    if shutil.disk_usage(folder).free < FULL_BYTES:
+        return f"the disk of {folder} is full, so it cannot write it down; free some space"
+    if pid is not None and psutil.pid_exists(pid) and psutil.Process(pid).status() == psutil.STATUS_STOPPED:
+        return f"process {pid} is stopped; wake it with kill -CONT {pid}"
+    return "it is busy or hangs; if that lasts, see its log and start it again"
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit of which there are two."""
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def learned_today(folder: Path) -> str:

@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TextIO
 
+from posture_daemon.service.log_repeats import RepeatFilter
+from posture_daemon.service.plain_text import LINE_BREAK, in_one_line, visible
+from posture_daemon.settings.address import hide_secrets
+
 TERMINAL = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LINE_BREAK = " | "
 
 ERROR, WARNING, INFO, DEBUG = 3, 4, 6, 7
 """Priorities of syslog(3)."""
@@ -32,18 +35,34 @@ def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> b
 def set_up_logging(level: int) -> None:
     """Log to stderr: this program from `level`, libraries from warnings."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(TERMINAL))
+    handler.setFormatter(TerminalFormatter(TERMINAL))
+    handler.addFilter(RepeatFilter())
+    logging.raiseExceptions = False  # a log that cannot be written, as to a full disk, must not fill another one
+    threading.excepthook = _log_end_of_thread
     if is_journal(sys.stderr):
         handler.setFormatter(JournalFormatter())
         logging.captureWarnings(True)
-        threading.excepthook = _log_end_of_thread
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("posture_daemon").setLevel(level)
 
 
 def sentence(words: str) -> str:
     """A final error message, formatted for the terminal or for the journal."""
-    return f"<{ERROR}>{in_one_line(words)}" if is_journal(sys.stderr) else f"posture-daemon: {words}"
+    words = in_one_line(hide_secrets(words))
+    return f"<{ERROR}>{words}" if is_journal(sys.stderr) else f"posture-daemon: {words}"
+
+
+class TerminalFormatter(logging.Formatter):
+    """Time, level, module and message in one line, and below it, indented, the traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the event; no message can forge another line, or tell the terminal anything."""
+        record.message, record.asctime = in_one_line(record.getMessage()), self.formatTime(record)
+        lines = [self.formatMessage(record)]
+        if record.exc_info and record.exc_info[1] is not None:
+            story = "".join(traceback.format_exception(record.exc_info[1]))
+            lines += [f"    {visible(line)}" for line in story.splitlines()]
+        return _without_secrets(record, "\n".join(lines))
 
 
 class JournalFormatter(logging.Formatter):
@@ -54,13 +73,13 @@ class JournalFormatter(logging.Formatter):
         words = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             words += LINE_BREAK + _story(record.exc_info[1])
-        return f"<{_priority(record.levelno)}>{record.name.removeprefix('posture_daemon.')}: {in_one_line(words)}"
+        name = record.name.removeprefix("posture_daemon.")
+        return f"<{_priority(record.levelno)}>{name}: {in_one_line(_without_secrets(record, words))}"
 
 
-def in_one_line(words: str) -> str:
-    """Replace line breaks and control characters, so that no message can forge a second one."""
-    lines = (line.rstrip() for line in words.splitlines())
-    return "".join(c if c.isprintable() else "?" for c in LINE_BREAK.join(line for line in lines if line))
+def _without_secrets(record: logging.LogRecord, words: str) -> str:
+    """What a library says may quote the address of a camera; we ourselves write only what may be shown."""
+    return hide_secrets(words) if record.exc_info or not record.name.startswith("posture_daemon") else words
 
 
 def _priority(level: int) -> int:

@@ -1,11 +1,25 @@
 """The system on which the service is installed, or a root folder of another one: files, users, systemd."""
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from posture_daemon.errors import ServiceError
+from posture_daemon.service.trust import NO_HOME, Person
+
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where the system's own programs are. What `PATH` says is not asked: whoever wrote it could name a folder of theirs."""
+
+
+def run_system_program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the system, in an environment of its own. Raises `ServiceError` where it is missing."""
+    found = shutil.which(name, path=SYSTEM_PATH)
+    if found is None:
+        raise ServiceError(f"{name} cannot be run: it is not in {SYSTEM_PATH.replace(':', ', ')}.")
+    environment = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"}
+    return subprocess.run([found, *arguments], capture_output=True, text=True, check=False, cwd="/", env=environment)
 
 
 @dataclass(frozen=True)
@@ -32,9 +46,10 @@ class Machine:
         found = (line for line in self._lines("etc/passwd") if line[0] == user)
         return next(((int(line[2]), int(line[3])) for line in found), None)
 
-    def owner(self, user: str) -> tuple[int, int] | None:
-        """User and group id for chown; `None` if we are not root or there is no such user."""
-        return self.ids_of(user) if os.geteuid() == 0 else None
+    def owner(self, user: str) -> Person:
+        """Who writes what belongs to this user of the machine: that user for root, else whoever we are."""
+        ids = self.ids_of(user) if os.geteuid() == 0 else None
+        return Person.of(os.geteuid(), os.getegid()) if ids is None else Person(*ids, (ids[1],), user, NO_HOME)
 
     def systemctl(self, *arguments: str) -> None:
         """Run systemctl, with `--root` for another system. Raises `ServiceError` with its error message."""
@@ -42,10 +57,7 @@ class Machine:
 
     def run(self, *command: str) -> None:
         """Run a command. Raises `ServiceError` with its error message when it is missing or fails."""
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError as error:
-            raise ServiceError(f"{command[0]} cannot be run: {error.strerror}.") from None
+        done = run_system_program(*command)
         if done.returncode != 0:
             said = " ".join(done.stderr.split()) or f"code {done.returncode}"
             raise ServiceError(f"{' '.join(command)} failed: {said}")

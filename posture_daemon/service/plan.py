@@ -3,21 +3,22 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from posture_daemon.errors import ServiceError
 from posture_daemon.service import NAME
-from posture_daemon.service.code import Code, shipped
+from posture_daemon.service.code import WRAPPER, Code, shipped
 from posture_daemon.service.machine import Machine
 from posture_daemon.service.takeover import has_data, take_over, take_settings
+from posture_daemon.service.trust import Person
 from posture_daemon.settings import FILE_NAME, SYSTEM_FILE
 
 UNIT = f"/etc/systemd/system/{NAME}.service"
 DROP_INS = f"{UNIT}.d"
 SYSUSERS = f"/etc/sysusers.d/{NAME}.conf"
-LINK = f"/usr/local/bin/{NAME}"
+COMMAND = f"/usr/local/bin/{NAME}"
 DATA = f"/var/lib/{NAME}"
 
 OURS = ("10-code.conf", "20-jtop.conf", "20-csi.conf")
@@ -40,11 +41,12 @@ class InstallStep:
 
 @dataclass(frozen=True)
 class Before:
-    """What the owner has used so far: data folder, settings file (`None`: none), camera address."""
+    """What has been used so far: data folder, settings file (`None`: none), camera address, and who it belongs to."""
 
     data_dir: Path
     settings_file: Path | None
     camera: str
+    whose: Person = field(default_factory=lambda: Person.of(os.geteuid()))
 
 
 def install_steps(machine: Machine, code: Code, before: Before) -> list[InstallStep]:
@@ -59,7 +61,7 @@ def install_steps(machine: Machine, code: Code, before: Before) -> list[InstallS
         *(() if machine.path(SYSTEM_FILE).exists() else _write(machine, str(SYSTEM_FILE), SETTINGS_TEXT)),
         *_write(machine, UNIT, code.unit()),
         *(step for name in OURS for step in _drop_in(machine, name, drop_ins.get(name))),
-        *_link(machine, code),
+        *_command(machine, code),
         *_start(machine),
     ]
 
@@ -75,8 +77,8 @@ def uninstall_steps(machine: Machine, purge: bool) -> list[InstallStep]:
     files = [UNIT, *(f"{DROP_INS}/{name}" for name in OURS), SYSUSERS]
     if _reads(machine.path(SYSTEM_FILE)) == SETTINGS_TEXT:
         files.append(str(SYSTEM_FILE))
-    if _is_our_link(machine.path(LINK)):
-        files.append(LINK)
+    if _is_our_command(machine.path(COMMAND)):
+        files.append(COMMAND)
     steps += [_remove(machine, file) for file in files if os.path.lexists(machine.path(file))]
     if steps and machine.is_this_one:
         steps.append(InstallStep("tell systemd", partial(machine.systemctl, "daemon-reload")))
@@ -93,7 +95,7 @@ def _drop_ins(machine: Machine, code: Code, camera: str) -> dict[str, str]:
     return {name: text for name, text in found.items() if text is not None}
 
 
-def _write(machine: Machine, file: str, text: str) -> Iterator[InstallStep]:
+def _write(machine: Machine, file: str, text: str, mode: int = 0o644) -> Iterator[InstallStep]:
     """Write a world-readable file, unless it has this text already."""
 
     def do() -> None:
@@ -102,12 +104,14 @@ def _write(machine: Machine, file: str, text: str) -> Iterator[InstallStep]:
             path.parent.mkdir(parents=True)
             path.parent.chmod(0o755)  # whatever the umask
         new = path.with_name(f".{path.name}.new")
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o644)
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "w") as out:
+            out.write(text)
+            os.fchmod(out.fileno(), mode)  # whatever the umask
         os.replace(new, path)
 
     there = _reads(machine.path(file))
-    if there != text:
+    if there != text or machine.path(file).is_symlink():
         yield InstallStep(f"{'write' if there is None else 'renew'} {file}", do)
 
 
@@ -134,26 +138,21 @@ def _bring_along(machine: Machine, before: Before) -> Iterator[InstallStep]:
         return
     if has_data(before.data_dir) and not has_data(target):
         words = f"copy labels, pictures and models from {before.data_dir} to {DATA} (the old folder stays as it is)"
-        yield InstallStep(words, lambda: take_over(before.data_dir, target, machine.owner(NAME)))
+        yield InstallStep(words, lambda: take_over(before.data_dir, target, machine.owner(NAME), before.whose))
     file = before.settings_file
     if file is not None and file != SYSTEM_FILE and not (target / FILE_NAME).exists():
         yield InstallStep(
-            f"copy {file} to {DATA}/{FILE_NAME}", lambda: take_settings(file, target, machine.owner(NAME))
+            f"copy {file} to {DATA}/{FILE_NAME}", lambda: take_settings(file, target, machine.owner(NAME), before.whose)
         )
 
 
-def _link(machine: Machine, code: Code) -> Iterator[InstallStep]:
-    """Link the command into the default PATH, which sudo uses too, unless another file has this name."""
-    link, command = machine.path(LINK), code.command
-
-    def do() -> None:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(command)
-
-    is_free = _is_our_link(link) or not os.path.lexists(link)
-    if is_free and not (link.is_symlink() and Path(os.readlink(link)) == command):
-        yield InstallStep(f"make the command {LINK}, a link to {command}", do)
+def _command(machine: Machine, code: Code) -> Iterator[InstallStep]:
+    """Put the command into the default PATH, which sudo uses too, unless another program has this name."""
+    path = machine.path(COMMAND)
+    if os.path.lexists(path) and not _is_our_command(path):
+        return
+    for step in _write(machine, COMMAND, code.wrapper(), 0o755):
+        yield InstallStep(f"make the command {COMMAND}, which runs {code.command}", step.do)
 
 
 def _start(machine: Machine) -> Iterator[InstallStep]:
@@ -208,11 +207,13 @@ def _delete(folder: Path) -> None:
 
 def _reads(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
 
 
-def _is_our_link(link: Path) -> bool:
-    """Whether it is a link to a program named posture-daemon, existing or not."""
-    return link.is_symlink() and Path(os.readlink(link)).name == NAME
+def _is_our_command(path: Path) -> bool:
+    """Whether it is the command that `install` writes, or the link to a program of this name that it made in older versions."""
+    if path.is_symlink():
+        return Path(os.readlink(path)).name == NAME
+    return (_reads(path) or "").startswith(WRAPPER[: WRAPPER.index("{")])

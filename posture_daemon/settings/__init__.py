@@ -1,7 +1,19 @@
 """Every setting, with its unit, default and bounds; and the one way they are loaded: `load_settings`."""
 
-from posture_daemon.settings.fields import FIELDS, Settings
-from posture_daemon.settings.load import DEFAULT, FILE_NAME, SYSTEM_FILE, Loaded, Row, load_settings, rows, values_in
+from posture_daemon.settings.address import CameraAddress, hide_secrets
+from posture_daemon.settings.fields import FIELDS, Settings, shown
+from posture_daemon.settings.load import (
+    DEFAULT,
+    FILE_NAME,
+    SYSTEM_FILE,
+    Loaded,
+    Row,
+    first_folder,
+    load_settings,
+    named_file,
+    rows,
+    values_in,
+)
 from posture_daemon.settings.sections import (
     CameraSettings,
     KeepSettings,
@@ -24,6 +36,7 @@ __all__ = [
     "FIELDS",
     "FILE_NAME",
     "SYSTEM_FILE",
+    "CameraAddress",
     "CameraSettings",
     "KeepSettings",
     "LabelSettings",
@@ -39,7 +52,11 @@ __all__ = [
     "StrategySettings",
     "TrainingSettings",
     "WatchSettings",
+    "first_folder",
+    "hide_secrets",
     "load_settings",
+    "named_file",
     "rows",
+    "shown",
     "values_in",
 ]

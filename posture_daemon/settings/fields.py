@@ -1,6 +1,6 @@
 """All settings together: what can be set, and how a field is named and described in words."""
 
-import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from posture_daemon.settings.address import CameraAddress
+from posture_daemon.settings.paths import absolute
 from posture_daemon.settings.sections import (
     CameraSettings,
     KeepSettings,
@@ -17,7 +19,6 @@ from posture_daemon.settings.sections import (
     PostureSettings,
     QueueSettings,
     Section,
-    without_password,
 )
 from posture_daemon.settings.training import (
     LimitsSettings,
@@ -29,6 +30,9 @@ from posture_daemon.settings.training import (
 )
 
 ENV_PREFIX = "POSTURE_"
+
+ADDRESSES = frozenset({"camera.address", "camera.region_camera"})
+"""Settings that are addresses of cameras."""
 
 
 class Settings(BaseSettings):
@@ -86,11 +90,6 @@ FIELDS: Mapping[str, FieldInfo] = _fields()
 """Every setting by its dotted key, e.g. `camera.fps`, in the order of the documentation."""
 
 
-def absolute(path: str | Path) -> Path:
-    """Resolve `~` and the current folder, but no symbolic link."""
-    return Path(os.path.abspath(os.path.expanduser(path)))
-
-
 def variable_name(key: str) -> str:
     """Turn `camera.fps` into `POSTURE_CAMERA__FPS`."""
     return ENV_PREFIX + key.replace(".", "__").upper()
@@ -111,8 +110,18 @@ def allowed(key: str) -> str:
     return "the path of a folder" if field.annotation is Path else "text that is not empty"
 
 
-def shown(value: Any) -> str:
-    """Write a value as a user would, with `rtsp://me:secret@host/1` as `rtsp://***@host/1`."""
+def shown(value: Any, key: str) -> str:
+    """Write a value as a user would; of an address, wherever it was written, only what may be seen."""
     if isinstance(value, bool):
         return str(value).lower()
-    return without_password(str(value))
+    return str(_safe(value, key in ADDRESSES))
+
+
+def _safe(value: Any, is_address: bool) -> Any:
+    if isinstance(value, str):
+        return CameraAddress(value).shown if is_address or re.search(r"[@=]|//|:/", value) else value
+    if isinstance(value, list):
+        return [_safe(one, is_address) for one in value]
+    if isinstance(value, dict):
+        return {_safe(key, is_address): _safe(one, is_address) for key, one in value.items()}
+    return value

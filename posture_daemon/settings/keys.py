@@ -2,12 +2,14 @@
 
 import difflib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from posture_daemon.errors import SettingsError
+from posture_daemon.settings.address import CameraAddress
 from posture_daemon.settings.fields import ENV_PREFIX, FIELDS, Settings, variable_name
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ def check_known(key: str, source: str) -> None:
         return
     if key in Settings.model_fields:
         raise SettingsError(f"{source}: {key} is a section, not a setting; give its settings one by one.")
+    key = CameraAddress(key).shown if re.search(r"[@=:/]", key) else key  # a line without its key
     near = difflib.get_close_matches(key, [*FIELDS, *RENAMED], n=1, cutoff=0.4)
     if not near:
         raise SettingsError(f"{source}: there is no setting {key}; `posture-daemon config show` lists all of them.")

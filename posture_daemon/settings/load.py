@@ -8,7 +8,7 @@ allowed.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +17,19 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from posture_daemon.errors import SettingsError
-from posture_daemon.settings.fields import ENV_PREFIX, FIELDS, Settings, absolute, allowed, shown, variable_name
+from posture_daemon.settings.address import CameraAddress, remember
+from posture_daemon.settings.fields import ADDRESSES, ENV_PREFIX, FIELDS, Settings, allowed, shown, variable_name
 from posture_daemon.settings.keys import Given, by_current_key, check_known
+from posture_daemon.settings.paths import absolute, home, placed
 
 FILE_NAME = "posture-daemon.toml"
 SYSTEM_FILE = Path("/etc") / FILE_NAME
+RISING = (
+    ("limits.start_celsius", "limits.pause_celsius"),
+    ("limits.pause_celsius", "limits.stop_celsius"),
+    ("camera.stale_s", "camera.read_timeout_s"),
+)
+"""Pairs of numbers of which the second must not be below the first."""
 CONFIG_VARIABLE = "POSTURE_CONFIG"
 DEFAULT = "default"
 
@@ -50,19 +58,42 @@ class Loaded:
 
 def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
     """Read and check all settings: `config` is the file of `--config`, `overrides` are options by key, `None`: not given."""
-    wanted = {key: value for key, value in (overrides or {}).items() if value is not None}
-    options = by_current_key(wanted, lambda key: OPTIONS.get(key, f"--{key}"))
-    environment = _from_environment()
-    base = {} if "data_dir" in {**environment, **options} else {"data_dir": _default_data_dir()}
+    base, environment, options = _without_file(overrides)
     folder = {**base, **environment, **options}["data_dir"].value
-    file = _find_file(config, absolute(folder))
+    file = _find_file(config, absolute(folder) if folder else Path("/"))  # an empty one is refused below
     given = {**base, **_from_file(file), **environment, **options}
     try:
         settings = Settings(**_nested(given))
     except ValidationError as error:
         raise SettingsError(_sentence(error, given)) from None
+    remember(CameraAddress(settings.camera.address))
     _check_order(settings, given)
     return Loaded(settings, {key: given[key].source if key in given else DEFAULT for key in FIELDS}, file)
+
+
+def named_file(config: Path | None) -> Path | None:
+    """The settings file that was named outright, by `--config` or by a variable."""
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    return absolute(named) if named else None
+
+
+def first_folder(overrides: Mapping[str, Any] | None = None) -> tuple[Path, str]:
+    """The data folder by all but the settings file in it, of which nothing is read, and where that was said."""
+    base, environment, options = _without_file(overrides)
+    given = {**base, **environment, **options}["data_dir"]
+    named = (
+        isinstance(given.value, (str, Path)) and given.value != ""
+    )  # else `load_settings` says what is wrong with it
+    return absolute(given.value) if named else Path("/"), given.source
+
+
+def _without_file(overrides: Mapping[str, Any] | None) -> tuple[dict[str, Given], dict[str, Given], dict[str, Given]]:
+    """What is given before a settings file is looked for: the usual folder, the environment, options; in rising order."""
+    wanted = {key: value for key, value in (overrides or {}).items() if value is not None}
+    options = _from_here(by_current_key(wanted, lambda key: OPTIONS.get(key, f"--{key}")))
+    environment = _from_here(_from_environment())
+    base = {} if "data_dir" in {**environment, **options} else {"data_dir": _default_data_dir()}
+    return base, environment, options
 
 
 def _from_environment() -> dict[str, Given]:
@@ -70,6 +101,14 @@ def _from_environment() -> dict[str, Given]:
         if variable.startswith(ENV_PREFIX) and variable != CONFIG_VARIABLE:
             check_known(variable[len(ENV_PREFIX) :].lower().replace("__", "."), variable)
     return by_current_key(_flat(EnvSettingsSource(Settings)()), variable_name)
+
+
+def _from_here(given: dict[str, Given]) -> dict[str, Given]:
+    """Of options and variables: relative paths of recordings count from the current folder."""
+    return {
+        key: replace(item, value=placed(item.value)) if key in ADDRESSES and isinstance(item.value, str) else item
+        for key, item in given.items()
+    }
 
 
 def values_in(file: Path) -> dict[str, Any]:
@@ -86,15 +125,24 @@ def _from_file(file: Path | None) -> dict[str, Given]:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}.") from None
     except ValueError as error:  # bad TOML or UTF-8; the parser's own class differs between Python versions
         raise SettingsError(f"{file}: is not valid TOML: {error}.") from None
-    if values.get("data_dir") and isinstance(values["data_dir"], str):  # a service has no useful current folder
-        values["data_dir"] = file.parent / os.path.expanduser(values["data_dir"])
-    return by_current_key(values, lambda _key: str(file))
+    return by_current_key(_placed(values, file), lambda _key: str(file))
+
+
+def _placed(values: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Relative paths count from the folder of their file, since a service has no useful current folder."""
+    found = dict(values)
+    for key, place in {"data_dir": absolute, **dict.fromkeys(ADDRESSES, placed)}.items():
+        if found.get(key) and isinstance(found[key], str):
+            try:
+                found[key] = place(found[key], file.parent)
+            except SettingsError as error:
+                raise SettingsError(f"{file}: {key}: {error}") from None
+    return found
 
 
 def _find_file(config: Path | None, data_dir: Path) -> Path | None:
     """Return the file to read; one that was named explicitly must exist."""
-    if named := config or os.environ.get(CONFIG_VARIABLE):
-        file = absolute(named)
+    if file := named_file(config):
         if not file.is_file():
             raise SettingsError(
                 f"{'--config' if config else CONFIG_VARIABLE}: there is no file {file}; check the path."
@@ -110,15 +158,16 @@ def _default_data_dir() -> Given:
         return Given(state.split(":")[0], "STATE_DIRECTORY", "data_dir")
     if os.path.isfile(SYSTEM_FILE) and (installed := _from_file(SYSTEM_FILE).get("data_dir")):
         return installed  # where a service is installed, every command means its data
-    if _is_checkout(Path.cwd()):
+    if _is_checkout():
         return Given(Path.cwd() / "data", DEFAULT, "data_dir")
-    share = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return Given(Path(share) / "posture-daemon", DEFAULT, "data_dir")
+    share = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(share) if os.path.isabs(share) else home() / ".local/share"  # a relative one must be ignored, XDG says
+    return Given(base / "posture-daemon", DEFAULT, "data_dir")
 
 
-def _is_checkout(folder: Path) -> bool:
+def _is_checkout() -> bool:
     try:
-        text = (folder / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
+        text = (Path.cwd() / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
     return re.search(r'^name\s*=\s*"posture-daemon"', text, re.MULTILINE) is not None
@@ -146,14 +195,13 @@ def _nested(given: Mapping[str, Given]) -> dict[str, Any]:
 
 
 def _check_order(settings: Settings, given: Mapping[str, Given]) -> None:
-    """A training that begins where it must pause would do neither."""
-    keys = ["limits.start_celsius", "limits.pause_celsius", "limits.stop_celsius"]
-    values = attrgetter(*keys)(settings)
-    for i in (0, 1):
-        if values[i] > values[i + 1]:
-            key = next(key for key in (keys[i], keys[i + 1]) if key in given)
+    """A training that begins where it must pause would do neither, nor a camera that is given up before it is lost."""
+    for pair in RISING:
+        values = attrgetter(*pair)(settings)
+        if values[0] > values[1]:
+            key = next(key for key in pair if key in given)
             raise SettingsError(
-                f"{given[key].source}: {keys[i]} is {values[i]:g}, but must not be above {keys[i + 1]} ({values[i + 1]:g})."
+                f"{given[key].source}: {pair[0]} is {values[0]:g}, but must not be above {pair[1]} ({values[1]:g})."
             )
 
 
@@ -161,7 +209,7 @@ def _sentence(error: ValidationError, given: Mapping[str, Given]) -> str:
     """Tell the first thing wrong; the user meets the next one when this is mended."""
     key = ".".join(str(part) for part in error.errors()[0]["loc"])
     item = given[key]
-    wrote = f"'{shown(item.value)}'" if isinstance(item.value, str) else shown(item.value)
+    wrote = f"'{shown(item.value, key)}'" if isinstance(item.value, str) else shown(item.value, key)
     return f"{item.source}: {item.written} is {wrote}, but must be {allowed(key)}."
 
 
@@ -177,6 +225,6 @@ class Row(NamedTuple):
 def rows(loaded: Loaded) -> list[Row]:
     """List every setting in force, with where it came from; passwords in addresses are masked."""
     return [
-        Row(key, shown(attrgetter(key)(loaded.settings)), str(field.description), loaded.sources[key])
+        Row(key, shown(attrgetter(key)(loaded.settings), key), str(field.description), loaded.sources[key])
         for key, field in FIELDS.items()
     ]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from posture_daemon.settings.address import CameraAddress
+
 if TYPE_CHECKING:
     from posture_daemon.domain import Region
 
@@ -17,11 +19,6 @@ def number(default: Number, least: float, most: float, description: str) -> Numb
     """A setting that is a number with bounds, both included."""
     field: Number = Field(default=default, ge=least, le=most, description=description)
     return field
-
-
-def without_password(address: str) -> str:
-    """`rtsp://me:secret@host/1` as `rtsp://***@host/1`."""
-    return re.sub(r"(?<=://)[^/\s]*@", "***@", address)
 
 
 class Section(BaseModel):
@@ -60,7 +57,20 @@ class CameraSettings(Section):
         description="Camera that the region was drawn for, since it is passed over with another one; empty: any camera.",
     )
     fps: float = number(10.0, 0.1, 60, "Pictures looked at per second.")
-    stale_s: float = number(4.0, 0.1, 20, "Seconds without a new picture after which the camera counts as lost.")
+    stale_s: float = number(
+        4.0,
+        0.1,
+        20,
+        "Seconds without a new picture after which the camera counts as lost; a network camera gets four of its usual pauses.",
+    )
+    open_timeout_s: float = number(20.0, 0.5, 120, "Seconds that a network camera may take until its first picture.")
+    read_timeout_s: float = number(
+        20.0, 4, 20, "Most seconds between two pictures of a network camera, stale_s or more."
+    )
+    check_certificate: bool = Field(
+        default=True,
+        description="Whether the TLS certificate of an https:// or rtsps:// camera must be one that this machine trusts.",
+    )
     blind_s: float = number(
         3.0, 0.1, 20, "Seconds of nothing but black, blank or repeated pictures after which the camera counts as blind."
     )
@@ -79,7 +89,13 @@ class CameraSettings(Section):
     @property
     def region_is_of_another(self) -> bool:
         """Whether the region was drawn for another camera than the present one."""
-        return bool(self.region and self.region_camera) and self.region_camera != without_password(self.address)
+        return bool(self.region and self.region_camera) and not self.region_is_of_this
+
+    @property
+    def region_is_of_this(self) -> bool:
+        """Whether somebody has chosen a region for the present camera, even if that is the whole picture."""
+        before = re.sub(r"(?<=://)[^/\s]*@", "***@", self.address)  # how 0.2 wrote it
+        return self.region_camera in (CameraAddress(self.address).identity, self.address, before)
 
     @property
     def seen(self) -> Region | None:

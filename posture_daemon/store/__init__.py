@@ -1,6 +1,6 @@
 """Durable storage: one SQLite database, and content-addressed model files.
 
-`Store` gives access to its parts, one file each: `queue`, `labels`, `imports`, `models`, `classes`, `runs`, `pauses`,
+`Store` gives access to its parts, one file each: `queue`, `labels`, `steps`, `imports`, `models`, `classes`, `runs`, `pauses`,
 `watches`, `corrections`, `confidences`, `calibrations`, `origins`, `history`, `incidents`, and to their maintenance: `backups`,
 `model_copies`, `retention`.
 """
@@ -26,6 +26,7 @@ from posture_daemon.store.queue import Queue
 from posture_daemon.store.restore import asides
 from posture_daemon.store.retention import Retention
 from posture_daemon.store.runs import Runs
+from posture_daemon.store.steps import Steps
 from posture_daemon.store.watches import Watches
 
 
@@ -41,6 +42,7 @@ class Store:
         self.imports = Imports(self.database)
         self.models = Models(self.database, folder / "models")
         self.classes = Classes(self.database, self.models)
+        self.steps = Steps(self.database, self.classes)
         self.runs = Runs(self.database)
         self.pauses = Pauses(self.database)
         self.watches = Watches(self.database)

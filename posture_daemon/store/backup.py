@@ -14,6 +14,7 @@ from pathlib import Path
 
 from posture_daemon.store.files import file_errors, make_private_folder
 from posture_daemon.store.lock import in_turn
+from posture_daemon.store.place import refuse_long
 from posture_daemon.store.sqlite_copy import PARTIAL, copy_durably, damage_in, revision_in
 from posture_daemon.store.sqlite_errors import user_errors
 
@@ -90,6 +91,7 @@ class Backups:
         """Serialise backups: a second one would delete the unfinished file of the first."""
         cannot = f"No backup can be made in {self.folder}"
         with user_errors(self._source), file_errors(cannot, "; older ones are left as they are."):
+            refuse_long(self.folder, "The folder of backups")
             make_private_folder(self.folder)
             with in_turn(self.folder):
                 for path in self.folder.glob(f".posture-*{PARTIAL}*"):  # of a process that was killed

@@ -4,6 +4,7 @@ A deleted class stays as a *retired* row, because old models still have an outpu
 another posture, and such a model cannot become champion.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,9 +17,11 @@ from posture_daemon.errors import LabelError
 from posture_daemon.store.answers import next_number
 from posture_daemon.store.database import Database
 from posture_daemon.store.models import Models
+from posture_daemon.store.open_step import CLASS, CLASS_BACK, forget_undone
 from posture_daemon.store.schema import (
     AnswerRow,
     BlockRow,
+    ChangeRow,
     ClassRow,
     FrameRow,
     LabelRow,
@@ -73,6 +76,7 @@ class Classes:
             row = live_class(session, old)
             _refuse_name_in_use(session, old, new)
             row.name = new
+            forget_undone(session)
             for version in session.scalars(select(VersionRow)):
                 version.classes = _renamed(version.classes, "classes", old, new)
                 version.metrics = _renamed(version.metrics, "", old, new)
@@ -101,6 +105,7 @@ class Classes:
             session.execute(update(LabelRow).where(LabelRow.class_id == row.id).values(moved))
             before = update(AnswerRow).where(AnswerRow.class_id_before == row.id)
             session.execute(before.values(class_id_before=target.id))
+            _end_redo(session, row)
             split = update(BlockRow).where(BlockRow.split_class_id == row.id)
             session.execute(split.values(split_class_id=target.id))
             session.execute(update(FrameRow).where(FrameRow.predicted == name).values(predicted=into))
@@ -121,6 +126,7 @@ class Classes:
             session.execute(delete(LabelRow).where(LabelRow.class_id == row.id))
             before = update(AnswerRow).where(AnswerRow.class_id_before == row.id)
             session.execute(before.values(class_id_before=None, status_before=images_become.value))
+            _end_redo(session, row)
             guessed = update(FrameRow).where(FrameRow.predicted == name)
             session.execute(guessed.values(predicted=None, confidence=None))  # the guess is no longer a class
             _retire(session, row, derived, now)
@@ -160,15 +166,25 @@ def live_class(session: Session, name: str) -> ClassRow:
 def _refuse_name_in_use(session: Session, old: str, new: str) -> None:
     taken = session.scalar(select(ClassRow).where(ClassRow.name == new))
     if taken is not None and taken.retired_at is None:
-        raise LabelError(f"There is already a class '{new}'; to make the two one: classes merge {old} {new}.")
+        raise LabelError(
+            f"There is already a class '{new}'; to make the two one: "
+            f"classes merge {shlex.quote(old)} {shlex.quote(new)}."
+        )
     if taken is not None:
         raise LabelError(
             f"'{new}' is a class that you deleted, and older models still know it; choose another name, or bring it back "
-            f"with posture-daemon classes add {new}."
+            f"with posture-daemon classes add {shlex.quote(new)}."
         )
     for version in session.scalars(select(VersionRow)):
         if {old, new} <= {c["name"] for c in version.classes}:
             raise LabelError(f"Model {version.id} knows '{old}' and '{new}' as two classes; choose another name.")
+
+
+def _end_redo(session: Session, row: ClassRow) -> None:
+    """What was undone knows the class as it was; and that it was created is no longer to be undone."""
+    forget_undone(session)
+    created = delete(ChangeRow).where(ChangeRow.what.in_((CLASS, CLASS_BACK)), ChangeRow.row_id == row.id)
+    session.execute(created)
 
 
 def _retire(session: Session, row: ClassRow, derived: Mapping[int, int], now: float) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import Session
 
 from posture_daemon.errors import DatabaseDamaged, DataFolderError
@@ -22,7 +22,7 @@ from posture_daemon.store.sqlite_errors import user_errors
 log = logging.getLogger(__name__)
 
 FILE_NAME = "posture.db"
-SCHEMA_HEAD = "0006"
+SCHEMA_HEAD = "0007"
 """The newest revision in `migrations/versions`; a test keeps the two equal, so that start-up need not import Alembic."""
 
 PRAGMAS = (
@@ -154,7 +154,10 @@ def _make_private(path: Path) -> None:
 
 def _engine(path: Path) -> Engine:
     # isolation_level=None: pysqlite must not begin transactions by itself, `_begin` does (SQLAlchemy's own recipe).
-    engine = create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None, "timeout": 10})
+    # A URL of parts: in a text `?`, `#` and `%` of the folder's name would mean something.
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"isolation_level": None, "timeout": 10}
+    )
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine
@@ -183,6 +186,7 @@ def _upgrade(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    # `%` is the sign of ConfigParser's interpolation.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

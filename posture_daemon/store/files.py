@@ -1,5 +1,6 @@
 """Durable writes: a file is complete on disk before any name or row points to it."""
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -7,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from posture_daemon.errors import DataFolderError
+from posture_daemon.errors import DataFolderError, DiskUnwritable
+
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What the kernel says on a disk that is full, over its quota, or read-only."""
 
 
 @contextmanager
@@ -16,12 +20,22 @@ def file_errors(before: str, after: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataFolderError(f"{before} ({error.strerror}){after}") from error
+        kind = DiskUnwritable if error.errno in UNWRITABLE else DataFolderError
+        raise kind(f"{before} ({error.strerror}){after}") from error
 
 
 def sha256_of(data: bytes) -> str:
     """Hexadecimal SHA-256 digest."""
     return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """The same of a file, without holding it in memory. Raises `OSError`."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 18), b""):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def private(path: str, flags: int) -> int:

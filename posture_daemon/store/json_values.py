@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from posture_daemon.store.json_files import parse_json
+
 Value = TypeVar("Value")
 
 
@@ -31,14 +33,6 @@ def as_json(value: Any) -> Any:
     return [as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def parsed(text: str | bytes) -> Any:
-    """`json.loads` for files that others may have written. Raises `ValueError` for all that cannot be read."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("its brackets are nested too deep") from None
-
-
 def from_json(kind: type[Value], data: object) -> Value:
     """The dataclass that `as_json` wrote; keys that it does not know are passed over. Raises `ValueError`, one sentence."""
     try:
@@ -58,7 +52,7 @@ class JsonText:
     @classmethod
     def from_json(cls: type[Value], text: str) -> Value:
         """Read the file. Raises `ValueError`."""
-        return from_json(cls, parsed(text))
+        return from_json(cls, parse_json(text))
 
 
 def known_from_json(kind: type[Value], data: object) -> Value:

@@ -1,4 +1,4 @@
-"""The owner's labels: classes, answers, undo, and counts by class, split, time block and session."""
+"""The owner's labels: classes, answers, and counts by class, split, time block and session; `steps` undoes."""
 
 from collections.abc import Collection, Sequence
 
@@ -10,15 +10,24 @@ from posture_daemon.store.answers import (
     COUNTED,
     BeforeRule,
     Given,
-    last_step,
     log_answer,
     next_number,
     record_answer,
-    take_back,
 )
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Repository
-from posture_daemon.store.schema import AnswerRow, BlockRow, ClassRow, FrameRow, LabelRow
+from posture_daemon.store.open_step import (
+    CLASS,
+    CLASS_BACK,
+    Sitting,
+    StepKind,
+    Within,
+    adopt_class,
+    forget_undone,
+    note,
+    open_step,
+)
+from posture_daemon.store.schema import BlockRow, ClassRow, FrameRow, LabelRow, StepRow
 from posture_daemon.store.sessions import LiveSession, live_session_at, sessions_of_blocks
 
 CHECKING = (Reason.AUDIT.value, Reason.WRONG.value)
@@ -34,15 +43,33 @@ class Labels(Repository):
         with self._database.read() as session:
             return [PostureClass(r.name, Role(r.role)) for r in session.scalars(query)]
 
-    def ensure_class(self, posture_class: PostureClass, now: float) -> bool:
-        """Create the class unless it exists, or bring a retired one back with this role; True when either was done."""
+    def retired(self) -> list[str]:
+        """Names of the deleted classes, the newest first."""
+        query = select(ClassRow.name).where(ClassRow.retired_at.is_not(None)).order_by(ClassRow.retired_at.desc())
+        with self._database.read() as session:
+            return list(session.scalars(query))
+
+    def ensure_class(self, posture_class: PostureClass, now: float, within: Within = None) -> bool:
+        """Create the class unless it exists, or bring a retired one back with this role; True when either was done.
+
+        It is undone with the step that it is `within`; in a sitting by itself, or with the first answer to it; else not.
+        """
         with self._database.write() as session:
             row = session.scalar(select(ClassRow).where(ClassRow.name == posture_class.name))
             if row is not None and row.retired_at is None:
                 return False
+            step = None if within is None else open_step(session, StepKind.CLASS, now, within, posture_class.name)
+            what, before = (
+                (CLASS, {}) if row is None else (CLASS_BACK, {"role": row.role, "retired_at": row.retired_at})
+            )
             row = row or ClassRow(name=posture_class.name, created_at=now)
             row.role, row.retired_at = posture_class.role.value, None
             session.add(row)
+            session.flush()
+            if step is None:
+                forget_undone(session)  # it may have the number of a class that was taken back
+            else:
+                note(session, step, what, row.id, name=row.name, **before)
             return True
 
     def answer(
@@ -53,12 +80,12 @@ class Labels(Repository):
         now: float,
         holdout_every: int,
         test_every: int = 0,
-        batch: int | None = None,
+        within: Within = None,
         before_rule: BeforeRule = COUNTED,
     ) -> None:
         """Label a frame, or discard it with `None`. Raises `LabelError` when the frame or the class does not exist.
 
-        Answers with the same `batch` (see `new_batch`) are undone together. `before_rule` may decide about the split of a time
+        Answers `within` one step (see `Steps.begin`) are undone together. `before_rule` may decide about the split of a time
         block that has none.
         """
         with self._database.write() as session:
@@ -66,7 +93,9 @@ class Labels(Repository):
             if frame is None:
                 raise LabelError(f"There is no frame {frame_id}; it may have been evicted from the queue.")
             class_id = None if class_name is None else live_class(session, class_name).id
-            given = Given(by, now, batch, next_number(session), (holdout_every, test_every), before_rule)
+            step = open_step(session, StepKind.ANSWER, now, within)
+            adopt_class(session, step, class_id)
+            given = Given(by, now, step, next_number(session), (holdout_every, test_every), before_rule)
             record_answer(session, frame, session.get(LabelRow, frame_id), class_id, given)
 
     def answer_waiting(
@@ -78,8 +107,9 @@ class Labels(Repository):
         holdout_every: int,
         test_every: int = 0,
         before_rule: BeforeRule = COUNTED,
+        sitting: Sitting | None = None,
     ) -> tuple[list[int], dict[int, str | None], list[int]]:
-        """Label those frames that are still queued, or discard them with `None`, in one batch; `before_rule` as in `answer`.
+        """Label those frames that are still queued, or discard them with `None`, in one step; the rest as in `answer`.
 
         Returns the ids that were answered, the class of each frame that was answered before (`None`: discarded), and the
         ids that do not exist. Raises `LabelError` when the class does not exist.
@@ -89,9 +119,12 @@ class Labels(Repository):
         gone: list[int] = []
         with self._database.write() as session:
             class_id = None if class_name is None else live_class(session, class_name).id
-            batch = 1 + (session.scalar(select(func.max(AnswerRow.batch))) or 0)
-            every = holdout_every, test_every
-            given = Given(by, now, batch, next_number(session), every, before_rule)
+            waiting = (
+                select(FrameRow.id).where(FrameRow.id.in_(frame_ids), FrameRow.status == Status.QUEUED.value).limit(1)
+            )
+            step = 0 if session.scalar(waiting) is None else open_step(session, StepKind.ANSWER, now, sitting)
+            adopt_class(session, step, class_id if step else None)
+            given = Given(by, now, step, next_number(session), (holdout_every, test_every), before_rule)
             for frame_id in dict.fromkeys(frame_ids):
                 frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
                 if frame is None:
@@ -103,7 +136,7 @@ class Labels(Repository):
                     done.append(frame_id)
         return done, already, gone
 
-    def keep(self, frame_id: int, now: float) -> None:
+    def keep(self, frame_id: int, now: float, sitting: Sitting | None = None) -> None:
         """Confirm a label that was suspected to be wrong; it does not count as a new one. Raises `LabelError` without one.
 
         A new answer to the frame ends the confirmation; undo reverts it like an answer.
@@ -112,29 +145,13 @@ class Labels(Repository):
             frame, label = session.get(FrameRow, frame_id), session.get(LabelRow, frame_id)
             if frame is None or label is None:
                 raise LabelError(f"Frame {frame_id} has no label that could be kept.")
-            log_answer(session, frame, label, now)
+            log_answer(session, frame, label, now, open_step(session, StepKind.ANSWER, now, sitting))
             label.kept_at = now
 
     def kept(self) -> set[int]:
         """The frames whose label was confirmed."""
         with self._database.read() as session:
             return set(session.scalars(select(LabelRow.frame_id).where(LabelRow.kept_at.is_not(None))))
-
-    def new_batch(self) -> int:
-        """A new batch number, for answers that are undone in one step, such as an import."""
-        with self._database.read() as session:
-            return int(session.scalar(select(func.max(AnswerRow.batch))) or 0) + 1
-
-    def undo(self) -> int | None:
-        """Undo the last answer, or the whole batch that it belongs to; the record of answers is kept.
-
-        Returns the frame, of a batch the first one; `None` when there is nothing to undo.
-        """
-        with self._database.write() as session:
-            answers, number = last_step(session), next_number(session)
-            for answer in answers:
-                take_back(session, answer, number)
-            return answers[-1].frame_id if answers else None
 
     def labelled(self, since: float = float("-inf")) -> list[LabelledImage]:
         """All images that were labelled after `since`, in the order of their capture."""
@@ -196,15 +213,13 @@ class Labels(Repository):
         with self._database.read() as session:
             return {row.frame_id: row.number for row in session.execute(query)}
 
-    def state(self) -> tuple[int, int, int]:
-        """(number of labels, highest step number, newest answer): changes with every answer and every undo.
-
-        Also with an undo and another answer, which leave the first two as they were.
-        """
+    def state(self) -> tuple[int, int, int, int]:
+        """(number of labels, highest label number, newest step, undone steps): changes with every answer, undo and redo."""
         query = select(func.count(), func.coalesce(func.max(LabelRow.number), 0)).select_from(LabelRow)
+        steps = select(func.coalesce(func.max(StepRow.id), 0), func.count(StepRow.undone_at))
         with self._database.read() as session:
-            count, newest = session.execute(query).one()
-            return int(count), int(newest), int(session.scalar(select(func.max(AnswerRow.id))) or 0)
+            (count, newest), (step, undone) = session.execute(query).one(), session.execute(steps).one()
+            return int(count), int(newest), int(step), int(undone)
 
     def total(self) -> int:
         """Number of labels."""

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from posture_daemon.domain import ModelVersion
-from posture_daemon.store.files import file_errors, sha256_of, sync_folder, write_durably
-from posture_daemon.store.json_values import parsed
+from posture_daemon.store.files import file_errors, sha256_of, sha256_of_file, sync_folder, write_durably
+from posture_daemon.store.json_files import read_json
+
+ABOUT_MB = 1
+"""The most that a description may have."""
 
 
 class ModelFolder:
@@ -24,7 +27,7 @@ class ModelFolder:
         """Size of the backbone's file in bytes and the side of its input in pixels; 0 where that cannot be read."""
         folder = self.backbone_folder(sha256)
         try:
-            about = parsed((folder / "backbone.json").read_text())
+            about = read_json(folder / "backbone.json", ABOUT_MB)
             return (folder / "backbone.onnx").stat().st_size, int(about.get("image_size", 0))
         except (OSError, ValueError, TypeError, AttributeError):
             return 0, 0
@@ -54,8 +57,8 @@ class ModelFolder:
         """Whether both files exist and match their digest. Reads them completely."""
         folder = self.backbone_folder(sha256)
         try:
-            described = parsed((folder / "backbone.json").read_bytes())["sha256"]
-            return bool(described == sha256 == sha256_of((folder / "backbone.onnx").read_bytes()))
+            described = read_json(folder / "backbone.json", ABOUT_MB)["sha256"]
+            return bool(described == sha256 == sha256_of_file(folder / "backbone.onnx"))
         except (OSError, ValueError, TypeError, KeyError):
             return False
 

@@ -13,6 +13,7 @@ from posture_daemon.errors import LabelError
 from posture_daemon.store.database import Repository
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.schema import BlockRow, FrameRow
+from posture_daemon.store.step_changes import next_frame_id
 
 CAMERA_SOURCE = "camera"
 
@@ -35,8 +36,7 @@ class Queue(Repository):
                 return None
             block = _block_at(session, frame, block_gap_s, block_length_s)
             row = frame_row(frame, digest, block, now)
-            session.add(row)
-            session.flush()
+            add_frame_rows(session, row)
             return row.id
 
     def waiting(self, limit: int | None = None) -> list[QueuedFrame]:
@@ -125,6 +125,14 @@ def frame_row(frame: NewFrame, digest: str, block: BlockRow, now: float) -> Fram
         size_bytes=len(frame.jpeg) + len(features or b""),
         **{name: getattr(frame, name) for name in SAME},
     )
+
+
+def add_frame_rows(session: Session, *rows: FrameRow) -> None:
+    """Insert new frames; SQLite counts their ids on, past those of frames that were taken back after a training knew them."""
+    if rows:
+        rows[0].id = next_frame_id(session)  # type: ignore[assignment]  # None until it is inserted
+        session.add_all(rows)
+        session.flush()
 
 
 def as_queued(row: FrameRow) -> QueuedFrame:

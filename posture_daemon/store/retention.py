@@ -18,6 +18,7 @@ from posture_daemon.settings import KeepSettings
 from posture_daemon.store.database import Database
 from posture_daemon.store.model_files import remove_surplus, sweep
 from posture_daemon.store.models import Models
+from posture_daemon.store.open_step import forget_undone
 from posture_daemon.store.schema import AnswerRow, ClassRow, FrameRow, PeriodRow, RunRow
 
 DAY_S = 86_400.0
@@ -64,6 +65,7 @@ class Retention:
         with self._database.read() as session:  # before anything is deleted, since rows define the days of use
             refusals, discarded, history = (Limit(_days_ago(session, now, number), now) for number in days)
             discarded = _spare_deleted_classes(session, discarded)
+        self._forget_undone(now)
         old_periods = select(PeriodRow.id, literal(0)).where(history.passed(PeriodRow.id, PeriodRow.ended_at))
         frames, freed = self._delete(FrameRow, _old_discarded(discarded), PICTURES_AT_ONCE)
         return Tidied(
@@ -73,6 +75,11 @@ class Retention:
             models=remove_surplus(self._database, self._models, keep.models, now),
             bytes=freed + sweep(self._database, self._models, now),
         )
+
+    def _forget_undone(self, now: float) -> None:
+        """What was taken back can be done again for a day."""
+        with self._database.write() as session:
+            forget_undone(session, now - DAY_S)
 
     def _delete(self, table: Any, old: Sized, at_once: int = ROWS_AT_ONCE) -> tuple[int, int]:
         """Delete the rows of `old`; returns (rows, bytes). Rows that refer to a frame are deleted with it (cascade)."""

@@ -5,11 +5,14 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+Json = dict[str, Any]
+"""An object of JSON, as a column holds it."""
+
 
 class Base(DeclarativeBase):
     """Root of the mapped tables."""
 
-    type_annotation_map = {float: Double, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own declaration form
+    type_annotation_map = {float: Double, Json: JSON, list[Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own declaration form
 
 
 class ClassRow(Base):
@@ -84,19 +87,63 @@ class LabelRow(Base):
     kept_at: Mapped[float | None]
 
 
+class StepRow(Base):
+    """One thing that is undone whole: an answer to some frames, a pose of a lesson, an import, a new class.
+
+    Numbers count up and are never given again. `sitting` names the session of a front end that did it. The frames of an undone
+    import are gone, and if a training has learned from them, no other frame gets an id up to `ids_until`.
+    """
+
+    __tablename__ = "steps"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own declaration form
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    title: Mapped[str]
+    began_at: Mapped[float]
+    sitting: Mapped[str | None]
+    undone_at: Mapped[float | None]
+    ids_until: Mapped[int | None] = mapped_column(index=True)
+
+
+class ChangeRow(Base):
+    """Something that a step added: a frame, block or class, or the split of a block that was there. `what` says which.
+
+    While the step is undone, `row` holds what was removed, and the blobs of a frame, so that it can be done again.
+    """
+
+    __tablename__ = "step_changes"
+    __table_args__ = (Index("step_changes_by_row", "step_id", "what", "row_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    step_id: Mapped[int] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"))
+    what: Mapped[str]
+    row_id: Mapped[int]
+    row: Mapped[Json]
+    features: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    jpeg: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+
+
 class AnswerRow(Base):
-    """Log for undo: what a frame had before each answer. Those of one `batch`, such as an import, are undone together."""
+    """Log for undo: what a frame had before each answer and, once the answer is undone, what it had after it.
+
+    `label_before` and `label_after` are the rest of the label: who gave it and when (s since the epoch), its number, whether
+    it was kept. The classes of an undone answer may be gone until it is done again.
+    """
 
     __tablename__ = "answers"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"))
+    frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id", ondelete="CASCADE"), index=True)
     answered_at: Mapped[float]
     status_before: Mapped[str]
-    class_id_before: Mapped[int | None] = mapped_column(ForeignKey("classes.id"))
-    undone: Mapped[bool] = mapped_column(default=False)
-    batch: Mapped[int | None]
+    class_id_before: Mapped[int | None]
     kept_at_before: Mapped[float | None]
+    step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), index=True)
+    class_id_after: Mapped[int | None]
+    label_before: Mapped[Json | None]
+    status_after: Mapped[str | None]
+    label_after: Mapped[Json | None]
 
 
 class VersionRow(Base):
@@ -112,8 +159,8 @@ class VersionRow(Base):
     classes: Mapped[list[Any]]
     temperature: Mapped[float]
     source: Mapped[str]
-    metrics: Mapped[dict[str, Any]]
-    lineage: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    metrics: Mapped[Json]
+    lineage: Mapped[Json] = mapped_column(server_default="{}")
     files_removed_at: Mapped[float | None]
     region: Mapped[str | None]
 
@@ -140,7 +187,7 @@ class RunRow(Base):
     outcome: Mapped[str | None]
     reason: Mapped[str]
     decision: Mapped[list[Any]]
-    metrics: Mapped[dict[str, Any]]
+    metrics: Mapped[Json]
     labels_seen: Mapped[int | None]
     incumbent_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
     challenger_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))

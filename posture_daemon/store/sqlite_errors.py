@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from posture_daemon.errors import DatabaseDamaged, DataFolderError
+from posture_daemon.errors import DatabaseDamaged, DataFolderError, DiskUnwritable
 
 MIN_FREE_BYTES = 1_000_000
 """With less free space, an unexplained I/O error is taken for a full disk."""
@@ -20,7 +20,7 @@ def user_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OperationalError, sqlite3.OperationalError) as error:
-        raise DataFolderError(_explain(str(getattr(error, "orig", error)), path)) from error
+        raise _explained(str(getattr(error, "orig", error)), path) from error
     except (DatabaseError, sqlite3.DatabaseError) as error:
         cause = getattr(error, "orig", error)
         if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.IntegrityError):
@@ -35,14 +35,18 @@ def damaged(path: Path, cause: str) -> DatabaseDamaged:
     )
 
 
-def _explain(cause: str, path: Path) -> str:
+def _explained(cause: str, path: Path) -> DataFolderError:
     known = {
-        "readonly": "is read-only; make it and its folder writable",
-        "unable to open": "cannot be opened; check that its folder is writable",
-        "disk is full": "cannot grow because the disk is full; free some space",
-        "locked": "has been busy for more than 10 s; see which other program writes to it, or try again",
+        "readonly": (DiskUnwritable, "is read-only; make it and its folder writable"),
+        "unable to open": (DataFolderError, "cannot be opened; check that its folder is writable"),
+        "disk is full": (DiskUnwritable, "cannot grow because the disk is full; free some space"),
+        "locked": (
+            DataFolderError,
+            "has been busy for more than 10 s; see which other program writes to it, or try again",
+        ),
     }
     if cause == "disk I/O error" and shutil.disk_usage(path.parent).free < MIN_FREE_BYTES:
         cause = "disk is full"  # no room for the shared memory of the WAL
-    advice = next((text for word, text in known.items() if word in cause), f"reports '{cause}'")
-    return f"The database {path} {advice}."
+    other = (DataFolderError, f"reports '{cause}'")
+    kind, advice = next((found for word, found in known.items() if word in cause), other)
+    return kind(f"The database {path} {advice}.")

@@ -4,19 +4,25 @@ import os
 from pathlib import Path
 from typing import Any
 
-from posture_daemon.store.files import private
-from posture_daemon.store.json_values import parsed
+from posture_daemon.store.files import file_errors, private
+from posture_daemon.store.json_files import parse_json
 from posture_daemon.store.lock import DAEMON_LOCK, is_held, owner_of
 
 FILE_NAME, LOCK_NAME = "status.json", DAEMON_LOCK
 
 
 def replace_words(folder: Path, words: str) -> None:
-    """Replace the file in one step. No fsync: after a power cut nobody asks how things were, and flash wears out."""
+    """Replace the file in one step. Raises `DataFolderError`.
+
+    No fsync: after a power cut nobody asks how things were, and flash wears out.
+    """
     partial = folder / f".{FILE_NAME}.partial"
-    with open(partial, "w", encoding="utf-8", opener=private) as file:
-        file.write(words)
-    os.replace(partial, folder / FILE_NAME)
+    with file_errors(
+        f"{folder / FILE_NAME}, in which the daemon says how it is, cannot be written", "; see to its disk."
+    ):
+        with open(partial, "w", encoding="utf-8", opener=private) as file:
+            file.write(words)
+        os.replace(partial, folder / FILE_NAME)
 
 
 def last_words(folder: Path) -> str:
@@ -30,7 +36,7 @@ def last_words(folder: Path) -> str:
 def said_in(words: str) -> dict[str, Any]:
     """What these words say; nothing when they are cut off, or another file's."""
     try:
-        said = parsed(words)
+        said = parse_json(words)
     except ValueError:
         return {}
     return said if isinstance(said, dict) and "pid" in said else {}

@@ -10,7 +10,8 @@ from posture_daemon.domain import Failure, FrameRate, Order
 from posture_daemon.errors import TrainingError
 from posture_daemon.learning.evaluation import Answers, Evaluation, Moment, NewLabelAnswers, ScoresOnTest
 from posture_daemon.learning.training_report import Judged, TrainingReport
-from posture_daemon.store.json_values import JsonText, as_json, from_json, known_from_json, parsed
+from posture_daemon.store.json_files import parse_json
+from posture_daemon.store.json_values import JsonText, as_json, from_json, known_from_json
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class TrainingResult(Judged, JsonText):
     def from_json(cls, text: str) -> TrainingResult:
         """Read the result file. Raises `TrainingError` when it is not one."""
         try:
-            return from_json(cls, parsed(text))
+            return from_json(cls, parse_json(text))
         except ValueError as error:
             raise TrainingError(f"The training process left a result that cannot be used ({error}).") from error
 

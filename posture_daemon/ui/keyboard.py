@@ -37,15 +37,15 @@ def keyboard() -> Iterator[Keys]:
     old_handler = signal.signal(signal.SIGTERM, _leave)
     try:
         tty.setcbreak(descriptor)
-        yield lambda: read_key(descriptor)
+        yield lambda: read_key(descriptor, sys.stdin.encoding)
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
         signal.signal(signal.SIGTERM, old_handler)
 
 
-def read_key(descriptor: int) -> str:
+def read_key(descriptor: int, encoding: str = "utf-8") -> str:
     """Wait for one key; a multi-byte character or the escape sequence of an arrow key counts as one."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
     while True:
         while not _comes(descriptor, LOOK_UP_S):
             pass
@@ -63,7 +63,7 @@ def read_key(descriptor: int) -> str:
 def pressed() -> str | None:
     """The key that waits to be read, as `read_key` gives it; `None` when there is none. Within `keyboard` only."""
     descriptor = sys.stdin.fileno()
-    return read_key(descriptor) if _comes(descriptor, 0.0) else None
+    return read_key(descriptor, sys.stdin.encoding) if _comes(descriptor, 0.0) else None
 
 
 def _comes(descriptor: int, within_s: float) -> bool:

@@ -9,12 +9,14 @@ from rich.text import Text
 
 from posture_daemon.domain import UNKNOWN, QueuedFrame, Role
 from posture_daemon.errors import DatasetError, LabelError
-from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling, LabellingProgress
+from posture_daemon.labelling.class_names import MAX_NAME_LENGTH
+from posture_daemon.labelling.session import Labelling, LabellingProgress
 from posture_daemon.ui.keyboard import END, Keys
 from posture_daemon.ui.picture import HalfBlocks, can_draw
 from posture_daemon.vision import jpeg
 
-COMMANDS = {"d": "discard", "s": "skip", "u": "undo", "n": "new class", "q": "quit"}
+REDO = "U"
+COMMANDS = {"d": "discard", "s": "skip", "u": "undo", REDO: "redo", "n": "new class", "q": "quit"}
 KEEP = "k"
 """Used only by `review.py`, and never the key of a class."""
 CLASS_KEYS = [key for key in "123456789abcdefghijklmnopqrstuvwxyz" if key not in (*COMMANDS, KEEP)]
@@ -62,8 +64,8 @@ class TerminalSession:
 
     def _act(self, frame: QueuedFrame | None, key: str) -> QueuedFrame | None:
         """Carry out a key; return the frame to show next."""
-        if key == "u":
-            return self._undo(frame)
+        if key in ("u", REDO):
+            return self._undo(frame) if key == "u" else self._redo(frame)
         if frame is None:
             return self._labelling.next()
         return self._answer(frame, key)
@@ -85,9 +87,24 @@ class TerminalSession:
         return self._labelling.next()
 
     def _undo(self, frame: QueuedFrame | None) -> QueuedFrame | None:
-        undone = self._labelling.undo()
-        self._notice = "There is nothing to undo." if undone is None else "Undone; here is the frame again."
-        return undone or frame
+        """Take back the last step; ask first when it is not of this sitting."""
+        ahead = self._labelling.before_undo()
+        if ahead is not None and ahead.asks:
+            self._print(f"That takes back {ahead.words}. Take it back? y: yes, any other key: no")
+            if self._keys() not in ("y", "Y"):
+                self._notice = "Nothing was taken back."
+                return frame
+        taken = self._labelling.undo(ahead.step if ahead is not None else None)
+        if taken is None:
+            self._notice = "There is nothing to undo."
+            return frame
+        self._notice = f"Taken back: {taken.words}. {REDO} does it again."
+        return taken.frames[0] if taken.frames else self._labelling.next()
+
+    def _redo(self, frame: QueuedFrame | None) -> QueuedFrame | None:
+        done = self._labelling.redo()
+        self._notice = "There is nothing to do again." if done is None else f"Done again: {done.words}."
+        return frame if done is None else self._labelling.next()
 
     def _class_of(self, frame: QueuedFrame, key: str) -> str | None:
         by_key = self._classes_by_key()
@@ -110,7 +127,7 @@ class TerminalSession:
         self._console.print(f"What does {name} mean to you? {roles}, any other key: as its name says", markup=False)
         key = self._keys()
         try:
-            return self._labelling.add_class(name, ROLE_KEYS.get(key)).name
+            return self._labelling.name_class(name, ROLE_KEYS.get(key)).name
         except LabelError as error:
             self._notice = str(error)
             return None
@@ -158,7 +175,7 @@ class TerminalSession:
 
     def _key_line(self, frame: QueuedFrame | None) -> str:
         if frame is None:
-            return "No more frames are waiting.  u undo  q quit  any other key: look again"
+            return "No more frames are waiting.  u undo  U redo  q quit  any other key: look again"
         classes = self._classes_by_key()
         guess = {"Enter": "accept the guess"} if frame.predicted in classes.values() else {}
         return "  ".join(f"{key} {meaning}" for key, meaning in {**classes, **guess, **self.commands}.items())

@@ -1,10 +1,15 @@
-"""JPEG encoding with a bounded longest side, and decoding of any picture."""
+"""The JPEGs of the store: encoding with a bounded longest side, and decoding.
+
+Foreign files are for `picture_decoder`. Of what is stored OpenCV's decoder gives the same pixels bit for bit, in half the time.
+"""
 
 import cv2
 import numpy as np
 
 from posture_daemon.domain import Image
 from posture_daemon.errors import DatasetError
+
+JPEG_START = b"\xff\xd8\xff"
 
 
 def encode_jpeg(image: Image, longest_side_px: int, quality: int) -> bytes:
@@ -20,8 +25,9 @@ def encode_jpeg(image: Image, longest_side_px: int, quality: int) -> bytes:
 
 
 def decode(data: bytes) -> Image:
-    """Decode JPEG, PNG or another format of OpenCV to BGR `uint8 (height, width, 3)`. Raises `DatasetError`."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    """Decode a JPEG of the store to BGR `uint8 (height, width, 3)`. Raises `DatasetError`."""
+    is_jpeg = data.startswith(JPEG_START)  # OpenCV knows forty formats, and of those the store has one
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if is_jpeg else None
     if image is None:
-        raise DatasetError("The data is not a picture that OpenCV can decode.")
+        raise DatasetError("The data is not a JPEG that OpenCV can decode.")
     return np.asarray(image, dtype=np.uint8)

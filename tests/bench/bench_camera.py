@@ -11,7 +11,7 @@ from collections.abc import Callable
 from statistics import median
 
 from posture_daemon.adapters.cameras import open_camera
-from posture_daemon.adapters.cameras.latest_frame import LatestFrame
+from posture_daemon.adapters.cameras.latest_frame import LatestFrame, Patience
 from posture_daemon.vision.frame_quality import FrameQualityMonitor
 from tests.bench.shared import machine, tell
 from tests.fakes.scripted_camera import scene
@@ -40,7 +40,12 @@ def once(reader: LatestFrame, fail: Callable[[], None], mend: Callable[[], None]
 
 def rounds(name: str, url: str, fail: Callable[[], None], mend: Callable[[], None], count: int) -> None:
     """Measure one kind of failure and print a line of a Markdown table."""
-    reader = LatestFrame(open_camera(url), quality=FrameQualityMonitor, another=lambda: open_camera(url))
+    reader = LatestFrame(
+        open_camera(url),
+        Patience(open_s=20.0, read_s=20.0),
+        quality=FrameQualityMonitor,
+        another=lambda: open_camera(url),
+    )
     reader.start()
     reader.wait(0, 10.0)
     took = []

@@ -190,6 +190,7 @@ def measure_instant(keep: Path) -> None:
     from posture_daemon.learning.features import FeatureSource
     from posture_daemon.learning.incremental_head import IncrementalHead
     from posture_daemon.learning.linear_layer import Linear
+    from posture_daemon.live.online_session import MAX_VECTORS
     from posture_daemon.settings import TrainingSettings
     from posture_daemon.settings.recipe import Recipe
     from posture_daemon.vision.head import Head
@@ -203,9 +204,8 @@ def measure_instant(keep: Path) -> None:
     warm = FeatureSource(store, backbone, inputs, recipe)
     prior = Linear(np.zeros((len(names), inputs.width), np.float32), np.zeros(len(names), np.float32))
     known, new = images[:-INSTANT_LABELS], images[-INSTANT_LABELS:]
-    head = IncrementalHead(
-        warm.load(known, recipe.views).vectors, [names.index(i.class_name) for i in known], prior, inputs.penalty
-    )
+    vectors, targets = warm.load(known, recipe.views).vectors, [names.index(i.class_name) for i in known]
+    head = IncrementalHead(vectors, targets, prior, inputs.penalty, max_vectors=MAX_VECTORS)
     cold = FeatureSource(store, backbone, inputs, replace(recipe, seed=1, max_cache_mb=0.0))
     milliseconds = []
     for image in new:

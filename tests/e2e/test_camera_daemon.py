@@ -147,6 +147,6 @@ def test_a_camera_of_the_settings_that_is_not_there_yet_is_waited_for(tmp_path: 
         url, port = camera.url, camera.port
     with daemon_on(tmp_path, url, waits_for_frames=False) as run:
         wait_until(lambda: run.camera().status == "lost", "a lost camera")
-        assert "did not answer with video" in run.words()
+        assert "refused the connection" in run.words()
         with MjpegServer(port, picture=scene):
             run.goes_on()

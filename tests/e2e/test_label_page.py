@@ -236,6 +236,54 @@ def test_zoom_and_help(page: Page, store: Store) -> None:
     arrived(page, store, 5)
 
 
+@pytest.mark.slow
+def test_undo_asks_before_it_goes_back_beyond_this_sitting(page: Page, store: Store) -> None:
+    """It says what and from when; Escape and the button that has the focus leave it, the other one takes it back, then redo."""
+    label(store, 13, "standing")
+    press(page, "2")
+    arrived(page, store, 6)
+    press(page, "u")
+    message(page, "Taken back: 5 frames. It was the answer to 5 pictures of ")
+    assert "slouching" in page.inner_text("#message")
+    for leave in ("Escape", "Enter"):
+        press(page, "u")
+        page.wait_for_selector("#ask-undo[open]")
+        assert page.inner_text("#undo-words").startswith("That takes back the answer to 1 picture of ")
+        assert "(standing)" in page.inner_text("#undo-words")
+        press(page, leave)
+        message(page, "Nothing was taken back.")
+        assert given(store) == {13: "standing"}
+    press(page, "u")
+    page.click("#undo-yes")
+    message(page, "Taken back: 1 frame.")
+    assert given(store) == {}
+    assert frame_shown(page) == 13
+    press(page, "Shift+U")
+    message(page, "Done again: the answer to 1 picture of ")
+    assert given(store) == {13: "standing"}
+    assert frame_shown(page) == 1
+
+
+@pytest.mark.slow
+def test_redo_and_a_mistyped_class(page: Page, store: Store) -> None:
+    """The class goes with its answer and comes back with it; where nothing was undone, nothing is done again."""
+    press(page, "n")
+    page.keyboard.insert_text("slouchng")
+    press(page, "Enter")
+    message(page, "slouchng: 5 frames.")
+    arrived(page, store, 5)
+    press(page, "u")
+    message(page, "and the new class slouchng")
+    until(page, "document.querySelector('[data-class=slouchng]') === null")
+    assert [c.name for c in store.labels.classes()] == ["upright", "slouching", "away", "standing"]
+    press(page, "Shift+U")
+    message(page, "Done again: the answer to 5 pictures of ")
+    until(page, "document.querySelector('[data-class=slouchng]') !== null")
+    assert set(given(store).values()) == {"slouchng"}
+    press(page, "Shift+U")
+    message(page, "There is nothing to do again.")
+
+
 # --- new classes
 
 
@@ -496,7 +544,19 @@ def test_every_control_has_a_name_and_every_key_a_button(page: Page) -> None:
         .map((e) => e.outerHTML)"""
     assert page.evaluate(nameless) == []
     done = page.evaluate("[...document.querySelectorAll('[data-do]')].map((b) => b.dataset.do)")
-    assert set(done) == {"accept", "new", "discard", "skip", "undo", "apart", "zoom", "previous", "next", "help"}
+    assert set(done) == {
+        "accept",
+        "new",
+        "discard",
+        "skip",
+        "undo",
+        "redo",
+        "apart",
+        "zoom",
+        "previous",
+        "next",
+        "help",
+    }
     assert page.get_attribute("html", "lang") == "en"
     press(page, "?")
     page.uncheck("#letters")

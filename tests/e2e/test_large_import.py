@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 
 from posture_daemon.domain import MB, Split
 from posture_daemon.store import Store
+from tests.builders import undo
 from tests.e2e.command import environment
 from tests.waiting import allowed_s, wait_until
 
@@ -123,7 +124,7 @@ def test_ten_thousand_files_of_which_a_hundred_are_broken(data_dir: Path, tmp_pa
     again = finish(importing(data_dir, pictures))
     assert again.startswith("Nothing changed: 9900 already there, 100 unreadable.")
     store = Store(data_dir)
-    store.labels.undo()
+    undo(store)
     assert store.labels.total() == 0
     store.close()
 
@@ -147,6 +148,11 @@ def test_an_interrupted_import_is_completed_by_a_second_one(
     assert printed.startswith(f"Pictures: {3000 - some} added with a label, {some} already there.")
     finish(importing(tmp_path / "other", tmp_path / "pictures"))
     assert counts(data_dir) == counts(tmp_path / "other")
+    with closing(Store(data_dir)) as store:
+        undo(store)
+        assert store.labels.total() == sum(store.queue.counts().values()) == some
+        undo(store)
+        assert sum(store.queue.counts().values()) == 0
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -37,6 +37,9 @@ may_fail() {
 }
 """
 
+ISOLATED = 'if [ "$1" = -I ]; then shift; else echo "${0##*/} $*" >>"$BOARD/not-isolated"; fi'
+"""What a stand-in for Python does first: write down a call by which it could load code from the current folder or a home."""
+
 PROGRAMS = {
     "apt-get": 'case "$*" in *" install "*) mkdir -p "$BOARD/apt"; for p; do touch "$BOARD/apt/$p"; done;; esac',
     "dpkg-query": 'for p; do :; done; [ -e "$BOARD/apt/$p" ] && printf "install ok installed"',
@@ -58,6 +61,12 @@ PROGRAMS = {
     "venv-python": """
         site=${0%/*}/../site
         case "$*" in
+        "-m pip wheel "*)
+            id -u >"$BOARD/built-by"
+            while [ $# -gt 1 ]; do
+                [ "$1" != --wheel-dir ] || touch "$2/posture_daemon-0.2.0-py3-none-any.whl"
+                shift
+            done ;;
         "-m pip "*) shift 2; exec "$REAL_PYTHON" -S "$BOARD/programs/pip.py" "$site" "$@" ;;
         *) PYTHONPATH=$site:$BOARD/dist-packages exec "$REAL_PYTHON" -S "$@" ;;
         esac""",
@@ -173,7 +182,8 @@ class Board:
         programs.mkdir()
         for name, body in PROGRAMS.items():
             path = programs / name
-            path.write_text(f"#!/bin/sh\n{RECORD}\nsay \"$@\"\nmay_fail\n{body}\n")  # fmt: skip
+            isolated = ISOLATED if "python" in name else ""
+            path.write_text(f"#!/bin/sh\n{RECORD}\n{isolated}\nsay \"$@\"\nmay_fail\n{body}\n")  # fmt: skip
             path.chmod(0o755)
         (programs / "pip.py").write_text(PIP)
         (programs / "torch.txt").write_text(TORCH)
@@ -209,6 +219,12 @@ class Board:
         for text, short in same.items():
             found = [call.replace(text, short).rstrip() for call in found]
         return found
+
+    @property
+    def not_isolated(self) -> str:
+        """The calls of Python, in all runs, that would load code from the current folder or a home."""
+        file = self.folder / "not-isolated"
+        return file.read_text() if file.exists() else ""
 
     @property
     def files(self) -> dict[str, str]:

@@ -59,7 +59,7 @@ def label(store: Store, number: int, say: Say) -> None:
     say("label", done, name)
     if number % 7 == 0:
         say("undoing", done)
-        store.labels.undo()
+        store.steps.undo(time.time())
         say("undone", done)
 
 

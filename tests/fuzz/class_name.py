@@ -3,14 +3,10 @@
 from pathlib import Path
 from random import Random
 
+from posture_daemon.labelling.class_names import check
 from posture_daemon.labelling.class_roles import guess_role
 from tests.fuzz.mutation import as_bytes, as_text, mutated_text, odd_text
 from tests.fuzz.target import Parts
-
-try:
-    from posture_daemon.labelling.class_names import check
-except ImportError:
-    from posture_daemon.labelling.session import check_class_name as check
 
 SEEDS = (
     "good_posture",
@@ -53,7 +49,7 @@ def make(rng: Random) -> bytes:
 def read(data: bytes) -> None:
     """The rule; a name that passes it is kept, printed, and used as the name of a folder."""
     name = as_text(data)
-    kept = check(name, TAKEN) or name
+    kept = check(name, TAKEN)
     guess_role(kept)
     assert kept.encode("utf-8")
     assert "/" not in kept

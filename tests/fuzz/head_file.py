@@ -7,7 +7,8 @@ from random import Random
 import numpy as np
 
 from posture_daemon.adapters.checkpoints.descriptions import BackboneDescription, HeadDescription
-from posture_daemon.store.json_values import as_json, from_json, parsed
+from posture_daemon.store.json_files import parse_json
+from posture_daemon.store.json_values import as_json, from_json
 from posture_daemon.store.model_folder import ModelFolder
 from posture_daemon.vision.head import Head
 from tests.builders import random_head
@@ -86,7 +87,7 @@ def parts(folder: Path) -> Parts:
         said = []
         for kind in (BackboneDescription, HeadDescription):
             try:
-                from_json(kind, parsed(data))
+                from_json(kind, parse_json(data))
             except ValueError as error:  # its readers make a sentence of it
                 said.append(error)
         if len(said) == 2:

@@ -97,7 +97,7 @@ def test_class_folders_become_labels_and_a_second_import_changes_nothing(tmp_pat
 
 
 def test_one_undo_takes_a_whole_import_back(tmp_path: Path, store: Store, labelling: Labelling, load) -> None:
-    """All blocks of it: the pictures wait in the queue, and the answer before the import is the next to be undone."""
+    """All blocks of it with their pictures; the answer before the import is the next to be undone."""
     before = keep(store, 99)
     labelling.answer(before, "good")
     jpegs(tmp_path / "d" / "good", 25)
@@ -106,10 +106,10 @@ def test_one_undo_takes_a_whole_import_back(tmp_path: Path, store: Store, labell
     assert len(labels(store)) == 29
     assert labelling.undo() is not None
     assert labels(store) == ["good"]
-    assert store.queue.counts()[Status.QUEUED] == 28
-    frame = labelling.undo()
-    assert frame is not None
-    assert frame.id == before
+    assert store.queue.counts() == {Status.QUEUED: 0, Status.LABELLED: 1, Status.DISCARDED: 0}
+    taken = labelling.undo()
+    assert taken is not None
+    assert [frame.id for frame in taken.frames] == [before]
 
 
 def test_uncategorized_pictures_enter_the_queue(tmp_path: Path, store: Store, load) -> None:

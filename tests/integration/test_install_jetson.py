@@ -1,5 +1,6 @@
 """`systemd/install-jetson.sh` on folders that stand for boards: what it refuses, plans, does, resumes and takes off again."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.jetson_board import JP6, JP7, PROJECT, SCRIPT, TORCH, TORCHVISION, Board
+from tests.other_user import OWNER, needs_root
 
 APT = "apt-get -qq -o DPkg::Lock::Timeout=300"
 OPENCV_WITH_GSTREAMER = {"__init__.py": "def getBuildInformation(): return '    GStreamer:    YES (1.20.3)'"}
@@ -356,3 +358,48 @@ def test_what_the_page_says() -> None:
 def test_syntax() -> None:
     """The script is sound shell."""
     subprocess.run(["bash", "-n", str(PROJECT / SCRIPT)], check=True)
+
+
+class TestRoot:
+    """What root runs comes from nobody else."""
+
+    def test_python_is_isolated(self, board: Board) -> None:
+        """Else `cv2.py` or `venv.py` in the folder where sudo was typed would run as root."""
+        for arguments in (["--csi"], [], ["--jtop"], ["--uninstall"]):
+            board.give_package("cv2", OPENCV_WITH_GSTREAMER) if arguments == ["--csi"] else None
+            board.run(*arguments)
+        assert board.not_isolated == ""
+
+    @needs_root
+    @pytest.mark.parametrize("place", ["opt", "opt/posture-daemon"])
+    @pytest.mark.parametrize("how", ["owner", "mode", "link"])
+    def test_folder_of_others(self, board: Board, place: str, how: str) -> None:
+        """A folder that others can change is not installed into; nothing is done, and the command is told."""
+        folder = board.root / place
+        folder.parent.mkdir(exist_ok=True)
+        if how == "link":
+            folder.symlink_to(board.folder)
+        else:
+            folder.mkdir()
+            os.chown(folder, OWNER.uid, 0) if how == "owner" else folder.chmod(0o777)
+        before = board.files
+        run = board.run()
+        assert run.returncode == 1
+        assert f"Others can change {folder}" in run.stderr
+        assert run.stderr.count("\n") == 1
+        assert (board.files, board.calls) == (before, [])
+
+    @needs_root
+    def test_checkout_of_somebody(self, open_place: Path) -> None:
+        """Its wheel is built with their rights, so that a link in it brings nothing of root's into the installation."""
+        (open_place / "board").mkdir()
+        board = Board(open_place / "board")
+        for path in (board.checkout, *board.checkout.rglob("*")):
+            os.chown(path, OWNER.uid, OWNER.gid)
+        for name in ("built-by", "calls", "not-isolated"):
+            (board.folder / name).touch()
+            (board.folder / name).chmod(0o666)
+        run = board.run()
+        assert run.returncode == 0, run.stderr
+        assert (board.folder / "built-by").read_text() == f"{OWNER.uid}\n"
+        assert not any("CHECKOUT" in call and " install" in call for call in board.calls)

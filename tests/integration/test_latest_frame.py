@@ -11,7 +11,7 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.latest_frame import CameraState, LatestFrame, Patience
-from posture_daemon.errors import CameraError
+from posture_daemon.errors import CameraError, CameraRefused
 from tests.fakes.clock import Clock
 from tests.fakes.scripted_camera import LONG_S, QUICK, CountingEvent, ScriptedCamera, await_state, frame, lost, started
 
@@ -199,3 +199,90 @@ def test_a_recording_ends(tmp_path: Path) -> None:
     assert (state.frames, state.reopened, state.error) == (3, 0, None)
     assert newest is not None
     assert newest.sequence == 3
+
+
+NETWORK = Patience(min_delay_s=0.01, max_delay_s=0.05, stale_s=4.0, open_s=20.0, read_s=20.0)
+
+
+def test_a_network_camera_may_take_its_time_to_open() -> None:
+    """As long as the settings say, and a moment more, so that it can say itself what was wrong; a local one may not."""
+    camera, monotonic = ScriptedCamera(), Clock()
+    opening = threading.Event()
+    camera.open = lambda: opening.wait(LONG_S)  # type: ignore[assignment]
+    with started(LatestFrame(camera, NETWORK, monotonic=monotonic)) as reader:
+        monotonic.now += 20.5
+        assert reader.state.status == "opening"
+        monotonic.now += 1.0
+        assert reader.state.status == "lost"
+        opening.set()
+        camera.give(None)
+
+
+def test_a_camera_that_is_slow_by_nature_is_not_lost_between_two_pictures() -> None:
+    """Four of its usual pauses count as silence, up to the limit of the settings; before two pictures the limit itself."""
+    camera, monotonic = ScriptedCamera(), Clock()
+    with started(LatestFrame(camera, NETWORK, monotonic=monotonic)) as reader:
+        for number, pause_s in enumerate((0.0, 15.0, 4.5, 15.0, 19.0)):
+            monotonic.now += pause_s
+            assert reader.state.status in ("opening", "running")
+            camera.give(frame())
+            assert reader.wait(number, LONG_S) is not None
+        monotonic.now += 20.5
+        assert reader.state.status == "lost"
+        camera.give(None)
+
+
+def test_a_fast_network_camera_that_stalls_is_noticed_as_soon_as_a_local_one() -> None:
+    """Ten pictures a second, then none for `stale_s`; also after a long pause, once that is ten times as long ago."""
+    camera, monotonic = ScriptedCamera(), Clock()
+    with started(LatestFrame(camera, NETWORK, monotonic=monotonic)) as reader:
+        for number in range(250):
+            monotonic.now += 3.0 if number == 3 else 0.125
+            camera.give(frame())
+            assert reader.wait(number, LONG_S) is not None
+        monotonic.now += 4.5
+        assert reader.state.status == "lost"
+        camera.give(None)
+
+
+def test_a_camera_whose_bursts_lie_far_apart_is_lost_once_and_then_understood() -> None:
+    """Forty pictures at once and nothing for six seconds: the first time it looks like a stall, from then on it is usual."""
+    monotonic = Clock()
+    first, second = ScriptedCamera(), ScriptedCamera()
+    with started(LatestFrame(first, NETWORK, another=lambda: second, monotonic=monotonic)) as reader:
+        first.give(*[frame()] * 5)
+        assert reader.wait(4, LONG_S) is not None
+        monotonic.now += 6.0
+        assert reader.state.status == "lost"
+        for spell in range(3):
+            second.give(*[frame()] * 5)
+            assert reader.wait(4 + 5 * (spell + 1), LONG_S) is not None
+            monotonic.now += 6.0
+            assert reader.state.status == "running"
+        first.give(lost())
+        second.give(None)
+
+
+def test_a_refused_password_is_not_tried_every_second() -> None:
+    """Many cameras lock the account after five or ten attempts."""
+    stopping = CountingEvent(limit=3)
+    camera = ScriptedCamera(openings=[CameraRefused("camera scripted refuses the password.")] * 2 + [lost()])
+    with started(LatestFrame(camera, stopping=stopping)) as reader:
+        await_state(reader, lambda _: stopping.is_set())
+    assert stopping.delays == [30.0, 30.0, 1.0]
+
+
+def test_stopping_ends_a_call_of_a_camera_that_can_be_interrupted(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is left behind, and the end is not told as a loss."""
+
+    class Kind(ScriptedCamera):
+        def interrupt(self) -> None:
+            """Let the read raise."""
+            self.give(lost("camera scripted was closed."))
+
+    camera = Kind()
+    reader = LatestFrame(camera)
+    reader.start()
+    assert camera.reading.acquire(timeout=LONG_S)
+    assert reader.stop(LONG_S) is True
+    assert caplog.text == ""

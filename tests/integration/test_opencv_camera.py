@@ -15,8 +15,10 @@ import pytest
 
 from posture_daemon.adapters.cameras import open_camera
 from posture_daemon.adapters.cameras.device import Device, found_devices
+from posture_daemon.adapters.cameras.http_camera import HttpCamera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame
-from posture_daemon.adapters.cameras.opencv import NetworkCamera, Picture, V4l2Camera, v4l2_wishes
+from posture_daemon.adapters.cameras.network_patience import NetworkPatience
+from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera, v4l2_wishes
 from posture_daemon.errors import CameraError
 from posture_daemon.ports import Camera
 from tests.fakes.scripted_camera import QUICK, await_state, started
@@ -33,9 +35,9 @@ def server() -> Iterator[MjpegServer]:
         yield server
 
 
-def impatient(server: MjpegServer, clock: float = 5.0) -> NetworkCamera:
+def impatient(server: MjpegServer, clock: float = 5.0) -> HttpCamera:
     """Make a camera with time-outs of 0.3 s."""
-    return NetworkCamera(server.url, server.url, open_timeout_ms=300, read_timeout_ms=300, clock=lambda: clock)
+    return HttpCamera(server.url, server.url, NetworkPatience(open_s=0.3, read_s=0.3), clock=lambda: clock)
 
 
 def read_until_lost(camera: Camera) -> None:
@@ -56,31 +58,36 @@ def test_an_mjpeg_camera_gives_frames(server: MjpegServer) -> None:
     assert first.image.dtype == np.uint8
     assert first.captured_at == 1234.5
     assert second.sequence == first.sequence + 1
-    assert round(float(second.image.mean())) == round(float(first.image.mean())) + 10
+    assert round(float(second.image.mean() - first.image.mean())) % 10 == 0  # a slow reader gets the newest of several
 
 
-def test_a_camera_that_hangs_up_is_lost_and_can_be_reopened(server: MjpegServer) -> None:
-    """A cut connection is a `CameraError`, further reads too, and opening again gives frames."""
-    camera = impatient(server)
+def test_a_camera_that_hangs_up_is_asked_again_at_once_and_lost_when_it_is_gone(server: MjpegServer) -> None:
+    """A cut connection is no loss while the next one gives pictures; without it there is a `CameraError`, and then again."""
+    camera = HttpCamera(server.url, server.url)
     camera.open()
     assert camera.read() is not None
     server.hang_up()
-    with pytest.raises(CameraError, match="stopped giving frames"):
+    for _ in range(10):
+        assert camera.read() is not None
+    assert len(server.requests) == 2
+    server.stop()
+    with pytest.raises(CameraError, match="refused the connection"):
         read_until_lost(camera)
     with pytest.raises(CameraError, match="is not open"):
         camera.read()
-    camera.open()
-    assert camera.read() is not None
+    with MjpegServer(server.port):
+        camera.open()
+        assert camera.read() is not None
     camera.close()
 
 
 def test_a_camera_that_stalls_is_lost_after_the_read_timeout(server: MjpegServer) -> None:
-    """A silent connection ends in an error after the time-out (here 0.3 s), not after FFmpeg's 30 s."""
+    """A silent connection ends in an error after the time-out (here 0.3 s)."""
     camera = impatient(server)
     camera.open()
     server.stall()
     began = time.monotonic()
-    with pytest.raises(CameraError, match="stopped giving frames"):
+    with pytest.raises(CameraError, match=r"gave no picture within 0\.3 s"):
         read_until_lost(camera)
     assert time.monotonic() - began < allowed_s(3)
 
@@ -89,7 +96,7 @@ def test_opening_gives_up_on_a_camera_that_says_nothing(server: MjpegServer) -> 
     """A server that accepts but never answers is refused after the time-out."""
     server.stall()
     began = time.monotonic()
-    with pytest.raises(CameraError, match="did not answer with video"):
+    with pytest.raises(CameraError, match=r"gave no answer within 0\.3 s"):
         impatient(server).open()
     assert time.monotonic() - began < allowed_s(3)
 
@@ -100,11 +107,11 @@ def test_a_password_is_sent_but_never_shown(server: MjpegServer, capfd: pytest.C
     camera = open_camera(url)
     camera.open()
     assert camera.read() is not None
-    server.hang_up()
+    server.stop()
     with pytest.raises(CameraError) as lost:
         read_until_lost(camera)
     with pytest.raises(CameraError) as refused:
-        open_camera(url.replace(str(server.port), "1")).open()
+        open_camera(url.replace(str(server.port), "1").replace("http", "rtsp")).open()
     assert server.requests == ["/video?token=s3cret"]
     assert "s3cret" not in camera.name + str(lost.value) + str(refused.value)
     assert "http://***@127.0.0.1" in str(lost.value)

@@ -104,7 +104,7 @@ def test_the_screen_tells_guess_reason_keys_and_progress(labelling: Labelling) -
     for words in (
         "The model's guess: bad, 52% sure",
         "kept as: uncertain (bad 0.52 [b])",
-        "1 bad  2 good  Enter accept the guess  d discard  s skip  u undo  n new class  q quit",
+        "1 bad  2 good  Enter accept the guess  d discard  s skip  u undo  U redo  n new class  q quit",
         "3 waiting, 0 labelled, 0 discarded",
         "0 frames are labelled, 3 wait, 0 were discarded.",
     ):
@@ -351,3 +351,18 @@ def test_a_signal_that_does_not_interrupt_the_wait_for_a_key_is_acted_on_without
         signal.signal(signal.SIGUSR1, before)
         os.close(source)
         os.close(sink)
+
+
+def test_undo_of_another_sitting_is_asked_about_and_redo_does_it_again(store: Store, labelling: Labelling) -> None:
+    """`u` and no: nothing; `u` and yes: taken back; `U`: as it was."""
+    other = Labelling(store, LabelSettings(), time.time)
+    other.answer(1, "good")
+    screen = console(width=200)
+    run_terminal(labelling, screen, typed("unq"))
+    assert "That takes back the answer to 1 picture of " in shown(screen)
+    assert "Nothing was taken back." in shown(screen)
+    assert answers(store) == [(1, "good")]
+    run_terminal(labelling, console(), typed("uyq"))
+    assert answers(store) == []
+    run_terminal(labelling, console(), typed("Uq"))
+    assert answers(store) == [(1, "good")]

@@ -86,9 +86,13 @@ class Client:
     def _about(self, frames: list[dict[str, Any]], key: str = "") -> dict[str, Any]:
         return {"key": key or next(self.keys), "frames": [[frame["id"], frame["at"]] for frame in frames]}
 
-    def undo(self, key: str = "") -> Any:
-        """Take back the last step."""
-        return self.post("/api/undo", {"key": key or next(self.keys)}).json
+    def undo(self, key: str = "", step: int | None = None) -> Any:
+        """Take back the last step, or the one that the reply asked about."""
+        return self.post("/api/undo", {"key": key or next(self.keys), "step": step}).json
+
+    def redo(self) -> Any:
+        """Do again what was taken back."""
+        return self.post("/api/redo", {"key": next(self.keys)}).json
 
 
 @pytest.fixture
@@ -250,7 +254,10 @@ def test_undo_of_a_changed_label_says_that_the_older_one_is_back(store: Store, c
     [frame_id] = [frame["id"] for frame in client.groups()[2]["frames"]]
     label(store, frame_id, "upright")
     label(store, frame_id, "standing")
-    assert client.undo() == {"undone": "answer", "frames": [], "kept": frame_id}
+    asked = client.undo()
+    assert (asked["undone"], "standing" in asked["words"], classes_given(store)) == ("ask", True, ["standing"])
+    undone = client.undo(step=asked["step"])
+    assert (undone["undone"], undone["frames"], undone["kept"]) == ("answer", [], frame_id)
     assert classes_given(store) == ["upright"]
 
 
@@ -401,7 +408,7 @@ def test_a_huge_body_is_not_read(client: Client) -> None:
 def test_other_sites_cannot_post(store: Store, client: Client) -> None:
     """Without the header of our scripts, from another origin, or cross-site: refused before anything is read."""
     body = {"key": "undo-from-outside"}
-    label(store, client.groups()[0]["frames"][0]["id"], "upright")
+    client.answer(client.groups()[0]["frames"][:1], "upright")
     for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec_fetch_site": "cross-site"}):
         assert client.post("/api/undo", body, **headers).status == 403
     assert client.send("POST", "/api/undo", json.dumps(body), {"content-type": "text/plain"}).status == 403
@@ -541,3 +548,79 @@ def test_the_largest_answer_fits() -> None:
     """A thousand frames with long numbers are below the limit of a body."""
     frames = [[10**12 + number, 1_772_438_400.123456] for number in range(1000)]
     assert len(json.dumps({"key": "k" * 64, "frames": frames, "class": "x" * 40})) < guard.MAX_BODY_BYTES
+
+
+# --- what an undo takes back, and how far
+
+
+def test_what_is_not_of_this_sitting_is_asked_about_first(store: Store, client: Client) -> None:
+    """Labelled in the terminal, say: the reply says what and from when, nothing changes until the same step comes back."""
+    group = client.groups()[0]["frames"]
+    label(store, group[0]["id"], "upright")
+    asked = client.undo()
+    assert (asked["undone"], asked["frames"], store.labels.total()) == ("ask", [], 1)
+    assert asked["words"].startswith("the answer to 1 picture of ")
+    assert "upright" in asked["words"]
+    assert client.undo(step=asked["step"] + 1)["undone"] == "ask"
+    assert client.undo(step=asked["step"])["undone"] == "answer"
+    assert store.labels.total() == 0
+
+
+def test_another_server_is_another_sitting(store: Store) -> None:
+    """The answers of yesterday's page are asked about; those of this one are not."""
+    with served(store) as page:
+        first = Client(page)
+        first.answer(first.groups()[0]["frames"], "upright")
+    with served(store) as page:
+        second = Client(page)
+        second.answer(second.groups()[0]["frames"], "slouching")
+        assert second.undo()["undone"] == "answer"
+        assert second.undo()["undone"] == "ask"
+    assert classes_given(store) == ["upright"] * 3
+
+
+def test_redo_does_again_what_was_undone(store: Store, client: Client) -> None:
+    """Step by step, with who answered and when; a new answer ends it."""
+    first, second, _ = (group["frames"] for group in client.groups())
+    client.answer(first, "slouching")
+    client.answer(second, None)
+    before = store.labels.state(), [(o.frame_id, o.class_name, o.labelled_at) for o in store.origins.all()]
+    client.undo(), client.undo()
+    assert client.redo()["frames"] == first
+    done = client.redo()
+    assert [frame["id"] for frame in done["frames"]] == [frame["id"] for frame in second]
+    assert "discarded" in done["redone"]
+    assert (store.labels.state(), [(o.frame_id, o.class_name, o.labelled_at) for o in store.origins.all()]) == before
+    assert client.redo() == {"redone": None, "frames": []}
+    client.undo()
+    client.answer(second, "upright")
+    assert client.redo()["redone"] is None
+
+
+def test_a_mistyped_class_goes_with_its_answer(store: Store, client: Client) -> None:
+    """When nothing else uses it, also when other answers came between; redo brings both back."""
+    first, second, third = (group["frames"] for group in client.groups())
+    before = client.get("/api/state").json["classes"]
+    client.post("/api/classes", {"name": "slouchng", "role": "bad"})
+    client.answer(first, "upright")
+    client.answer(second, "slouchng")
+    client.answer(third, "slouchng")
+    client.undo()
+    assert client.get("/api/state").json["classes"] != before  # the second group has it
+    undone = client.undo()
+    assert "the new class slouchng" in undone["words"]
+    assert client.get("/api/state").json["classes"] == before
+    client.redo()
+    assert client.get("/api/state").json["classes"][-1] == {"name": "slouchng", "role": "bad", "key": "5"}
+    assert classes_given(store).count("slouchng") == len(second)
+    client.undo()
+    assert client.post("/api/classes", {"name": "slouchng", "role": None}).status == 200
+
+
+def test_a_class_that_was_only_named_is_a_step_of_its_own(client: Client) -> None:
+    """U takes it back, by its name."""
+    before = client.get("/api/state").json["classes"]
+    client.post("/api/classes", {"name": "kneelng", "role": None})
+    assert "the new class kneelng" in client.undo()["words"]
+    assert client.get("/api/state").json["classes"] == before
+    assert "kneelng" in client.redo()["redone"]

@@ -56,6 +56,8 @@ start_celsius = 105
 pause_celsius = 110
 stop_celsius = 115
 """
+OWNER = 1000
+"""The user who has taught by hand."""
 LABELS = 60
 QUIET_S = 60
 WATCHDOG_S, RESTART_S, STOP_S = 30, 10, 5
@@ -113,8 +115,9 @@ class Story:
         return self.container.run("sh", "-c", "kill -0 $(cat /var/tmp/by-hand.pid)").returncode == 0
 
     def install(self) -> str:
-        """`service install` returns when the service is ready, and brings the labels along."""
+        """`service install` returns when the service is ready, and brings the labels along, read as their owner."""
         before = kept(self.container.root / str(HOME).lstrip("/"))
+        self.container.ask("chown", "-R", f"{OWNER}:{OWNER}", HOME.parent)
         began = time.monotonic()
         self.container.ask(self.program, "--data-dir", HOME, "service", "install")
         seconds = time.monotonic() - began
@@ -188,6 +191,29 @@ class Story:
         lines = self._lines_since(since)
         assert not lines, lines
         return f"0 lines in {QUIET_S} s"
+
+    def root_follows_no_link(self) -> str:
+        """What the service's user leaves for root, as after an attack on the page: links to the passwords, code in its home."""
+        self.container.ask("systemctl", "stop", "posture-daemon")
+        packages = STATE / ".local/lib/python3.11/site-packages"
+        plant = (
+            f'mkdir -p {packages} && echo \'open("/var/tmp/attacked", "w")\' >{packages}/usercustomize.py && '
+            f"cp {packages}/usercustomize.py {STATE}/numpy.py && ln -s /etc/shadow {STATE}/training.lock.new && "
+            f"rm -f {STATE}/training.lock && ln -s /etc/shadow {STATE}/training.lock && ln -s /etc {STATE}/.takeover.partial"
+        )
+        self.container.ask(
+            "setpriv", "--reuid=posture-daemon", "--regid=posture-daemon", "--clear-groups", "sh", "-c", plant
+        )
+        before = self.container.ask("sh", "-c", "cat /etc/shadow; stat -c '%u %a' /etc /etc/shadow")
+        for words in (["pause", "--hours", "1"], ["resume"], ["train"], ["doctor", "--fix"], ["service", "install"]):
+            self.container.run("posture-daemon", *words, timeout_s=600)
+        after = self.container.ask("sh", "-c", "cat /etc/shadow; stat -c '%u %a' /etc /etc/shadow")
+        assert before == after
+        assert not (self.container.root / "var/tmp/attacked").exists()
+        names = ("numpy.py", "training.lock.new", "training.lock", ".takeover.partial", ".local")
+        self.container.ask("rm", "-rf", *(STATE / name for name in names))
+        self.container.ask("systemctl", "restart", "posture-daemon")
+        return "nothing of root's was read, changed or given away; no planted code ran"
 
     def commands_leave_no_strangers_files(self) -> str:
         """What root says to the daemon is done as the service's user, so that the daemon can read it."""
@@ -336,8 +362,8 @@ def main() -> int:
     checks: list[Callable[[], str]] = [
         story.boot, story.teach_by_hand, story.install, story.install_again, story.is_shut_in, story.answers,
         story.serves_the_page, story.trains, story.is_quiet, story.commands_leave_no_strangers_files,
-        story.survives_a_hang, story.survives_a_kill, story.stops, story.waits_for_a_camera, story.survives_a_reboot,
-        story.survives_a_power_cut, story.uninstall, story.purge,
+        story.root_follows_no_link, story.survives_a_hang, story.survives_a_kill, story.stops, story.waits_for_a_camera,
+        story.survives_a_reboot, story.survives_a_power_cut, story.uninstall, story.purge,
     ]  # fmt: skip
     good = 0
     try:

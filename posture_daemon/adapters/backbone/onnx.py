@@ -1,6 +1,5 @@
 """The backbone in ONNX Runtime: no torch, a fifth of a second to load, a few milliseconds an image."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import onnxruntime
 from posture_daemon.adapters.backbone.preprocess import to_input
 from posture_daemon.domain import Features, Floats, Image, Region
 from posture_daemon.errors import ModelError
+from posture_daemon.store.files import sha256_of_file
 
 
 class OnnxBackbone:
@@ -23,17 +23,16 @@ class OnnxBackbone:
 
     def __init__(self, path: Path, *, threads: int = 1, expected_sha256: str | None = None) -> None:
         try:
-            data = path.read_bytes()
+            self.sha256 = sha256_of_file(path)
         except OSError as error:
             raise ModelError(
                 f"The backbone {path} cannot be read ({error.strerror}); posture-daemon doctor --fix may mend it."
             ) from error
-        self.sha256 = hashlib.sha256(data).hexdigest()
         if expected_sha256 not in (None, self.sha256):
             raise ModelError(
                 f"The backbone {path} is damaged (its SHA-256 is another); posture-daemon doctor --fix may mend it."
             )
-        self._session = _session(path, data, threads)
+        self._session = _session(path, threads)
         self.image_size, self.channels = _shapes(path, self._session)
 
     def extract(self, image: Image) -> Features:
@@ -52,7 +51,7 @@ class OnnxBackbone:
         return result
 
 
-def _session(path: Path, data: bytes, threads: int) -> onnxruntime.InferenceSession:
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -60,7 +59,8 @@ def _session(path: Path, data: bytes, threads: int) -> onnxruntime.InferenceSess
     options.enable_mem_pattern = False  # the batch size varies; a plan per size would pile up
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle daemon must not burn a core
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        # By its path: a session keeps the bytes that it is given for as long as it lives.
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no base class
         raise ModelError(f"The backbone {path} is damaged or not an ONNX model; import the model again.") from error
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.adapters.cameras.device import stable_link
 from posture_daemon.adapters.cameras.factory import open_camera
+from posture_daemon.adapters.cameras.network_patience import DEFAULT_NETWORK, NetworkPatience
+from posture_daemon.adapters.cameras.own_thread import first_frame
 from posture_daemon.adapters.probes.jetson import is_jetson
 from posture_daemon.domain import Image
 from posture_daemon.errors import CameraError
@@ -47,13 +48,11 @@ def addresses(root: Path = Path("/")) -> Iterator[str]:
         yield "csi://0"
 
 
-def try_camera(address: str) -> Tried:
+def try_camera(address: str, network: NetworkPatience = DEFAULT_NETWORK) -> Tried:
     """Open it, read one frame, close it. Raises `SettingsError` for an invalid address."""
-    camera = open_camera(address)
+    camera = open_camera(address, network)
     try:
-        with closing(camera):
-            camera.open()
-            frame = camera.read()
+        frame = first_frame(camera)
     except CameraError as error:
         return Tried(address, None, str(error))
     return Tried(address, frame.image, None) if frame else Tried(address, None, "It gives no picture.")

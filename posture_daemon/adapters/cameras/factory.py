@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from posture_daemon.adapters.cameras.address import without_password
+from posture_daemon.adapters.cameras.network_patience import DEFAULT_NETWORK, NetworkPatience
 from posture_daemon.errors import SettingsError
 from posture_daemon.ports import Camera
+from posture_daemon.settings.address import FILM, HIDDEN, CameraAddress, remember, split_options
+from posture_daemon.settings.paths import absolute
 
 ALLOWED = (
     "0 (a camera number), /dev/video0, /dev/v4l/by-id/NAME, csi://0, rtsp://HOST/PATH, http://HOST/PATH, "
@@ -29,22 +31,26 @@ class Form:
 
     pattern: re.Pattern[str]
     options: Mapping[str, Converter]
-    build: Callable[[str, str, Options], Camera]
+    build: Callable[[str, str, Options, NetworkPatience], Camera]
+    split: Callable[[str], tuple[str, str]] = lambda target: (target.partition("?")[0], target.partition("?")[2])
+    """Into target and options."""
 
 
-def open_camera(address: str) -> Camera:
-    """Build the camera that `address` names; only `Camera.open` accesses the device.
+def open_camera(address: str, network: NetworkPatience = DEFAULT_NETWORK) -> Camera:
+    """Build the camera that `address` names; only `Camera.open` accesses the device. `network` is for network cameras alone.
 
     Raises `SettingsError` when the address is not understood, an option is unknown or its value is malformed, and
     `CameraError` when the fake desk refuses a value.
     """
-    text = address.strip()
+    typed = CameraAddress(address)
+    text = typed.trimmed
+    remember(typed)
     for form in FORMS:
         match = form.pattern.fullmatch(text)
         if match:
-            target, _, query = match["target"].partition("?") if form.options else (match["target"], "", "")
+            target, query = form.split(match["target"]) if form.options else (match["target"], "")
             name = without_password(text)
-            return form.build(name, target, _read_options(name, query, form.options))
+            return form.build(name, target, _read_options(name, query, form.options), network)
     raise SettingsError(f'camera "{without_password(text)}" is not understood: write one of {ALLOWED}.')
 
 
@@ -53,11 +59,13 @@ def _read_options(name: str, query: str, allowed: Mapping[str, Converter]) -> Op
     options = {}
     for key, text in parse_qsl(query, keep_blank_values=True):
         if key not in allowed:
-            raise SettingsError(f'camera "{name}" has no option "{key}": it takes {", ".join(allowed)}.')
+            known = key if re.fullmatch("[A-Za-z_]{1,20}", key) else HIDDEN
+            raise SettingsError(f'camera "{name}" has no option "{known}": it takes {", ".join(allowed)}.')
         try:
             options[key] = allowed[key](text)
         except ValueError as error:
-            raise SettingsError(f'camera "{name}": {key}={text} is not {error}.') from None
+            shown = text if re.fullmatch(r"[\w.:,+-]{0,64}", text) else HIDDEN
+            raise SettingsError(f'camera "{name}": {key}={shown} is not {error}.') from None
     return options
 
 
@@ -99,7 +107,7 @@ def _text(text: str) -> str:
 # Adapters are imported when first built, so that an error about a wrong address need not import cv2.
 
 
-def _v4l2(name: str, target: str, options: Options) -> Camera:
+def _v4l2(name: str, target: str, options: Options, _network: NetworkPatience) -> Camera:
     from posture_daemon.adapters.cameras.device import device_at
     from posture_daemon.adapters.cameras.opencv import Picture, V4l2Camera
 
@@ -107,28 +115,36 @@ def _v4l2(name: str, target: str, options: Options) -> Camera:
     return V4l2Camera(name, device, Picture(**options))
 
 
-def _csi(name: str, target: str, options: Options) -> Camera:
+def _csi(name: str, target: str, options: Options, _network: NetworkPatience) -> Camera:
     from posture_daemon.adapters.cameras.opencv import CsiCamera, CsiPicture
 
     return CsiCamera(name, int(target), CsiPicture(**options))
 
 
-def _network(name: str, target: str, options: Options) -> Camera:
-    from posture_daemon.adapters.cameras.opencv import NetworkCamera
+def _http(name: str, target: str, _options: Options, network: NetworkPatience) -> Camera:
+    from posture_daemon.adapters.cameras.http_camera import HttpCamera
 
-    return NetworkCamera(name, target)
+    return HttpCamera(name, target, network)
 
 
-def _replay(name: str, target: str, options: Options, is_folder: bool = False) -> Camera:
+def _rtsp(name: str, target: str, _options: Options, network: NetworkPatience) -> Camera:
+    from posture_daemon.adapters.cameras.network_url import network_url
+    from posture_daemon.adapters.cameras.opencv import FfmpegCamera
+    from posture_daemon.adapters.cameras.rtsp_question import RtspQuestion
+
+    return FfmpegCamera(name, target, network, question=RtspQuestion(network_url(name, target), network))
+
+
+def _replay(name: str, target: str, options: Options, _network: NetworkPatience, is_folder: bool = False) -> Camera:
     from posture_daemon.adapters.cameras.replay import ImageFolder, Pace, ReplayCamera, VideoFile
 
-    path = Path(target).expanduser()
+    path = absolute(target)
     recording = ImageFolder(path) if is_folder else VideoFile(path)
     pace = Pace(options.get("fps"), skip=options.get("skip", True))
     return ReplayCamera(name, recording, loop=options.get("loop", False), pace=pace)
 
 
-def _fake_desk(name: str, target: str, options: Options) -> Camera:
+def _fake_desk(name: str, target: str, options: Options, _network: NetworkPatience) -> Camera:
     from posture_daemon.fake_desk import FakeDeskCamera
 
     return FakeDeskCamera(**options)
@@ -154,9 +170,10 @@ FORMS = (
     Form(re.compile(r"(?P<target>/dev/[^?]+(\?.*)?)"), PICTURE, _v4l2),
     Form(re.compile(r"csi://(?P<target>[0-9]{1,2}(\?.*)?)"), {**PICTURE, "flip": _whole(0, 7)}, _csi),
     # The query of a network URL belongs to the camera, so these take no options of ours.
-    Form(re.compile(r"(?P<target>(?i:rtsps?|https?)://[^\s/]\S*)"), {}, _network),
+    Form(re.compile(r"(?P<target>(?i:https?)://[^\s/]\S*)"), {}, _http),
+    Form(re.compile(r"(?P<target>(?i:rtsps?)://[^\s/]\S*)"), {}, _rtsp),
     Form(re.compile(r"fake:desk(?P<target>(\?.*)?)"), DESK, _fake_desk),
-    Form(re.compile(r"replay:(?P<target>[^?]+(\?.*)?)"), REPLAY, partial(_replay, is_folder=True)),
-    Form(re.compile(r"file:(?P<target>[^?]+(\?.*)?)"), REPLAY, _replay),
-    Form(re.compile(r"(?P<target>[^?:]+\.(?i:mp4|m4v|avi|mkv|mov|webm|mjpe?g|ts)(\?.*)?)"), REPLAY, _replay),
+    Form(re.compile(r"replay:(?P<target>.+)", re.DOTALL), REPLAY, partial(_replay, is_folder=True), split_options),
+    Form(re.compile(r"file:(?P<target>.+)", re.DOTALL), REPLAY, _replay, split_options),
+    Form(re.compile(rf"(?P<target>(?:{FILM.pattern})(\?.*)?)", re.DOTALL), REPLAY, _replay, split_options),
 )

@@ -10,10 +10,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 
 from posture_daemon.adapters.cameras.camera_health import CameraHealthLog, CameraState
+from posture_daemon.adapters.cameras.own_thread import open_and_close
 from posture_daemon.adapters.cameras.reader_thread import DEFAULT_PATIENCE, Entry, Patience, ReaderThread
 from posture_daemon.domain import Frame
 from posture_daemon.ports import Camera
@@ -62,10 +62,12 @@ class LatestFrame:
             self._check_reader()
             return self._health.state
 
-    def check(self) -> None:
-        """Open and close the camera once, before `start`: its `CameraError` tells a user at once that it is wrong."""
-        with closing(self._camera):
-            self._camera.open()
+    def check(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Open and close the camera once, before `start`: its `CameraError` tells a user at once that it is wrong.
+
+        Raises `Stopped` when SIGTERM or Ctrl-C comes meanwhile, or has come before, as `is_stopped` tells.
+        """
+        open_and_close(self._camera, is_stopped)
 
     def start(self) -> None:
         """Begin to read. Returns at once; a camera that is not there yet is waited for."""
@@ -87,6 +89,8 @@ class LatestFrame:
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
+        for reader in (self._reader, *self._hung):
+            reader.interrupt()
         self._reader.join(timeout_s)
         if self._reader.is_alive:
             log.warning("camera %s did not answer within %g s and is left behind", self._camera.name, timeout_s)
@@ -116,18 +120,20 @@ class LatestFrame:
         reader, status = self._reader, self._health.state.status
         silent_s = self._monotonic() - reader.alive_at
         idle = not reader.has_begun or reader.is_waiting or self._stopping.is_set() or status == "ended"
-        if idle or silent_s <= self._patience.stale_s:
+        if idle or silent_s <= reader.limit_s:
             return
         self._hung = [hung for hung in self._hung if hung.is_alive]
         hang = f" {len(self._hung)} attempts before hang, too." if self._hung else ""
         self._health.lost(f"camera {self._camera.name} gave no frame for {silent_s:.0f} s.{hang}")
         # The timeout doubles with each hung thread: a device that hangs is not helped by opening it more often.
-        if self._another is not None and silent_s > self._patience.stale_s * 2 ** len(self._hung):
-            self._abandon(reader, self._another)
+        if self._another is not None and silent_s > reader.limit_s * 2 ** len(self._hung):
+            self._abandon(reader, self._another, silent_s)
 
-    def _abandon(self, reader: ReaderThread, another: Callable[[], Camera]) -> None:
+    def _abandon(self, reader: ReaderThread, another: Callable[[], Camera], silent_s: float) -> None:
+        """Another thread reads instead, and waits longer: perhaps the camera only makes long pauses."""
         if len(self._hung) < MAX_HUNG:
-            reader.is_abandoned = True
+            reader.abandon()
             self._hung.append(reader)
             self._reader = self._new_reader(another())
+            self._reader.pause_s = silent_s
             self._reader.start()

@@ -1,4 +1,4 @@
-"""Live cameras through OpenCV: USB (V4L2), CSI (GStreamer on a Jetson) and the network (RTSP, MJPEG over HTTP).
+"""Live cameras through OpenCV: USB (V4L2), CSI (GStreamer on a Jetson) and video over the network (FFmpeg).
 
 They differ only in `connect`. After a failed read the capture is unusable although it still reports "opened" (FFmpeg), so
 it is released at once and the caller opens a new one.
@@ -9,17 +9,22 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import cv2
 
-from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.adapters.cameras.device import Device
+from posture_daemon.adapters.cameras.network_patience import DEFAULT_NETWORK, NetworkPatience
+from posture_daemon.adapters.cameras.rtsp_question import RtspQuestion
 from posture_daemon.domain import Frame, Image
 from posture_daemon.errors import CameraError
+from posture_daemon.settings.address import hide_secrets
 
 Clock = Callable[[], float]
+
+MAX_PAUSE_S = 2.0
+"""Two pictures of a video lie closer together; a longer wait means that its clock has jumped."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +47,17 @@ class CsiPicture:
 
 
 def quiet_opencv() -> None:
-    """Keep OpenCV and FFmpeg off stderr, where they could also print a URL with its password.
+    """Keep OpenCV and FFmpeg off stderr, where they would print a URL with its password, whatever the environment says.
 
-    FFmpeg reads its variable once, when the process first opens a video, so this runs at import. Setting OPENCV_LOG_LEVEL
-    or OPENCV_FFMPEG_LOGLEVEL turns the messages on again.
+    FFmpeg reads its variable once, when the process first opens a video, so this runs at import; see also the package's
+    `__init__` for what OpenCV reads when it is loaded.
     """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"  # AV_LOG_QUIET
     # Seconds that a USB read may block; OpenCV's 10 would hide an unplugged camera for too long.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-    if "OPENCV_LOG_LEVEL" not in os.environ:
-        # OpenCV as Debian builds it has only the first of these, OpenCV 5 only the second.
-        set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
-        set_level(0)
+    # OpenCV as Debian builds it has only the first of these, OpenCV 5 only the second.
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    set_level(0)
 
 
 quiet_opencv()
@@ -81,7 +85,7 @@ class OpenCvCamera(ABC):
         try:
             self._capture = self.connect()
         except cv2.error as error:
-            said = without_password(str(error).strip().splitlines()[0].rstrip("."))
+            said = hide_secrets(str(error).strip().splitlines()[0].rstrip("."))
             raise CameraError(f"camera {self.name} cannot be opened: OpenCV says {said}.") from None
 
     def read(self) -> Frame | None:
@@ -162,34 +166,83 @@ class CsiCamera(OpenCvCamera):
         return capture
 
 
-class NetworkCamera(OpenCvCamera):
-    """An RTSP or MJPEG-over-HTTP camera, through FFmpeg."""
+class FfmpegCamera(OpenCvCamera):
+    """Video over the network, through FFmpeg: RTSP, and what HTTP cameras send that is not JPEG."""
 
     def __init__(
-        self, name: str, url: str, open_timeout_ms: int = 3000, read_timeout_ms: int = 2000, *, clock: Clock = time.time
+        self,
+        name: str,
+        url: str,
+        patience: NetworkPatience = DEFAULT_NETWORK,
+        *,
+        is_paced: bool = False,
+        question: RtspQuestion | None = None,
+        clock: Clock = time.time,
     ) -> None:
-        """`url` may hold a password and is never shown; `name` is. OpenCV's own timeouts are 30 s."""
+        """`url` may hold a password and is never shown; `name` is. `is_paced` spreads pictures that come in bursts.
+
+        `question` finds out why there is no video, which FFmpeg does not tell.
+        """
         super().__init__(name, clock=clock)
-        self._url = url
+        self._url, self._patience, self._question = url, patience, question
         # After a timeout FFmpeg returns what its decoder still buffered: one old frame per further timeout.
-        self._longest_read_s = 0.9 * read_timeout_ms / 1000
+        self._longest_read_s = 0.9 * patience.read_s
+        self._rhythm = Rhythm() if is_paced else None
         # A decoder with several threads buffers one frame for each, and frames would lag behind by as many.
         self._options = {
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: open_timeout_ms,
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC: read_timeout_ms,
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: int(patience.open_s * 1000),
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(patience.read_s * 1000),
             cv2.CAP_PROP_N_THREADS: 1,
         }
 
     def connect(self) -> cv2.VideoCapture:
         """Connect and wait for the first bytes of video."""
+        if self._question is not None:
+            self._question.reach()
         parameters = [number for pair in self._options.items() for number in pair]
+        began = time.monotonic()
         capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, parameters)
-        if not capture.isOpened():
+        if capture.isOpened():
+            return capture
+        is_late = time.monotonic() - began > 0.9 * self._patience.open_s
+        if self._question is not None:
+            self._question.explain()
+        if is_late:
             raise CameraError(
-                f"camera {self.name} cannot be opened: it did not answer with video; "
-                "check the address, the user and the password."
+                f"camera {self.name} answers, but gave no picture within {self._patience.open_s:g} s: "
+                "if it is only slow, raise camera.open_timeout_s."
             )
-        return capture
+        raise CameraError(
+            f"camera {self.name} cannot be opened: what it sends is malformed, or no video that is understood; choose H.264 or "
+            "MJPEG in the camera's settings."
+        )
+
+    def read(self) -> Frame | None:
+        """As the others; a paced one waits until the picture is due."""
+        frame = super().read()
+        if frame is not None and self._rhythm is not None and self._capture is not None:
+            self._rhythm.wait(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            frame = replace(frame, captured_at=self._clock())
+        return frame
+
+
+class Rhythm:
+    """Spreads pictures that arrive in bursts, as those of a playlist do, over the time in which they were taken."""
+
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._monotonic, self._sleep = monotonic, sleep
+        self._offset_s: float | None = None
+
+    def wait(self, position_s: float) -> None:
+        """Sleep until the picture at this place of the video is due, at most `MAX_PAUSE_S`; a jump begins anew."""
+        now = self._monotonic()
+        early_s = 0.0 if self._offset_s is None else position_s + self._offset_s - now
+        if self._offset_s is None or not 0 <= early_s <= MAX_PAUSE_S:
+            self._offset_s = now - position_s
+            return
+        self._sleep(early_s)
 
 
 def v4l2_wishes(picture: Picture) -> list[tuple[int, float]]:

@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 import cv2
-import numpy as np
-from PIL import Image as PillowImage
-from PIL import ImageOps
 
+from posture_daemon.adapters.cameras.address import without_password
 from posture_daemon.adapters.cameras.opencv import quiet_opencv
 from posture_daemon.domain import Frame, Image
-from posture_daemon.errors import CameraError
-from posture_daemon.vision.image_files import natural_key
+from posture_daemon.errors import CameraError, DatasetError, PictureRefused
+from posture_daemon.vision.image_files import FORMATS, natural_key, pictures_below
+from posture_daemon.vision.picture_decoder import check_shape, read_picture
 
 log = logging.getLogger(__name__)
 
 quiet_opencv()
 DEFAULT_FPS = 10.0
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_CONVERT = "convert it, for example to MP4 with H.264"
 
 
 class Pace:
@@ -132,11 +131,16 @@ class ImageFolder:
     def open(self) -> None:
         """List the images and make sure that one of them can be read."""
         if not self._folder.is_dir():
-            raise CameraError(f"there is no folder {self._folder} to replay images from; check the path.")
-        self._paths = sorted(filter(self._is_wanted, self._folder.rglob("*")), key=self._order)
+            raise CameraError(
+                f"there is no folder {without_password(str(self._folder))} to replay images from; check the path."
+            )
+        try:
+            self._paths = sorted(pictures_below(self._folder), key=self._order)
+        except DatasetError as error:
+            raise CameraError(str(error)) from error
         self._next = 0
         if self.read() is None:
-            raise CameraError(f"folder {self._folder} holds no readable image (jpg, png, bmp, webp or tiff).")
+            raise CameraError(f"folder {without_password(str(self._folder))} holds no readable image ({FORMATS}).")
         self._next, self.last_path = 0, None
 
     def read(self) -> Image | None:
@@ -158,19 +162,13 @@ class ImageFolder:
         """No file is kept open."""
 
     def _decode(self, path: Path) -> Image | None:
-        """BGR, upright; `None` for a damaged file, of which OpenCV before 5.0 (so Pillow here) would give half a picture."""
+        """BGR, upright; `None` for a file that is refused, which is said once."""
         try:
-            with PillowImage.open(path) as picture:
-                rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-        except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error, …
-            log.warning("image %s is left out because it cannot be read: %s", path, error)
+            return read_picture(path)
+        except PictureRefused as error:
+            log.warning("image %s is left out because it cannot be read: %s", path, error.reason)
             self._damaged.add(path)
             return None
-        return np.ascontiguousarray(rgb[..., ::-1])
-
-    def _is_wanted(self, path: Path) -> bool:
-        hidden = any(part.startswith(".") for part in path.relative_to(self._folder).parts)
-        return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
 
     def _order(self, path: Path) -> tuple[list[list[str | int]], list[str | int]]:
         """Folder first, then file name; each part natural."""
@@ -186,35 +184,57 @@ class VideoFile:
         """`path` is opened by `open`."""
         self._path = path
         self._capture: cv2.VideoCapture | None = None
+        self._first: Image | None = None
         self.fps: float | None = None
 
     def open(self) -> None:
         """Open the file; again for every round, because seeking back is unreliable in many formats."""
         self.close()
         if not self._path.is_file():
-            raise CameraError(f"there is no video file {self._path}; check the path.")
+            raise CameraError(f"there is no video file {without_password(str(self._path))}; check the path.")
         capture = cv2.VideoCapture(str(self._path), cv2.CAP_ANY)
         if not capture.isOpened():
-            raise CameraError(f"{self._path} holds no video that OpenCV can read; convert it, for example to MP4.")
+            raise CameraError(f"{without_password(str(self._path))} holds no video that OpenCV can read; {_CONVERT}.")
         self._capture = capture
         fps = capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0.5 <= fps <= 240 else None  # some formats report the tick rate of their clock, e.g. 90000
+        self._first = self._checked_first()
+
+    def _checked_first(self) -> Image:
+        """The first picture: that a film can be opened does not say that it has one, or that it can be decoded."""
+        image = self.read()
+        if image is None:
+            self.close()
+            raise CameraError(f"{self._path} holds no picture that this OpenCV can decode; {_CONVERT}.")
+        try:
+            check_shape(image.shape[1], image.shape[0])
+        except PictureRefused as error:
+            self.close()
+            raise CameraError(f"the pictures of {self._path} cannot be used: {error.reason}.") from error
+        return image
 
     def read(self) -> Image | None:
         """Decode the next frame."""
         if self._capture is None:
             return None
+        first, self._first = self._first, None
+        if first is not None:
+            return first
         decoded, image = self._capture.read()
         return cast(Image, image) if decoded else None
 
     def skip(self, count: int) -> None:
         """Pass over `count` frames; the video decoder still has to look at each."""
+        if count and self._first is not None:
+            self._first = None
+            count -= 1
         for _ in range(count):
             if self._capture is None or not self._capture.grab():
                 return
 
     def close(self) -> None:
         """Release the file."""
+        self._first = None
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()

@@ -1,8 +1,9 @@
 """Checkpoints of ultralytics: import, export, inspect, fetch.
 
-Import and export run in a child process (`child.py`), so that this process never imports torch or ultralytics and never
-holds a whole model in memory. Reading order: `archive` (a `.pt` file as data), `yolo11` (is it the
-network we know?), `graph` (its backbone as ONNX), `importing` and `exporting` (the child's work), `fetch` (download).
+Import, inspection and export run in a child process (`child.py`), so that this process never reads a foreign file, never
+imports torch or ultralytics and never holds a whole model in memory; what reads a foreign file has a limit of memory. Reading
+order: `archive` and `pickled` (a `.pt` file as data), `network` (is it the one we know?), `yolo11` (its weights), `graph` (its
+backbone as ONNX), `trial` (does it answer?), `importing`, `inspecting` and `exporting` (the child's work), `fetch` (download).
 """
 
 import json
@@ -10,18 +11,25 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE, HEAD_LAYER, Layer, read_checkpoint
-from posture_daemon.adapters.child_process import command, quiet_environment
+from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER, Layer
+from posture_daemon.adapters.child_process import command, quiet_environment, thread_caps
 from posture_daemon.errors import CheckpointRefused, ModelError
 from posture_daemon.store.json_values import from_json
 from posture_daemon.vision.head import Head
 
 MODULE = "posture_daemon.adapters.checkpoints.child"
 IMPORT_TIMEOUT_S = 120.0
+IMPORT, INSPECT, EXPORT = "import", "inspect", "export"
+READING_MB = 490
+"""What a child may write to for a foreign file, together with this process less than 600 MB: yolo11x-cls takes 480."""
+
+SPARING = {**thread_caps(1, 1), "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "1"}
+"""For the environment of such a child: what was freed goes back to the system at once."""
+
 EXPORT_TIMEOUT_S = 300.0  # importing torch from a slow SD card takes most of it
 
 
@@ -77,7 +85,7 @@ def import_checkpoint(path: Path, out_dir: Path, image_size: int | None = None) 
     Importing a file twice gives the same backbone and head, byte for byte. Raises `CheckpointRefused` for other files.
     """
     request = {"source": str(path.absolute()), "out_dir": str(out_dir.absolute()), "image_size": image_size}
-    return from_json(ImportedCheckpoint, run_child("import", request, IMPORT_TIMEOUT_S))
+    return from_json(ImportedCheckpoint, run_child(IMPORT, request, IMPORT_TIMEOUT_S))
 
 
 def export_checkpoint(
@@ -102,32 +110,30 @@ def export_checkpoint(
         file.write(calibrated.to_bytes())
         file.flush()
         request = {"head": file.name, "classes": list(classes), "out": str(out.absolute())}
-        run_child("export", {**request, "backbone_dir": str(backbone_dir.absolute())}, EXPORT_TIMEOUT_S)
+        run_child(EXPORT, {**request, "backbone_dir": str(backbone_dir.absolute())}, EXPORT_TIMEOUT_S)
 
 
 def inspect_checkpoint(path: Path, image_size: int | None = None) -> Inspection:
-    """Read the layers, sizes and classes of a checkpoint, without torch and without running anything in it."""
-    checkpoint = read_checkpoint(path)
-    size = image_size or checkpoint.image_size or DEFAULT_IMAGE_SIZE
-    layers, version = checkpoint.layers(size), checkpoint.ultralytics_version
-    return Inspection(path, checkpoint.scale, layers, checkpoint.classes, size, version)
+    """Read the layers, sizes and classes of a checkpoint, in a child. Raises `CheckpointRefused` for other files."""
+    request = {"source": str(path.absolute()), "image_size": image_size}
+    return replace(from_json(Inspection, run_child(INSPECT, request, IMPORT_TIMEOUT_S)), path=path)
 
 
 def run_child(action: str, request: Mapping[str, Any], timeout_s: float) -> Any:
-    """Run one action (`import` or `export`) in a process of its own and return its result, as it is in JSON.
+    """Run one action (`import`, `inspect` or `export`) in a process of its own and return its result, as it is in JSON.
 
     Raises `CheckpointRefused` when the child refused the file, `ModelError` when it failed, crashed or took too long.
     """
     with tempfile.TemporaryDirectory(prefix="posture-daemon-") as scratch:
         try:
             done = subprocess.run(
-                command(MODULE, action),
+                command(MODULE, action, str(0 if action == EXPORT else READING_MB)),
                 input=json.dumps(request),
                 capture_output=True,
                 encoding="utf-8",
                 timeout=timeout_s,
                 cwd=scratch,  # `-m` searches the working folder first: it must not be the user's downloads
-                env=quiet_environment(Path(scratch)),
+                env=quiet_environment(Path(scratch), **({} if action == EXPORT else SPARING)),
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
@@ -139,7 +145,7 @@ def _result(action: str, done: subprocess.CompletedProcess[str]) -> Any:
     try:
         answer = json.loads(done.stdout)
     except ValueError as error:
-        raise ModelError(f"The {action} failed without an answer ({_how_it_ended(done)}).") from error
+        raise ModelError(f"The {action} failed without an answer ({_how_it_ended(done)}.") from error
     if "refused" in answer:
         raise CheckpointRefused(answer["refused"])
     if "error" in answer:
@@ -148,9 +154,10 @@ def _result(action: str, done: subprocess.CompletedProcess[str]) -> Any:
 
 
 def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
+    """How, a bracket, and what to do where that is known."""
     if done.returncode == -signal.SIGKILL:
-        return "killed, probably for lack of memory"
+        return "killed, probably for lack of memory); close other programs and try again"
     if done.returncode < 0:
-        return f"ended by {signal.Signals(-done.returncode).name}"
+        return f"ended by {signal.Signals(-done.returncode).name})"
     last_words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-    return last_words[0]
+    return f"{last_words[0][:200]})"

@@ -17,7 +17,8 @@ from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER
 from posture_daemon.domain import Floats
 from posture_daemon.errors import ModelError
 from posture_daemon.store.files import sha256_of, write_durably
-from posture_daemon.store.json_values import from_json, parsed
+from posture_daemon.store.json_files import read_json
+from posture_daemon.store.json_values import from_json
 
 
 def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str], out: Path) -> None:
@@ -36,7 +37,7 @@ def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str]
 def _sound_backbone(folder: Path) -> tuple[BackboneDescription, bytes]:
     """Description and ONNX bytes of a backbone, checked against its digest. Raises `ModelError`."""
     try:
-        about = from_json(BackboneDescription, parsed((folder / "backbone.json").read_bytes()))
+        about = from_json(BackboneDescription, read_json(folder / "backbone.json"))
         onnx = (folder / "backbone.onnx").read_bytes()
         sound = about.sha256 == sha256_of(onnx)
     except (OSError, ValueError):

@@ -7,43 +7,45 @@ Each method adds a block named like its class in `ultralytics.nn.modules` and re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import MutableMapping
+from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from posture_daemon.adapters.checkpoints.yolo11 import HEAD_LAYER, LAYERS, STRIDE
+from posture_daemon.adapters.checkpoints.network import HEAD_WIDTH, LAYERS
+from posture_daemon.adapters.checkpoints.yolo11 import COLOURS, HEAD_LAYER, STRIDE
 from posture_daemon.domain import Floats
-from posture_daemon.errors import CheckpointRefused
+from posture_daemon.errors import ModelError
 from posture_daemon.vision.head import BATCH_NORM_EPS
 
 INPUT, OUTPUT = "images", "features"
 OPSET, IR_VERSION = 17, 8  # what onnxruntime 1.18 and TensorRT 8.6 (JetPack 6) read
+GRAPH, INITIALIZER = 7, 5
+"""Numbers of the fields in ONNX's `ModelProto` and `GraphProto`."""
+
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
-HEAD_WIDTH = 64
-"""Channels of one attention head."""
 
 
-def build_backbone(weights: Mapping[str, Floats], image_size: int) -> bytes:
+def build_backbone(weights: MutableMapping[str, Floats], image_size: int) -> bytes:
     """Return the ONNX file of layers 0–9.
 
-    `weights` has ultralytics' names (`model.0.conv.weight`, …; those of the head are left out). The input `images` is
+    `weights` has ultralytics' names (`model.0.conv.weight`, …); those of the head are left in it, the others are taken out one
+    by one, since those of the largest network are 110 MB and would be held twice. The input `images` is
     `float32 (n, 3, image_size, image_size)`, the output `features` is `float32 (n, channels, s, s)` with
-    `s = image_size / 32`; n is free. Raises `CheckpointRefused` when a weight is missing or has no place in the graph.
+    `s = image_size / 32`; n is free, `image_size` a multiple of 32. Raises `ModelError` when a weight is missing or
+    has no place in the graph. Whether the shapes fit each other shows when the network answers its first picture.
     """
-    if image_size % STRIDE or image_size < STRIDE:
-        raise CheckpointRefused(f"The image size must be a multiple of {STRIDE}, not {image_size}.")
-    backbone = {name: w for name, w in weights.items() if int(name.split(".")[1]) < HEAD_LAYER}
-    graph = _Graph(backbone)
+    graph = _Graph(weights)
     try:
         features = _layers(graph)
     except KeyError as error:
-        raise CheckpointRefused(f"The checkpoint is not a YOLO11-cls: it lacks the weight {error}.") from error
+        raise ModelError(f"The checkpoint is not a YOLO11-cls: it lacks the weight {error}.") from error
     if graph.unused:
-        raise CheckpointRefused(f"The checkpoint is a modified YOLO11-cls: it also has {min(graph.unused)!r}.")
-    channels = backbone["model.9.cv2.conv.weight"].shape[0]
-    return graph.serialised(features, image_size, channels)
+        raise ModelError(f"The checkpoint is a modified YOLO11-cls: it also has {min(graph.unused)!r}.")
+    return graph.serialised(features, image_size)
 
 
 def _layers(graph: _Graph) -> str:
@@ -62,15 +64,16 @@ def _layers(graph: _Graph) -> str:
 class _Graph:
     """Nodes and tensors so far. Weights have dotted names (`model.2.cv1`), outputs end in their operator."""
 
-    def __init__(self, weights: Mapping[str, Floats]) -> None:
+    def __init__(self, weights: MutableMapping[str, Floats]) -> None:
         self._weights = weights
-        self._nodes: list[onnx.NodeProto] = []
-        self._tensors: list[onnx.TensorProto] = []
-        self.unused = set(weights)
+        self._shapes = {n: w.shape for n, w in weights.items() if not n.startswith(f"model.{HEAD_LAYER}.")}
+        self._nodes: list[NodeProto] = []
+        self._tensors: list[bytes] = []  # serialised one by one
+        self.unused = set(self._shapes)
 
     def conv(self, x: str, name: str, *, stride: int = 1, activated: bool = True) -> str:
         """Convolution without bias, batch norm, and SiLU unless `activated` is false."""
-        channels, _, kernel, _ = self._weights[f"{name}.conv.weight"].shape
+        channels, _, kernel, _ = self._shapes[f"{name}.conv.weight"]
         y = self._add(
             "Conv",
             [x, self._weight(f"{name}.conv.weight")],
@@ -100,7 +103,7 @@ class _Graph:
         """Two halves, then blocks that each continue the last, all joined. Blocks are C3k where they have a `cv3`."""
         parts = self._halves(self.conv(x, f"{name}.cv1"), name)
         for block in self._blocks(f"{name}.m"):
-            add = self.c3k if f"{block}.cv3.conv.weight" in self._weights else self.bottleneck
+            add = self.c3k if f"{block}.cv3.conv.weight" in self._shapes else self.bottleneck
             parts.append(add(parts[-1], block))
         return self.conv(self._add("Concat", parts, name, axis=1), f"{name}.cv2")
 
@@ -115,7 +118,7 @@ class _Graph:
 
     def attention(self, x: str, name: str) -> str:
         """Multi-head self-attention over the positions, with a depthwise convolution of the values as position code."""
-        channels = self._weights[f"{name}.proj.conv.weight"].shape[0]
+        channels = self._shapes[f"{name}.proj.conv.weight"][0]
         heads = max(channels // HEAD_WIDTH, 1)
         value_width = channels // heads
         key_width = value_width // 2
@@ -134,21 +137,31 @@ class _Graph:
         total = self._add("Add", [self._add("Reshape", [seen, like_x], f"{name}.seen"), position], name)
         return self.conv(total, f"{name}.proj", activated=False)
 
-    def serialised(self, result: str, image_size: int, channels: int) -> bytes:
-        """Close the graph and return the file's bytes, the same for the same weights."""
-        self._nodes.append(helper.make_node("Identity", [result], [OUTPUT], name=OUTPUT))
-        side = image_size // STRIDE
-        graph = helper.make_graph(
-            self._nodes,
-            "yolo11-cls-backbone",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", 3, image_size, image_size])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", channels, side, side])],
-            initializer=self._tensors,
+    def serialised(self, result: str, image_size: int) -> bytes:
+        """Close the graph and return the file's bytes, the same for the same weights.
+
+        They are those of a `ModelProto`, put together from its parts in the order of their numbers: onnx itself would hold the
+        weights three times.
+        """
+        nodes = [*self._nodes, helper.make_node("Identity", [result], [OUTPUT], name=OUTPUT)]
+        side, channels = image_size // STRIDE, self._shapes["model.9.cv2.conv.weight"][0]
+        ends = GraphProto(
+            input=[helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", COLOURS, image_size, image_size])],
+            output=[helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", channels, side, side])],
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="posture-daemon")
-        model.ir_version = IR_VERSION
-        onnx.checker.check_model(model)
-        return bytes(model.SerializeToString(deterministic=True))
+        graph = [
+            GraphProto(node=nodes, name="yolo11-cls-backbone").SerializeToString(deterministic=True),
+            *(part for tensor in self._tensors for part in (_begins(INITIALIZER, len(tensor)), tensor)),
+            ends.SerializeToString(deterministic=True),
+        ]
+        return b"".join(
+            (
+                ModelProto(ir_version=IR_VERSION, producer_name="posture-daemon").SerializeToString(deterministic=True),
+                _begins(GRAPH, sum(map(len, graph))),
+                *graph,
+                ModelProto(opset_import=[helper.make_opsetid("", OPSET)]).SerializeToString(deterministic=True),
+            )
+        )
 
     def _add(self, operator: str, inputs: list[str], name: str, **attributes: int | float | list[int]) -> str:
         output = f"{name}/{operator}"
@@ -162,23 +175,35 @@ class _Graph:
         return outputs
 
     def _halves(self, x: str, name: str) -> list[str]:
-        half = self._weights[f"{name}.cv1.conv.weight"].shape[0] // 2
+        half = self._shapes[f"{name}.cv1.conv.weight"][0] // 2
         return self._split(x, [half, half], name, axis=1)
 
     def _blocks(self, name: str) -> list[str]:
         start = len(name) + 1
-        numbers = {int(key[start:].split(".")[0]) for key in self._weights if key.startswith(f"{name}.")}
+        numbers = {int(key[start:].split(".")[0]) for key in self._shapes if key.startswith(f"{name}.")}
         return [f"{name}.{number}" for number in sorted(numbers)]
 
     def _weight(self, name: str) -> str:
-        self._tensors.append(numpy_helper.from_array(self._weights[name], name))
+        self._keep(self._weights.pop(name), name)
         self.unused.discard(name)
         return name
 
     def _constant(self, name: str, value: float | list[int]) -> str:
         kind = np.int64 if isinstance(value, list) else np.float32
-        self._tensors.append(numpy_helper.from_array(np.array(value, kind), name))
+        self._keep(np.array(value, kind), name)
         return name
+
+    def _keep(self, array: NDArray[Any], name: str) -> None:
+        self._tensors.append(numpy_helper.from_array(array, name).SerializeToString(deterministic=True))
+
+
+def _begins(number: int, length: int) -> bytes:
+    """What precedes a part of that many bytes in a protobuf: its number with the type 2, and its length, seven bits a byte."""
+    found = bytearray([number << 3 | 2])
+    while length > 127:
+        found.append(length & 127 | 128)
+        length >>= 7
+    return bytes([*found, length])
 
 
 def read_weights(data: bytes) -> dict[str, Floats]:

@@ -3,36 +3,33 @@
 The network is recognised by its layers, not by its name; YOLO26-cls is accepted because it has the same layers.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from posture_daemon.adapters.checkpoints.archive import Array, Shell, read_archive
+from posture_daemon.adapters.checkpoints.archive import Archive, opened_archive
+from posture_daemon.adapters.checkpoints.class_rows import names_by_row
+from posture_daemon.adapters.checkpoints.network import LAYERS, model_in, refuse_other_networks, walk
+from posture_daemon.adapters.checkpoints.pickled import Shell, StoredTensor
 from posture_daemon.domain import Floats
 from posture_daemon.errors import CheckpointRefused
 from posture_daemon.vision.head import BATCH_NORM_EPS
 
-LAYERS = ("Conv", "Conv", "C3k2", "Conv", "C3k2", "Conv", "C3k2", "Conv", "C3k2", "C2PSA", "Classify")
 HEAD_LAYER = 10
 """Layers 0–9 are the backbone; `freeze=10` freezes exactly these."""
 
 SCALES = {(16, 256, 1): "n", (32, 512, 1): "s", (64, 512, 1): "m", (64, 512, 2): "l", (96, 768, 2): "x"}
 """(channels of the first layer, of the last, blocks in layer 2) → letter of the size."""
 
-DEFAULT_IMAGE_SIZE = 224
-STRIDE = 32
+COLOURS = 3
+DEFAULT_IMAGE_SIZE, MAX_IMAGE_SIZE = 224, 1280
+"""Pixels. The largest for which ultralytics publishes any network is 1280."""
 
-BLOCKS = ("Bottleneck", "C3k", "PSABlock", "Attention", "Sequential", "ModuleList", "Conv2d", "BatchNorm2d", "SiLU")
-KNOWN_MODULES = frozenset((*LAYERS, *BLOCKS, "Identity", "AdaptiveAvgPool2d", "Dropout", "Linear"))
-TASKS = {
-    "DetectionModel": "a detection model",
-    "SegmentationModel": "a segmentation model",
-    "PoseModel": "a pose model",
-    "OBBModel": "a model for rotated boxes",
-}
+STRIDE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +51,7 @@ class Layer:
 class Yolo11Checkpoint:
     """The parts of a YOLO11-cls `.pt` file that are used here.
 
+    `classes` are in the order of the head's rows, empty where the file names none, and not checked: see `adopted_names`.
     `weights` maps ultralytics' names (`model.0.conv.weight`, …) to `float32` arrays, without the batch norms' counters.
     `image_size` is the side it was trained with, pixels, or `None` when the file does not say.
     """
@@ -63,7 +61,7 @@ class Yolo11Checkpoint:
     classes: tuple[str, ...]
     image_size: int | None
     ultralytics_version: str | None
-    weights: Mapping[str, Floats]
+    weights: dict[str, Floats]
 
     def of_layer(self, index: int) -> dict[str, Floats]:
         """Return the weights of one layer under names relative to it, e.g. `conv.weight`."""
@@ -85,69 +83,52 @@ class Yolo11Checkpoint:
         return tuple(rows)
 
 
+def input_size(asked: int | None, trained: int | None) -> int:
+    """The side of the input, pixels: what was asked for, else that of the training, else 224.
+
+    That of a training is rounded up to the stride, as `YOLO.predict` does. Raises `CheckpointRefused`.
+    """
+    size = asked or -(-(trained or 0) // STRIDE) * STRIDE or DEFAULT_IMAGE_SIZE
+    if asked and (asked < STRIDE or asked % STRIDE):
+        raise CheckpointRefused(f"The image size must be a multiple of {STRIDE}, not {asked}.")
+    if size > MAX_IMAGE_SIZE:
+        whose = "asked for is" if asked else "that the checkpoint names as that of its training is"
+        raise CheckpointRefused(
+            f"The image size {whose} {size} pixels, but {MAX_IMAGE_SIZE} is the most; give a smaller one with --imgsz."
+        )
+    return size
+
+
 def read_checkpoint(path: Path) -> Yolo11Checkpoint:
     """Read a `.pt` file of ultralytics. Raises `CheckpointRefused` with one sentence for anything but YOLO11-cls."""
-    content = read_archive(path)
-    model = content.get("ema") or content.get("model")
-    if not isinstance(model, Shell):
-        raise CheckpointRefused(
-            f"{path} is a PyTorch file, but not a checkpoint of ultralytics: it holds no model; give the .pt file of a "
-            "training."
+    with opened_archive(path) as archive:
+        model = model_in(path, archive.content)
+        refuse_other_networks(path, model, archive)
+        weights = _weights(path, model, archive)
+        _refuse_names_of_another_type(path, model.state.get("names"))
+        settings = archive.content if isinstance(archive.content, dict) else {}
+        version = settings.get("version")
+        return Yolo11Checkpoint(
+            path=path,
+            scale=_scale(path, weights),
+            classes=names_by_row(model.state.get("names"), weights["model.10.linear.weight"].shape[0], path),
+            image_size=_image_size(settings, model),
+            ultralytics_version=version if isinstance(version, str) else None,
+            weights=weights,
         )
-    _refuse_other_kinds(path, model)
-    _refuse_other_normalisation(path, model)
-    weights = _weights(path, model)
-    return Yolo11Checkpoint(
-        path=path,
-        scale=_scale(path, weights),
-        classes=_classes(path, model, weights["model.10.linear.weight"].shape[0]),
-        image_size=_image_size(content, model),
-        ultralytics_version=content.get("version") if isinstance(content.get("version"), str) else None,
-        weights=weights,
-    )
 
 
-def _refuse_other_kinds(path: Path, model: Shell) -> None:
-    """Check the kind of model, the list of layers and every module below them."""
-    kind = _kind(model)
-    if kind != "ClassificationModel":
-        what = TASKS.get(kind, f"a {kind}")
-        raise CheckpointRefused(f"{path} is {what}, not a classification model such as yolo11n-cls.pt.")
-    layers = _children(model).get("model")
-    names = tuple(_kind(layer) for layer in _children(layers).values()) if layers else ()
-    if names != LAYERS:
-        raise CheckpointRefused(f"{path} is {_other_network(names)}, but posture-daemon needs a YOLO11-cls model.")
-    for name, module in _walk(model):
-        kind = _kind(module)
-        if kind not in KNOWN_MODULES:
-            raise CheckpointRefused(f"{path} is a modified YOLO11-cls: {name} is a {kind}.")
-
-
-def _refuse_other_normalisation(path: Path, model: Shell) -> None:
-    """Old versions of ultralytics trained classifiers on normalised colours; our preprocessing does not do that."""
-    transforms = model.state.get("transforms")
-    steps = transforms.state.get("transforms", []) if isinstance(transforms, Shell) else []
-    for step in steps:
-        if _kind(step) == "Normalize":
-            mean, std = (np.asarray(step.state.get(name, default)) for name, default in (("mean", 0), ("std", 1)))
-            if (mean != 0).any() or (std != 1).any():
-                raise CheckpointRefused(f"{path} expects normalised colours, as only old versions of ultralytics did.")
-
-
-def _other_network(layers: tuple[str, ...]) -> str:
-    if "C2f" in layers:
-        return f"a YOLOv8-cls model ({len(layers)} layers instead of {len(LAYERS)})"
-    return f"another network ({len(layers)} layers: {', '.join(layers) or 'none'})"
-
-
-def _weights(path: Path, model: Shell) -> dict[str, Floats]:
+def _weights(path: Path, model: Shell, archive: Archive) -> dict[str, Floats]:
     """Collect parameters and batch norm statistics as `float32`, whatever precision they were saved in."""
-    weights = {}
-    for prefix, module in _walk(model):
-        tensors: dict[str, Array | None] = {**module.state.get("_parameters", {}), **module.state.get("_buffers", {})}
-        for name, array in tensors.items():
-            if array is not None and name != "num_batches_tracked":
-                weights[f"{prefix}.{name}"] = np.ascontiguousarray(array, dtype=np.float32)
+    weights: dict[str, Floats] = {}
+    for prefix, module in walk(model):
+        stored = {**(module.state.get("_parameters") or {}), **(module.state.get("_buffers") or {})}
+        tensors = {name: archive.read(one) for name, one in stored.items() if isinstance(one, StoredTensor)}
+        tensors.pop("num_batches_tracked", None)
+        for name in [name for name in tensors if name.endswith("_mask")]:  # torch.nn.utils.prune multiplies as it runs
+            whole = name.removesuffix("_mask")
+            tensors[whole] = tensors.pop(f"{whole}_orig") * tensors.pop(name)
+        weights |= {f"{prefix}.{name}": array for name, array in tensors.items()}
         if "running_var" in tensors:  # another epsilon than ours is the same as another variance
             weights[f"{prefix}.running_var"] += np.float32(module.state.get("eps", BATCH_NORM_EPS) - BATCH_NORM_EPS)
     for name, array in weights.items():
@@ -155,7 +136,28 @@ def _weights(path: Path, model: Shell) -> dict[str, Floats]:
             raise CheckpointRefused(f"{path} was fused for inference; import the file that the training saved.")
         if not np.isfinite(array).all():
             raise CheckpointRefused(f"{path} is damaged: {name} holds values that are not finite.")
+    _refuse_without_ends(path, weights)
     return weights
+
+
+def _refuse_without_ends(path: Path, weights: Mapping[str, Floats]) -> None:
+    """The weights by which the network is known must be there, and its input must be a picture in colours."""
+    for name in ("model.0.conv.weight", "model.9.cv2.conv.weight", "model.10.linear.weight"):
+        if name not in weights or weights[name].ndim < 2:
+            raise CheckpointRefused(f"{path} is no whole YOLO11-cls: it lacks the weight {name}.")
+    channels = weights["model.0.conv.weight"].shape[1]
+    if channels != COLOURS:
+        what = "grey pictures" if channels == 1 else f"pictures of {channels} channels"
+        raise CheckpointRefused(
+            f"{path} was trained on {what}, but a camera gives {COLOURS} colours; train it on pictures in colours."
+        )
+
+
+def _refuse_names_of_another_type(path: Path, names: object) -> None:
+    """A nested list in the place of a name could be gigabytes long when it is written out."""
+    for name in names.values() if isinstance(names, dict) else names if isinstance(names, (list, tuple)) else ():
+        if not isinstance(name, str) and not (isinstance(name, int) and abs(name) < 10**9):
+            raise CheckpointRefused(f"{path} is damaged: one of its classes has no name.")
 
 
 def _scale(path: Path, weights: Mapping[str, Floats]) -> str:
@@ -166,37 +168,21 @@ def _scale(path: Path, weights: Mapping[str, Floats]) -> str:
     return SCALES[sizes]
 
 
-def _classes(path: Path, model: Shell, count: int) -> tuple[str, ...]:
-    """Return the class names in the order of the head's rows; ultralytics keeps them as a list or as `{row: name}`."""
-    names = model.state.get("names")
-    rows = list(names.values()) if isinstance(names, dict) else list(names or range(count))
-    classes = tuple(str(name) for name in rows)
-    if len(classes) != count or len(set(classes)) != count:
-        raise CheckpointRefused(
-            f"{path} is damaged: it has {count} outputs but {len(set(classes))} different class names."
-        )
-    return classes
-
-
 def _image_size(content: Mapping[str, Any], model: Shell) -> int | None:
-    settings = content.get("train_args") or model.state.get("args") or {}
-    size = settings.get("imgsz") if isinstance(settings, dict) else None
-    size = max(size) if isinstance(size, list | tuple) and size else size
-    return size if isinstance(size, int) and size > 0 else None
+    """The side of the training's pictures, however it was written; `None` where that is no size of a picture."""
+    settings = content.get("train_args") or model.state.get("args")
+    settings = settings.state if isinstance(settings, Shell) else settings
+    said = settings.get("imgsz") if isinstance(settings, dict) else None
+    sizes = [_pixels(one) for one in (said if isinstance(said, (list, tuple)) else [said])]
+    return max((size for size in sizes if size is not None), default=None)  # as ultralytics trains on the longer side
 
 
-def _kind(module: Any) -> str:
-    return module.origin.rpartition(".")[2] if isinstance(module, Shell) else type(module).__name__
-
-
-def _children(module: Shell) -> Mapping[str, Shell]:
-    children = module.state.get("_modules", {})
-    return {name: child for name, child in children.items() if isinstance(child, Shell)}
-
-
-def _walk(module: Shell, prefix: str = "") -> Iterator[tuple[str, Shell]]:
-    """Yield every module below `module` with its dotted name, as torch's `named_modules`."""
-    for name, child in _children(module).items():
-        path = f"{prefix}.{name}" if prefix else name
-        yield path, child
-        yield from _walk(child, path)
+def _pixels(said: object) -> int | None:
+    """A whole number above 0 in whatever type; a training saved a text or a fraction where somebody gave one."""
+    if isinstance(said, bool) or not isinstance(said, (int, float, str)) or (isinstance(said, str) and len(said) > 9):
+        return None
+    try:
+        size = float(said)
+    except (ValueError, OverflowError):
+        return None
+    return math.ceil(size) if 0 < size < 10**9 else None

@@ -1,15 +1,17 @@
 """The resource probe: /proc and /sys everywhere, and jtop in addition on a Jetson."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from posture_daemon.adapters.probes import jetson, proc
+from posture_daemon.adapters.probes.cgroup import read_group
 from posture_daemon.adapters.probes.jtop import JtopReader, JtopSnapshot
 from posture_daemon.adapters.probes.thermal import read_zones
 from posture_daemon.device.resources import Resources, ThermalZone
+from posture_daemon.domain import MB
 
 Value = TypeVar("Value")
 
@@ -31,11 +33,13 @@ class DeviceProbe:
     def read(self) -> Resources:
         """Read everything now; what cannot be read is `None`."""
         heard, sources = self._hear()
-        root, memory = self._root, proc.meminfo(self._root)
+        root, memory, group = self._root, proc.meminfo(self._root), read_group(self._root)
+        if group.limit_bytes is not None:
+            sources = (*sources, f"control groups, which limit memory to {group.limit_bytes // MB} MB")
         return Resources(
-            memory_available_bytes=memory.get("MemAvailable"),  # jtop has no such number
-            memory_total_bytes=memory.get("MemTotal"),
-            memory_waiting_percent=proc.memory_waiting(root),
+            memory_available_bytes=_least(memory.get("MemAvailable"), group.available_bytes),  # jtop has no such number
+            memory_total_bytes=_least(memory.get("MemTotal"), group.limit_bytes),
+            memory_waiting_percent=max(_known(proc.memory_waiting(root), group.waiting_percent), default=None),
             swap_used_bytes=proc.swap_used(memory),
             swap_total_bytes=memory.get("SwapTotal"),
             zones=_merge(read_zones(root), heard.celsius),
@@ -92,5 +96,14 @@ def _name_in_jtop(zone: ThermalZone) -> str:
     return zone.name.split("-" if "-" in zone.name else "_")[0]
 
 
+def _least(machine: int | None, group: int | None) -> int | None:
+    """Of a machine that does not say, a group's limit alone says too little: it is no reservation."""
+    return machine if machine is None or group is None else min(machine, group)
+
+
 def _first(*values: Value | None) -> Value | None:
-    return next((value for value in values if value is not None), None)
+    return next(_known(*values), None)
+
+
+def _known(*values: Value | None) -> Iterator[Value]:
+    return (value for value in values if value is not None)

@@ -30,7 +30,12 @@ def swap_used(memory: dict[str, int]) -> int | None:
 
 def memory_waiting(root: Path) -> float | None:
     """PSI "some avg10": % of the last 10 s in which a process waited for memory; `None` without PSI in the kernel."""
-    found = re.search(r"^some avg10=(\d+(?:\.\d+)?)", read_text(root / "proc/pressure/memory") or "", re.M)
+    return waiting_in(root / "proc/pressure/memory")
+
+
+def waiting_in(path: Path) -> float | None:
+    """The same of any file of pressure stall information."""
+    found = re.search(r"^some avg10=(\d+(?:\.\d+)?)", read_text(path) or "", re.M)
     return None if found is None else float(found[1])
 
 

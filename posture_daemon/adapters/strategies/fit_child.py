@@ -57,6 +57,7 @@ def _train(request: FitRequest, answers: TextIO) -> Fitted:
 
     from posture_daemon.adapters.strategies.resumable import ResumableTrainer
 
+    _take_paths_as_they_are()
     ultralytics.settings.update({"sync": False})
     torch.set_num_threads(request.threads)
     epochs = _Epochs(answers, request.epochs, request.validate)
@@ -71,6 +72,17 @@ def _train(request: FitRequest, answers: TextIO) -> Fitted:
     model.add_callback("on_fit_epoch_end", lambda trainer: _keep(trainer, epochs, keeper))
     model.train(trainer=partial(ResumableTrainer, found), **arguments)
     return _result(request, model, epochs)
+
+
+def _take_paths_as_they_are() -> None:
+    """For folders of any name: ultralytics cuts the path of weights at a `?`, as if it were a URL, and removes each `'`.
+
+    All that it loads here are files of ours, so there is nothing to download and no URL.
+    """
+    from ultralytics.utils import checks, downloads
+
+    checks.clean_url = str
+    downloads.attempt_download_asset = lambda file, *_args, **_more: str(file)
 
 
 def _result(request: FitRequest, model: Any, epochs: _Epochs) -> Fitted:

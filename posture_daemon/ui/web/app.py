@@ -17,7 +17,8 @@ from starlette.types import ASGIApp
 from posture_daemon import __version__
 from posture_daemon.domain import Role
 from posture_daemon.errors import LabelError, PostureError
-from posture_daemon.labelling.session import MAX_NAME_LENGTH, Labelling
+from posture_daemon.labelling.class_names import MAX_NAME_LENGTH
+from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web import region, teach
@@ -50,6 +51,12 @@ class Skip(Change):
     """Frames to skip, each with its id and capture time."""
 
     frames: Ids
+
+
+class Undo(Change):
+    """Take back the last step; `step` is the one that the owner was asked about."""
+
+    step: int | None = Field(default=None, ge=0, le=MAX_ID)
 
 
 class Answer(Skip):
@@ -149,9 +156,15 @@ def ask_again(request: Request, _given: Annotated[dict[str, Any], Body()]) -> Re
 
 
 @router.post("/api/undo")
-def undo(request: Request, given: Change) -> Reply:
+def undo(request: Request, given: Undo) -> Reply:
     """Undo the last step."""
-    return _session(request).undo(given.key)
+    return _session(request).undo(given.key, given.step)
+
+
+@router.post("/api/redo")
+def redo(request: Request, given: Change) -> Reply:
+    """Do again what was undone last."""
+    return _session(request).redo(given.key)
 
 
 @router.post("/api/classes")

@@ -6,7 +6,7 @@ key made by the page; a repeated key gets the same reply again and changes nothi
 """
 
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -24,7 +24,10 @@ from posture_daemon.store import Store
 from posture_daemon.training.starter_root import drawn_people_warning
 
 MAX_REMEMBERED = 1000
-"""Most replies and undo steps held. Even for older ones an answered frame is not answered again, by its status."""
+"""Most replies held. Even for older ones an answered frame is not answered again, by its status."""
+
+MAX_SHOWN_AGAIN = 1000
+"""Frames of one undone step that are asked about at once; of a larger one the others come with the next questions."""
 
 CLASS_KEYS = "123456789abcefghijklmoprtvwy"
 """Keys in the order of the classes, as in the terminal; missing letters are commands. Further classes have a button only."""
@@ -45,6 +48,7 @@ class LabelPageSession:
         new_labelling: Callable[..., Labelling] = Labelling,
     ) -> None:
         """`clock` returns seconds since the epoch."""
+        self._clock = clock
         self._store, self._settings = store, settings
         self._new: Callable[[], Labelling] = partial(
             new_labelling, store, settings.labels, clock, Recipe.of(settings.training)
@@ -55,7 +59,6 @@ class LabelPageSession:
         self._replies: OrderedDict[str, Reply] = OrderedDict()
         self._skips: list[list[int]] = []  # that undo would take back
         self._skipped: set[int] = set()
-        self._steps: deque[tuple[int, ...]] = deque(maxlen=MAX_REMEMBERED)
 
     def state(self) -> Reply:
         """Classes in the order of their keys, counts, labels until the next training, who answers today, the camera's error."""
@@ -71,7 +74,7 @@ class LabelPageSession:
             "until_training": self._labelling.labels_until_training(needed),
             "training_needs": needed,
             "today": learned_today(self._store.folder),
-            "camera": camera_trouble(self._store.folder),
+            "camera": camera_trouble(self._store.folder, self._clock()),
         }
 
     def incidents(self) -> list[str]:
@@ -106,19 +109,29 @@ class LabelPageSession:
     def ask_again(self) -> Reply:
         """Offer all skipped frames again."""
         with self._changing, self._asking:
+            history = self._labelling.history
             self._labelling = self._new()
+            self._labelling.history = history
             self._skips.clear()
             self._skipped.clear()
             return {}
 
-    def undo(self, key: str) -> Reply:
-        """Undo the last step of any page; `frames` are queued again, `kept` is a frame that has an older answer again."""
-        return self._once(key, lambda: self._undo_skip() if self._skips else self._undo_answer())
+    def undo(self, key: str, step: int | None = None) -> Reply:
+        """Undo the last step of any page, of which `words` tell.
+
+        `frames` are queued again, `kept` is a frame that has an older answer again. What is not of this sitting is only undone
+        with its number as `step`; without, the reply asks, with number and words, and changes nothing.
+        """
+        return self._once(key, lambda: self._undo_skip() if self._skips else self._undo_answer(step))
+
+    def redo(self, key: str) -> Reply:
+        """Do again what was undone last; `frames` are answered again."""
+        return self._once(key, self._redo)
 
     def add_class(self, name: str, role: Role | None) -> Reply:
         """Create a class. Raises `LabelError` for an invalid or taken name."""
         with self._changing:
-            return {"name": self._labelling.add_class(name, role).name}
+            return {"name": self._labelling.name_class(name, role).name}
 
     def _once(self, key: str, change: Callable[[], Reply]) -> Reply:
         """Carry out a change, or repeat the reply if its key was seen before."""
@@ -133,7 +146,6 @@ class LabelPageSession:
         there = [frame_id for frame_id, at in frames if self._is_there(frame_id, at)]
         answered = self._labelling.answer_group(there, class_name)
         if answered.done:
-            self._steps.append(answered.done)
             self._skips.clear()  # as in `labelling`: undo is in order of time
             self._skipped.difference_update(answered.done)
         missing = [frame_id for frame_id, _ in frames if frame_id not in there]
@@ -153,17 +165,24 @@ class LabelPageSession:
             for _ in ids:
                 self._labelling.undo()
             self._skipped.difference_update(ids)
-        return {"undone": "skip", "frames": self._waiting(ids), "kept": None}
+        return {"undone": "skip", "frames": self._waiting(ids), "kept": None, "words": "the skip"}
 
-    def _undo_answer(self) -> Reply:
-        frame = self._labelling.undo()
-        if frame is None:
+    def _undo_answer(self, step: int | None) -> Reply:
+        ahead = self._labelling.before_undo()
+        if ahead is not None and ahead.asks and ahead.step != step:
+            return {"undone": "ask", "frames": [], "kept": None, "step": ahead.step, "words": ahead.words}
+        taken = None if ahead is None else self._labelling.undo(ahead.step)
+        if taken is None:
             return {"undone": None, "frames": [], "kept": None}
-        step = next((step for step in reversed(self._steps) if frame.id in step), (frame.id,))
-        if step in self._steps:
-            self._steps.remove(step)
-        kept = None if frame.status is Status.QUEUED else frame.id
-        return {"undone": "answer", "frames": self._waiting(step), "kept": kept}
+        kept = next((frame.id for frame in taken.frames if frame.status is not Status.QUEUED), None)
+        waiting = [frame.id for frame in taken.frames][:MAX_SHOWN_AGAIN]
+        return {"undone": "answer", "frames": self._waiting(waiting), "kept": kept, "words": taken.words}
+
+    def _redo(self) -> Reply:
+        done = self._labelling.redo()
+        if done is None:
+            return {"redone": None, "frames": []}
+        return {"redone": done.words, "frames": [_frame(frame) for frame in done.frames]}
 
     def _waiting(self, ids: Sequence[int]) -> list[Reply]:
         """Those of these frames that are queued; others may have been evicted meanwhile."""

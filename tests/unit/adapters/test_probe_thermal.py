@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from posture_daemon.adapters.probes import DeviceProbe
+from posture_daemon.device.limits import State, heat
 from posture_daemon.device.resources import ThermalZone
-from tests.fakes.devices import add_zone, offline_zone
+from posture_daemon.settings import LimitsSettings
+from tests.fakes.devices import add_zone, offline_zone, put
 
 ONLINE = {"cpu-thermal": 48.218, "gpu-thermal": 47.0, "soc0-thermal": 46.906, "tj-thermal": 48.218}
 
@@ -89,3 +91,49 @@ def test_reading_leaves_no_file_open(tmp_path: Path) -> None:
         for _ in range(5):
             probe.read()
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+def add_chip(root: Path, number: int, name: str, **files: str) -> None:
+    """A chip of hwmon."""
+    put(root, f"sys/class/hwmon/hwmon{number}/name", f"{name}\n")
+    for file, text in files.items():
+        put(root, f"sys/class/hwmon/hwmon{number}/{file}", f"{text}\n")
+
+
+AMD = ThermalZone("k10temp Tctl", 71.5)
+
+
+@pytest.mark.parametrize(
+    ("chips", "zone", "seen"),
+    [
+        pytest.param([("k10temp", {"temp1_input": "71500", "temp1_label": "Tctl", "temp1_max": "70000"})], None, [AMD],
+            id="AMD; its maximum of 70 °C is written in the driver and no limit"),
+        pytest.param([("coretemp", {"temp1_input": "48000", "temp1_label": "Package id 0", "temp1_crit": "100000",
+            "temp2_input": "47000", "temp2_label": "Core 0", "temp2_crit": "100000"})], None,
+            [ThermalZone("coretemp Package id 0", 48.0, {"critical": 100.0}),
+             ThermalZone("coretemp Core 0", 47.0, {"critical": 100.0})], id="Intel, each core"),
+        pytest.param([("nvme", {"temp1_input": "44850"}), ("BAT0", {"in0_input": "12000"}),
+            ("zenpower", {"temp1_input": "60000"}), ("iwlwifi_1", {"temp1_input": "99000"})],
+            None, [ThermalZone("zenpower", 60.0)], id="drives, batteries and radios are no processor"),
+        pytest.param([("k10temp", {"temp1_input": "71500", "temp1_label": "Tctl"})], "acpitz",
+            [ThermalZone("acpitz", 16.8), AMD], id="beside a zone of the firmware, which is not on the die"),
+        pytest.param([("cpu_thermal", {"temp1_input": "71500"})], "cpu-thermal", [ThermalZone("cpu-thermal", 16.8)],
+            id="not beside the zone that it is a copy of"),
+        pytest.param([("coretemp", {"temp1_input": "-256000"})], None, [ThermalZone("coretemp", None)], id="a dead sensor"),
+    ],
+)  # fmt: skip
+def test_where_no_zone_is_on_the_die_the_processor_s_chip_counts(
+    tmp_path: Path, chips: list[tuple[str, dict[str, str]]], zone: str | None, seen: list[ThermalZone]
+) -> None:
+    """PCs and servers have the processor's sensor in hwmon alone; without it a hot machine counted as cool."""
+    for number, (name, files) in enumerate(chips):
+        add_chip(tmp_path, number, name, **files)
+    if zone is not None:
+        add_zone(tmp_path, 0, zone, "16800")
+    assert zones(tmp_path) == tuple(seen)
+
+
+def test_a_hot_processor_without_zones_stops_a_training(tmp_path: Path) -> None:
+    """The gate decides on the chip's temperature, below its critical one."""
+    add_chip(tmp_path, 0, "coretemp", temp1_input="96000", temp1_crit="100000")
+    assert heat(DeviceProbe(tmp_path, tmp_path).read(), LimitsSettings()).state is State.HOT

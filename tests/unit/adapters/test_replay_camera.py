@@ -216,3 +216,44 @@ def test_a_file_without_video_is_refused(tmp_path: Path, capfd: pytest.CaptureFi
     with pytest.raises(CameraError, match=r"text\.mp4 holds no video"):
         video_camera(tmp_path / "text.mp4", Clock())
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_film_without_pictures_is_an_error(tmp_path: Path, loop: bool) -> None:
+    """One with no frame in it, and one whose pictures nobody here can decode: no good end after 0 frames."""
+    empty, unknown = tmp_path / "empty.avi", tmp_path / "unknown.avi"
+    writer = cv2.VideoWriter(str(empty), cv2.VideoWriter.fourcc(*"MJPG"), 5, (64, 48))
+    writer.release()
+    writer = cv2.VideoWriter(str(unknown), cv2.VideoWriter.fourcc(*"MJPG"), 5, (64, 48))
+    for _ in range(3):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    unknown.write_bytes(unknown.read_bytes().replace(b"MJPG", b"QQQQ"))
+    for film in (empty, unknown):
+        with pytest.raises(CameraError, match=r"holds no (video|picture) that .*OpenCV can .*; convert it"):
+            video_camera(film, Clock(), loop=loop)
+
+
+def test_a_film_of_dots_is_an_error(tmp_path: Path) -> None:
+    """Pictures too small to show anything are refused as files of them are."""
+    path = tmp_path / "dots.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (8, 8))
+    writer.write(np.zeros((8, 8, 3), np.uint8))
+    writer.release()
+    with pytest.raises(CameraError, match="less than 16 pixels"):
+        video_camera(path, Clock())
+
+
+def test_the_pictures_of_a_folder_are_what_an_import_reads(tmp_path: Path) -> None:
+    """One decoder: 16 bits of grey, what is transparent and a missing end marker look the same; the rest is left out."""
+    grey = np.full((24, 32), 0x8000, np.uint16)
+    PillowImage.fromarray(grey).save(tmp_path / "1.png")
+    PillowImage.new("RGBA", (32, 24), (0, 0, 0, 127)).save(tmp_path / "2.png")
+    (tmp_path / "3.jpg").write_bytes(picture(tmp_path / "whole.jpg", 90).read_bytes()[:-2])
+    (tmp_path / "whole.jpg").unlink()
+    (tmp_path / "4.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    (tmp_path / "@eaDir").mkdir()
+    picture(tmp_path / "@eaDir" / "5.jpg", 1)
+    camera = folder_camera(tmp_path)
+    means = [round(float(frame.image.mean())) for frame in iter(camera.read, None)]
+    assert means == [128, 128, 90]

@@ -20,6 +20,7 @@ from tests.builders import (
     label,
     label_block,
     random_head,
+    undo,
 )
 from tests.checks import classes_of
 from tests.fakes.backbone import StandInBackbone
@@ -167,7 +168,7 @@ def test_merging_moves_labels_guesses_history_and_undo(store: Store, changes: Cl
     assert store.queue.get(waiting).predicted == "away"
     assert seconds_by_posture(store) == {"away": 10.0}
     assert names(store) == ["good", "away"]
-    store.labels.undo()
+    undo(store)
     assert classes_of(store)[first[0]] == "away"
 
 
@@ -233,11 +234,11 @@ def test_undo_never_gives_a_frame_a_deleted_class(store: Store, changes: ClassCh
     label(store, frame, "bad", 1.0)
     label(store, frame, "good", 2.0)
     delete(changes, "bad", fate)
-    assert store.labels.undo() == frame
+    assert undo(store) == frame
     assert (store.queue.get(frame).status, classes_of(store)) == (fate, {})
-    assert store.labels.undo() == frame
+    assert undo(store) == frame
     assert store.queue.get(frame).status is Status.QUEUED
-    assert store.labels.undo() is None
+    assert undo(store) is None
 
 
 def test_champion_and_previous_lose_the_class_so_a_rollback_cannot_bring_it_back(

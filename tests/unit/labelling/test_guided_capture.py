@@ -38,7 +38,16 @@ from posture_daemon.live.classifier import LiveClassifier, LiveModel
 from posture_daemon.settings import LabelSettings, Settings
 from posture_daemon.store import Store
 from posture_daemon.store.json_values import as_json
-from tests.builders import COLOURS, add_champion, add_version, coloured_frame, ensure_classes, label_days, random_head
+from tests.builders import (
+    COLOURS,
+    add_champion,
+    add_version,
+    coloured_frame,
+    ensure_classes,
+    label_days,
+    random_head,
+    undo,
+)
 from tests.fakes.backbone import StandInBackbone
 
 FPS = 10
@@ -272,7 +281,7 @@ def test_poses_that_look_alike_are_told_before_the_training_and_can_be_dropped(c
     assert {image.class_name for image in classroom.store.labels.labelled()} == {"good"}
     classroom.finish(teaching)
     assert "away" in teaching.state.unseen
-    classroom.store.labels.undo()
+    undo(classroom.store)
     assert {image.class_name for image in classroom.store.labels.labelled()} == {"good", "away"}
 
 
@@ -303,7 +312,7 @@ def test_a_pose_is_undone_in_one_step(classroom: Classroom) -> None:
     """`u` in a label front end takes back the whole last pose."""
     teaching = classroom.begin()
     classroom.step(teaching, READY_S + 3)
-    classroom.store.labels.undo()
+    undo(classroom.store)
     assert teaching.state.frames["good"] > 1
     assert classroom.store.labels.total() == 0
 
@@ -523,6 +532,9 @@ def test_without_names_the_usual_four_are_taught(changes: ClassChanges) -> None:
     [
         pytest.param(["upright", "gone"], None, ["upright", "gone"], id="without names, the owner's own"),
         pytest.param([], ["upright", " slump", "", "upright"], ["upright", "slump"], id="blanks and repetitions"),
+        pytest.param([], ["fine", "Fine", " leaning left"], ["fine", "leaning left"], id="twice in another case"),
+        pytest.param(["good", "bad"], ["BAD", "e\u0301"], ["bad", "é"], id="those there are, in another case"),
+        pytest.param([], ["Good_Posture"], ["bad_posture", "Good_Posture"], id="the good one in another case"),
         pytest.param([], ["yoga"], ["good_posture", "yoga"], id="one alone, beside the good posture"),
         pytest.param(["bad", "good"], ["yoga"], ["good", "yoga"], id="one alone, beside the owner's good one"),
         pytest.param(["away"], ["yoga"], ["away", "yoga"], id="one alone, beside what is there"),
@@ -542,7 +554,7 @@ def test_the_classes_that_are_taught(
     assert {line.posture_class.name for line in changes.all()} == {*there, *taught}
 
 
-@pytest.mark.parametrize("given", [[""], ["a/b", "fine"], ["fine", "Fine"], ["fine", "unknown"]])
+@pytest.mark.parametrize("given", [[""], ["a/b", "fine"], ["fine", "unknown"], ["fine", "\x1b[2J"]])
 def test_names_that_no_class_can_have_are_refused_and_none_is_created(changes: ClassChanges, given: list[str]) -> None:
     """One sentence, and the classes are as before."""
     with pytest.raises(LabelError, match=r"^[A-Z'].*\.$"):

@@ -88,7 +88,7 @@ def test_each_step_is_undone_in_turn(store: Store) -> None:
     session.keep(2)
     session.discard(3)
     for frame_id in (3, 2, 1):
-        frame = session.undo()
+        [frame] = session.undo().frames
         assert (frame.id, frame.predicted) == (frame_id, "bad")
     assert store.labels.kept() == set()
     assert classes_of(store) == {1: "good", 2: "good", 3: "good", 4: "bad", 5: "bad", 6: "bad"}

@@ -12,7 +12,7 @@ from posture_daemon.store import Store
 from posture_daemon.store.labels import Labels
 from posture_daemon.store.queue import Queue
 from posture_daemon.vision.jpeg import encode_jpeg
-from tests.builders import add_frame, ensure_classes, label
+from tests.builders import add_frame, ensure_classes, label, undo
 
 DAY = 86_400.0
 LEFT, RIGHT = 160, 480
@@ -126,7 +126,7 @@ def test_one_pose_without_an_empty_chair_says_nothing(store: Store) -> None:
     found = middle(store)
     assert found is not None
     assert found > 0.55
-    store.labels.undo()
+    undo(store)
     for number in range(3):
         label(store, add_frame(store, DAY + 30 + number, picture(30 + number, None)), "away")
     found = middle(store)

@@ -91,3 +91,17 @@ def test_images_that_come_together_are_learned_as_one_by_one() -> None:
     for image, target in zip(seen[30:], targets[30:], strict=True):
         other.add(image, int(target))
     assert (one.images, agreement(one.layer, other.layer) > 0.98) == (60, True)
+
+
+def test_with_many_images_it_holds_fewer_views_and_answers_the_same() -> None:
+    """A daemon that is answered all day must not grow for it: no more than so many vectors, whatever comes."""
+    seen, targets = views(400, seed=7)
+    head = IncrementalHead(seen[:10], targets[:10].tolist(), NOTHING, POOLED, max_vectors=300)
+    assert head.vectors == 30, "few images have all their views"
+    most = 0
+    for image, target in zip(seen[10:], targets[10:], strict=True):
+        head.add(image, int(target))
+        most = max(most, head.vectors)
+    assert most <= 1.1 * 2 * 400
+    assert head.vectors <= 2 * 400, "two of each at least"
+    assert agreement(head.layer, fit(seen, targets, NOTHING, POOLED)) > 0.97

@@ -29,6 +29,7 @@ from tests.builders import (
     ensure_classes,
     label,
     label_days,
+    undo,
 )
 from tests.checks import raising
 from tests.fakes.backbone import CHANNELS, StandInBackbone
@@ -317,7 +318,7 @@ def test_an_answer_that_is_taken_back_is_forgotten(store: Store) -> None:
     answered(store, "dusk", "good", TODAY + 400)
     online.look()
     assert online.state.answers == 2
-    store.labels.undo()
+    undo(store)
     assert online.look()
     assert online.state == state
     np.testing.assert_allclose(shown(store, online, "dusk").probabilities, before.probabilities, atol=1e-3)
@@ -331,7 +332,7 @@ def test_an_answer_that_is_replaced_between_two_looks_is_seen(store: Store) -> N
     online = learner(store)
     online.look()
     assert shown(store, online, "dusk").label == "good"
-    store.labels.undo()
+    undo(store)
     label(store, frame_id, "bad", TODAY + 1)
     assert online.look()
     assert shown(store, online, "dusk").label == "bad"
@@ -343,7 +344,7 @@ def test_the_only_answer_that_is_taken_back_leaves_the_champion(store: Store) ->
     answered(store, "good", "good", TODAY)
     online = learner(store)
     online.look()
-    store.labels.undo()
+    undo(store)
     assert online.look()
     assert (online.state.answers, shown(store, online, "good").answers) == (0, 0)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
 import yaml
+from packaging.requirements import Requirement
 
 from posture_daemon.settings import load_settings
 
@@ -70,14 +72,56 @@ def test_its_variables_are_settings(name: str, monkeypatch: pytest.MonkeyPatch) 
     assert f"EXPOSE {settings.ui.port}" in last_stage(name).splitlines()
 
 
+def locked(name: str) -> dict[str, str]:
+    """The versions in a lock file, those for the oldest Python; each must have a hash."""
+    entries = re.findall(
+        r"^([a-z0-9-]+)==(\S+).*\\\n +--hash=sha256:[0-9a-f]{64}", (REPOSITORY / name).read_text(), re.M
+    )
+    return dict(reversed(entries))
+
+
 def test_on_a_jetson_nothing_replaces_the_pytorch_of_nvidia() -> None:
-    """It is installed first, and from then on every command of pip that looks for versions is bound to those."""
+    """It is installed first, and from then on pip takes what the lock file names, in which there is numpy 1 and no PyTorch."""
     text = (DOCKER / "Dockerfile.jetson").read_text().replace("\\\n", " ")
     installs = re.findall(r"pip install ([^&\n]*)", text)
     first = next(index for index, what in enumerate(installs) if "$TORCH " in what)
-    assert "numpy<2" in installs[first]
-    assert all("--constraint nvidia.txt" in what or "--no-deps" in what for what in installs[first + 1 :])
+    assert all("--no-deps" in what or "jetson-stats" in what for what in installs[first:])
+    there = locked("docker/requirements-jetpack6.txt")
+    assert there["numpy"].startswith("1.")
+    assert not {"torch", "torchvision", "opencv-python"} & set(there)
     assert text.index("nvcr.io/nvidia/l4t-jetpack:r36.4.0") < text.index("pip install")
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_packages_get_in_by_their_hashes_alone(name: str) -> None:
+    """Whatever the index holds on the day of the build; PyTorch and jetson-stats, which fit the machine, are named apart."""
+    text = (DOCKER / name).read_text().replace("\\\n", " ")
+    for what in re.findall(r"pip install ([^&\n]*)", text):
+        apart = "TORCH" in what or "nvidia-cudss" in what or "jetson-stats" in what or "/wheel/" in what
+        assert apart or "--require-hashes" in what, what
+    assert "sbom.cdx.json" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "requirements.txt",
+        "systemd/requirements-jetpack6.txt",
+        "docker/requirements.txt",
+        "docker/requirements-jetpack6.txt",
+    ],
+)
+def test_a_lock_file_has_all_that_the_project_needs(name: str) -> None:
+    """In a version that pyproject.toml allows; after a change of it, `make lock` writes them anew."""
+    project = tomlkit.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    there = locked(name)
+    for line in project["dependencies"]:
+        wanted = Requirement(line)
+        windows = (
+            "opencv-python-headless" if wanted.name == "opencv-python" and name.startswith("docker") else wanted.name
+        )
+        if wanted.name not in ("torch", "torchvision", "jetson-stats"):
+            assert wanted.specifier.contains(there[windows.lower()]), line
 
 
 def test_compose_shows_the_page_to_this_computer_alone() -> None:
@@ -123,4 +167,5 @@ def test_images_are_built_of_the_code_alone() -> None:
         "!LICENSE",
         "!posture_daemon",
         "!systemd",
+        "!docker/requirements*.txt",
     }

@@ -113,5 +113,5 @@ def test_never_more_than_three_and_never_none(store: Store) -> None:
 def test_status_says_it_too_and_changes_nothing(store: Store) -> None:
     """Classes that only the champion knows do not become the owner's by looking."""
     add_champion(store, "good", "bad")
-    assert list(overview(store, Settings(data_dir=store.folder)).advice) == said(store)
+    assert list(overview(store, Settings(data_dir=store.folder), 0.0).advice) == said(store)
     assert store.labels.classes() == []

@@ -162,7 +162,7 @@ def test_status_tells_the_effect_and_not_every_answer(store: Store) -> None:
     metrics = {"answers": as_json(Answers((1, 2), truth, truth, before))}
     store.runs.finish(run_id, Outcome.KEPT, "", 0.0, {**metrics, "new_labels": {**metrics["answers"], "of": 2}})
     store.classes.rename("good", "upright")
-    run = overview(store, Settings(data_dir=store.folder)).last_run
+    run = overview(store, Settings(data_dir=store.folder), 0.0).last_run
     assert run.effect[0] == "On the holdout: upright: 1 more right."
     assert run.effect[1].startswith("Of your 2 new labels the model before was right on 1, this one is on 2")
     assert not {"answers", "new_labels"} & set(as_json(run)["metrics"])

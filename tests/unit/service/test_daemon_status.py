@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from posture_daemon.device.resources import Resources, ThermalZone
@@ -20,6 +22,7 @@ from posture_daemon.service.daemon_status import (
     check_health,
     learned_today,
     read_status,
+    why_stale,
     write_status,
 )
 from posture_daemon.store.json_values import as_json
@@ -77,7 +80,7 @@ def test_what_a_daemon_left_behind_counts_for_nothing(tmp_path: Path) -> None:
         for broken in (WELL.to_json()[:80], "{", "", "[]", "null", '{"camera": {"error": "dark"}}', "\udcff"):
             (tmp_path / FILE_NAME).write_bytes(broken.encode(errors="surrogateescape"))
             assert read_status(tmp_path) == DaemonStatus()
-            assert camera_trouble(tmp_path) is None
+            assert camera_trouble(tmp_path, NOW) is None
 
 
 def test_only_a_clean_stop_is_one(tmp_path: Path) -> None:
@@ -148,3 +151,37 @@ def test_an_older_version_has_no_line_about_answers() -> None:
     """`online` is the third state of who answers: a program sees null where nothing is known."""
     assert as_json(replace(WELL, online=None))["online"] is None
     assert as_json(WELL)["online"] == {"answers": 2, "serving": True, "why": "learned from 2 answers today"}
+
+
+@pytest.mark.parametrize("age_s", [0.0, 4.9, -4.9])
+def test_fresh_words_are_not_called_old(tmp_path: Path, age_s: float) -> None:
+    """It speaks each second, and a clock that is slewed is no reason to say anything."""
+    assert why_stale(tmp_path, replace(WELL, written_at=NOW - age_s), NOW) is None
+    assert why_stale(tmp_path, DaemonStatus(), NOW) is None, "one that has not spoken is starting"
+
+
+@pytest.mark.parametrize(
+    ("free", "read_only", "state", "age_s", "words"),
+    [
+        (0, False, "running", 320, "the daemon last said how it is 5 minutes ago: the disk of {} is full"),
+        (10**9, True, "running", 9_000, "2 hours ago: the disk of {} has become read-only"),
+        (10**9, False, psutil.STATUS_STOPPED, 7, "7 s ago: process 1 is stopped; wake it with kill -CONT 1."),
+        (10**9, False, "running", 400_000, "5 days ago: it is busy or hangs; if that lasts, see its log"),
+        (10**9, False, "running", -7_300, "is dated 2 hours ahead of now: the clock was set back."),
+    ],
+)
+def test_old_words_are_called_old_and_the_reason_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, read_only: bool, state: str, age_s: float, words: str
+) -> None:
+    """The owner looks at what a daemon said before its disk was full, and must not take it for now."""
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free))
+    monkeypatch.setattr("posture_daemon.service.daemon_status.on_read_only_mount", lambda folder: read_only)
+    monkeypatch.setattr(psutil.Process, "status", lambda self: state)
+    assert words.format(tmp_path) in str(why_stale(tmp_path, replace(WELL, written_at=NOW - age_s), NOW))
+
+
+def test_the_page_is_told_why_nothing_comes_of_a_silent_daemon(tmp_path: Path) -> None:
+    """Its camera was fine when it last spoke, which says nothing of now."""
+    with exclusive(tmp_path / LOCK_NAME):
+        write_status(tmp_path, replace(WELL, written_at=NOW - 60, camera=CameraSaid("desk", "ok")))
+        assert "60 s ago" in str(camera_trouble(tmp_path, NOW))

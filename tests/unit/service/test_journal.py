@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from posture_daemon.service.journal import JournalFormatter, in_one_line, is_journal
+from posture_daemon.service.journal import TERMINAL, JournalFormatter, TerminalFormatter, is_journal
+from posture_daemon.service.plain_text import in_one_line
 
 
 def event(level: int, message: str, error: BaseException | None = None) -> str:
@@ -31,7 +32,7 @@ def test_the_priority_stands_in_front(level: int, priority: int) -> None:
 def test_a_message_of_several_lines_is_one_event() -> None:
     """Each line that began with nothing would be an event of its own, without a priority."""
     assert in_one_line("first\n\n  second\r\nthird\n") == "first |   second | third"
-    assert in_one_line("\x1b[31mred\x07") == "?[31mred?"
+    assert in_one_line("\x1b[31mred\x07") == "\\x1b[31mred\\x07"
 
 
 def test_an_exception_tells_where_it_came_from_and_what_caused_it() -> None:
@@ -105,3 +106,18 @@ def test_in_a_terminal_the_time_stands_in_front(tmp_path: Path) -> None:
     lines = run_program(tmp_path / "log", journal=False)
     assert lines[0].endswith("INFO posture_daemon.live.capture: running")
     assert (lines[0][:2], lines[-1]) == ("20", "posture-daemon: There is no camera.")
+
+
+def test_a_message_on_a_terminal_cannot_forge_a_line_nor_tell_it_anything() -> None:
+    """What it holds is shown; a traceback stands below its message, indented."""
+    try:
+        raise ValueError("\x1b[2J\nposture-daemon: all is well")
+    except ValueError as error:
+        raised = (type(error), error, error.__traceback__)
+    record = logging.LogRecord(
+        "posture_daemon.x", logging.ERROR, "x.py", 1, "camera %s", ("\x9b31m\r\nforged",), raised
+    )
+    first, *story = TerminalFormatter(TERMINAL).format(record).split("\n")
+    assert first.endswith(" ERROR posture_daemon.x: camera \\x9b31m | forged")
+    assert all(line.startswith("    ") and line.isprintable() for line in story)
+    assert story[-2] == "    ValueError: \\x1b[2J"

@@ -18,9 +18,9 @@ from posture_daemon.service.code import Code, refuse_hidden, this_code, try_as_s
 from posture_daemon.service.condition import LastFailure, in_words
 from posture_daemon.service.machine import Machine
 from posture_daemon.service.plan import (
+    COMMAND,
     DATA,
     DROP_INS,
-    LINK,
     SETTINGS_TEXT,
     SYSUSERS,
     UNIT,
@@ -28,6 +28,7 @@ from posture_daemon.service.plan import (
     install_steps,
     uninstall_steps,
 )
+from posture_daemon.service.trust import Person
 from posture_daemon.settings import load as load_module
 from posture_daemon.store.lock import exclusive
 from tests.builders import label_block
@@ -84,10 +85,11 @@ def carry_out(machine: Machine, code: Code, before: Before) -> list[str]:
 def test_it_installs_and_a_second_time_changes_nothing(machine: Machine, code: Code, tmp_path: Path) -> None:
     """Unit, user, the command, where the data are; and it starts with the machine."""
     carry_out(machine, code, nothing_before(tmp_path))
-    assert f"ExecStart={code.command} run\n" in machine.path(UNIT).read_text()
+    assert f"ExecStart={code.python} -I {code.command} run\n" in machine.path(UNIT).read_text()
     assert stat.S_IMODE(machine.path(UNIT).stat().st_mode) == 0o644
     assert machine.ids_of("posture-daemon") is not None
-    assert os.readlink(machine.path(LINK)) == str(code.command)
+    assert machine.path(COMMAND).read_text().splitlines()[-1] == f'exec {code.python} -I {code.command} "$@"'
+    assert stat.S_IMODE(machine.path(COMMAND).stat().st_mode) == 0o755
     assert machine.path("/etc/posture-daemon.toml").read_text() == SETTINGS_TEXT
     wanted = machine.path("/etc/systemd/system/multi-user.target.wants/posture-daemon.service")
     assert wanted.is_symlink()
@@ -108,7 +110,7 @@ def test_what_is_removed_is_what_was_installed(machine: Machine, code: Code, tmp
         step.do()
     assert list(files(machine)) == [f"{DROP_INS}/override.conf"]
     assert machine.path(DATA).is_dir()
-    assert not machine.path(LINK).is_symlink()
+    assert not os.path.lexists(machine.path(COMMAND))
     for step in uninstall_steps(machine, purge=True):
         step.do()
     assert not machine.path(DATA).exists()
@@ -119,11 +121,11 @@ def test_what_is_removed_is_what_was_installed(machine: Machine, code: Code, tmp
 def test_files_of_the_owner_are_left_alone(machine: Machine, code: Code, tmp_path: Path) -> None:
     """Settings that somebody wrote for the whole system, and another program of this name."""
     machine.path("/etc/posture-daemon.toml").write_text("[camera]\nfps = 5\n")
-    machine.path(LINK).parent.mkdir(parents=True)
-    machine.path(LINK).write_text("#!/bin/sh\n")
+    machine.path(COMMAND).parent.mkdir(parents=True)
+    machine.path(COMMAND).write_text("#!/bin/sh\n")
     words = " ".join(step.words for step in install_steps(machine, code, nothing_before(tmp_path)))
     assert "posture-daemon.toml" not in words
-    assert LINK not in words
+    assert COMMAND not in words
     assert uninstall_steps(machine, purge=False) == []
 
 
@@ -183,9 +185,9 @@ def test_a_program_in_a_folder_that_the_service_does_not_see_is_refused() -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
-def test_what_only_its_owner_can_run_is_found_out_before_anything_changes(tmp_path: Path) -> None:
+def test_what_only_its_owner_can_run_is_found_out_before_anything_changes(open_place: Path) -> None:
     """A library in ~/.local is there for its owner alone; tried as a user without rights, home or groups."""
-    python = tmp_path / "bin" / "python"
+    python = open_place / "bin" / "python"
     python.parent.mkdir()
     python.write_text('#!/bin/sh\n[ "$(id -u)" = 65534 ] && [ "$HOME" = /nonexistent ]\n')
     python.chmod(0o755)
@@ -254,13 +256,14 @@ def test_a_copy_that_breaks_off_can_be_begun_again(
     """The database comes last: without it there are no data yet, and the next attempt starts afresh."""
     from posture_daemon.service import takeover
 
-    target = machine.path(DATA)
+    target, me = machine.path(DATA), Person.of(os.geteuid())
     with monkeypatch.context() as broken:
-        broken.setattr(takeover, "_copy_database", lambda *_paths: (_ for _ in ()).throw(OSError(28, "No space left")))
-        with pytest.raises(ServiceError, match="the old folder is as it was"):
-            takeover.take_over(taught, target, None)
+        broken.setattr(takeover, "_into_place", lambda *_names: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(ServiceError, match=r"No space left.*the old folder is as it was"):
+            takeover.take_over(taught, target, me, me)
     assert not takeover.has_data(target)
-    takeover.take_over(taught, target, None)
+    assert not list(target.iterdir())
+    takeover.take_over(taught, target, me, me)
     assert takeover.has_data(target)
 
 

@@ -19,6 +19,7 @@ from posture_daemon.store import sqlite_copy as copying
 from posture_daemon.store.database import SCHEMA_HEAD
 from posture_daemon.store.files import sha256_of
 from posture_daemon.store.schema import Base
+from tests.builders import undo
 from tests.checks import classes_of, rows
 from tests.history import seconds_by_posture
 from tests.old_databases import SCHEMAS, folder_with
@@ -30,6 +31,7 @@ DIGESTS = {
     "0004_supervised_training.py": "00b931c2e1a2",
     "0005_incidents.py": "1b568d9bba98",
     "0006_region.py": "084a550933b2",
+    "0007_steps.py": "8ec4f50dc170",
 }
 NOON = 1_760_000_400.0  # 2025-10-09 09:00:00 UTC
 
@@ -40,9 +42,8 @@ def content(path: Path, columns_of: Path) -> dict[str, set[str]]:
     for (table,) in rows(
         columns_of, "SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'alembic_version'"
     ):
-        gone = {
-            ("training_runs", "labels_seen")
-        }  # a number that nobody read (0003), and again with another meaning (0004)
+        # a number that nobody read (0003), and again with another meaning (0004); what `steps` say instead (0007)
+        gone = {("training_runs", "labels_seen"), ("answers", "batch"), ("answers", "undone")}
         names = [name for _, name, *_ in rows(columns_of, f"PRAGMA table_info({table})") if (table, name) not in gone]
         found[table] = {repr(row) for row in rows(path, f"SELECT {', '.join(names)} FROM {table}")}
     return found
@@ -74,7 +75,7 @@ def test_an_older_database_works_as_a_new_one(tmp_path: Path, schema: str) -> No
     assert [(run.outcome, run.metrics["peak"]) for run in store.runs.recent()] == [(Outcome.PROMOTED, 7)]
     assert seconds_by_posture(store) == {"good": 86_400.0}
     store.labels.answer(9, "bad", "owner", NOON, 5)
-    assert store.labels.undo() == 9
+    assert undo(store) == 9
     assert store.corrections.frame(store.corrections.ask(NOON)) is None
     assert store.labels.kept() == set()
     with store.database.read() as session:

@@ -289,7 +289,7 @@ def test_a_backup_is_chosen_by_its_name_or_its_path(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("restore",), "add --yes"), (("restore", "none.db", "--yes"), "There is no backup none.db")],
+    [(("restore",), "add --yes"), (("restore", "none.db", "--yes"), "none.db; `posture-daemon backup --list`")],
 )
 def test_without_a_yes_or_a_backup_nothing_is_restored(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     """A service has nobody to ask."""

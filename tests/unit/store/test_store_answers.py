@@ -5,7 +5,8 @@ import pytest
 from posture_daemon.domain import Split, Status
 from posture_daemon.store import Store
 from posture_daemon.store.answers import BeforeRule, split_for_new_block
-from tests.builders import HOLDOUT_EVERY, add_frame, ensure_classes, label, label_block, new_frame
+from posture_daemon.store.open_step import StepKind
+from tests.builders import HOLDOUT_EVERY, add_frame, ensure_classes, label, label_block, new_frame, undo
 from tests.checks import blocks_of, classes_of, splits
 
 HOUR = 3600.0
@@ -121,7 +122,7 @@ def test_the_split_of_a_block_never_changes(store: Store) -> None:
     label(store, frame, "bad")
     assert splits(store)[frame] is Split.HOLDOUT
     label(store, frame, None)
-    store.labels.undo(), store.labels.undo(), store.labels.undo()
+    undo(store), undo(store), undo(store)
     assert frame not in splits(store)
     label(store, frame, "bad")
     assert splits(store)[frame] is Split.HOLDOUT
@@ -141,9 +142,9 @@ def test_undo_goes_back_answer_by_answer(store: Store) -> None:
         seen.append(state_of(store, frame))
         label(store, frame, answer)
     for expected in reversed(seen):
-        assert store.labels.undo() == frame
+        assert undo(store) == frame
         assert state_of(store, frame) == expected
-    assert store.labels.undo() is None
+    assert undo(store) is None
 
 
 def test_undo_takes_the_last_answer_of_any_frame(store: Store) -> None:
@@ -152,9 +153,9 @@ def test_undo_takes_the_last_answer_of_any_frame(store: Store) -> None:
     first, second = add_frame(store, 1.0), add_frame(store, 2.0)
     label(store, second, "good")
     label(store, first, "good")
-    assert store.labels.undo() == first
+    assert undo(store) == first
     label(store, first, None)
-    assert [store.labels.undo(), store.labels.undo(), store.labels.undo()] == [first, second, None]
+    assert [undo(store), undo(store), undo(store)] == [first, second, None]
     assert store.labels.total() == 0
 
 
@@ -163,16 +164,15 @@ def test_a_batch_is_undone_in_one_step(store: Store) -> None:
     ensure_classes(store, "good", "bad")
     relabelled, discarded = add_frame(store, 1.0, b"a"), add_frame(store, 2.0, b"b")
     label(store, relabelled, "good")
-    batch = store.labels.new_batch()
+    step = store.steps.begin(StepKind.IMPORT, "folder", 3.0)
     frames = [(new_frame(picture, 3.0, source="folder"), "bad") for picture in (b"a", b"c", b"d")]
-    store.imports.add_block([*frames], None, 3.0, HOLDOUT_EVERY, batch=batch)
-    store.labels.answer(discarded, None, "import", 3.0, HOLDOUT_EVERY, batch=batch)
+    store.imports.add_block([*frames], None, 3.0, HOLDOUT_EVERY, step=step)
+    store.labels.answer(discarded, None, "import", 3.0, HOLDOUT_EVERY, within=step)
     label(store, discarded, "good")
-    assert store.labels.new_batch() == batch + 1
-    assert store.labels.undo() == discarded
+    assert undo(store) == discarded
     assert state_of(store, discarded) == (Status.DISCARDED, None)
-    assert store.labels.undo() == relabelled
+    assert undo(store) == relabelled
     assert state_of(store, relabelled) == (Status.LABELLED, "good")
-    assert store.queue.counts() == {Status.QUEUED: 3, Status.LABELLED: 1, Status.DISCARDED: 0}
-    assert store.labels.undo() == relabelled
-    assert store.labels.undo() is None
+    assert store.queue.counts() == {Status.QUEUED: 1, Status.LABELLED: 1, Status.DISCARDED: 0}
+    assert undo(store) == relabelled
+    assert undo(store) is None

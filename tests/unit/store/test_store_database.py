@@ -14,7 +14,7 @@ import pytest
 from posture_daemon.domain import Status
 from posture_daemon.errors import DataFolderError, LabelError
 from posture_daemon.store import Store, database
-from tests.builders import add_frame, label, make_store
+from tests.builders import add_frame, label, make_store, undo
 from tests.checks import query, raising, sentence
 
 
@@ -93,7 +93,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind(store: Store) -> None:
     frame_id = add_frame(store, 1.0)
     with pytest.raises(LabelError, match="no class 'nobody'"):
         label(store, frame_id, "nobody")
-    assert store.labels.undo() is None
+    assert undo(store) is None
     assert store.queue.get(frame_id).status is Status.QUEUED
 
 

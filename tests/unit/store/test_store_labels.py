@@ -4,7 +4,7 @@ import pytest
 
 from posture_daemon.domain import Outcome, PostureClass, Reason, Role, Split
 from posture_daemon.store import Store
-from tests.builders import add_frame, decided, ensure_classes, label, label_block
+from tests.builders import add_frame, decided, ensure_classes, label, label_block, undo
 
 HOUR = 3600.0
 
@@ -51,7 +51,7 @@ def test_a_label_that_is_changed_or_taken_back_to_another_is_new(store: Store) -
     label(store, first, "bad") if store.labels.ensure_class(PostureClass("bad", Role.BAD), 0.0) else None
     trained(store)
     seen = store.runs.labels_learned()
-    store.labels.undo()
+    undo(store)
     assert [name for name, _ in store.labels.new(seen)] == ["good"]
     label(store, second, None)
     label(store, second, "bad")
@@ -87,7 +87,7 @@ def test_every_answer_and_every_undo_changes_the_state(store: Store) -> None:
     ensure_classes(store, "good", "bad")
     frame_id = add_frame(store, 0.0)
     seen = [store.labels.state()]
-    for act in (lambda: label(store, frame_id, "good"), store.labels.undo, lambda: label(store, frame_id, "bad")):
+    for act in (lambda: label(store, frame_id, "good"), lambda: undo(store), lambda: label(store, frame_id, "bad")):
         act()
         seen.append(store.labels.state())
     assert len(set(seen)) == 4
@@ -124,5 +124,5 @@ def test_a_check_that_is_taken_back_is_none(store: Store) -> None:
     ensure_classes(store, "good", "bad")
     label(store, add_frame(store, 1.0, reason=Reason.AUDIT, predicted="good"), "bad")
     assert store.labels.checks() == [False]
-    store.labels.undo()
+    undo(store)
     assert store.labels.checks() == []

@@ -8,7 +8,7 @@ import pytest
 from posture_daemon.domain import Reason, Status
 from posture_daemon.errors import LabelError
 from posture_daemon.store import Store
-from tests.builders import GAP_S, LENGTH_S, add_champion, add_frame, ensure_classes, label, new_frame
+from tests.builders import GAP_S, LENGTH_S, add_champion, add_frame, ensure_classes, label, new_frame, undo
 from tests.checks import sentence
 
 
@@ -114,6 +114,6 @@ def test_a_frame_with_undone_answers_can_be_evicted(store: Store) -> None:
     kept, gone = add_frame(store, 1.0), add_frame(store, 2.0, confidence=0.9)
     label(store, kept, "good")
     label(store, gone, "good")
-    assert store.labels.undo() == gone
+    assert undo(store) == gone
     assert store.queue.evict(0, 0) == 1
-    assert store.labels.undo() == kept
+    assert undo(store) == kept

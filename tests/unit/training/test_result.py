@@ -95,7 +95,7 @@ def test_old_rows_are_shown(tmp_path: Path) -> None:
     store.models.promote(version.id, 5.0)
     run_id = store.runs.begin("test", Decision(()), None, 0.0, {})
     run = store.runs.finish(run_id, Outcome.PROMOTED, "better", 1.0, OLD_METRICS, version.id)
-    show.status(console, overview(store, Settings(data_dir=tmp_path)))
+    show.status(console, overview(store, Settings(data_dir=tmp_path), 0.0))
     show.training_run(console, run)
     show.versions(console, [version], {})
     show_model.model(console, version, "champion", run, None)

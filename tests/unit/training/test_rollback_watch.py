@@ -123,7 +123,7 @@ def test_a_worse_champion_is_rolled_back_once(owner: Owner) -> None:
     assert (run.outcome, run.incumbent_id, run.challenger_id) == (Outcome.ROLLED_BACK, owner.new.id, owner.old.id)
     assert run.reason.startswith("model 2 was rolled back to model 1: of 6 frames labelled since the swap")
     assert (owner.roles(), owner.store.runs.recent()[0]) == ((owner.old.id, owner.new.id), run)
-    told = overview(owner.store, owner.settings).watch
+    told = overview(owner.store, owner.settings, 0.0).watch
     assert (told.ending, told.reason) == (WatchEnding.ROLLED_BACK, run.reason)
     owner.right = {owner.new.id}  # now the other one looks better: that must not swing it back
     label_block(owner.store, "good", SWAP + 2 * HOUR, 20)

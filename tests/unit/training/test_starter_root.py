@@ -31,7 +31,7 @@ def test_status_and_doctor_tell_it(store: Store) -> None:
     install(store, STARTER, STARTER_SOURCE, as_base=False)
     real = Settings(data_dir=store.folder, camera={"address": "0"})
     drawn = Settings(data_dir=store.folder, camera={"address": "fake:desk"})
-    assert "drawn people" in str(overview(store, real).warning)
-    assert overview(store, drawn).warning is None
+    assert "drawn people" in str(overview(store, real, 0.0).warning)
+    assert overview(store, drawn, 0.0).warning is None
     assert [finding.line.name for finding in look(real, 0.0) if "drawn people" in finding.line.text] == ["starter"]
     assert not [finding for finding in look(drawn, 0.0) if "drawn people" in finding.line.text]

@@ -10,6 +10,7 @@ export function actionOf(event, classes, letters) {
   if (event.key in ARROWS) return { do: (event.shiftKey && MARKS[event.key]) || ARROWS[event.key] };
   if (!letters) return null;
   const key = letterOf(event);
+  if (event.shiftKey && key === "u") return { do: "redo" };
   const known = classes.find((each) => each.key && each.key === key);
   if (known) return { class: known.name };
   return key in KEYS ? { do: KEYS[key] } : null;

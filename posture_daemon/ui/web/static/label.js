@@ -20,7 +20,7 @@ const questions = new Questions();
 const pictures = new Pictures(pictureFailed);
 const outbox = new Outbox({ sent, refused, away, back });
 const feed = new Feed(questions, { arrived, failed: trouble });
-const undoing = new Undo(outbox, { undone, failed: (error) => trouble(error, true), perform });
+const undoing = new Undo(outbox, { undone, redone, again: answerAgain, asks, failed: (error) => trouble(error, true), perform });
 const count = () => questions.shown?.frames.length ?? 0;
 const guessOf = (group) => (page.state.classes.some((known) => known.name === group.guess) ? group.guess : null);
 
@@ -84,6 +84,7 @@ function answer(path, more, words) {
   if (path === "/api/answers") reckon(group.frames.length, more.class);
   go(questions.position);
   view.showMessage(`${words}: ${view.frames(group.frames.length)}. U takes it back.`);
+  undoing.forget();
   outbox.add(path, group, more);
 }
 
@@ -115,16 +116,49 @@ function refused(item, words) {
   look(SETTLE_MS);
 }
 
-function undone({ undone: what, frames, kept }) {
+function undone({ undone: what, frames, kept, words }) {
   if (frames.length) {
     const same = frames.every((frame) => frame.guess === frames[0].guess);
     questions.put({ frames, guess: same ? frames[0].guess : null, why: "taken back" });
     go(questions.position);
-  }
+  } else if (what === "answer") feed.refill(); // of an import, what waited before
   const older = kept === null ? "" : ` Frame ${kept} has its older answer again.`;
   const number = frames.length ? `: ${view.frames(frames.length)}` : "";
-  view.showMessage(what === null ? "There is nothing to take back." : `Taken back${number}.${older}`);
+  const was = words ? ` It was ${words}. Shift and U does it again.` : "";
+  view.showMessage(what === null ? "There is nothing to take back." : `Taken back${number}.${older}${was}`);
   look(SETTLE_MS);
+}
+
+function redone({ redone: words, frames }) {
+  frames.forEach((frame) => questions.drop(frame));
+  go(questions.position);
+  view.showMessage(words === null ? "There is nothing to do again." : `Done again: ${words}.`);
+  look(SETTLE_MS);
+}
+
+/** An answer that was taken back before it was sent. */
+function answerAgain({ path, group, more }) {
+  group.frames.forEach((frame) => questions.drop(frame));
+  questions.hide(group.frames);
+  go(questions.position);
+  view.showMessage(`Done again: ${view.frames(group.frames.length)}.`);
+  outbox.add(path, group, more);
+}
+
+/** Ask whether to take back what is not of this sitting. */
+function asks(words) {
+  const dialog = find("ask-undo");
+  find("undo-words").textContent = `That takes back ${words}.`;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((said) => {
+    const close = () => {
+      const yes = dialog.returnValue === "yes";
+      if (!yes) view.showMessage("Nothing was taken back.");
+      said(yes);
+    };
+    dialog.addEventListener("close", close, { once: true });
+  });
 }
 
 // --- the server comes and goes
@@ -212,6 +246,7 @@ function open(id) {
 const actions = {
   accept,
   undo: () => undoing.run(),
+  redo: () => undoing.redo(),
   again,
   escape,
   discard: () => answer("/api/answers", { class: null }, "Discarded"),

@@ -1,0 +1,171 @@
+"""Web requests that can neither go on for ever nor leave what is encrypted: what `fetch` asks of urllib.
+
+Only https, also where an answer leads to another address; every certificate is checked; and a server that goes on for ever, one
+byte at a time, is left behind after a time for all of it.
+"""
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from posture_daemon.errors import DownloadError
+
+SCHEME = "https://"
+SILENCE_S = 30.0
+"""The longest that a server may say nothing."""
+
+MOST_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
+LONGEST_ADDRESS = 2_000
+
+
+class Answer:
+    """What a server sends after its head: its `status`, its headers, and its bytes, piece by piece."""
+
+    def __init__(self, url: str, response: http.client.HTTPResponse) -> None:
+        self.url, self._response = url, response
+        self.status = response.status
+
+    def header(self, name: str) -> str:
+        """A header; empty without."""
+        return self._response.headers.get(name) or ""
+
+    def read_some(self, most: int) -> bytes:
+        """The next bytes as they come, at most so many; nothing at the end. Raises `OSError` when the connection breaks."""
+        try:
+            return self._response.read1(most)
+        except (http.client.HTTPException, ValueError) as error:
+            raise OSError(str(error)) from error
+
+
+@contextmanager
+def opened(
+    url: str, headers: Mapping[str, str], *, limit_s: float, trusted: ssl.SSLContext | None = None
+) -> Iterator[Answer]:
+    """Ask for a web address. `limit_s` is for all, from the search for the server to the end of the block.
+
+    `trusted` says which certificates count, by default those of the system. Raises `DownloadError` with one sentence for every
+    way in which it fails before the block; what goes on in the block too long ends as a broken connection.
+    """
+    with _Clock(limit_s) as clock:
+        opener = urllib.request.OpenerDirector()
+        for handler in (urllib.request.ProxyHandler(), _Https(clock, trusted or ssl.create_default_context())):
+            opener.add_handler(handler)
+        address = url
+        for _ in range(MOST_REDIRECTS + 1):
+            response = _ask(opener, address, headers, clock)
+            with response:
+                if response.status not in REDIRECTS:
+                    _refuse_without_success(address, response)
+                    yield Answer(address, response)
+                    return
+                address = urllib.parse.urljoin(address, response.headers.get("Location") or "")
+            refuse_other_schemes(address)
+        raise DownloadError(f"{url} leads from one address to the next without end; try again later.")
+
+
+def _ask(
+    opener: urllib.request.OpenerDirector, url: str, headers: Mapping[str, str], clock: "_Clock"
+) -> http.client.HTTPResponse:
+    """The head of the answer. Raises `DownloadError`."""
+    refuse_other_schemes(url)
+    try:
+        response: http.client.HTTPResponse = opener.open(
+            urllib.request.Request(url, headers=dict(headers)), timeout=min(SILENCE_S, clock.left_s())
+        )
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise DownloadError(
+                f"{url} has no certificate that this device trusts ({_one_line(reason.verify_message)}); is its clock right, "
+                "and does nobody sit between?"
+            ) from error
+        raise DownloadError(f"{url} cannot be reached ({clock.reason(error)}); is this device online?") from error
+    return response
+
+
+def _refuse_without_success(url: str, response: http.client.HTTPResponse) -> None:
+    if not 200 <= response.status < 300:
+        raise DownloadError(f"{url} answered {response.status} {_one_line(response.reason)}; try again later.")
+
+
+def refuse_other_schemes(url: str) -> None:
+    """Raises `DownloadError` for an address that is not https."""
+    if not url.lower().startswith(SCHEME) or len(url) > LONGEST_ADDRESS or not url.isprintable() or " " in url:
+        raise DownloadError(
+            f"{ascii(url[:LONGEST_ADDRESS])[1:-1]} is not an address of a web server that begins with https://."
+        )
+
+
+class _Clock:
+    """Breaks the connections of one request when its time is over: their timeouts begin anew with every byte."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s, self._sockets = limit_s, list[socket.socket]()
+        self._end = time.monotonic() + limit_s
+        self._timer = threading.Timer(limit_s, self._break)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Clock":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        for connection in self._sockets:
+            connection.close()
+
+    def watch(self, connection: socket.socket) -> None:
+        """One more connection; a copy of it, since TLS takes the first for itself."""
+        self._sockets.append(connection.dup())
+
+    def left_s(self) -> float:
+        """What is left of the time, at least a little."""
+        return max(self._end - time.monotonic(), 0.001)
+
+    def reason(self, error: Exception) -> str:
+        """Why it failed, in one line."""
+        if time.monotonic() >= self._end:
+            return f"no whole answer within {self._limit_s:.0f} s"
+        return _one_line(getattr(error, "reason", None) or error)
+
+    def _break(self) -> None:
+        for connection in self._sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, clock: _Clock, trusted: ssl.SSLContext) -> None:
+        super().__init__(context=trusted)
+        self._clock, self._trusted = clock, trusted
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        """Connect as usual, under the eyes of the clock."""
+        return self.do_open(self._connection, request, context=self._trusted)
+
+    def _connection(self, host: str, **options: Any) -> http.client.HTTPSConnection:
+        connection = http.client.HTTPSConnection(host, **options)
+        connect = socket.create_connection
+
+        def watched(*arguments: Any, **more: Any) -> socket.socket:
+            made = connect(*arguments, **more)
+            self._clock.watch(made)
+            return made
+
+        connection._create_connection = watched  # type: ignore[attr-defined]  # http.client's own seam since 2.7
+        return connection
+
+
+def _one_line(said: object) -> str:
+    """The words of a server or a library, short and harmless."""
+    words = " ".join(str(said).split())[:150]
+    return words if words.isprintable() else ascii(words)[1:-1]

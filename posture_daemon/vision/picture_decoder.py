@@ -1,0 +1,235 @@
+"""The one decoder of picture files, for import, evaluation and replay: upright, in colour, whole, or refused with a reason.
+
+It opens JPEG, PNG, BMP, WebP, TIFF, the first picture of a GIF, and AVIF where this Pillow can; the format is what the content
+says, not the name. Pillow, because OpenCV before 5.0 decodes a cut-off file partially and prints to stderr.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
+
+from posture_daemon.domain import Image
+from posture_daemon.errors import PictureRefused
+from posture_daemon.vision.image_files import read_file
+from posture_daemon.vision.picture_kinds import HEAD_BYTES, foreign_kind, format_of
+from posture_daemon.vision.picture_metadata import UPRIGHT, Orientation, Parts, orientation_of, parts_of
+
+LONGEST_PX = 4096
+"""Longest side of a decoded picture, more than a camera gives; larger ones are shrunk."""
+
+MIN_SIDE_PX = 16
+"""Shortest accepted side of a picture, pixels."""
+
+MAX_RATIO = 10
+"""Longest accepted shape, its longer side by its shorter."""
+
+MAX_PIXELS = 178_000_000
+"""Most pixels of a picture, in the file."""
+
+TOO_MANY = "too many pixels, save it smaller"
+MAX_MEMORY_MB = 430
+"""Most memory that one picture may take while it is read, estimated from its header, MB."""
+
+MAX_MISSING = 0.01
+"""Share of a JPEG's pixels that may be missing; a camera that ends without the end marker loses a block or two."""
+
+EXIF_WITHIN_BYTES = 262_144
+"""EXIF of a JPEG or PNG is looked for in so much of its beginning; one block of a JPEG has at most 65,533 bytes."""
+
+_TURNS = {
+    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
+    3: PillowImage.Transpose.ROTATE_180,
+    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
+    5: PillowImage.Transpose.TRANSPOSE,
+    6: PillowImage.Transpose.ROTATE_270,
+    7: PillowImage.Transpose.TRANSVERSE,
+    8: PillowImage.Transpose.ROTATE_90,
+}
+_STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+"""Bytes that Pillow takes for a pixel, by mode; 4 for all others."""
+_CONVERTED_BYTES = {"1": 1, "P": 4, "PA": 4, "LA": 4, "RGBA": 4, "I;16": 3, "I;16B": 3, "I;16L": 3, "I": 4}
+"""The same for the copy that is shrunk."""
+_DECODER_BYTES = {"WEBP": 14, "AVIF": 16, "TIFF": 4, "GIF": 4}
+"""Bytes that a decoder itself takes for a pixel, measured as the peak of reading one, rounded up."""
+_FILLER = np.random.default_rng(0).integers(1, 255, 1_000_000, np.uint8).tobytes()
+
+
+def read_picture(path: Path, longest_px: int = LONGEST_PX) -> Image:
+    """Decode a file to BGR `uint8 (height, width, 3)`, upright and shrunk to at most `longest_px`. Raises `PictureRefused`."""
+    with opened(path) as picture:
+        return picture.upright_bgr(longest_px)
+
+
+def read_exif(path: Path) -> bytes | None:
+    """The EXIF of a picture file, which may be broken; `None` without one. Raises `PictureRefused` or what Pillow raises."""
+    head = read_file(path, EXIF_WITHIN_BYTES)
+    kind = format_of(head[:HEAD_BYTES])
+    if kind in ("JPEG", "PNG"):
+        return parts_of(head, kind).exif
+    if kind == "TIFF":  # EXIF has the form of a TIFF
+        return read_file(path)
+    if kind not in ("WEBP", "AVIF"):
+        return None
+    exif = PillowImage.open(io.BytesIO(read_file(path)), formats=(kind,)).info.get("exif")
+    return exif if isinstance(exif, bytes) else None
+
+
+@contextmanager
+def opened(path: Path) -> "Iterator[Picture]":
+    """A picture file, read and recognised but not decoded. Raises `PictureRefused`, also for what fails within the block."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about large pictures
+            yield Picture(read_file(path))
+    except PictureRefused as refused:
+        raise PictureRefused(refused.reason, path) from refused
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, …
+        raise PictureRefused(_reason(error), path) from error
+
+
+def check_shape(width: int, height: int) -> None:
+    """Raise `PictureRefused` for a picture of these sides, pixels, that shows nothing or is too large."""
+    if min(width, height) < MIN_SIDE_PX:
+        raise PictureRefused(f"less than {MIN_SIDE_PX} pixels wide or high")
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise PictureRefused(f"a strip, more than {MAX_RATIO} times as long as wide")
+    if width * height > MAX_PIXELS:
+        raise PictureRefused(TOO_MANY)
+
+
+class Picture:
+    """A picture file in memory. Each call may raise `PictureRefused` or what Pillow raises: see `opened`."""
+
+    def __init__(self, data: bytes) -> None:
+        """`data` is the whole file."""
+        kind = format_of(data[:HEAD_BYTES])
+        if kind is None:
+            raise PictureRefused(foreign_kind(data[:HEAD_BYTES]) or "no picture inside")
+        if kind == "WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data):
+            raise PictureRefused("cut off in the middle")
+        self._kind = kind
+        self._data = data if kind == "JPEG" else b""  # only a JPEG may be kept as it is
+        self._parts: Parts = parts_of(data, kind)
+        self._picture = self._open(self._parts.pixels)
+        check_shape(*self._picture.size)
+
+    def upright_bgr(self, longest_px: int) -> Image:
+        """Decode it, shrunk to at most `longest_px`; what is transparent lies on white."""
+        picture = self._decoded(longest_px)
+        orientation = self._orientation
+        shrinkable = _shrinkable(picture)
+        shrinkable.thumbnail((longest_px, longest_px))  # before the copies below, which would be as large
+        turned = shrinkable if orientation.value == 1 else shrinkable.transpose(_TURNS[orientation.value])
+        return np.asarray(cv2.cvtColor(np.asarray(_without_alpha(turned)), cv2.COLOR_RGB2BGR), dtype=np.uint8)
+
+    def own_jpeg(self, longest_px: int) -> bytes | None:
+        """The file's own bytes if it is an upright baseline colour JPEG of at most `longest_px`: all readers decode it alike.
+
+        Without what follows its end, and without metadata that readers understand differently. `None` for any other.
+        """
+        plain = self._kind == "JPEG" and self._picture.mode == "RGB" and not self._parts.progressive
+        orientation = self._orientation
+        if not plain or orientation.value != 1 or max(self._picture.size) > longest_px:
+            return None
+        self._decoded(longest_px)  # all of it, so that a cut-off file is noticed
+        unchanged = orientation.plain and self._parts.ended and not self._parts.followed
+        return self._data if unchanged else self._parts.pixels
+
+    @cached_property
+    def _orientation(self) -> Orientation:
+        if self._kind in ("JPEG", "PNG"):
+            return orientation_of(self._parts.exif)
+        if self._kind == "TIFF":  # newer versions of Pillow turn it and then forget the tag
+            value = getattr(self._picture, "tag_v2", {}).get(0x0112, 1)
+            return Orientation(value, plain=False) if value in _TURNS else UPRIGHT
+        return orientation_of(self._picture.info.get("exif"))
+
+    def _open(self, pixels: bytes) -> PillowImage.Image:
+        PillowImage.init()
+        if self._kind not in PillowImage.OPEN:
+            raise PictureRefused(f"{self._kind}, which this Pillow cannot open; save it as JPEG")
+        try:
+            return PillowImage.open(io.BytesIO(pixels), formats=(self._kind,))
+        except UnidentifiedImageError as error:
+            raise PictureRefused(f"a damaged or unusual {self._kind}; save it anew as JPEG") from error
+
+    def _decoded(self, longest_px: int) -> PillowImage.Image:
+        """The picture, whole; a large JPEG at 1/2, 1/4 or 1/8, never below `longest_px`."""
+        picture = self._picture
+        self._check_memory(longest_px)
+        if not self._parts.all_scans:
+            raise PictureRefused("cut off in the middle")
+        picture.load()
+        if self._kind == "JPEG":
+            corner = np.asarray(picture.crop((picture.width - 1, picture.height - 1, *picture.size)))
+            suspicious = not self._parts.ended or bool((abs(corner.astype(int) - 128) <= 1).all())
+            if suspicious and self._lacks_rows(longest_px):
+                raise PictureRefused("cut off in the middle")
+        return picture
+
+    def _check_memory(self, longest_px: int) -> None:
+        pixels = self._picture.width * self._picture.height
+        coefficients = 6 * pixels if self._parts.progressive else 0
+        self._picture.draft("RGB", (longest_px, longest_px))
+        pixels = self._picture.width * self._picture.height
+        mode = self._picture.mode
+        needed = coefficients + pixels * (_STORED_BYTES.get(mode, 4) + _DECODER_BYTES.get(self._kind, 0))
+        if max(self._picture.size) > longest_px:
+            needed += pixels * _CONVERTED_BYTES.get(mode, 0)
+        if needed + len(self._parts.pixels) + len(self._data) > MAX_MEMORY_MB * 1_000_000:
+            raise PictureRefused(f"it would take more than {MAX_MEMORY_MB} MB of memory, save it smaller")
+
+    def _lacks_rows(self, longest_px: int) -> bool:
+        """Whether other bytes in front of the end would change the picture: then that part of it is missing.
+
+        A decoder fills it with grey and says nothing.
+        """
+        other = self._open(self._parts.pixels[:-2] + _FILLER + self._parts.pixels[-2:])
+        other.draft("RGB", (longest_px, longest_px))
+        changed = np.asarray(self._picture) != np.asarray(other)
+        return bool(np.mean(changed.any(axis=2) if changed.ndim == 3 else changed) > MAX_MISSING)
+
+
+def _shrinkable(picture: PillowImage.Image) -> PillowImage.Image:
+    """In a mode whose pixels can be averaged."""
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
+        bits = getattr(picture, "tag_v2", {}).get(258, (16,))[0]  # BitsPerSample: a TIFF may have 12
+        return PillowImage.fromarray((np.asarray(picture) >> (bits - 8)).clip(0, 255).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        raise PictureRefused("its pixels are numbers of which nothing says what is white, save it as JPEG")
+    if "transparency" in picture.info or picture.mode == "PA":
+        return picture.convert("RGBA")
+    if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
+        return picture
+    return picture.convert("L" if picture.mode == "1" else "RGB")
+
+
+def _without_alpha(picture: PillowImage.Image) -> PillowImage.Image:
+    """In colour, on white. Transparency that is total is an unused channel, as some programs write it."""
+    if picture.mode not in ("LA", "RGBA"):
+        return picture.convert("RGB")
+    colours = picture.convert("RGBA")
+    if colours.getchannel("A").getextrema()[1] == 0:
+        return colours.convert("RGB")
+    return PillowImage.alpha_composite(PillowImage.new("RGBA", colours.size, "white"), colours).convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    """The cause in words for the user; Pillow's messages name objects in memory."""
+    if isinstance(error, PillowImage.DecompressionBombError):
+        return TOO_MANY
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, OSError) and "truncated" in str(error):
+        return "cut off in the middle"
+    return "too little memory" if isinstance(error, MemoryError) else "damaged inside"
