@@ -4,10 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST = $(BIN)/pytest tests --numprocesses 2 --dist worksteal --durations 15
 N ?= 50
+FUZZ ?= 60
 OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test test-slow test-torch-free test-all service-test image-test faults soak check format starter example docs clean
+.PHONY: help setup install demo test test-slow test-torch-free test-all service-test image-test faults soak fuzz check format starter example docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -59,6 +60,9 @@ faults: setup ## kill the daemon N=50 times in all it does, try every other faul
 
 soak: setup ## an hour of the daemon, watched from outside: memory, handles, threads, frames
 	$(BIN)/python tests/bench/soak.py
+
+fuzz: setup ## give every reader inputs that nobody means, for FUZZ=60 seconds
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ)
 
 check: setup ## lint, formatting, types, import contracts
 	$(BIN)/ruff check

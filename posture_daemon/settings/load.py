@@ -66,6 +66,8 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
         settings = Settings(**_nested(given))
     except ValidationError as error:
         raise SettingsError(_sentence(error, given)) from None
+    except UnicodeError:  # of bytes in a variable or an option; a file with them is no TOML
+        raise SettingsError(_not_text(given)) from None
     remember(CameraAddress(settings.camera.address))
     _check_order(settings, given)
     return Loaded(settings, {key: given[key].source if key in given else DEFAULT for key in FIELDS}, file)
@@ -125,6 +127,8 @@ def _from_file(file: Path | None) -> dict[str, Given]:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}.") from None
     except ValueError as error:  # bad TOML or UTF-8; the parser's own class differs between Python versions
         raise SettingsError(f"{file}: is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: is not valid TOML: it is nested too deep.") from None
     return by_current_key(_placed(values, file), lambda _key: str(file))
 
 
@@ -211,6 +215,14 @@ def _sentence(error: ValidationError, given: Mapping[str, Given]) -> str:
     item = given[key]
     wrote = f"'{shown(item.value, key)}'" if isinstance(item.value, str) else shown(item.value, key)
     return f"{item.source}: {item.written} is {wrote}, but must be {allowed(key)}."
+
+
+def _not_text(given: Mapping[str, Given]) -> str:
+    """Which value holds bytes that no character has."""
+    for item in given.values():
+        if not str(item.value).isprintable() and any("\ud800" <= letter <= "\udfff" for letter in str(item.value)):
+            return f"{item.source}: {item.written} holds bytes that are no text; write it in UTF-8."
+    return "A setting holds bytes that are no text; write it in UTF-8."
 
 
 class Row(NamedTuple):

@@ -189,7 +189,7 @@ class PageSettings(Section):
     port: int = number(8760, 0, 65_535, "Port of the label page; 0 takes any free one.")
     link: str = Field(
         default="",
-        pattern=r"^(https?://[^\s/?#]+/?)?$",
+        pattern=r"^(https?://([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?)?$",
         json_schema_extra={"allowed": "an address such as http://127.0.0.1:8760/, or nothing"},
         description="Address at which your browser reaches the page, where it is another one than the page listens on, "
         "such as the published port of a container; empty for none.",

@@ -334,6 +334,7 @@ from tests.faults.kinds import cams as _cams  # noqa: E402, F401
 from tests.faults.kinds import layout as _layout  # noqa: E402, F401 - adds its groups to FAULTS
 from tests.faults.kinds import models  # noqa: E402, F401
 from tests.faults.kinds import names as _names  # noqa: E402, F401
+from tests.faults.kinds import page as _page  # noqa: E402, F401
 from tests.faults.kinds import paths as _paths  # noqa: E402, F401
 from tests.faults.kinds import pics as _pics  # noqa: E402, F401
 from tests.faults.kinds import root as _root  # noqa: E402, F401

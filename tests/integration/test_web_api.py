@@ -24,7 +24,7 @@ from posture_daemon.store import Store
 from posture_daemon.store.lock import exclusive
 from posture_daemon.store.status_file import LOCK_NAME
 from posture_daemon.ui.web import guard
-from posture_daemon.ui.web.link import TOKEN_NAME, address_of, is_loopback, link_to, token_for
+from posture_daemon.ui.web.link import TOKEN_NAME, address_of, link_to, token_for
 from posture_daemon.ui.web.server import LabelPage
 from tests.builders import add_champion, add_frame, label
 from tests.label_page import START, plain_jpeg, queue_frames, served, settings_of
@@ -393,12 +393,13 @@ def test_addresses_that_no_page_asks_for(client: Client, path: str, status: int)
 
 
 def test_a_huge_body_is_not_read(client: Client) -> None:
-    """Nor one that does not say how long it is."""
+    """Nor one that does not say how long it is; what is small may come in chunks."""
     assert client.post("/api/answers", {"key": "x" * 200_000}).status == 413
-    connection = http.client.HTTPConnection(client.host, timeout=200)
-    connection.request("POST", "/api/undo", iter([b"{}"]), OURS, encode_chunked=True)
-    assert connection.getresponse().status == 413
-    connection.close()
+    for size, status in ((150_000, 413), (1000, 422)):
+        connection = http.client.HTTPConnection(client.host, timeout=200)
+        connection.request("POST", "/api/undo", iter([b"{}" + b" " * size]), OURS, encode_chunked=True)
+        assert connection.getresponse().status == status
+        connection.close()
 
 
 # --- who may ask
@@ -418,7 +419,7 @@ def test_other_sites_cannot_post(store: Store, client: Client) -> None:
 
 def test_a_foreign_name_for_this_computer_is_refused(client: Client) -> None:
     """DNS rebinding: the browser believes that it speaks to evil.example."""
-    for host in ("evil.example", "evil.example:8760", "127.0.0.1.evil.example", "192.168.1.5:8760", ""):
+    for host in ("evil.example", "evil.example:8760", "127.0.0.1.evil.example", "192.168.1.5:8760"):
         assert client.get("/", host=host).status == 421, host
     for host in ("localhost:1234", "127.0.0.1", "[::1]:8760"):
         assert client.get("/", host=host).status == 200, host
@@ -473,12 +474,6 @@ def test_the_secret_is_kept_privately_and_stays(tmp_path: Path) -> None:
         assert new is not None
         assert len(new) >= 32
         assert new.encode() != damaged
-
-
-def test_which_addresses_only_this_computer_reaches() -> None:
-    """Names are not asked of any name server."""
-    assert all(map(is_loopback, ("127.0.0.1", "127.8.9.1", "::1", "localhost", "LOCALHOST.")))
-    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.5", "jetson.local", "localhost.evil.example", "")))
 
 
 def test_links_can_be_typed(tmp_path: Path) -> None:

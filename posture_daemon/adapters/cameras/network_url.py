@@ -69,7 +69,8 @@ def network_url(name: str, text: str) -> NetworkUrl:
         raise SettingsError(f'camera "{name}" {_why(authority, text)}.')
     scheme = parts.scheme.lower()
     user, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
-    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe="%/:=&?~+!$,;'@()*[]|")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = quote(path, safe="%/:=&?~+!$,;'@()*[]|", errors="surrogateescape")  # bytes that are no text stay as typed
     typed = re.sub(r"%[0-9A-Fa-f]{2}", "/", f"{parts.username or ''}{parts.password or ''}")
     is_odd = NEEDS_ENCODING.search(typed) is not None
     return NetworkUrl(

@@ -11,6 +11,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from posture_daemon import __version__
 from posture_daemon.domain import Role
@@ -21,6 +23,7 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.ui.web import region, teach
 from posture_daemon.ui.web.guard import Guard
+from posture_daemon.ui.web.refusals import refused
 from posture_daemon.ui.web.region_desk import RegionDesk
 from posture_daemon.ui.web.session import LabelPageSession, Reply
 from posture_daemon.ui.web.teach import GuidedCaptureThread
@@ -30,6 +33,8 @@ MAX_GROUPS, MAX_FRAMES = 100, 1000
 MAX_ID = 2**63 - 1
 PICTURE_CACHE = "private, max-age=86400, immutable"
 """A frame's picture never changes, but the browser should not keep it for more than a day."""
+
+UNKNOWN = {404: "There is nothing at that address.", 405: "Nothing is done in that way at that address."}
 
 router = APIRouter()
 Key = Annotated[str, Field(min_length=8, max_length=64)]
@@ -75,9 +80,15 @@ def create_app(
     new_labelling: Callable[..., Labelling] = Labelling,
     guided_capture: GuidedCaptureThread | None = None,
     desk: RegionDesk | None = None,
-) -> FastAPI:
-    """The application of one data folder. `token` is the secret of its link, `None` if it listens on loopback only."""
-    app = FastAPI(title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None)
+) -> ASGIApp:
+    """The application of one data folder. `token` is the secret of its link, `None` if it listens on loopback only.
+
+    The guard is around all of it, so that its headers are on errors, too.
+    """
+    app = FastAPI(
+        title="posture-daemon", docs_url=None, redoc_url=None, openapi_url=None,
+        redirect_slashes=False,  # it would redirect to whatever host the request names
+    )  # fmt: skip
     app.state.session = LabelPageSession(store, settings, clock, new_labelling)
     app.state.templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
     app.state.guided_capture, app.state.region, app.state.store = guided_capture, desk, store
@@ -88,8 +99,8 @@ def create_app(
     app.add_exception_handler(LabelError, _sentence(400))
     app.add_exception_handler(PostureError, _sentence(503))  # e.g. a full disk: the page retries later
     app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_middleware(Guard, token=token)
-    return app
+    app.add_exception_handler(HTTPException, _unknown)
+    return Guard(app, token)
 
 
 @router.get("/")
@@ -169,6 +180,14 @@ def _session(request: Request) -> LabelPageSession:
 
 def _sentence(status: int) -> Callable[[Request, Exception], JSONResponse]:
     return lambda _request, error: JSONResponse({"error": str(error)}, status)
+
+
+def _unknown(request: Request, error: Exception) -> Response:
+    """No such address (404), no such method there (405), a body that is no JSON (400)."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return refused(
+        request.scope["path"], status, UNKNOWN.get(status, "The page sent something that cannot be understood.")
+    )
 
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,5 @@
 """Address of the label page, and the secret in its link when other devices can reach it."""
 
-import ipaddress
 import os
 import re
 import secrets
@@ -9,20 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from posture_daemon.store.lock import in_turn
+from posture_daemon.ui.web.host import is_loopback
 
 TOKEN_NAME = "label.token"  # noqa: S105 - a file's name
 TOKEN_BYTES = 24
 _TOKEN = re.compile(r"[\w-]{16,}", re.ASCII)
-
-
-def is_loopback(host: str) -> bool:
-    """True when `host`, an address or a name, is loopback."""
-    if host.rstrip(".").lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def token_for(folder: Path, host: str) -> str | None:

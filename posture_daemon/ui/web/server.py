@@ -108,6 +108,7 @@ class LabelPage:
         import uvicorn
 
         from posture_daemon.ui.web.app import create_app
+        from posture_daemon.ui.web.connections import Connection, PageServer
         from posture_daemon.ui.web.teach import GuidedCaptureThread
 
         self._guided_capture = (
@@ -118,10 +119,11 @@ class LabelPage:
         app = create_app(
             self._store, self._settings, self._clock, self._token, self._new_labelling, self._guided_capture, self._desk
         )
-        return uvicorn.Server(
+        return PageServer(
             uvicorn.Config(
                 app, log_config=None, log_level="error", access_log=False, server_header=False, lifespan="off",
-                loop="asyncio", http="h11", ws="none", proxy_headers=False, timeout_graceful_shutdown=round(STOP_S),
+                loop="asyncio", http=Connection, ws="none", proxy_headers=False,
+                timeout_graceful_shutdown=round(STOP_S),
             )
         )  # fmt: skip
 
@@ -130,6 +132,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=64)
+    except UnicodeError as error:  # what the `idna` codec says of names that cannot be one
+        raise PageError(f"The label page cannot be served at {host[:80]}: that is no name{OTHER_HOST}.") from error
     except OSError as error:
         cause, advice = (error.strerror or str(error)).partition(" (while")[0], ADVICE.get(error.errno or 0, "")
         raise PageError(f"The label page cannot be served at {host}:{port}: {cause}{advice}.") from error

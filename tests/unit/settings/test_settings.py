@@ -1,5 +1,6 @@
 """Settings: where values come from, what is refused and in which words."""
 
+import os
 import re
 import subprocess
 import sys
@@ -319,3 +320,18 @@ def test_import_is_light() -> None:
     code = "import sys, posture_daemon.settings; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
     assert not {"torch", "ultralytics", "cv2", "fastapi", "typer", "rich", "numpy"} & set(run.stdout.split())
+
+
+def test_a_file_nested_without_end_is_one_sentence(tmp_path: Path) -> None:
+    """Python's parser gives up on it in its own way."""
+    file = tmp_path / "deep.toml"
+    file.write_text("[camera]\nfps = " + "[" * 20_000)
+    with pytest.raises(SettingsError, match=r"deep\.toml: is not valid TOML: it is nested too deep\.$"):
+        load_settings(file)
+
+
+def test_a_variable_of_bytes_that_are_no_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an environment gives them."""
+    monkeypatch.setenv("POSTURE_CAMERA__REGION", os.fsdecode(b"\xed\xa0\x80"))
+    with pytest.raises(SettingsError, match=r"POSTURE_CAMERA__REGION.* holds bytes that are no text"):
+        load_settings()
