@@ -6,7 +6,8 @@ Reading order: `folder_tree` (what lies where) → `folder_names`, `boxes` and `
 """
 
 from posture_daemon.datasets.exporting import ExportReport, export_folder
-from posture_daemon.datasets.importing import ImportReport, class_names, import_folder
+from posture_daemon.datasets.import_report import ImportReport
+from posture_daemon.datasets.importing import class_names, import_folder
 from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
 
 __all__ = [
