@@ -1,9 +1,12 @@
 """The training child of the process that runs the tests: as the kernel sees it, and what it says that it does."""
 
+import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
+from posture_daemon.adapters import child_process
 from posture_daemon.adapters.trainer.child import MODULE
 from posture_daemon.domain import Order
 from posture_daemon.learning.interruption import ANSWER
@@ -24,3 +27,9 @@ def answered(folder: Path) -> Order | None:
     """What the training in this folder last said; `None` before its first word."""
     path = folder / ANSWER
     return Order(path.read_text()) if path.exists() else None
+
+
+def let_children_be_changed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Start children without Python's isolated mode, and let them import from `folder` first, as nobody can in use."""
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setattr(child_process, "isolated", lambda module: [sys.executable, "-m", module])

@@ -85,7 +85,7 @@ def export_folder(
         for file in stale:
             file.unlink()
         told = {f"{place.folder}/{name}": place.origin for name, place in places.items()}
-        write_provenance(path, layout, told, classes, store.models.all(), now)
+        write_provenance(path, layout, told, classes, store.models.all())
     except OSError as error:
         raise DatasetError(f"The folder {path} cannot be written ({error.strerror}).") from error
     return _report(path, layout, places.values(), len(stale))

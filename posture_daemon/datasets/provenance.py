@@ -48,13 +48,11 @@ def write_provenance(
     files: Mapping[str, Origin],
     classes: Sequence[PostureClass],
     versions: Sequence[ModelVersion],
-    now: float,
 ) -> None:
     """Write the provenance of these files, named by their path below `root`."""
     asked = {origin.version_id for origin in files.values()}
     data = {
         "written_by": f"posture-daemon {__version__}",
-        "written_at": _utc(now),
         "layout": layout.value,
         "classes": [{"name": c.name, "role": c.role.value} for c in classes],
         "models": {v.id: _model(v) for v in versions if v.id in asked},

@@ -15,7 +15,22 @@ from posture_daemon.errors import LabelError
 
 UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
 
-LAYOUT_NAMES = frozenset({UNCATEGORIZED, DISCARDED, "train", "val", "valid", "validation", "holdout", "test"})
+LAYOUT_NAMES = frozenset(
+    {
+        UNCATEGORIZED,
+        DISCARDED,
+        "train",
+        "training",
+        "val",
+        "valid",
+        "validation",
+        "dev",
+        "eval",
+        "evaluation",
+        "holdout",
+    }
+    | {"test", "testing"}
+)
 """Folders that hold no class in a data set."""
 
 DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})

@@ -12,14 +12,15 @@ import numpy as np
 import psutil
 import pytest
 
-from posture_daemon.adapters.checkpoints.archive import read_archive
+from posture_daemon.adapters.checkpoints.archive import Archive, opened_archive
+from posture_daemon.adapters.checkpoints.pickled import Shell, StoredTensor
 from posture_daemon.adapters.checkpoints.yolo11 import read_checkpoint
 from posture_daemon.adapters.strategies import fit as fitting
 from posture_daemon.adapters.strategies.fit import FitRequest, Fitted, fit
 from posture_daemon.domain import Order
 from posture_daemon.errors import TrainingCancelled, TrainingError, TrainingOutOfMemory
 from posture_daemon.learning.interruption import give
-from tests.children import answered
+from tests.children import answered, let_children_be_changed
 from tests.waiting import computed_s, wait_until
 
 EPOCHS, SIZE = 3, 32
@@ -92,9 +93,23 @@ def assert_same(a: Any, b: Any, where: str = "") -> None:
         assert a == b, where
 
 
+def in_numbers(content: Any, archive: Archive) -> Any:
+    """All of a checkpoint, its tensors as arrays."""
+    if isinstance(content, StoredTensor):
+        return archive.read(content)
+    if isinstance(content, Shell):
+        return in_numbers(vars(content), archive)
+    if isinstance(content, dict):
+        return {name: in_numbers(value, archive) for name, value in content.items()}
+    if type(content) in (list, tuple):
+        return [in_numbers(value, archive) for value in content]
+    return content
+
+
 def everything(fitted: Fitted, request: FitRequest) -> dict[str, Any]:
     """What a training ended with: both sets of weights, and in full precision all that a further epoch would start from."""
-    state = read_archive(Path(request.checkpoint or "") / CHECKPOINT)
+    with opened_archive(Path(request.checkpoint or "") / CHECKPOINT) as archive:
+        state = in_numbers(archive.content, archive)
     curve = state["epochs"]["curve"]
     plain = {name: value for name, value in state.items() if name not in ("epochs", "results")}  # seconds and dates
     files = {name: read_checkpoint(Path(path)).weights for name, path in (("last", fitted.last), ("best", fitted.best))}
@@ -257,7 +272,7 @@ WORDS = {
 def failure_of(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingError:
     """What a training ends with whose process runs this instead of ultralytics."""
     (folder / "stand_in.py").write_text(program)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    let_children_be_changed(monkeypatch, folder)
     monkeypatch.setattr(fitting, "MODULE", "stand_in")
     with pytest.raises(TrainingError) as caught:
         fit(FitRequest("w.pt", "data", str(folder / "out"), 1, 1, 32, 0.1))

@@ -40,6 +40,7 @@ from posture_daemon.training.retrain import Retrainer
 from posture_daemon.training.strategies import FitPlan
 from posture_daemon.vision.head import Head
 from posture_daemon.vision.jpeg import decode, encode_jpeg
+from tests.children import let_children_be_changed
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
@@ -133,7 +134,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Have every Python process from now on report what it writes and whom it calls; returns the report."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(WATCH % str(folder / "report"))
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    let_children_be_changed(monkeypatch, folder)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     return folder / "report"
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from posture_daemon.datasets.layout import SPLIT_FOLDERS
+from posture_daemon.datasets.folder_names import SPLIT_WORDS
 from posture_daemon.domain import PostureClass, Role
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.class_names import (
@@ -68,7 +68,7 @@ def test_reserved_names_are_refused(labelling: Labelling, name: str) -> None:
 
 def test_every_folder_that_holds_no_class_is_reserved() -> None:
     """Else a class would be lost when its export is read again."""
-    assert set(SPLIT_FOLDERS) <= RESERVED_NAMES
+    assert set(SPLIT_WORDS) <= RESERVED_NAMES
 
 
 @pytest.mark.parametrize(
