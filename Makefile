@@ -23,14 +23,16 @@ setup: .venv/.ready ## install everything into .venv
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 OPT ?= /opt/posture-daemon
 WHEEL := .cache/wheel
+AS_IN_VENV = from importlib.metadata import version as v; print(*(f"{n}=={v(n)}" for n in ("torch", "torchvision")), sep="\n")
 INTO_OPT = umask 022 && $(SUDO) $(OPT)/bin/python -I -m pip install --quiet
 
 install: setup ## install the service, with a program of its own in /opt, where only root can write
 	@rm -rf $(WHEEL) && mkdir -p $(WHEEL)
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEEL) .
-	@$(BIN)/python -m pip freeze --exclude-editable >$(WHEEL)/as-in-venv.txt
+	@$(BIN)/python -c '$(AS_IN_VENV)' >$(WHEEL)/torch.txt
 	@umask 022 && $(SUDO) $(PYTHON) -I -m venv $(OPT)
-	@$(INTO_OPT) --constraint $(WHEEL)/as-in-venv.txt --extra-index-url https://download.pytorch.org/whl/cpu $(WHEEL)/*.whl
+	@$(INTO_OPT) --no-deps --require-hashes --requirement requirements.txt
+	@$(INTO_OPT) --extra-index-url https://download.pytorch.org/whl/cpu --requirement $(WHEEL)/torch.txt
 	@$(INTO_OPT) --no-deps --force-reinstall $(WHEEL)/*.whl
 	@$(SUDO) $(OPT)/bin/python -I $(OPT)/bin/posture-daemon service install
 

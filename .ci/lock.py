@@ -2,11 +2,11 @@
 
     .venv/bin/python .ci/lock.py
 
-Files in pip's format: for any Linux and for JetPack 6 (NVIDIA's libraries are built against numpy 1), for the image of each
-(OpenCV without windows), and for what builds an image and writes the list of its ingredients. PyTorch and CUDA are left out:
-they come from the index that fits the machine, as `make setup`, the installer and the Dockerfiles say. So is jetson-stats, of
-which a board needs the version that its service has. Of several versions that fit, those of `.venv` are taken, since the tests
-ran with them.
+Files in pip's format: for any Linux; for JetPack 6, whose libraries are built against numpy 1; for JetPack 7.2 with the
+system's OpenCV, which is, too; for the image of each (OpenCV without windows); and for what builds an image and writes the
+list of its ingredients. PyTorch and CUDA are left out: they come from the index that fits the machine, as `make setup`, the
+installer and the Dockerfiles say. So is jetson-stats, of which a board needs the version that its service has. Of several
+versions that fit, those of `.venv` are taken, since the tests ran with them.
 """
 
 import re
@@ -20,15 +20,17 @@ PROJECT = Path(__file__).resolve().parents[1]
 COMMENT = (
     "# Made by `make lock` from pyproject.toml. Install it with: pip install --no-deps --require-hashes -r THIS FILE\n"
 )
-ELSEWHERE = re.compile(r"(torch|torchvision|triton|nvidia-.*|cuda-.*|jetson-stats|distro|smbus2)==")
-"""PyTorch with its CUDA, and jetson-stats with what it needs."""
+ELSEWHERE = re.compile(r"(torch|torchvision|triton|nvidia-(?!ml-py).*|cuda-.*|jetson-stats|distro|smbus2)==")
+"""PyTorch with its CUDA, and jetson-stats with what it alone needs."""
 
 ANY_LINUX = ("--universal", "--python-version=3.10")
 JETPACK_6 = ("--constraint=numpy1.in", "--python-version=3.10", "--python-platform=aarch64-manylinux_2_35")
+JETPACK_7_CSI = ("--constraint=numpy1.in", "--python-version=3.12", "--python-platform=aarch64-manylinux_2_39")
 NO_WINDOWS = ("headless.in", "--override=no-windows.in")
 LOCKS = {
     "requirements.txt": ("pyproject.toml", *ANY_LINUX),
     "systemd/requirements-jetpack6.txt": ("pyproject.toml", *JETPACK_6),
+    "systemd/requirements-jetpack7-csi.txt": ("pyproject.toml", *JETPACK_7_CSI),
     "docker/requirements.txt": ("pyproject.toml", *NO_WINDOWS, *ANY_LINUX),
     "docker/requirements-jetpack6.txt": ("pyproject.toml", *NO_WINDOWS, *JETPACK_6),
     "docker/requirements-build.txt": ("build.in", *ANY_LINUX),

@@ -104,6 +104,7 @@ choose_jetpack() {
         libraries=(nvidia-cudss-cu12 nvidia-cusparselt-cu12)
         packages=(python3-venv libgl1 libglib2.0-0 libopenblas0)
         csi_package=libopencv-python
+        lock=systemd/requirements-jetpack6.txt csi_lock=$lock # numpy 1, which its libraries are built against
         ;;
     39.*)
         jetpack='JetPack 7.2' python_version=3.12
@@ -113,6 +114,7 @@ choose_jetpack() {
         libraries=(nvidia-cudnn-cu13 nvidia-nccl-cu13 nvidia-cusparselt-cu13 nvidia-nvshmem-cu13)
         packages=(python3-venv libgl1 libglib2.0-0t64)
         csi_package=python3-opencv
+        lock=requirements.txt csi_lock=systemd/requirements-jetpack7-csi.txt # numpy 1, which Ubuntu's OpenCV is built against
         ;;
     36.*) refuse 1 "L4T R$l4t is JetPack 6.0, whose CUDA is too old for the PyTorch this installs; upgrade to JetPack 6.2 first." ;;
     38.*) refuse 1 "L4T R$l4t is JetPack 7.0 or 7.1, which is for the Thor alone; flash JetPack 6.2 or 7.2." ;;
@@ -204,61 +206,48 @@ install_libraries() {
     ldconfig
 }
 
-# As .ci/setup.py: what the rest must not replace.
-PINS='
-from importlib.metadata import version
-print(*(f"{name}=={version(name)}" for name in ("torch", "torchvision")), sep="\n")
-try:
-    old_numpy = version("numpy").startswith("1.")
-except ImportError:
-    old_numpy = False
-if old_numpy or "--numpy-1" in __import__("sys").argv:
-    print("numpy<2")'
-# What the packages that were installed alone need besides each other. CUDA is JetPack'"'"'s, Triton is for torch.compile.
-NEEDS='
-import importlib.metadata as m, re, sys
-alone = ["posture-daemon", "ultralytics", "ultralytics-thop", "torch", "torchvision"]
-for name in alone:
-    for line in m.requires(name) or []:
-        other = re.split(r"[^\w.-]", line)[0]
-        cuda = name == "torch" and re.match("nvidia-|cuda-|triton|pytorch-triton", other)
-        if not ("extra ==" in line or other in alone or other in sys.argv[1:] or cuda):
-            print(line)'
-ULTRALYTICS='
-import importlib.metadata as m
-print(next(line for line in m.requires("posture-daemon") if line.startswith("ultralytics")))'
-
-code_id() { # changes when the checkout or a choice does
-    (cd "$CHECKOUT" && find posture_daemon pyproject.toml systemd -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; echo "csi $csi") |
+code_id() { # changes when the checkout, its lock file or a choice does
+    (cd "$CHECKOUT" && find posture_daemon pyproject.toml requirements.txt systemd -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; echo "csi $csi") |
         sha256sum
 }
-# Of a checkout in somebody's home the wheel is built with their rights: neither its build nor a link in it reaches what is root's.
+# What root needs of a checkout in somebody's home is read and built with their rights: no link in it reaches what is root's.
+own_checkout() { [ "$(id -u)" != 0 ] || [ "$(stat -c %u "$CHECKOUT")" = 0 ]; }
+as_owner() {
+    if own_checkout; then
+        "$@"
+    else
+        (cd / && exec setpriv --reuid="$(stat -c %u "$CHECKOUT")" --regid="$(stat -c %g "$CHECKOUT")" --clear-groups --no-new-privs "$@")
+    fi
+}
+# The tool that builds it (hatchling) is fetched for the moment by pip, in a version of pip's choice, without a hash.
 install_checkout() {
-    local owner group wheels
-    owner=$(stat -c %u "$CHECKOUT") group=$(stat -c %g "$CHECKOUT")
-    if [ "$(id -u)" != 0 ] || [ "$owner" = 0 ]; then
+    local wheels
+    if own_checkout; then
         pip --no-deps "$CHECKOUT"
         return
     fi
     wheels=$(mktemp -d)
-    chown "$owner:$group" "$wheels"
-    (cd / && exec setpriv --reuid="$owner" --regid="$group" --clear-groups --no-new-privs env HOME="$wheels" \
-        "$PYTHON" -I -m pip wheel --quiet --no-deps --wheel-dir "$wheels" "$CHECKOUT")
+    chown --reference="$CHECKOUT" "$wheels"
+    as_owner env HOME="$wheels" "$PYTHON" -I -m pip wheel --quiet --no-deps --wheel-dir "$wheels" "$CHECKOUT"
     pip --no-deps --force-reinstall "$wheels"/posture_daemon-*.whl
     rm -rf "$wheels"
 }
 
+# Of the lock file (made by `make lock`), each package with its hashes; an entry goes on for as long as its lines end in a backslash.
+locked() {
+    local show=(cat)
+    [ $csi = no ] || show=(sed '/^opencv-python==/,/[^\\]$/d')
+    as_owner "${show[@]}" "$CHECKOUT/$lock"
+}
 code_there() { [ "$(cat "$HOME_OF_CODE/installed" 2>/dev/null)" = "$(code_id)" ] && python_says 'import posture_daemon'; }
 install_code() {
-    local pins=$HOME_OF_CODE/pins.txt needs=$HOME_OF_CODE/needs.txt flag=() without=()
-    [ "$jetpack" != 'JetPack 6' ] || flag=(--numpy-1) # its libraries are built against numpy 1
-    [ $csi = no ] || without=(opencv-python)
-    python -c "$PINS" "${flag[@]}" >"$pins"
+    [ $csi = no ] || lock=$csi_lock
+    locked >"$HOME_OF_CODE/requirements.txt"
+    # Ready-made wheels only: to build one, pip would fetch tools that have no hash.
+    pip --no-deps --require-hashes --only-binary=:all: --requirement "$HOME_OF_CODE/requirements.txt"
+    # No hash: its version has to be that of the board's own service. It may bring what it needs, which nothing else asks for.
+    pip 'jetson-stats>=4.3'
     install_checkout
-    pip --no-deps "$(python -c "$ULTRALYTICS")" ultralytics-thop
-    python -c "$NEEDS" "${without[@]}" >"$needs"
-    echo "   (pip may name CUDA packages that PyTorch asks for and does not find; they are JetPack's here)"
-    pip --constraint "$pins" --requirement "$needs"
     [ $csi = no ] || python -m pip uninstall --quiet --yes opencv-python # from an installation without --csi
     [ $csi = no ] || touch "$HOME_OF_CODE/csi"
     code_id >"$HOME_OF_CODE/installed"
@@ -303,7 +292,7 @@ install() {
     step "Make a Python environment in /opt/posture-daemon/venv that sees the system's packages" venv_there make_venv "$network"
     step "Install PyTorch for $jetpack (${torch[*]}) from $index" torch_there install_torch "$network"
     step "Install the libraries it needs and JetPack lacks (${libraries[*]})" libraries_there install_libraries "$network"
-    step "Install posture-daemon, ultralytics and what they need, never another PyTorch$([ $csi = no ] || echo ' or OpenCV')" code_there install_code "$network"
+    step "Install posture-daemon and what it needs, by the lock file$([ $csi = no ] || echo ', without OpenCV')" code_there install_code "$network"
     [ $jtop = no ] || step "Start jetson-stats (jtop.service)" jtop_there install_jtop "posture-daemon does without it: leave --jtop out."
     step "Install and start the service (posture-daemon service install)" service_there install_service \
         "\`journalctl -u posture-daemon -n 50\` tells why it did not start."

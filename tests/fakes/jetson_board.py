@@ -15,6 +15,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 SCRIPT = "systemd/install-jetson.sh"
+LOCKS = ("requirements.txt", "systemd/requirements-jetpack6.txt", "systemd/requirements-jetpack7-csi.txt")
 ORIN_NANO = "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super"
 JP6, JP7 = ("36", "4.7", "3.10"), ("39", "2.0", "3.12")
 RELEASE = "# R{} (release), REVISION: {}, GCID: 1, BOARD: generic, EABI: aarch64, DATE: Thu Sep 18 22:54:44 UTC 2025\n"
@@ -24,6 +25,7 @@ CATALOGUE: dict[str, tuple[str, list[str]]] = {
     "torchvision": ("0.24.1", ["numpy", "torch==2.9.1", "pillow!=8.3.*,>=5.3.0"]),
     "ultralytics": ("8.4.190", ["torch>=1.8.0", "opencv-python>=4.7.0", "polars>=0.20.0", 'tensorrt; extra == "export"']),
     "ultralytics-thop": ("2.2.3", ["numpy", "torch"]),
+    "jetson-stats": ("4.3.2", ["smbus2", "distro"]),
     "posture-daemon": ("0.2.0", requires("posture-daemon") or []),
     "nvidia-cudss-cu12": ("0.7.1.6", ["nvidia-cublas-cu12"]),
 }  # fmt: skip
@@ -86,28 +88,32 @@ PROGRAMS = {
 """The body of each stand-in, in shell; before it runs, the call is written down, and fails if the test wants that."""
 
 PIP = """
-import json, pathlib, re, shutil, sys
+import json, os, pathlib, re, shutil, sys
 site, verb, *words = sys.argv[1:]
 site, here = pathlib.Path(site), pathlib.Path(__file__).parent
 catalogue = json.loads((here / "catalogue.json").read_text())
-options = {word: words[i + 1] for i, word in enumerate(words) if word in ("--index-url", "--constraint", "--requirement")}
+options = {word: words[i + 1] for i, word in enumerate(words) if word in ("--index-url", "--requirement")}
 wanted = [word for word in words if not word.startswith("--") and word not in options.values()]
 if "--requirement" in options:
-    wanted += pathlib.Path(options["--requirement"]).read_text().split("\\n")
-pins = pathlib.Path(options["--constraint"]).read_text() if "--constraint" in options else ""
+    text = pathlib.Path(options["--requirement"]).read_text().replace("\\\\\\n", " ")
+    wanted += [line for line in text.splitlines() if not line.startswith("#")]
+
+def for_this_python(line):
+    asked = re.search(r"python_full_version (<|>=) '3[.](\\d+)'", line)
+    older = asked and int(os.environ["BOARD_PYTHON"].split(".")[1]) < int(asked[2])
+    return not asked or older == (asked[1] == "<")
 
 def folders(name):
-    return list(site.glob(name.replace("-", "_") + "*"))
+    module = name.replace("-", "_")
+    return [*site.glob(module), *site.glob(module + "-*")]
 
 def install(line, deep):
+    if "--require-hashes" in words and "--hash=sha256:" not in line:
+        sys.exit("ERROR: In --require-hashes mode, all requirements must have their hashes: " + line)
     name = "posture-daemon" if "/" in line else re.split(r"[^\\w.-]", line)[0]
-    if name == "cuda-toolkit":
-        sys.exit("ERROR: No matching distribution found for cuda-toolkit==13.0.3")
     version, needs = catalogue.get(name, ("1.0", []))
     given = re.search("==([^;, ]+)", line)
-    version = given[1] if given else version
-    if not folders(name) or "/" in line or (name == "torch" and "torch==" not in pins):
-        write(name, version, needs, "None" if deep else "'12.6'")
+    write(name, given[1] if given else version, needs, "None" if deep else "'12.6'")
     for need in needs if deep else []:
         if "extra ==" not in need:
             install(need, deep)
@@ -133,7 +139,7 @@ for line in filter(None, wanted):
     if verb == "uninstall":
         for old in folders(line):
             shutil.rmtree(old)
-    else:
+    elif for_this_python(line):
         install(line, "--no-deps" not in words)
 """
 
@@ -170,7 +176,7 @@ class Board:
         self._write_programs()
 
     def _check_out(self) -> None:
-        for file in (SCRIPT, "pyproject.toml"):
+        for file in (SCRIPT, "pyproject.toml", *LOCKS):
             (self.checkout / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / file, self.checkout / file)
         (self.checkout / "posture_daemon").mkdir()

@@ -105,7 +105,7 @@ class TestPlan:
         assert plan[0].startswith("NVIDIA Jetson Orin Nano")
         assert [line.partition(". ")[0] for line in plan[1:-1]] == [str(n) for n in range(1, 9)]
         assert f"({torch}) from {index}" in plan[3]
-        assert "posture-daemon, ultralytics" in plan[5]
+        assert "posture-daemon and what it needs" in plan[5]
         assert "service install" in plan[6]
         assert plan[-1] == "Nothing was changed: this was the plan."
         assert (board.files, board.calls) == (before, [])
@@ -127,7 +127,7 @@ class TestPlan:
 
 class TestInstall:
     def test_jetpack_6(self, board: Board) -> None:
-        """NVIDIA's PyTorch comes first and alone, then the rest held to it, then the service, then the checks."""
+        """NVIDIA's PyTorch comes first and alone, then the rest by the lock file, then the service, then the checks."""
         run = board.run()
         code = "/opt/posture-daemon"
         assert run.returncode == 0, run.stderr
@@ -139,25 +139,56 @@ class TestInstall:
             "pip install --no-deps --index-url https://pypi.jetson-ai-lab.io/jp6/cu126 torch==2.9.1 torchvision==0.24.1",
             f"pip install --no-deps --requirement {code}/libraries.txt",
             "ldconfig",
+            f"pip install --no-deps --require-hashes --only-binary=:all: --requirement {code}/requirements.txt",
+            "pip install jetson-stats>=4.3",
             "pip install --no-deps CHECKOUT",
-            "pip install --no-deps ultralytics<9,>=8.3.100 ultralytics-thop",
-            f"pip install --constraint {code}/pins.txt --requirement {code}/needs.txt",
             "posture-daemon service install --root",
             "posture-daemon --data-dir /var/lib/posture-daemon doctor",
         ]  # fmt: skip
 
-    def test_what_the_rest_is_held_to(self, board: Board) -> None:
-        """PyTorch and numpy 1 are pinned, and no list asks for PyTorch, for a second CUDA, or for developers' tools."""
+    @pytest.mark.parametrize(
+        ("release", "lock", "numpy"),
+        [(JP6, "systemd/requirements-jetpack6.txt", "1."), (JP7, "requirements.txt", "2.")],
+    )
+    def test_lock_file(self, tmp_path: Path, release: tuple[str, str, str], lock: str, numpy: str) -> None:
+        """Every package comes from the lock file of this JetPack, whole; on JetPack 6 numpy stays 1."""
+        board = Board(tmp_path, release)
+        assert board.run().returncode == 0
+        text = (PROJECT / lock).read_text()
+        assert board.files["opt/posture-daemon/requirements.txt"] == text
+        assert str(board.installed("numpy")).startswith(numpy)
+        for name in ("polars", "onnxruntime", "opencv-python", "ultralytics"):
+            assert f"\n{name}=={board.installed(name)} " in text
+        libraries = board.files["opt/posture-daemon/libraries.txt"].split()
+        assert (libraries[0] == "nvidia-cudss-cu12==0.7.1.6") == (release == JP6)
+
+    @pytest.mark.parametrize("release", [JP6, JP7])
+    @pytest.mark.parametrize("arguments", [(), ("--csi",)])
+    def test_pytorch_stays(self, tmp_path: Path, release: tuple[str, str, str], arguments: tuple[str, ...]) -> None:
+        """The PyTorch that was installed first is there at the end, and nothing brought a second CUDA or developers' tools."""
+        board = Board(tmp_path, release)
+        board.give_package("cv2", OPENCV_WITH_GSTREAMER)
+        assert board.run(*arguments).returncode == 0
+        assert board.installed("torch") == {JP6: "2.9.1", JP7: "2.13.0"}[release]
+        assert board.files["opt/posture-daemon/venv/site/torch/version.py"] == "cuda = '12.6'"
+        assert not any(board.installed(name) for name in ("cuda-toolkit", "nvidia-cublas-cu12", "triton", "pytest"))
+
+    def test_package_without_hash(self, board: Board) -> None:
+        """A line of the lock file that has no hash ends the installation before anything of it is there."""
+        lock = board.checkout / "systemd/requirements-jetpack6.txt"
+        lock.write_text("somethingelse==1.0\n" + lock.read_text())
+        run = board.run()
+        assert run.returncode != 0
+        assert "all requirements must have their hashes" in run.stderr
+        assert (board.installed("somethingelse"), board.installed("polars")) == (None, None)
+
+    def test_jetson_stats(self, board: Board) -> None:
+        """It is in no lock file, as its version is the board's; it is asked for as in pyproject.toml and brings its own."""
         board.run()
-        files = board.files
-        assert files["opt/posture-daemon/pins.txt"].split() == ["torch==2.9.1", "torchvision==0.24.1", "numpy<2"]
-        libraries = files["opt/posture-daemon/libraries.txt"].split()
-        assert libraries == ["nvidia-cudss-cu12==0.7.1.6", "nvidia-cusparselt-cu12"]
-        needs = {re.split(r"[^\w.-]", line)[0] for line in files["opt/posture-daemon/needs.txt"].splitlines()}
-        assert {"filelock", "polars", "onnxruntime", "opencv-python", "jetson-stats"} <= needs
-        assert not {"torch", "torchvision", "ultralytics", "ultralytics-thop", "triton"} & needs
-        assert not {"cuda-toolkit", "tensorrt", "nvidia-cublas-cu12", "pytest", "ruff"} & needs
-        assert (board.installed("torch"), board.installed("polars")) == ("2.9.1", "1.0")
+        assert (board.installed("jetson-stats"), board.installed("smbus2")) == ("4.3.2", "1.0")
+        assert "jetson-stats" not in board.files["opt/posture-daemon/requirements.txt"]
+        asked = next(call for call in board.calls if "jetson-stats" in call).removeprefix("pip install ")
+        assert f'"{asked}; ' in (PROJECT / "pyproject.toml").read_text()
 
     def test_linker(self, board: Board) -> None:
         """The libraries that NVIDIA's PyTorch asks the linker for are found there."""
@@ -175,7 +206,6 @@ class TestInstall:
         assert f"pip install --no-deps {wheels}" in board.calls
         assert "ldconfig" not in board.calls
         assert board.files["opt/posture-daemon/libraries.txt"].split()[0] == "nvidia-cudnn-cu13"
-        assert board.files["opt/posture-daemon/pins.txt"].split() == ["torch==2.13.0", "torchvision==0.28.0"]
 
     def test_index(self, board: Board) -> None:
         """Another index of PyTorch's wheels can be named."""
@@ -184,12 +214,11 @@ class TestInstall:
         assert f"pip install --no-deps {wheels}" in board.calls
 
     def test_pytorch_of_the_system_stays(self, board: Board) -> None:
-        """A PyTorch with CUDA that the system's Python has already is kept as it is, and pinned."""
+        """A PyTorch with CUDA that the system's Python has already is kept as it is."""
         board.give_package("torch", {"__init__.py": TORCH, "version.py": "cuda = '12.6'"})
         board.give_package("torchvision", {"__init__.py": TORCHVISION})
         assert board.run().returncode == 0
-        assert board.installed("torch") is None
-        assert board.files["opt/posture-daemon/pins.txt"].split()[:2] == ["torch==1.0", "torchvision==1.0"]
+        assert (board.installed("torch"), board.installed("torchvision")) == (None, None)
 
     def test_pytorch_without_cuda_does_not_count(self, board: Board) -> None:
         """A PyTorch that cannot use the GPU is no reason to leave NVIDIA's out."""
@@ -217,9 +246,21 @@ class TestAgain:
         board.run()
         board.code.write_text("# newer\n")
         assert board.run().returncode == 0
-        calls = [call.partition(" --")[0] for call in board.calls[:-1]]
-        assert calls == ["pip install"] * 3 + ["posture-daemon service install"]
+        calls = [" ".join(call.split()[:2]) for call in board.calls[:-1]]
+        assert calls == ["pip install"] * 3 + ["posture-daemon service"]
         assert not any("torch==" in call for call in board.calls)
+
+    @pytest.mark.parametrize(
+        ("release", "lock"), [(JP6, "systemd/requirements-jetpack6.txt"), (JP7, "requirements.txt")]
+    )
+    def test_newer_lock_file(self, tmp_path: Path, release: tuple[str, str, str], lock: str) -> None:
+        """With another version in the lock file, and nothing else, the next run installs that version."""
+        board = Board(tmp_path, release)
+        board.run()
+        path = board.checkout / lock
+        path.write_text(re.sub(r"^rich==\S+", "rich==99.1", path.read_text(), flags=re.M))
+        assert board.run().returncode == 0
+        assert board.installed("rich") == "99.1"
 
     @pytest.mark.parametrize(
         ("fails", "step"),
@@ -229,8 +270,9 @@ class TestAgain:
             ("torch==2.9.1", 3),
             ("libraries.txt", 4),
             ("ldconfig", 4),
-            ("install --quiet --no-deps ultralytics", 5),
-            ("needs.txt", 5),
+            ("posture-daemon/requirements.txt", 5),
+            ("jetson-stats", 5),
+            ("install --quiet --no-deps /checkout", 5),
             ("service install", 6),
             ("doctor", 7),
         ],
@@ -245,7 +287,7 @@ class TestAgain:
         again = board.run()
         assert again.returncode == 0, again.stderr
         assert [title.endswith(": already so") for title in titles(again.stdout)[: step - 1]] == [True] * (step - 1)
-        assert (board.installed("torch"), board.installed("polars")) == ("2.9.1", "1.0")
+        assert (board.installed("torch"), board.installed("polars")) == ("2.9.1", "2.0.0")
 
     def test_gpu_that_does_not_compute(self, board: Board) -> None:
         """Without the GPU the last check fails, and says that the service runs all the same."""
@@ -256,13 +298,19 @@ class TestAgain:
 
 
 class TestCsi:
-    def test_jetpacks_opencv_stays(self, board: Board) -> None:
-        """With `--csi` pip brings no OpenCV, so that JetPack's is the one that is imported."""
+    @pytest.mark.parametrize("release", [JP6, JP7])
+    def test_the_systems_opencv_stays(self, tmp_path: Path, release: tuple[str, str, str]) -> None:
+        """With `--csi` pip brings no OpenCV, so that the system's is imported, and numpy 1, which that one needs."""
+        board = Board(tmp_path, release)
         board.give_package("cv2", OPENCV_WITH_GSTREAMER)
         run = board.run("--csi")
         assert run.returncode == 0, run.stderr
         assert board.installed("opencv-python") is None
-        assert "opencv-python" not in board.files["opt/posture-daemon/needs.txt"]
+        lock = {JP6: "systemd/requirements-jetpack6.txt", JP7: "systemd/requirements-jetpack7-csi.txt"}[release]
+        before, _, entry = (PROJECT / lock).read_text().partition("opencv-python==")
+        after = entry[entry.index("\nopentelemetry") + 1 :]
+        assert board.files["opt/posture-daemon/requirements.txt"] == before + after
+        assert str(board.installed("numpy")).startswith("1.")
         assert "etc/systemd/system/posture-daemon.service.d/20-csi.conf" in board.files
         assert not any("libopencv-python" in call for call in board.calls)
 
@@ -279,7 +327,7 @@ class TestCsi:
         """Chosen later it takes pip's OpenCV away, and an update without the option does not bring it back."""
         board.give_package("cv2", OPENCV_WITH_GSTREAMER)
         board.run()
-        assert board.installed("opencv-python") == "1.0"
+        assert board.installed("opencv-python") == "4.11.0.86"
         board.run("--csi")
         assert board.installed("opencv-python") is None
         board.code.write_text("# newer\n")
@@ -338,7 +386,7 @@ class TestUninstall:
         assert board.files == before
         assert board.calls[:2] == ["systemctl disable --now posture-daemon.service", "systemctl daemon-reload"]
 
-    @pytest.mark.parametrize(("fails", "purge"), [("needs.txt", ()), ("", ("--purge",))])
+    @pytest.mark.parametrize(("fails", "purge"), [("posture-daemon/requirements.txt", ()), ("", ("--purge",))])
     def test_nothing_is_left(self, board: Board, fails: str, purge: tuple[str, ...]) -> None:
         """An installation that stopped in the middle can be taken off; with `--purge` the data goes too."""
         before = board.files
@@ -351,7 +399,9 @@ class TestUninstall:
 def test_what_the_page_says() -> None:
     """The page names the same versions and places as the script."""
     page, script = ((PROJECT / name).read_text(encoding="utf-8") for name in ("docs/jetson.md", SCRIPT))
-    for found in re.findall(r"torch(?:vision)?==[\d.]+|https://[\w./-]+/cu\d+|nvidia-cud\w+-cu\d+", script):
+    for found in re.findall(
+        r"torch(?:vision)?==[\d.]+|https://[\w./-]+/cu\d+|nvidia-cud\w+-cu\d+|systemd/requirements[\w.-]+", script
+    ):
         assert found in page, found
 
 
@@ -403,3 +453,21 @@ class TestRoot:
         assert run.returncode == 0, run.stderr
         assert (board.folder / "built-by").read_text() == f"{OWNER.uid}\n"
         assert not any("CHECKOUT" in call and " install" in call for call in board.calls)
+
+    @needs_root
+    def test_link_in_somebodys_checkout(self, open_place: Path) -> None:
+        """A lock file that leads to what only root may read is not read: nothing of it is shown, or written elsewhere."""
+        (open_place / "board").mkdir()
+        board = Board(open_place / "board")
+        secret = open_place / "secret"
+        secret.write_text("of root's\n")
+        secret.chmod(0o600)
+        lock = board.checkout / "systemd/requirements-jetpack6.txt"
+        lock.unlink()
+        lock.symlink_to(secret)
+        for path in (board.checkout, *board.checkout.rglob("*")):
+            os.chown(path, OWNER.uid, OWNER.gid, follow_symlinks=False)
+        run = board.run()
+        assert run.returncode != 0
+        assert "of root's" not in run.stdout + run.stderr + "".join(board.files.values())
+        assert re.search(r"step 5 \(.+\) failed", run.stderr)

@@ -107,6 +107,7 @@ def test_packages_get_in_by_their_hashes_alone(name: str) -> None:
     [
         "requirements.txt",
         "systemd/requirements-jetpack6.txt",
+        "systemd/requirements-jetpack7-csi.txt",
         "docker/requirements.txt",
         "docker/requirements-jetpack6.txt",
     ],
@@ -122,6 +123,22 @@ def test_a_lock_file_has_all_that_the_project_needs(name: str) -> None:
         )
         if wanted.name not in ("torch", "torchvision", "jetson-stats"):
             assert wanted.specifier.contains(there[windows.lower()]), line
+
+
+def test_numpy_is_1_where_the_systems_libraries_need_that() -> None:
+    """On JetPack 6, and on JetPack 7.2 with the system's OpenCV; the tests run with numpy 2."""
+    assert locked("systemd/requirements-jetpack6.txt")["numpy"].startswith("1.")
+    assert locked("systemd/requirements-jetpack7-csi.txt")["numpy"].startswith("1.")
+    assert locked("requirements.txt")["numpy"].startswith("2.")
+
+
+def test_make_install_takes_the_lock_file_first() -> None:
+    """Then PyTorch finds all that it shares with the rest; the wheel of the checkout brings nothing more."""
+    recipe = (REPOSITORY / "Makefile").read_text().partition("\ninstall: ")[2].partition("\n\n")[0]
+    lock, torch, wheel = re.findall(r"\$\(INTO_OPT\) (.*)", recipe)
+    assert lock == "--no-deps --require-hashes --requirement requirements.txt"
+    assert torch.endswith("--requirement $(WHEEL)/torch.txt")
+    assert "--no-deps" in wheel
 
 
 def test_compose_shows_the_page_to_this_computer_alone() -> None:
