@@ -38,6 +38,17 @@ None of these ends it. Each line is in its log, and each is from a test that has
 |---|---|---|
 """
 
+MEMBERS = Path(__file__).parent / "kinds" / "members.md"
+"""Written by who tried them."""
+
+TRIED = """\
+## What else was thrown at it
+
+By kind, beside what the tables above say. What is read right is no fault; it stands here because it once was one, or might have
+been. Most of it is in the tests, all of it was tried.
+
+"""
+
 
 @cache
 def zoo() -> Path:
@@ -61,7 +72,7 @@ def written(rows: Iterable[tuple[Fault, str]]) -> str:
         lines = "\n".join(line for _, line in members)
         parts.append(f"## {group}\n\n| what is wrong | what it says | exit |\n|---|---|---|\n{lines}\n")
     survived = (f"| {one.title} | {one.says} | {one.does} |\n" for one in SURVIVED)
-    return "\n".join([*parts, RUNNING + "".join(survived)])
+    return "\n".join([*parts, RUNNING + "".join(survived), TRIED + MEMBERS.read_text(encoding="utf-8")])
 
 
 def told(fault: Fault) -> str:
