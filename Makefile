@@ -8,7 +8,7 @@ FUZZ ?= 60
 OLD := posture-daemon needs Python 3.10 or newer; name one with: make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test test-slow test-torch-free test-all service-test image-test faults soak fuzz check format starter example docs clean
+.PHONY: help setup lock install demo test test-slow test-torch-free test-all service-test image-test faults soak fuzz check format starter example docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24

@@ -57,7 +57,7 @@ _STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """Bytes that Pillow takes for a pixel, by mode; 4 for all others."""
 _CONVERTED_BYTES = {"1": 1, "P": 4, "PA": 4, "LA": 4, "RGBA": 4, "I;16": 3, "I;16B": 3, "I;16L": 3, "I": 4}
 """The same for the copy that is shrunk."""
-_DECODER_BYTES = {"WEBP": 14, "AVIF": 16, "TIFF": 4, "GIF": 4}
+_DECODER_BYTES = {"WEBP": 14, "AVIF": 16, "TIFF": 4, "GIF": 9}
 """Bytes that a decoder itself takes for a pixel, measured as the peak of reading one, rounded up."""
 _FILLER = np.random.default_rng(0).integers(1, 255, 1_000_000, np.uint8).tobytes()
 

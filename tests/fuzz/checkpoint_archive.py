@@ -1,18 +1,24 @@
 """Checkpoints: a real one of ultralytics, whose description, parts or bytes are damaged."""
 
 import pickletools
+import re
+import resource
 import struct
 import subprocess
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
+from posture_daemon.adapters.checkpoints import READING_MB
 from posture_daemon.adapters.checkpoints.yolo11 import read_checkpoint
+from posture_daemon.domain import MB
 from tests.fuzz.mutation import INTERESTING, TEXTS, mutated
-from tests.fuzz.target import Parts
+from tests.fuzz.target import Parts, Refused
 
 MAKE = """
 import sys, torch
@@ -155,6 +161,18 @@ def legacy(rng: Random) -> bytes:
     return rng.choice((magic, b"\x80\x02}q\x00.", b"PK\5\6" + bytes(18), b"<html>", rng.randbytes(300)))
 
 
+@contextmanager
+def memory_as_in_use() -> Iterator[None]:
+    """The limit of the child that reads a foreign file in use, on top of what this process has."""
+    [has_kb] = map(int, re.findall(r"VmData:\s+(\d+)", Path("/proc/self/status").read_text()))
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (has_kb * 1024 + READING_MB * MB, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
 def parts(folder: Path) -> Parts:
     """`torch` writes the checkpoints, in a process of its own."""
     subprocess.run([sys.executable, "-c", MAKE, str(folder)], check=True, capture_output=True)
@@ -179,7 +197,11 @@ def parts(folder: Path) -> Parts:
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        read_checkpoint(path)
+        try:
+            with memory_as_in_use():
+                read_checkpoint(path)
+        except MemoryError:  # what the child that reads it in use makes a sentence of, at its limit
+            raise Refused from None
 
     read(zipped(list(yolo.members.values())))  # the one that is sound must be read
-    return Parts(make, read, limit_s=10.0, limit_mb=400)
+    return Parts(make, read, limit_s=10.0, limit_mb=READING_MB)

@@ -13,6 +13,9 @@ from posture_daemon.vision.jpeg import decode
 from tests.fuzz.mutation import mutated
 from tests.fuzz.target import Parts
 
+MOST_MB = 600
+"""What an import may take; pictures are refused by an estimate of less (`MAX_MEMORY_MB`)."""
+
 FORMATS = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".webp": "WEBP", ".tif": "TIFF", ".gif": "GIF"}
 TOKENS = (
     b"\xff\xd8", b"\xff\xd9", b"\xff\xe1", b"\xff\xc0", b"\xff\xc2", b"\xff\xda", b"Exif\0\0", b"II*\0", b"MM\0*",
@@ -64,4 +67,4 @@ def parts(folder: Path) -> Parts:
         assert image.ndim == 3
         assert image.shape[2] == 3
 
-    return Parts(make, read, limit_mb=400)
+    return Parts(make, read, limit_mb=MOST_MB)
