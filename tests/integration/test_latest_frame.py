@@ -191,7 +191,7 @@ def test_check_tells_at_once_that_a_camera_is_wrong() -> None:
 def test_a_recording_ends(tmp_path: Path) -> None:
     """The end of a folder is `ended`, not `lost`; the last frame stays, and `wait` gives `None` for a newer one."""
     for number in range(3):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((8, 8, 3), dtype=np.uint8))
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((32, 32, 3), dtype=np.uint8))
     with started(LatestFrame(open_camera(f"replay:{tmp_path}?fps=1000&skip=false"))) as reader:
         state = await_state(reader, lambda state: state.status == "ended")
         newest = reader.wait(0, LONG_S)

@@ -30,5 +30,5 @@ names.plain("An option that looks like markup", "label --[bold]", "--[bold]", "l
 names.plain("A file whose name is an escape sequence", "models inspect '~/\x1b[2J.pt'",
     "/\\x1b[2J.pt", "check the path")
 names.plain("An address that forges a line", "run --camera 'fake:desk\nposture-daemon: all is well'",
-    "fake:desk | posture-daemon", "")
+    'camera "fake:***"', "not understood")
 # fmt: on

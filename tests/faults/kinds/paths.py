@@ -43,4 +43,4 @@ secrets.plain("An address with a password instead of a command", "rtsp://me:secr
 secrets.plain("An address with a password where a number should be", "config show",
     "camera.fps is 'rtsp://***@cam/live'", "must be a number", POSTURE_CAMERA__FPS="rtsp://me:secret@cam/live")
 secrets.plain("A line of a settings file without its key", "--config ~/bad.toml config show",
-    "bad.toml: there is no setting rtsp://***@cam/***", "config show", {"bad.toml": '"rtsp://me:secret@cam/" = 1\n'})
+    "bad.toml: there is no setting rtsp://***@cam/", "config show", {"bad.toml": '"rtsp://me:secret@cam/" = 1\n'})

@@ -68,12 +68,3 @@ def stick(at: Place) -> Made:
 def system(at: Place) -> Made:
     os.chown(at.folder("system"), OWNER.uid, OWNER.gid)
     yield "service", "install", "--dry-run", "--root", at.beside / "system"
-
-
-@root("A file in a folder that is closed to this user", where="/closed/model.pt", advice="check who may use it")
-def closed(at: Place) -> Made:
-    at.file("closed/model.pt", b"x")
-    (at.beside / "closed").chmod(0o000)
-    at.obeys = True
-    yield "models", "import", at.beside / "closed/model.pt"
-    (at.beside / "closed").chmod(0o700)

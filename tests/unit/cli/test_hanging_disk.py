@@ -47,11 +47,16 @@ def test_a_signal_ends_what_hangs(number: signal.Signals) -> None:
 
 def test_work_that_sees_the_signal_ends_by_itself() -> None:
     """It has its time for that, and its last word counts."""
-    stop = threading.Event()
+    began, stop = threading.Event(), threading.Event()
 
     def work() -> str:
+        began.set()
         stop.wait()
         return "whole blocks are in"
 
-    threading.Thread(target=lambda: signal.raise_signal(signal.SIGTERM)).start()
+    def send() -> None:
+        poll(began.is_set)
+        signal.raise_signal(signal.SIGTERM)
+
+    threading.Thread(target=send).start()
     assert though_a_disk_hangs(work, stop, grace_s=60) == "whole blocks are in"
