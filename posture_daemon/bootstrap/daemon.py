@@ -25,7 +25,7 @@ from posture_daemon.bootstrap.region import RegionChoice
 from posture_daemon.bootstrap.region_of_lesson import Means
 from posture_daemon.daemon.lifecycle import Daemon, Parts
 from posture_daemon.daemon.maintenance import Maintenance
-from posture_daemon.device.allocator import give_back, keep_little
+from posture_daemon.device.allocator import collect_and_give_back, keep_little
 from posture_daemon.domain import Image
 from posture_daemon.integrity.database_check import check_database
 from posture_daemon.integrity.model_recovery import answering
@@ -132,7 +132,10 @@ def build_daemon(
             retrainer=build_retrainer(store, settings, trainer, away, probe, region),
             watcher=build_watcher(store, settings, live),
             upkeep=Maintenance(
-                store, Recalibrator(store, partial(open_backbone, store), settings), settings, give_back=give_back
+                store,
+                Recalibrator(store, partial(open_backbone, store), settings),
+                settings,
+                give_back=collect_and_give_back,
             ),
             away=away,
             trainer=trainer,

@@ -28,13 +28,16 @@ def run(
     on_stop(stop.set)  # before anything that takes long is imported
     from posture_daemon.bootstrap.daemon import build_daemon
     from posture_daemon.bootstrap.region import RegionChoice
+    from posture_daemon.device.allocator import settle
     from posture_daemon.service.sd_notify import supervisor
 
     chosen = options(context)
     region = RegionChoice.of(chosen.load({"camera.address": camera}))
     settings = chosen.settings({"camera.address": camera})
     # Who types a camera wants to know at once that it is wrong; a service waits for it.
-    build_daemon(settings, supervisor(), stop.is_set, needs_camera=camera is not None, region=region).run(stop)
+    daemon = build_daemon(settings, supervisor(), stop.is_set, needs_camera=camera is not None, region=region)
+    settle()
+    daemon.run(stop)
 
 
 def status(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import shlex
@@ -85,6 +86,16 @@ def refuse_hands_of_others(place: Path | None) -> None:
             f"Root does not write to {path} or beside it, where {owner.name} can lead it elsewhere by a link; take a folder of "
             f"root's, and give the result away: sudo chown -R {owner.name}: FOLDER."
         )
+
+
+def refuse_unreadable(file: Path) -> None:
+    """Raise `PermissionError` for a file that this user may not read; a child would only say that it cannot be opened."""
+    try:
+        file.stat()  # says that the way to it is closed
+    except FileNotFoundError:
+        return
+    if not os.access(file, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
 
 
 def denied(error: PermissionError) -> str:

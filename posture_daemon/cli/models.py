@@ -15,7 +15,7 @@ from rich.table import Table
 
 from posture_daemon.cli import show
 from posture_daemon.cli.context import chosen_model, console, opened, options, say, though_a_disk_hangs
-from posture_daemon.cli.identity import refuse_hands_of_others
+from posture_daemon.cli.identity import refuse_hands_of_others, refuse_unreadable
 from posture_daemon.cli.typed import path
 from posture_daemon.service.plain_text import visible
 from posture_daemon.ui.console import styled
@@ -55,7 +55,9 @@ def import_(
     from posture_daemon.bootstrap.models import import_model
 
     as_base = None if classes_are_postures is None else not classes_are_postures
-    version = import_model(opened(context)[0], file, imgsz, as_base, rename or ())
+    store, _ = opened(context)
+    refuse_unreadable(file)
+    version = import_model(store, file, imgsz, as_base, rename or ())
     if version.is_base:
         say(f"model {version.id} is champion, as a base: its classes are no postures, so every frame is unknown")
         say("and queued until your labels and the first training give it your classes.")

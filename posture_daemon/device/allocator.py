@@ -7,6 +7,7 @@ that is given is not raised any more, so that the top of an arena goes back to t
 """
 
 import ctypes
+import gc
 from contextlib import suppress
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # mallopt(3)
@@ -21,6 +22,22 @@ def keep_little() -> bool:
         libc = ctypes.CDLL(None)
         return bool(libc.mallopt(M_ARENA_MAX, ARENAS)) and bool(libc.mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES))
     return False
+
+
+def settle() -> None:
+    """Once all is loaded: what lives as long as the process is not looked through again by the collector of cycles."""
+    gc.collect()
+    gc.freeze()
+
+
+def collect_and_give_back() -> bool:
+    """Free what only refers to itself, then `give_back`.
+
+    Python counts objects, not bytes: a head with its matrices, 60 MB in a dozen objects, that a swap has left behind in a cycle
+    would wait for thousands of other objects. After `settle` this takes a few milliseconds.
+    """
+    gc.collect()
+    return give_back()
 
 
 def give_back() -> bool:

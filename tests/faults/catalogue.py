@@ -77,7 +77,7 @@ def forbidden_device(at: Place) -> Made:
 camera.plain("A device that is no camera", "run --camera /dev/null", "/dev/null", "it is not a capture device")
 
 
-@camera("A network camera that nobody answers for", where="https://127.0.0.1", advice="check the address")
+@camera("A network camera that nobody answers for", where="http://127.0.0.1", advice="check the address")
 def silent_address(at: Place) -> Made:
     with port_of_nobody() as port:
         yield "run", "--camera", f"http://127.0.0.1:{port}/video"
@@ -160,7 +160,7 @@ data_folder.plain("A label page for an address of another machine", "label",
 backup = Group("Backups, health and the service")
 
 backup.plain("A restore where there is no backup", "restore --yes", "/data/backups", "give one by its path")
-backup.plain("A backup that is not there", "restore none.db --yes", "none.db", "`posture-daemon backup --list`")
+backup.plain("A backup that is not there", "restore ~/none.db --yes", "none.db", "`posture-daemon backup --list`")
 backup.plain("A backup that is damaged", "restore ~/stick.db --yes",
     "/home/you/stick.db", "choose another one", {"stick.db": "not a database" * 1000})
 

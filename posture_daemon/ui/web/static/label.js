@@ -85,6 +85,7 @@ function answer(path, more, words) {
   go(questions.position);
   view.showMessage(`${words}: ${view.frames(group.frames.length)}. U takes it back.`);
   undoing.forget();
+  find("redo").hidden = true;
   outbox.add(path, group, more);
 }
 
@@ -126,6 +127,7 @@ function undone({ undone: what, frames, kept, words }) {
   const number = frames.length ? `: ${view.frames(frames.length)}` : "";
   const was = words ? ` It was ${words}. Shift and U does it again.` : "";
   view.showMessage(what === null ? "There is nothing to take back." : `Taken back${number}.${older}${was}`);
+  if (what !== null) find("redo").hidden = false;
   look(SETTLE_MS);
 }
 
@@ -133,6 +135,7 @@ function redone({ redone: words, frames }) {
   frames.forEach((frame) => questions.drop(frame));
   go(questions.position);
   view.showMessage(words === null ? "There is nothing to do again." : `Done again: ${words}.`);
+  find("redo").hidden = words === null;
   look(SETTLE_MS);
 }
 
