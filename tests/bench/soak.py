@@ -38,6 +38,7 @@ unsure_below = 0.95
 audit_share = 0.02
 duplicate_cosine = 0.999
 max_frames = 300
+max_per_day = 100000
 [labels]
 block_length_s = 600
 [training]
