@@ -27,7 +27,7 @@ NOT_RUN = {
     r"models fetch .*": "needs the network; tests/integration/test_fetch.py has a server",
     r"models import data/downloads/.*": "needs what `models fetch` brought; with FILE.pt it is run here",
     r"models import /tmp/.*": "names a place that all users share; with FILE.pt it is run here",
-    r"dataset (undo|redo)": "undo asks somebody, redo needs an undo; tests/integration/test_undo_import.py runs both",
+    r"dataset (undo|redo)": "undo asks somebody, redo needs an undo; tests/e2e/test_dataset_undo.py runs both",
     r"service (un)?install( --purge)?": "changes the system; tests/service/boot.py runs it on one of its own",
     r"service (status|install --dry-run)": "needs systemd; tests/service/boot.py runs it on a system of its own",
     r"dataset export /var/lib/.*": "writes to the folder of the service; elsewhere it is run here",
