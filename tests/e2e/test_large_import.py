@@ -24,13 +24,16 @@ CLASSES = ("good_posture", "bad_posture", "na")
 
 
 def write_pictures(folder: Path, count: int) -> bytes:
-    """So many small JPEGs, each different by a comment after its end, in three class folders; returns one of them."""
-    file = io.BytesIO()
-    PillowImage.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)).save(file, "JPEG")
+    """So many small JPEGs, each different in a corner, in three class folders; returns one of them."""
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (48, 64, 3), np.uint8)
     for name in CLASSES:
         (folder / name).mkdir(parents=True)
     for number in range(count):
-        (folder / CLASSES[number % 3] / f"{number}.jpg").write_bytes(file.getvalue() + str(number).encode())
+        picture[:8, :8] = random.integers(0, 256, (8, 8, 3), np.uint8)
+        file = io.BytesIO()
+        PillowImage.fromarray(picture).save(file, "JPEG")
+        (folder / CLASSES[number % 3] / f"{number}.jpg").write_bytes(file.getvalue())
     return file.getvalue()
 
 
