@@ -143,7 +143,9 @@ def _refuse_without_success(url: str, response: http.client.HTTPResponse) -> Non
 def refuse_other_addresses(url: str) -> None:
     """Raises `DownloadError` for an address that is not one of https without a name and a password."""
     if not url.lower().startswith(SCHEME) or len(url) > LONGEST_ADDRESS or not url.isprintable() or " " in url:
-        raise DownloadError(f"{shown(url)} is not an address of a web server that begins with https://.")
+        raise DownloadError(
+            f"{shown(url)} cannot be asked: it is no address of a web server that begins with https://."
+        )
     try:
         parts = urllib.parse.urlsplit(url)
         wrong = None if parts.port is None or parts.port else "its port is none"
