@@ -10,7 +10,9 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +82,46 @@ def _write_variants(folder: Path) -> None:
     save("width", lambda m: setattr(m.model[3], "conv", torch.nn.Conv2d(32, 64, 3, 2, 1, bias=False)))
     save("negative", lambda m: fill(m.model[0].bn.running_var, -1.0))
     save("infinite", lambda m: fill(m.model[0].bn.weight, float("inf")))
-    sizes = {"text": str(SIZE), "fraction": 64.0, "minus": -224, "nothing": None, "nan": float("nan"), "huge": 100_000}
+    sizes = {"text": str(SIZE), "fraction": 64.0, "minus": -224, "nothing": None, "nan": float("nan"), "huge": 100_000,
+             "numpy": np.int64(SIZE), "float16": np.float16(SIZE), "array": np.array([32, SIZE]),
+             "tensor": torch.tensor(SIZE), "tensors": torch.tensor([32.0, SIZE]), "list": [np.int32(SIZE), 32]}  # fmt: skip
     for name, size in sizes.items():
         save(f"size_{name}", imgsz=size)
+    _write_odd_names(plain, folder)
+    _write_odd_weights(save)
+
+
+def _write_odd_names(plain: Any, folder: Path) -> None:
+    """The names of the classes in other containers than a dictionary or a list."""
+    words = list(plain.names.values())
+    names = {
+        "default": defaultdict(str, plain.names),
+        "lists": defaultdict(list, plain.names),
+        "array": np.array(words),
+        "objects": np.array(words, dtype=object),
+        "texts": [np.str_(word) for word in words],
+        "counter": Counter(words),
+    }
+    for name, kept in names.items():
+        model = copy.deepcopy(plain)
+        model.names = kept
+        about = {"date": datetime.now(timezone.utc), "best": defaultdict(float, top1=0.5)}
+        torch.save({"model": model, "train_args": {"imgsz": SIZE}, **about}, folder / f"names_{name}.pt")
+
+
+def _write_odd_weights(save: Callable[..., None]) -> None:
+    """One weight each that is there, but is no plain number; and a linear layer without a bias."""
+
+    def change(kind: Callable[[Any], Any]) -> Callable[[Any], object]:
+        return lambda m: m.model[5].conv._parameters.update(weight=kind(m.model[5].conv.weight.data))
+
+    save("weight_float8", change(lambda weight: weight.to(torch.float8_e4m3fn)))
+    save("weight_sparse", change(lambda weight: weight.to_sparse()))
+    save("weight_meta", change(lambda weight: weight.to("meta")))
+    save("weight_complex", change(lambda weight: weight.to(torch.complex64)))
+    save("weight_unsigned", change(lambda weight: weight.to(torch.uint16)))
+    save("no_bias", lambda m: m.model[10].linear._parameters.update(bias=None))
+    save("zero_bias", lambda m: m.model[10].linear.bias.data.zero_().dim() and None)
 
 
 def _set(module: Any, name: str, value: Any) -> None:
@@ -175,8 +214,6 @@ def load_dataset(folder: Path, out: Path) -> None:
 
     Writes JSON: `names` in the order of the classes, and `labels`, images of each class by split, each picture decoded once.
     """
-    from collections import Counter
-
     from ultralytics.cfg import get_cfg
     from ultralytics.data.dataset import ClassificationDataset
     from ultralytics.data.utils import check_cls_dataset

@@ -10,7 +10,7 @@ from posture_daemon.adapters.backbone.region import looking_at
 from posture_daemon.adapters.checkpoints import import_checkpoint, inspect_checkpoint
 from posture_daemon.adapters.checkpoints.yolo11 import DEFAULT_IMAGE_SIZE
 from posture_daemon.domain import ModelVersion
-from posture_daemon.errors import CheckpointRefused, ModelError
+from posture_daemon.errors import CheckpointRefused, LabelError, ModelError
 from posture_daemon.integrity.model_recovery import install
 from posture_daemon.labelling.adopted_names import adopt
 from posture_daemon.labelling.class_roles import looks_like_postures
@@ -54,8 +54,11 @@ def import_model(
     `as_base` says whether its classes are postures; `None` guesses by their names. A posture model goes on with the image
     size (pixels) of its training; a base begins at 224, whatever it was trained for, unless `image_size` says otherwise.
     `renames` such as `OLD=NEW` say what its classes are called here. Raises `CheckpointRefused` for what is no YOLO11-cls, or
-    does not answer a picture, and `LabelError` for names that no class can have; then nothing has changed.
+    does not answer a picture, and `LabelError` for names that no class can have, or that a base would not use; then nothing has
+    changed.
     """
+    if as_base and renames:
+        raise LabelError("A base has no classes that could be renamed; leave out --as-base or --rename.")
     if as_base is None:
         as_base = not renames and not looks_like_postures(
             inspect_checkpoint(file, image_size or DEFAULT_IMAGE_SIZE).classes

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -203,8 +204,12 @@ def test_without_a_published_checksum_the_user_must_give_one(release: Release, t
             NAME, "http://127.0.0.1/release", "begins with https://", id="a description that is not encrypted"
         ),
         pytest.param(NAME, "ftp://127.0.0.1/release", "begins with https://", id="another protocol"),
-        pytest.param(NAME, "https://", "cannot be reached", id="no server"),
-        pytest.param(NAME, "https://127.0.0.1:99999/", "cannot be reached", id="no port"),
+        pytest.param(NAME, "https://", "it has no server", id="no server"),
+        pytest.param(NAME, "https://127.0.0.1:99999/", "its server or its port is none", id="no port"),
+        pytest.param(NAME, "https://127.0.0.1:0/", "its port is none", id="a port that nobody has"),
+        pytest.param(NAME, "https://[::1", "its server or its port is none", id="half a server"),
+        pytest.param(NAME, "https://me@127.0.0.1/", "a name or a password before the server", id="with a user"),
+        pytest.param(NAME, "https://127.0.0.1/\u00fc", "letters that are not ASCII", id="a letter that no address has"),
         pytest.param("yolov8n-cls", OFFLINE, "not one of the models", id="another family"),
         pytest.param("../../etc/passwd", OFFLINE, "not one of the models", id="a path is no name"),
         pytest.param("yolo11n", OFFLINE, "not one of the models", id="a detector"),
@@ -276,12 +281,147 @@ def redirect(to: str) -> Callable[[BaseHTTPRequestHandler], None]:
         pytest.param("http://127.0.0.1/release", "begins with https://", id="to what is not encrypted"),
         pytest.param("file:///etc/passwd", "begins with https://", id="to a file of this device"),
         pytest.param("https://127.0.0.1:1/", "cannot be reached", id="to nobody"),
+        pytest.param(" ", "answered 302, which leads elsewhere, without an address", id="to nothing"),
+        pytest.param("https://[::1", "answered 302, which leads elsewhere, without an address", id="to half a server"),
+        pytest.param("https://me:pw@127.0.0.1:1/", "a name or a password before the server", id="to a user"),
     ],
 )
 def test_a_redirect_leads_to_https_only_and_not_for_ever(release: Release, tmp_path: Path, to: str, words: str) -> None:
     """Each is one sentence."""
     release.instead = redirect(to)
     with pytest.raises(DownloadError, match=words):
+        release.fetch(tmp_path)
+
+
+def test_a_redirect_without_an_address_says_so(release: Release, tmp_path: Path) -> None:
+    """Not that it goes on for ever, which it does not."""
+    release.instead = lambda handler: handler.answer(302, b"")  # type: ignore[attr-defined]
+    with pytest.raises(DownloadError, match=r"/release answered 302, which leads elsewhere, without an address"):
+        release.fetch(tmp_path)
+
+
+SECRET = "hunter2secret"
+SIGNED = f"https://me:{SECRET}@127.0.0.1:1/{SECRET}{40 * 'x'}/{SECRET}?X-Signature={SECRET}#{SECRET}"
+
+
+@pytest.mark.parametrize("scheme", ["https", "http", "ftp", "file", "data", "s3"])
+@pytest.mark.parametrize("user", ["", f"me:{SECRET}@"])
+def test_no_sentence_holds_the_secrets_of_an_address_from_elsewhere(
+    release: Release, tmp_path: Path, scheme: str, user: str
+) -> None:
+    """Whether a redirect or a description names it: no user, no signature, no key in its path."""
+    address = SIGNED.replace("https", scheme, 1).replace(f"me:{SECRET}@", user)
+    said = []
+    for release.instead, release.asset in ((redirect(address), {}), (None, {"browser_download_url": address})):
+        with pytest.raises(DownloadError) as caught:
+            release.fetch(tmp_path)
+        said.append(str(caught.value))
+    release.asset, release.instead_of_file = {}, redirect(address)
+    with pytest.raises(DownloadError) as caught:
+        release.fetch(tmp_path)
+    assert SECRET not in " ".join([*said, str(caught.value)])
+
+
+def test_the_file_behind_a_signed_address_fails_without_its_signature(release: Release, tmp_path: Path) -> None:
+    """A refusal, a wrong length, a file that is cut off and one of another checksum."""
+    release.asset = {"browser_download_url": f"{release.url}/file?X-Signature={SECRET}"}
+    said = []
+    for release.cut_after, release.content, release.file_exists in (
+        (1000, CONTENT, True),
+        (None, CONTENT[:-1], True),
+        (None, bytes(len(CONTENT)), True),
+        (None, CONTENT, False),
+    ):
+        (tmp_path / f"{NAME}.pt.part").unlink(missing_ok=True)
+        with pytest.raises(DownloadError, match=r"/file\?… ") as caught:
+            release.fetch(tmp_path)
+        said.append(str(caught.value))
+    assert len(set(said)) == 4
+    assert SECRET not in " ".join(said)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        (fetching.RELEASE_API_URL, fetching.RELEASE_API_URL),
+        ("https://me:pw@host:8443/a/b.pt?token=1", "https://host:8443/a/b.pt?…"),
+        ("https://host/bot123:ABC/file", "https://host/…"),
+        ("https://host/" + 30 * "a" + "/file", "https://host/…"),
+        ("https://host/f00dcafe1234/file", "https://host/…"),
+        ("https://[::1]:8443/a", "https://[::1]:8443/a"),
+        ("https://host", "https://host"),
+        ("me:pw@host/a", "That address"),
+        ("https://host:pw/a", "That address"),
+        ("https://\x1b[31m/a", "That address"),
+    ],
+)
+def test_an_address_is_shown_by_its_server_and_its_plain_parts(address: str, words: str) -> None:
+    """Enough to know whom to ask."""
+    assert web.shown(address) == words
+
+
+@pytest.mark.parametrize("form", ["sha256:{}", "SHA256:{}", " {}\n", "sha-256={}"])
+def test_a_checksum_is_taken_as_it_is_shown(release: Release, tmp_path: Path, form: str) -> None:
+    """GitHub writes its kind before it."""
+    release.digest = None
+    own = form.format(hashlib.sha256(CONTENT).hexdigest())
+    assert release.fetch(tmp_path, sha256=own).read_bytes() == CONTENT
+
+
+def test_a_folder_with_the_name_of_the_file_is_named_before_anything_is_fetched(
+    release: Release, tmp_path: Path
+) -> None:
+    """Not its temporary name, and not after a hundred megabytes."""
+    (tmp_path / f"{NAME}.pt").mkdir()
+    with pytest.raises(DownloadError, match=rf"/{NAME}\.pt is a folder, and the download would have that name"):
+        release.fetch(tmp_path)
+    assert release.ranges == []
+    assert [path.name for path in tmp_path.iterdir()] == [f"{NAME}.pt"]
+
+
+@pytest.mark.parametrize("content", [b"mine", CONTENT[:1000], CONTENT])
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
+def test_a_part_that_is_a_link_is_neither_followed_nor_removed(
+    release: Release, tmp_path: Path, make: Callable[[Path, Path], None], content: bytes
+) -> None:
+    """Whatever it leads to stays as it was, also where that would be the whole file."""
+    mine, part = tmp_path / "mine", tmp_path / "downloads" / f"{NAME}.pt.part"
+    mine.write_bytes(content)
+    part.parent.mkdir()
+    make(part, mine)
+    with pytest.raises(DownloadError, match=rf"{NAME}\.pt\.part is a link, but a download is written there; remove it"):
+        release.fetch(part.parent)
+    assert mine.read_bytes() == content
+    assert [path.name for path in part.parent.iterdir()] == [part.name]
+
+
+def test_a_part_that_leads_nowhere_makes_no_file_there(release: Release, tmp_path: Path) -> None:
+    """A dangling link is one, too."""
+    (tmp_path / f"{NAME}.pt.part").symlink_to(tmp_path / "made")
+    with pytest.raises(DownloadError, match="is a link, but a download is written there"):
+        release.fetch(tmp_path)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_that_appears_during_the_download_is_not_followed(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path, Path], None]
+) -> None:
+    """What is written into is looked at once more when it is open."""
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    make(tmp_path / f"{NAME}.pt.part", mine)
+    monkeypatch.setattr(fetching, "_length", lambda part: 0)
+    with pytest.raises(DownloadError):
+        release.fetch(tmp_path)
+    assert mine.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_part_that_is_no_file_is_one_sentence(release: Release, tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A folder or a pipe: it never waits."""
+    make(tmp_path / f"{NAME}.pt.part")
+    with pytest.raises(DownloadError, match="is no ordinary file, but a download is written there"):
         release.fetch(tmp_path)
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from posture_daemon.adapters.checkpoints import READING_MB, inspect_checkpoint
 from posture_daemon.adapters.checkpoints import archive as archives
 from posture_daemon.adapters.checkpoints.yolo11 import input_size, read_checkpoint
 from posture_daemon.bootstrap.models import import_model
-from posture_daemon.errors import CheckpointRefused, ModelError
+from posture_daemon.errors import CheckpointRefused, LabelError, ModelError
 from posture_daemon.store import Store
 
 MEASURED = """
@@ -256,13 +257,58 @@ def test_a_size_that_no_picture_has_is_refused(asked: int | None, trained: int |
 
 @pytest.mark.slow(seconds=60)
 @pytest.mark.torch
-@pytest.mark.parametrize("name", ["legacy", "bare", "dataparallel", "size_text", "size_fraction"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("legacy", "bare", "dataparallel"),
+        *(f"size_{one}" for one in ("text", "fraction", "numpy", "float16", "array", "tensor", "tensors", "list")),
+        *(f"names_{one}" for one in ("default", "lists", "array", "objects", "texts")),
+    ],
+)
 def test_the_same_network_in_another_form_is_the_same_model(zoo: Path, name: str) -> None:
     """Every weight, and the size of its pictures."""
     plain, other = (read_checkpoint(zoo / f"{one}.pt") for one in ("plain", name))
     assert (other.classes, other.image_size, other.scale) == (plain.classes, plain.image_size, plain.scale)
     assert plain.weights.keys() == other.weights.keys()
     assert all((plain.weights[key] == other.weights[key]).all() for key in plain.weights)
+
+
+@pytest.mark.slow(seconds=60)
+@pytest.mark.torch
+def test_a_linear_layer_without_a_bias_is_one_with_a_bias_of_zeros(zoo: Path) -> None:
+    """Torch computes the same of both."""
+    without, zeros = (read_checkpoint(zoo / f"{one}.pt").weights for one in ("no_bias", "zero_bias"))
+    assert without.keys() == zeros.keys()
+    assert all((without[key] == zeros[key]).all() for key in zeros)
+
+
+@pytest.mark.slow(seconds=60)
+@pytest.mark.torch
+def test_a_file_whose_name_is_no_text_is_imported(zoo: Path, store: Store) -> None:
+    """As those of old Windows disks; its origin is written down in letters that there are."""
+    file = store.folder.parent / os.fsdecode(b"pl\xe9.pt")
+    shutil.copy(zoo / "plain.pt", file)
+    assert inspect_checkpoint(file).path == file
+    version = import_model(store, file)
+    assert version.source == "imported from pl\\xe9.pt"
+    assert store.models.champion() == version
+
+
+@pytest.mark.parametrize("name", [b"pl\xe9.pt", b"\xff\xfe.pt", "\U0001f9d8.pt".encode(), b"a\nb.pt"])
+def test_a_file_that_is_refused_is_called_by_its_name_whatever_that_is(tmp_path: Path, name: bytes) -> None:
+    """And by what it is."""
+    file = tmp_path / os.fsdecode(name)
+    file.write_bytes(b"GGUF")
+    with pytest.raises(CheckpointRefused, match="is a GGUF file") as caught:
+        inspect_checkpoint(file)
+    assert str(caught.value).startswith(str(file))
+
+
+@pytest.mark.parametrize("file", ["plain.pt", "nowhere.pt"])
+def test_names_for_the_classes_of_a_base_are_refused(store: Store, tmp_path: Path, file: str) -> None:
+    """Nothing would use them, and the owner would find out much later."""
+    with pytest.raises(LabelError, match=r"A base has no classes .*; leave out --as-base or --rename\.$"):
+        import_model(store, tmp_path / file, as_base=True, renames=["bad_posture=x"])
 
 
 @pytest.mark.slow(seconds=60)
@@ -289,6 +335,12 @@ def test_pruned_and_turned_weights_are_what_torch_multiplies_with(zoo: Path) -> 
         ("stride", "modified YOLO11-cls: model.0.conv has another stride"),
         ("shortcut", "modified YOLO11-cls: model.2.m.0 has another add"),
         ("hook", "modified YOLO11-cls: model.1 has a hook"),
+        ("weight_float8", r"its weight model.5.conv.weight is of a type \(float8_e4m3fn\) .*; save the network with"),
+        ("weight_unsigned", r"its weight model.5.conv.weight is of a type \(uint16\)"),
+        ("weight_complex", r"its weight model.5.conv.weight is of a type \(ComplexFloatStorage\)"),
+        ("weight_sparse", "its weight model.5.conv.weight is sparse; save the network with ordinary numbers"),
+        ("weight_meta", "its weight model.5.conv.weight is without numbers"),
+        ("names_counter", "does not say which output each of its class names belongs to"),
         ("infinite", "model.0.bn.weight holds values that are not finite"),
         ("width", "cannot answer a picture of 64 pixels, so it was not imported"),
         ("negative", "cannot answer a picture of 64 pixels, so it was not imported: what it answers is no numbers"),

@@ -18,6 +18,7 @@ from posture_daemon.adapters.checkpoints.yolo11 import (
     read_checkpoint,
 )
 from posture_daemon.errors import CheckpointRefused, ModelError
+from posture_daemon.service.plain_text import visible
 from posture_daemon.store.files import sha256_of, sha256_of_file, write_durably
 from posture_daemon.vision.head import Head
 
@@ -86,7 +87,7 @@ def _describe_head(checkpoint: Yolo11Checkpoint, sha256: str) -> HeadDescription
         sha256=sha256,
         classes=tuple(checkpoint.classes),
         parameters=checkpoint.layers(STRIDE)[HEAD_LAYER].parameters,
-        source=checkpoint.path.name,
+        source=visible(checkpoint.path.name),  # a name of bytes that are no text could not be written down
         source_sha256=sha256_of_file(checkpoint.path),
         ultralytics_version=checkpoint.ultralytics_version,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

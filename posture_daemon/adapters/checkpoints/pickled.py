@@ -31,7 +31,8 @@ STORAGE_TYPES = {
     "BoolStorage": "<?",
 }
 OTHER_STORAGE = "UntypedStorage"
-"""Of the types that numpy has not: allowed where nobody asks for the numbers."""
+OTHER_STORAGES = (OTHER_STORAGE, "ComplexFloatStorage", "ComplexDoubleStorage")
+"""Of the types that no weight of ours has: allowed where nobody asks for the numbers."""
 
 MOST_DIMENSIONS = 16
 LONGEST_NAME = 100
@@ -44,6 +45,9 @@ DTYPES = (
     *("float8_e4m3fn", "float8_e5m2", "complex64", "complex128", "uint16", "uint32", "uint64"),
 )
 PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+MADE_ANEW = ("int", "float", "bool", "str", "bytes", "list", "tuple", "dict", "object", "unicode", "long")
+"""What a `defaultdict` puts where it has nothing."""
+
 SHELL_NAMES = frozenset(
     {
         "torch.device",
@@ -57,11 +61,34 @@ SHELL_NAMES = frozenset(
         "__builtin__.getattr",
         "argparse.Namespace",
         "types.SimpleNamespace",
-        "datetime.datetime",
+        *(f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")),
+        "decimal.Decimal",
+        "uuid.UUID",
+        *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in MADE_ANEW),
         *(f"{module}.{name}" for module in ("pathlib", "pathlib._local") for name in PATHS),
     }
 )
-PLAIN_TYPES = {"collections.OrderedDict": OrderedDict, "builtins.set": set, "__builtin__.set": set}
+
+
+def _dictionary(*given: Any) -> dict[Any, Any]:
+    """For those that know more than a dictionary does: a `Counter` with its counts, a `defaultdict` that is filled later."""
+    return dict(given[0]) if given and isinstance(given[0], dict) else {}
+
+
+def _row(items: Any = (), *_: Any) -> list[Any]:
+    return list(items)
+
+
+PLAIN_TYPES: Mapping[str, Any] = {
+    "collections.OrderedDict": OrderedDict,
+    "collections.defaultdict": _dictionary,
+    "collections.Counter": _dictionary,
+    "collections.deque": _row,
+    "builtins.set": set,
+    "__builtin__.set": set,
+    "builtins.frozenset": frozenset,
+    "__builtin__.frozenset": frozenset,
+}
 
 FAMILIES = {
     "models.": "a checkpoint of YOLOv5 or YOLOv7",
@@ -154,7 +181,7 @@ class DataUnpickler(pickle.Unpickler):
         full = f"{module}.{name}"
         if full in PLAIN_TYPES:
             return PLAIN_TYPES[full]
-        if module == "torch" and (name in STORAGE_TYPES or name == OTHER_STORAGE):
+        if module == "torch" and (name in STORAGE_TYPES or name in OTHER_STORAGES):
             return name
         if module == "torch.storage" and name in (OTHER_STORAGE, "TypedStorage"):
             return OTHER_STORAGE
@@ -180,7 +207,8 @@ class DataUnpickler(pickle.Unpickler):
                 "ultralytics."
             )
         return (
-            f"{self._path} is refused: it asks for {full}, which no weights need, so it may hold code (none was run)."
+            f"{self._path} is refused: it asks for {full}, which no weights need, so it may hold code (none was run); whoever "
+            "trained it can save it again with nothing but the network, lists and dictionaries in it."
         )
 
 
@@ -192,7 +220,7 @@ def _tensor(storage: Storage, offset: int, shape: tuple[int, ...], strides: tupl
     if len(shape) != len(strides) or len(shape) > MOST_DIMENSIONS or min(numbers) < 0:
         raise Damage("a tensor reaches outside its storage")
     tensor = StoredTensor(storage, offset, tuple(shape), tuple(strides))
-    if tensor.size and tensor.end > storage.length and storage.dtype != OTHER_STORAGE:
+    if tensor.size and tensor.end > storage.length and storage.dtype not in OTHER_STORAGES:
         raise Damage("a tensor reaches outside its storage")
     return tensor
 
@@ -201,21 +229,38 @@ def _parameter(tensor: Any, *_: Any) -> Any:
     return tensor
 
 
+@dataclass(frozen=True)
+class OddTensor:
+    """A tensor that is no row of plain numbers; `kind` says what it is, as half a sentence after "is"."""
+
+    kind: str
+
+
 def _subclassed(rebuild: Any, _kind: Any, arguments: Any, _state: Any) -> Any:
     """For `_rebuild_from_type_v2`: a tensor with attributes of its own, which are not needed."""
-    return _tensor(*arguments) if rebuild is _tensor else None
+    return rebuild(*arguments) if rebuild in REBUILDERS.values() else OddTensor("of a type of its own")
 
 
-def _nothing(*_: Any) -> None:
-    """In place of tensors that are no plain numbers; a network that needs them is refused for lack of them."""
+def _odd(kind: str) -> Any:
+    """In place of the function that builds one; a network that needs it is refused."""
+    return lambda *_: OddTensor(kind)
+
+
+def _of_another_type(*given: Any) -> OddTensor:
+    """For `_rebuild_tensor_v3`, whose last argument names a type that older versions of PyTorch do not have."""
+    kinds = [str(getattr(one, "origin", "")).removeprefix("torch.") for one in given]
+    return OddTensor(
+        f"of a type ({next((kind for kind in kinds if kind in DTYPES), 'unknown')}) that is no plain number"
+    )
 
 
 REBUILDERS: Mapping[str, Any] = {
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
-    "torch._utils._rebuild_tensor_v3": _nothing,
-    "torch._utils._rebuild_meta_tensor_no_storage": _nothing,
-    "torch._utils._rebuild_sparse_tensor": _nothing,
+    "torch._utils._rebuild_tensor_v3": _of_another_type,
+    "torch._utils._rebuild_meta_tensor_no_storage": _odd("without numbers (it was on the device meta)"),
+    "torch._utils._rebuild_sparse_tensor": _odd("sparse"),
+    "torch._utils._rebuild_nested_tensor": _odd("nested"),
     "torch._tensor._rebuild_from_type_v2": _subclassed,
 }

@@ -6,6 +6,8 @@ byte at a time, is left behind after a time for all of it.
 
 import contextlib
 import http.client
+import itertools
+import re
 import socket
 import ssl
 import threading
@@ -25,6 +27,12 @@ SILENCE_S = 30.0
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 LONGEST_ADDRESS = 2_000
+PLAIN_PART = re.compile(r"(?=.{0,20}$)(?:[A-Za-z]+|[A-Za-z0-9]{1,8})(?:[._-]+(?:[A-Za-z]+|[A-Za-z0-9]{1,8}))*")
+"""A part of a path that may be shown: short, of words and short numbers."""
+
+REST = "…"
+NOT_SHOWN = "That address"
+LONGEST_SHOWN = 200
 
 
 class Answer:
@@ -67,16 +75,48 @@ def opened(
                     _refuse_without_success(address, response)
                     yield Answer(address, response)
                     return
-                address = urllib.parse.urljoin(address, response.headers.get("Location") or "")
-            refuse_other_schemes(address)
-        raise DownloadError(f"{url} leads from one address to the next without end; try again later.")
+                address = _next(address, response)
+        raise DownloadError(f"{shown(url)} leads from one address to the next without end; try again later.")
+
+
+def shown(url: str) -> str:
+    """What of an address may stand in a sentence, one harmless line: the server, and what is plain of the path.
+
+    Every address may come from a server, with a password before its host, a signature behind a question mark, or a key in its
+    path; nobody has to tell those apart from what was typed.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return NOT_SHOWN
+    if not parts.netloc and parts.scheme not in ("https", "http", "file"):
+        return NOT_SHOWN
+    host = f"[{host}]" if ":" in host else host
+    server = f"{parts.scheme}://{host}{'' if port is None else f':{port}'}" if parts.scheme else host
+    path = list(itertools.takewhile(PLAIN_PART.fullmatch, parts.path.split("/")[1:]))
+    more = len(path) < parts.path.count("/") and parts.path != "/"
+    text = "/".join([server, *path, *([REST] if more else [])])
+    text += f"?{REST}" if parts.query and not more else ""
+    return text if text.isprintable() and len(text) < LONGEST_SHOWN else NOT_SHOWN
+
+
+def _next(address: str, response: http.client.HTTPResponse) -> str:
+    """Where the answer leads. Raises `DownloadError` when that is nowhere."""
+    with contextlib.suppress(ValueError):  # half a server in brackets
+        to = (response.headers.get("Location") or "").strip()
+        if to:
+            return urllib.parse.urljoin(address, to)
+    raise DownloadError(
+        f"{shown(address)} answered {response.status}, which leads elsewhere, without an address; try again later."
+    )
 
 
 def _ask(
     opener: urllib.request.OpenerDirector, url: str, headers: Mapping[str, str], clock: "_Clock"
 ) -> http.client.HTTPResponse:
     """The head of the answer. Raises `DownloadError`."""
-    refuse_other_schemes(url)
+    refuse_other_addresses(url)
     try:
         response: http.client.HTTPResponse = opener.open(
             urllib.request.Request(url, headers=dict(headers)),  # noqa: S310 - https only, as checked above
@@ -86,24 +126,39 @@ def _ask(
         reason = getattr(error, "reason", None)
         if isinstance(reason, ssl.SSLCertVerificationError):
             raise DownloadError(
-                f"{url} has no certificate that this device trusts ({_one_line(reason.verify_message)}); is its clock right, "
-                "and does nobody sit between?"
+                f"{shown(url)} has no certificate that this device trusts ({_one_line(reason.verify_message)}); is its "
+                "clock right, and does nobody sit between?"
             ) from error
-        raise DownloadError(f"{url} cannot be reached ({clock.reason(error)}); is this device online?") from error
+        raise DownloadError(
+            f"{shown(url)} cannot be reached ({clock.reason(error)}); is this device online?"
+        ) from error
     return response
 
 
 def _refuse_without_success(url: str, response: http.client.HTTPResponse) -> None:
     if not 200 <= response.status < 300:
-        raise DownloadError(f"{url} answered {response.status} {_one_line(response.reason)}; try again later.")
+        raise DownloadError(f"{shown(url)} answered {response.status} {_one_line(response.reason)}; try again later.")
 
 
-def refuse_other_schemes(url: str) -> None:
-    """Raises `DownloadError` for an address that is not https."""
+def refuse_other_addresses(url: str) -> None:
+    """Raises `DownloadError` for an address that is not one of https without a name and a password."""
     if not url.lower().startswith(SCHEME) or len(url) > LONGEST_ADDRESS or not url.isprintable() or " " in url:
         raise DownloadError(
-            f"{ascii(url[:LONGEST_ADDRESS])[1:-1]} is not an address of a web server that begins with https://."
+            f"{shown(url)} cannot be asked: it is no address of a web server that begins with https://."
         )
+    try:
+        parts = urllib.parse.urlsplit(url)
+        wrong = None if parts.port is None or parts.port else "its port is none"
+    except ValueError:
+        raise DownloadError(f"{shown(url)} is not an address: its server or its port is none.") from None
+    if "@" in parts.netloc:
+        wrong = "it has a name or a password before the server, which would not be sent"
+    elif not parts.hostname:
+        wrong = "it has no server"
+    elif not url.isascii():
+        wrong = "it has letters that are not ASCII; write it as a browser does when it is copied"
+    if wrong is not None:
+        raise DownloadError(f"{shown(url)} cannot be asked: {wrong}.")
 
 
 class _Clock:

@@ -13,10 +13,12 @@ import numpy as np
 
 from posture_daemon.adapters.checkpoints.archive import Archive, opened_archive
 from posture_daemon.adapters.checkpoints.class_rows import names_by_row
-from posture_daemon.adapters.checkpoints.network import LAYERS, model_in, refuse_other_networks, walk
-from posture_daemon.adapters.checkpoints.pickled import Shell, StoredTensor
+from posture_daemon.adapters.checkpoints.network import LAYERS, kind_of, model_in, refuse_other_networks, walk
+from posture_daemon.adapters.checkpoints.pickled import STORAGE_TYPES, OddTensor, Shell, StoredTensor
+from posture_daemon.adapters.checkpoints.plain_values import plain
 from posture_daemon.domain import Floats
 from posture_daemon.errors import CheckpointRefused
+from posture_daemon.service.plain_text import visible
 from posture_daemon.vision.head import BATCH_NORM_EPS
 
 HEAD_LAYER = 10
@@ -105,15 +107,16 @@ def read_checkpoint(path: Path) -> Yolo11Checkpoint:
         model = model_in(path, archive.content)
         refuse_other_networks(path, model, archive)
         weights = _weights(path, model, archive)
-        _refuse_names_of_another_type(path, model.state.get("names"))
+        names = plain(model.state.get("names"))
+        _refuse_names_of_another_type(path, names)
         settings = archive.content if isinstance(archive.content, dict) else {}
         version = settings.get("version")
         return Yolo11Checkpoint(
             path=path,
             scale=_scale(path, weights),
-            classes=names_by_row(model.state.get("names"), weights["model.10.linear.weight"].shape[0], path),
-            image_size=_image_size(settings, model),
-            ultralytics_version=version if isinstance(version, str) else None,
+            classes=names_by_row(names, weights["model.10.linear.weight"].shape[0], path),
+            image_size=_image_size(settings, model, archive),
+            ultralytics_version=visible(version) if isinstance(version, str) else None,
             weights=weights,
         )
 
@@ -123,11 +126,14 @@ def _weights(path: Path, model: Shell, archive: Archive) -> dict[str, Floats]:
     weights: dict[str, Floats] = {}
     for prefix, module in walk(model):
         stored = {**(module.state.get("_parameters") or {}), **(module.state.get("_buffers") or {})}
+        _refuse_other_numbers(path, prefix, stored)
         tensors = {name: archive.read(one) for name, one in stored.items() if isinstance(one, StoredTensor)}
         tensors.pop("num_batches_tracked", None)
         for name in [name for name in tensors if name.endswith("_mask")]:  # torch.nn.utils.prune multiplies as it runs
             whole = name.removesuffix("_mask")
             tensors[whole] = tensors.pop(f"{whole}_orig") * tensors.pop(name)
+        if kind_of(module) == "Linear" and "weight" in tensors:  # one without a bias adds nothing
+            tensors.setdefault("bias", np.zeros(tensors["weight"].shape[0], np.float32))
         weights |= {f"{prefix}.{name}": array for name, array in tensors.items()}
         if "running_var" in tensors:  # another epsilon than ours is the same as another variance
             weights[f"{prefix}.running_var"] += np.float32(module.state.get("eps", BATCH_NORM_EPS) - BATCH_NORM_EPS)
@@ -138,6 +144,19 @@ def _weights(path: Path, model: Shell, archive: Archive) -> dict[str, Floats]:
             raise CheckpointRefused(f"{path} is damaged: {name} holds values that are not finite.")
     _refuse_without_ends(path, weights)
     return weights
+
+
+def _refuse_other_numbers(path: Path, prefix: str, stored: Mapping[str, Any]) -> None:
+    """A weight that is there, but whose numbers cannot be read, is not one that is missing."""
+    for name, one in stored.items():
+        kind = one.kind if isinstance(one, OddTensor) else None
+        if isinstance(one, StoredTensor) and one.storage.dtype not in STORAGE_TYPES:
+            kind = f"of a type ({one.storage.dtype}) that is no plain number"
+        if kind is not None:
+            raise CheckpointRefused(
+                f"{path} cannot be imported: its weight {prefix}.{name} is {kind}; save the network with ordinary numbers, "
+                "for example after model.float()."
+            )
 
 
 def _refuse_without_ends(path: Path, weights: Mapping[str, Floats]) -> None:
@@ -155,7 +174,9 @@ def _refuse_without_ends(path: Path, weights: Mapping[str, Floats]) -> None:
 
 def _refuse_names_of_another_type(path: Path, names: object) -> None:
     """A nested list in the place of a name could be gigabytes long when it is written out."""
-    for name in names.values() if isinstance(names, dict) else names if isinstance(names, (list, tuple)) else ():
+    for name in map(
+        plain, names.values() if isinstance(names, dict) else names if isinstance(names, (list, tuple)) else ()
+    ):
         if not isinstance(name, str) and not (isinstance(name, int) and abs(name) < 10**9):
             raise CheckpointRefused(f"{path} is damaged: one of its classes has no name.")
 
@@ -168,12 +189,12 @@ def _scale(path: Path, weights: Mapping[str, Floats]) -> str:
     return SCALES[sizes]
 
 
-def _image_size(content: Mapping[str, Any], model: Shell) -> int | None:
+def _image_size(content: Mapping[str, Any], model: Shell, archive: Archive) -> int | None:
     """The side of the training's pictures, however it was written; `None` where that is no size of a picture."""
     settings = content.get("train_args") or model.state.get("args")
     settings = settings.state if isinstance(settings, Shell) else settings
-    said = settings.get("imgsz") if isinstance(settings, dict) else None
-    sizes = [_pixels(one) for one in (said if isinstance(said, (list, tuple)) else [said])]
+    said = plain(settings.get("imgsz"), archive) if isinstance(settings, dict) else None
+    sizes = [_pixels(plain(one, archive)) for one in (said if isinstance(said, (list, tuple)) else [said])]
     return max((size for size in sizes if size is not None), default=None)  # as ultralytics trains on the longer side
 
 

@@ -67,4 +67,18 @@ def outside(at: Place) -> Made:
 
 files.plain("A download that is not encrypted", "models fetch yolo11n-cls --release http://example.org/release.json",
     "http://example.org/***", "begins with https://")
+files.plain("A download from an address with a password", "models fetch yolo11n-cls --release https://example.org:pw@example.org/a",
+    "it has a name or a password before the server", "which would not be sent")
+files.plain("Names for the classes of a base", "models import ~/model.pt --as-base --rename bad=x",
+    "A base has no classes that could be renamed", "leave out --as-base or --rename", {"model.pt": "x"})
+files.plain("A weight of another type", "models import ~/weight_float8.pt",
+    "/weight_float8.pt cannot be imported: its weight model.5.conv.weight is of a type (float8_e4m3fn)",
+    "after model.float()", {"weight_float8.pt": Place.checkpoint}, torch=True)
 files.plain("A checksum that is none", "models fetch yolo11n-cls --sha256 abc", "'abc'", "64 hexadecimal digits")
+
+
+@files("A folder with the name of a download", where="/downloads/yolo11n-cls.pt is a folder", advice="move it away")
+def occupied(at: Place) -> Made:
+    """It is named before anything is fetched."""
+    (at.data / "downloads" / "yolo11n-cls.pt").mkdir(parents=True)
+    yield "models", "fetch", "yolo11n-cls"

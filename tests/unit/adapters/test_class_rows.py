@@ -21,7 +21,7 @@ class Stored(SimpleNamespace):
 def scalar(kind: str, raw: bytes) -> Stored:
     """A numpy scalar as the archive leaves it: nothing was called."""
     encoded = Stored(origin="_codecs.encode", args=(raw.decode("latin1"), "latin1"))
-    dtype = Stored(origin="numpy.dtype", args=(kind, False, True))
+    dtype = Stored(origin="numpy.dtype", args=(kind, False, True), state={"state": (3, "<", None)})
     return Stored(origin="numpy._core.multiarray.scalar", args=(dtype, encoded))
 
 
@@ -49,6 +49,48 @@ def test_numbers_of_numpy_are_keys_too() -> None:
     names = {scalar("i8", (2 - n).to_bytes(8, "little")): name for n, name in enumerate("cba")}
     assert names_by_row(names, 3, "x.pt") == ABC
     assert names_by_row([scalar("U1", "a".encode("utf-32-le")), 7, None], 3, "x.pt") == ("a", "7", "")
+
+
+def array(kind: str, data: object, *shape: int) -> Stored:
+    """An array of numpy as the archive leaves it."""
+    raw = Stored(origin="_codecs.encode", args=(data.decode("latin1"), "latin1")) if isinstance(data, bytes) else data
+    dtype = Stored(origin="numpy.dtype", args=(kind, False, True), state={"state": (3, "<", None)})
+    return Stored(origin="numpy._core.multiarray._reconstruct", state={"state": (1, shape or (3,), dtype, False, raw)})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        array("U1", "abc".encode("utf-32-le")),
+        array("S1", b"abc"),
+        array("O8", ["a", scalar("U1", "b".encode("utf-32-le")), "c"]),
+    ],
+)
+def test_an_array_of_numpy_is_a_list_of_names(names: Any) -> None:
+    """Texts, bytes, or objects."""
+    assert names_by_row(names, 3, "x.pt") == ABC
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        array("U1", b"short"),
+        array("U1", "abc".encode("utf-32-le"), 3, 1),
+        array("U1", "abc".encode("utf-32-le"), 10**9),
+        array("V4", bytes(12)),
+        array("O8", b"abc"),
+        Stored(origin="numpy._core.multiarray._reconstruct", state={}),
+    ],
+)
+def test_an_array_that_contradicts_itself_is_no_list(names: Any) -> None:
+    """One sentence, and no memory for what it claims."""
+    with pytest.raises(CheckpointRefused, match=r"^x\.pt is damaged: the names of its classes are no list\.$"):
+        names_by_row(names, 3, "x.pt")
+
+
+def test_half_a_character_in_a_name_is_replaced() -> None:
+    """It could not be written down."""
+    assert names_by_row(["a\ud800", "b"], 2, "x.pt") == ("a?", "b")
 
 
 @pytest.mark.parametrize("names", [None, [], {}, ()])
