@@ -184,7 +184,8 @@ def told(store: Store) -> dict[str, tuple[object, ...]]:
     """What is known of each picture, by its digest, but for numbers of rows."""
     query = (
         "SELECT sha256, captured_at, status, reason, name, labelled_by, labelled_at, split FROM frames"
-        " JOIN blocks ON blocks.id = block_id LEFT JOIN labels ON frame_id = frames.id LEFT JOIN classes ON class_id = classes.id"
+        " JOIN blocks ON blocks.id = block_id LEFT JOIN labels ON frame_id = frames.id"
+        " LEFT JOIN classes ON class_id = classes.id"
     )
     return {digest: tuple(rest) for digest, *rest in rows(store.database.path, query)}
 
