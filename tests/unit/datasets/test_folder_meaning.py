@@ -194,14 +194,15 @@ def test_folders_one_in_another_without_end_are_refused(tmp_path: Path, depth: i
     root = tree(tmp_path, "good/1.jpg", "bad/1.jpg")
     before = Path.cwd()
     try:
-        for name in ["wild", *["a"] * depth]:
-            (root / name if name == "wild" else Path(name)).mkdir()
-            os.chdir(root / name if name == "wild" else name)
+        for name in (root / "wild", *map(Path, ["a"] * depth)):
+            name.mkdir()
+            os.chdir(name)
+        os.chdir(before)
+        with pytest.raises(DatasetError, match=r"/wild holds more than 50 folders.*take it out of"):
+            read(root)
     finally:
         os.chdir(before)
-    with pytest.raises(DatasetError, match=r"/wild holds more than 50 folders.*take it out of"):
-        read(root)
-    subprocess.run(["rm", "-rf", root / "wild"], check=True)  # Python's own way goes down by recursion, too
+        subprocess.run(["rm", "-rf", root / "wild"], check=True)  # pytest's own way goes down by recursion, too
 
 
 def test_the_root_is_inside_the_wrappers(tmp_path: Path) -> None:
