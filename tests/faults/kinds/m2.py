@@ -7,7 +7,6 @@ from tests.faults.fault import Group, Place
 
 exports = Group("Exports with something in the way")
 
-exports.plain("A device to export to", "dataset export /dev/null", "/dev/null is a", "give a folder")
 exports.plain("A file above the folder to export to", "dataset export ~/list.txt/out",
     "/list.txt is a file", "give a folder", {"list.txt": "mine"})
 exports.plain("A model exported onto a folder", "models export ~/mine.pt --force",
