@@ -71,7 +71,7 @@ for name, group in GROUPS.items():
 
 def main() -> None:
     """Entry point. Every error that is meant for the user is one sentence on stderr: exit 1, or 2 for how it was called."""
-    hide_typed([*sys.argv[1:], *(value for name, value in os.environ.items() if name.startswith("POSTURE_"))])
+    hide_typed(sys.argv[1:], os.environ)
     set_up_streams()
     os.umask(0o077)  # what is written here shows somebody at home: nobody else's business
     ending = Ending()

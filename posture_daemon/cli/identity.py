@@ -10,14 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from posture_daemon.cli.typed import CAMERA
 from posture_daemon.errors import DataFolderError, ServiceError, SettingsError
 from posture_daemon.service import NAME
 from posture_daemon.service.privileges import become, take_environment_of
 from posture_daemon.service.trust import Person, decider, name_of, weak_spot
 from posture_daemon.settings import CameraAddress
 from posture_daemon.settings.paths import absolute
-
-CAMERA = "--camera"
 
 
 def called_as() -> list[str]:

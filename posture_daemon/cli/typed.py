@@ -2,14 +2,21 @@
 
 import ctypes
 import logging
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from posture_daemon.settings import CameraAddress
-from posture_daemon.settings.address import remember
+from posture_daemon.settings.address import LOCAL, near_scheme, remember
 from posture_daemon.settings.paths import absolute
+
+CAMERA, CAMERA_VARIABLE = "--camera", "POSTURE_CAMERA__ADDRESS"
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,11})(?::[/\\]+|[/\\]{2,})(?P<rest>.+)", re.DOTALL)
+_LOGIN = re.compile(r"[^\s/@:]+:[^\s@]+@(?:\[[0-9A-Fa-f:.%]+\]|[\w.-]+)(?::\d+)?(?:[/?].*)?", re.DOTALL)
+_SECRET = re.compile(r"(?i)pass|pwd|psw|token|secret|auth|api_?key|\bkey=|user|login|cred|signature|\bsig=")
 
 log = logging.getLogger(__name__)
 
@@ -32,20 +39,45 @@ def camera(address: str | None) -> str | None:
     return address
 
 
-def hide_typed(words: Sequence[str]) -> None:
-    """Keep the secrets of addresses among these words out of every message and, as far as that goes, out of `ps`."""
-    typed = [address for word in words for address in _addresses_in(word) if address.hides]
-    for address in typed:
+def hide_typed(words: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Keep the secrets of addresses among these out of every message and, as far as that goes, out of `ps`."""
+    typed = [CameraAddress(text) for text in _addresses_in(words)]
+    given = [CameraAddress(value) for name, value in environment.items() if _is_address_in(name, value)]
+    for address in (*typed, *given):
         remember(address)
-    if typed:
+    if hidden := [address.text for address in typed if address.hides]:
         with suppress(OSError, ValueError, IndexError):
-            _overwrite([address.text for address in typed])
+            _overwrite(hidden)
 
 
-def _addresses_in(word: str) -> list[CameraAddress]:
-    """The word, and the value of an option. Paths and plain words hide nothing."""
-    value = word.partition("=")[2] if word.startswith("-") else word
-    return [CameraAddress(value)] if "@" in value or "//" in value or "=" in value else []
+def _addresses_in(words: Sequence[str]) -> list[str]:
+    """What was typed as `--camera`; of all else only what looks like an address with a secret, typed in the wrong place.
+
+    Other words stay as they were typed, so that a sentence can quote them: `--rename OLD=NEW` is no address.
+    """
+    found = []
+    for before, word in zip(["", *words], words, strict=False):
+        option, _, value = word.partition("=") if word.startswith("-") else (before, "", word)
+        if option == CAMERA or looks_secret(value, is_value=option.startswith("-")):
+            found.append(value)
+    return found
+
+
+def _is_address_in(name: str, value: str) -> bool:
+    return name.upper() == CAMERA_VARIABLE or (name.upper().startswith("POSTURE_") and looks_secret(value))
+
+
+def looks_secret(text: str, is_value: bool = False) -> bool:
+    """Whether a word looks like an address with a name and a password, or with a part that is called as a secret is.
+
+    `is_value`: of an option, where `X=Y` is never taken for a name and a password.
+    """
+    is_path = text.startswith(("/", ".", "~")) and "://" not in text  # where two slashes are as one
+    url = None if is_path else _URL.search(text)
+    if url is not None:
+        is_of_network = near_scheme(url["scheme"]) not in (None, *LOCAL)
+        return "@" in url["rest"] or (is_of_network and _SECRET.search(url["rest"]) is not None)
+    return _LOGIN.fullmatch(text) is not None and not (is_value and "=" in text)
 
 
 def _overwrite(texts: Sequence[str]) -> None:

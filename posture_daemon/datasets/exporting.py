@@ -1,13 +1,22 @@
 """Export to a folder to sort in a file manager, or to train on with ultralytics; `import_folder` reads both."""
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from posture_daemon.datasets.manifest import Manifest, file_name, read_manifest, replace_file, write_manifest
-from posture_daemon.datasets.provenance import write_provenance
+from posture_daemon.datasets.manifest import (
+    MANIFEST,
+    PARTIAL,
+    Manifest,
+    file_name,
+    read_manifest,
+    replace_file,
+    write_manifest,
+)
+from posture_daemon.datasets.provenance import PROVENANCE, write_provenance
 from posture_daemon.domain import DatasetLayout, Split, Status
 from posture_daemon.errors import DatasetError
 from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED, find, folder_flaw_of, key_of, shown
@@ -76,6 +85,7 @@ def export_folder(
     places = _places(store, layout, path)
     stale = _stale_files(store, path, left_in, places)
     folders = _folders(layout, [_on_disk(path, c.name) for c in classes], places.values())
+    _refuse_in_the_way(path, folders, [f"{place.folder}/{name}" for name, place in places.items()])
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Written before the pictures, so that after a crash the folder is still recognised as an export.
@@ -87,7 +97,10 @@ def export_folder(
         told = {f"{place.folder}/{name}": place.origin for name, place in places.items()}
         write_provenance(path, layout, told, classes, store.models.all())
     except OSError as error:
-        raise DatasetError(f"The folder {path} cannot be written ({error.strerror}).") from error
+        raise DatasetError(
+            f"{_named(error, path)} cannot be written ({error.strerror}); mend that, or choose another folder. What is in "
+            f"{path} by now is a part of the export, which the same command completes."
+        ) from error
     return _report(path, layout, places.values(), len(stale))
 
 
@@ -125,8 +138,9 @@ def _folders(layout: DatasetLayout, classes: Sequence[str], places: Iterable[_Pl
 
 def _earlier_export(path: Path, layout: DatasetLayout) -> Mapping[str, str]:
     """Return the folder of each file of an earlier export; empty for a new or empty folder."""
-    if path.exists() and not path.is_dir():
-        raise DatasetError(f"{path} is a file; give a folder to export to.")
+    there = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    if not there.is_dir():
+        raise DatasetError(f"{there} is {_called(there)}; nothing was written, give a folder to export to.")
     left = read_manifest(path)
     if left is None and path.is_dir() and any(path.iterdir()):
         raise DatasetError(
@@ -137,6 +151,36 @@ def _earlier_export(path: Path, layout: DatasetLayout) -> Mapping[str, str]:
             f"The folder {path} holds an export in the layout of {left.layout.value}; nothing was written, choose another."
         )
     return {} if left is None else left.folders
+
+
+def _refuse_in_the_way(path: Path, folders: Iterable[str], files: Iterable[str]) -> None:
+    """Raise `DatasetError`, before anything is written, for what lies where a folder or a file of the export belongs."""
+    for place in (path / folder for folder in folders):
+        for one in (place.parent, place):
+            if os.path.lexists(one) and not one.is_dir():
+                raise DatasetError(
+                    f"{one} is {_called(one)}, where a folder of the export belongs; nothing was written. Move it away, or "
+                    "choose another folder."
+                )
+    for file in (path / name for name in (MANIFEST, PROVENANCE, *files)):
+        if file.is_dir():
+            raise DatasetError(
+                f"{file} is a folder, where a file of the export belongs; nothing was written. Move it away, or choose "
+                "another folder."
+            )
+
+
+def _called(path: Path) -> str:
+    """What something that is no folder is."""
+    return "a file" if path.is_file() else "no folder" if path.exists() else "a link that leads to nothing"
+
+
+def _named(error: OSError, path: Path) -> str:
+    """The place that an error is about, by the name that it was to have."""
+    place = Path(os.fsdecode(error.filename)) if error.filename else path
+    return str(
+        place.with_name(place.name.removeprefix(".").removesuffix(PARTIAL)) if place.suffix == PARTIAL else place
+    )
 
 
 def _check_folder_names(classes: Iterable[str]) -> None:

@@ -13,8 +13,6 @@ from pathlib import Path
 from posture_daemon.datasets.boxes import refuse_another_kind
 from posture_daemon.datasets.folder_meaning import Level, Meaning, Placed
 from posture_daemon.datasets.folder_tree import Folder, Tree, read_tree
-from posture_daemon.datasets.manifest import MANIFEST, read_manifest
-from posture_daemon.datasets.provenance import PROVENANCE, read_provenance
 from posture_daemon.domain import Split
 from posture_daemon.errors import DatasetError
 from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
@@ -67,11 +65,11 @@ def read_layout(root: Path, known: Collection[str] = ()) -> Layout:
         raise DatasetError(f"There is no folder {root}; check the path.")
     if not root.is_dir():
         raise DatasetError(f"{root} is a file; give the folder that holds the class folders.")
-    tree = read_tree(root)
+    tree = read_tree(root, known)
     if not tree.root.holds_pictures:
         others = (f"; {_name(files[0], root)} is left out: {cause}" for cause, files in tree.left_out.items())
         raise DatasetError(f"The folder {root} holds no pictures ({FORMATS}){next(others, '')}.")
-    meaning = Meaning(tree.root, {*known, *_said_by_exports(tree.root)})
+    meaning = Meaning(tree.root, tree.known)
     if not meaning.placed:
         _refuse_unsorted(tree.root, meaning)
     images = [FolderImage(one.path, _name(one.path, root), one.folder, one.split) for one in meaning.placed]
@@ -81,18 +79,6 @@ def read_layout(root: Path, known: Collection[str] = ()) -> Layout:
         tuple((name, level.split) for level in meaning.levels for name in level.empty),
         _left_out(tree, meaning.loose),
     )
-
-
-def _said_by_exports(root: Folder) -> set[str]:
-    """Class names that exports of our own in it say: these folders are classes, whatever they are called."""
-    found: set[str] = set()
-    for folder in root.all():
-        if (folder.path / MANIFEST).is_file():
-            left = read_manifest(folder.path)
-            found |= {place.rpartition("/")[2] for place in left.folders.values()} if left else set()
-        if (folder.path / PROVENANCE).is_file():
-            found |= set(read_provenance(folder.path).roles)
-    return found - {UNCATEGORIZED, DISCARDED}
 
 
 def _refuse_unsorted(root: Folder, meaning: Meaning) -> None:

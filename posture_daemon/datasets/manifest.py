@@ -17,6 +17,8 @@ from posture_daemon.labelling.class_names import key_of
 from posture_daemon.store.json_files import read_json
 
 MANIFEST = ".posture-daemon.json"
+PARTIAL = ".partial"
+"""Suffix of a file that is being written."""
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3})Z_\d+\.jpg")
 _CAMERA_NAME = re.compile(r"(?<!\d)((?:19|20)\d{6})[-_T]?(\d{6})(?!\d)")
 _TIME = "%Y-%m-%d_%H-%M-%S.%f"
@@ -78,6 +80,6 @@ def write_manifest(root: Path, manifest: Manifest) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file atomically, without fsync: an export can be repeated."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}{PARTIAL}")
     partial.write_bytes(data)
     partial.replace(path)

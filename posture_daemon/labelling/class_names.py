@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from posture_daemon.domain import UNKNOWN
 from posture_daemon.errors import LabelError
+from posture_daemon.vision.image_files import MACHINE_FOLDERS, is_of_machines
 
 UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
 
@@ -33,11 +34,21 @@ LAYOUT_NAMES = frozenset(
 )
 """Folders that hold no class in a data set."""
 
-DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
-"""No file or folder may have these names in Windows, whatever follows a dot."""
+DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", "conin$", "conout$"} | {port + n for port in ("com", "lpt") for n in "0123456789¹²³"}
+)
+"""No file or folder may have these names in Windows, whatever follows a dot; it takes ¹, ² and ³ for digits too."""
 
-RESERVED_NAMES = frozenset({UNKNOWN, *LAYOUT_NAMES, *DEVICES})
+PROGRAM_FOLDERS = MACHINE_FOLDERS | frozenset(
+    {"runs", "wandb", "mlruns", "lightning_logs", "checkpoints", "venv", "__pycache__", "node_modules"}
+    | {"thumbnails", "thumbs", "thumbs.db", "picasaoriginals"}
+)
+"""Folders that systems and programs make beside pictures: one that is no class yet is left out of an import."""
+
+RESERVED_NAMES = frozenset({UNKNOWN, *LAYOUT_NAMES, *DEVICES, *PROGRAM_FOLDERS})
 """Names with another meaning, as a prediction or as a folder; compared by `key_of`."""
+
+RESERVED = "is reserved, because it means something else as a folder or as an answer"
 
 MAX_NAME_LENGTH = 40
 """Characters; at most four bytes each, so that every file system has room for it as a folder."""
@@ -86,6 +97,9 @@ def flaw_of(name: str) -> str | None:
 
 
 def _flaw(name: str) -> str | None:
+    key = key_of(name)
+    if key in RESERVED_NAMES or key.partition(".")[0].rstrip(" ") in DEVICES:
+        return RESERVED
     odd = next((c for c in name if not _allowed(c)), None)
     if odd is not None:
         return f"holds {_called(odd)}"
@@ -93,10 +107,7 @@ def _flaw(name: str) -> str | None:
         return f"has {len(name)} characters"
     if name[0] in ".-" or name[-1] == "." or unicodedata.category(name[0]).startswith("M"):
         return "begins with a dot, a hyphen or an accent, or ends with a dot"
-    key = key_of(name)
-    if key in RESERVED_NAMES or key.partition(".")[0] in DEVICES:
-        return "is reserved, because it means something else as a folder or as an answer"
-    return None
+    return RESERVED if is_of_machines(key) else None
 
 
 def folder_flaw_of(name: str) -> str | None:

@@ -23,6 +23,14 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 NO_HOME = "/nonexistent"
 
+SPECIAL = {
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+"""What keeps nothing that is written to it, so that nobody's rights there matter."""
+
 
 @dataclass(frozen=True)
 class WeakSpot:
@@ -137,12 +145,14 @@ def weak_spot_within(folder: Path) -> WeakSpot | None:
 def decider(path: Path) -> Person:
     """Whose rights are enough to work at `path`: its owner's, or of what stands nearest to it where it is not there yet.
 
-    Raises `DataFolderError` for a place that is root's, but where others can put something else, and for one that cannot be
-    looked at.
+    Raises `DataFolderError` for a device, pipe or socket, for a place that is root's, but where others can put something else,
+    and for one that cannot be looked at.
     """
     try:
         *_, end = way_to(path)
         found = os.stat(end) if end.exists() else os.lstat(end)
+        if what := SPECIAL.get(stat.S_IFMT(found.st_mode)):
+            raise DataFolderError(f"{path} is {what}, in which nothing is kept; give a folder, or a file in one.")
         spot = weak_spot(path) if found.st_uid == 0 else None
         if spot is not None:
             raise DataFolderError(_not_only_roots(path, spot))

@@ -134,7 +134,7 @@ def _shown(text: str) -> str:
     if _exists(text):
         return text
     prefix = _PREFIX.match(text)
-    near = _near(prefix["scheme"]) if prefix else None
+    near = near_scheme(prefix["scheme"]) if prefix else None
     if prefix and near in LOCAL:
         return f"{prefix['scheme']}:{_local(text[prefix.end('scheme') + 1 :])}"
     if prefix and (near or prefix["separator"] != ":"):
@@ -152,8 +152,8 @@ def _bare(text: str) -> str:
     return _film(text) if FILM.fullmatch(text.partition("?")[0]) else _network(text, has_scheme=False)
 
 
-def _near(scheme: str) -> str | None:
-    """What was probably meant."""
+def near_scheme(scheme: str) -> str | None:
+    """The scheme that was probably meant; `None` for none."""
     found = difflib.get_close_matches(scheme.lower(), (*SCHEMES, *LOCAL), n=1, cutoff=0.7)
     return found[0] if found else None
 

@@ -4,7 +4,7 @@ What is taken away is kept in the notes, frames with their pictures, until a new
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
@@ -72,8 +72,9 @@ def put_back_changes(session: Session, step_id: int) -> dict[int, int]:
             PUT_BACK[change.what](session, change, ids)
             change.row = {key: value for key, value in change.row.items() if key != "removed"}
     frames = [change.id for change in changes_of(session, step_id, frames=True) if "removed" in change.row]
+    unused = count(_unused_frame_id(session))
     for portion in _portions(frames):
-        _put_frames(session, portion, ids)
+        _put_frames(session, portion, ids, unused)
     return {old: new for (table, old), new in ids.items() if table == ClassRow.__tablename__}
 
 
@@ -82,6 +83,13 @@ def next_frame_id(session: Session) -> int | None:
     reserved = session.scalar(select(func.max(StepRow.ids_until)))
     newest = session.scalar(select(func.max(FrameRow.id))) if reserved is not None else None
     return None if reserved is None or (newest or 0) > reserved else reserved + 1
+
+
+def _unused_frame_id(session: Session) -> int:
+    """An id above those of all frames: that are there, that a training knows, and that may still be put back."""
+    of_notes = select(func.max(ChangeRow.row_id)).where(ChangeRow.what == FRAME)
+    highest = (select(func.max(FrameRow.id)), select(func.max(StepRow.ids_until)), of_notes)
+    return 1 + max(session.scalar(query) or 0 for query in highest)
 
 
 def _was_learned(session: Session, frames: set[int]) -> bool:
@@ -202,10 +210,16 @@ def _put_split(session: Session, change: ChangeRow, ids: dict[tuple[str, int], i
     if block is not None and block.split is None:
         block.split = said["split"]
         block.split_class_id = _mapped(ids, ClassRow, said["split_class_id"])
+        change.row_id = block.id
 
 
-def _put_frames(session: Session, change_ids: list[int], ids: dict[tuple[str, int], int]) -> None:
-    """Frames with their labels and answers, but for those whose picture came in another way meanwhile."""
+def _put_frames(
+    session: Session, change_ids: list[int], ids: dict[tuple[str, int], int], unused: Iterator[int]
+) -> None:
+    """Frames with their labels and answers, but for those whose picture came in another way meanwhile.
+
+    One whose id was given away gets one of the `unused`, so that it takes that of no other frame that is put back.
+    """
     query = (
         select(ChangeRow)
         .where(ChangeRow.id.in_(change_ids))
@@ -218,12 +232,11 @@ def _put_frames(session: Session, change_ids: list[int], ids: dict[tuple[str, in
     for digest, change in changes.items():
         kept = change.row["removed"]
         if digest not in there:
-            blobs = {name: getattr(change, name) for name in BLOBS}
-            row = {**kept["frame"], **blobs, "block_id": _mapped(ids, BlockRow, kept["frame"]["block_id"])}
             if change.row_id in taken:
-                change.row_id = _insert(session, FrameRow, row, ids)
-            else:
-                frames.append(row)
+                change.row_id = next(unused)
+            blobs = {name: getattr(change, name) for name in BLOBS}
+            block_id = _mapped(ids, BlockRow, kept["frame"]["block_id"])
+            frames.append({**kept["frame"], **blobs, "id": change.row_id, "block_id": block_id})
             labels += [_of_frame(label, change.row_id, "class_id", ids) for label in [kept["label"]] if label]
             answers += [_of_frame(answer, change.row_id, "class_id_before", ids) for answer in kept["answers"]]
         change.row, change.features, change.jpeg = {"sha256": digest}, None, None
@@ -260,10 +273,7 @@ def _insert(session: Session, table: Any, row: Json, ids: dict[tuple[str, int], 
     session.add(new)
     session.flush()
     ids[table.__tablename__, row["id"]] = new.id
-    found = int(new.id)
-    if table is FrameRow:
-        session.expunge(new)  # with its picture
-    return found
+    return int(new.id)
 
 
 def _mapped(ids: dict[tuple[str, int], int], table: type[Base], id_: int | None) -> int | None:

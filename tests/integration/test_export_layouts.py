@@ -1,6 +1,9 @@
 """Exports in both layouts: where each label came from, ultralytics really reads it, and reading it back changes nothing."""
 
+import errno
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -146,6 +149,67 @@ def test_a_frame_that_was_relabelled_moves_in_the_next_export(tmp_path: Path, st
         export_folder(store, settings, out, NOW, ULTRALYTICS)
     assert import_folder(store, settings, out, NOW).relabelled == 1
     assert {i.frame_id: i.class_name for i in store.labels.labelled()}[image.frame_id] == "away"
+
+
+IN_THE_WAY = {
+    "a file as a class folder": ("good", "out/good is a file"),
+    "a dangling link as a class folder": ("good -> nowhere", "out/good is a link that leads to nothing"),
+    "a file as a split": ("train", "out/train is a file"),
+    "a folder as the file about it": ("provenance.json/", r"out/provenance\.json is a folder"),
+    "a dangling link as the folder": (" -> nowhere", "out is a link that leads to nothing"),
+    "a file above the folder": ("../above", "above is a file"),
+    "a pipe as a class folder": ("bad |", "out/bad is no folder"),
+}
+
+
+@pytest.mark.parametrize("case", IN_THE_WAY)
+@pytest.mark.parametrize("layout", DatasetLayout)
+def test_what_is_in_the_way_is_named_before_anything_is_written(
+    tmp_path: Path, store: Store, settings: Settings, case: str, layout: DatasetLayout
+) -> None:
+    """With what to do; the list of an earlier export stays as it was."""
+    what, words = IN_THE_WAY[case]
+    out, name = tmp_path / "out", what.split(" ")[0]
+    folder = {"../above": tmp_path / "above" / "out", "": tmp_path / "out"}.get(name, out)
+    split = "train/" if layout is ULTRALYTICS and name in ("good", "bad") else ""
+    place = tmp_path / "above" if name == "../above" else out / split / name if name else out
+    if layout is ARTICLE and name == "train":
+        pytest.skip("of the other layout")
+    if folder == out and name:
+        export_folder(store, settings, out, NOW, layout)
+        shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+    if "->" in what:
+        place.symlink_to(tmp_path / "nowhere")
+    elif "|" in what:
+        os.mkfifo(place)
+    elif what.endswith("/"):
+        place.mkdir()
+    else:
+        place.write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(DatasetError, match=words.replace("out/", f"out/{split}")) as refused:
+        export_folder(store, settings, folder, NOW, layout)
+    assert "nothing was written" in str(refused.value)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_disk_that_takes_nothing_is_said_with_the_place_and_a_way_on(
+    tmp_path: Path, store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the name that the file was to have, not by that of its first bytes."""
+    export_folder(store, settings, tmp_path / "out", NOW)
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if "provenance" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(
+        DatasetError, match=r"out/provenance\.json cannot be written \(No space left on device\); mend that"
+    ):
+        export_folder(store, settings, tmp_path / "out", NOW)
 
 
 def test_an_export_of_the_other_layout_is_refused(tmp_path: Path, store: Store, settings: Settings) -> None:

@@ -158,6 +158,38 @@ def test_the_right_folder_next_is_as_in_a_fresh_store(
     fresh.close()
 
 
+@pytest.mark.parametrize("kept", [1, 2, 7, 8, 20])
+def test_an_import_is_brought_back_though_the_camera_went_on(
+    full: Store, settings: Settings, tmp_path: Path, load, undoing: Undoing, kept: int
+) -> None:
+    """Its frames and blocks share no number with those of the camera since; undo then takes back these alone, and again."""
+    load(wrong_folder(tmp_path / "wrong", tmp_path / "camera"))
+    after = told(full)
+    undoing.undo()
+    since = [keep(full, tmp_path, 20 + number) for number in range(kept)]
+    between = exported(full, settings, tmp_path / "e")
+    for _ in range(2):
+        assert undoing.redo() is not None
+        assert {digest: what for digest, what in told(full).items() if what[0] not in CAMERA_SINCE} == after
+        assert set(since) <= {frame.id for frame in full.queue.waiting()}
+        undoing.undo()
+        assert exported(full, settings, tmp_path / "e") == between
+
+
+CAMERA_SINCE = {EARLIER + 3600 * (20 + number) for number in range(20)}
+"""When `keep` keeps the frames that come after an import."""
+
+
+def told(store: Store) -> dict[str, tuple[object, ...]]:
+    """What is known of each picture, by its digest, but for numbers of rows."""
+    query = (
+        "SELECT sha256, captured_at, status, reason, name, labelled_by, labelled_at, split FROM frames"
+        " JOIN blocks ON blocks.id = block_id LEFT JOIN labels ON frame_id = frames.id"
+        " LEFT JOIN classes ON class_id = classes.id"
+    )
+    return {digest: tuple(rest) for digest, *rest in rows(store.database.path, query)}
+
+
 def test_two_imports_are_taken_back_one_after_the_other(
     full: Store, settings: Settings, tmp_path: Path, load, undoing: Undoing
 ) -> None:
@@ -170,7 +202,9 @@ def test_two_imports_are_taken_back_one_after_the_other(
     assert exported(full, settings, tmp_path / "e") == between
     undoing.undo()
     assert exported(full, settings, tmp_path / "e") == before
-    undoing.redo(), undoing.redo()
+    undoing.redo()
+    assert exported(full, settings, tmp_path / "e") == between
+    undoing.redo()
     undoing.undo(), undoing.undo()
     assert exported(full, settings, tmp_path / "e") == before
 

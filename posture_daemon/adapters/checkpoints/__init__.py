@@ -99,6 +99,8 @@ def export_checkpoint(
     """
     if out.suffix != ".pt":
         raise ModelError(f"{out} must end in .pt, as ultralytics expects of a checkpoint.")
+    if out.is_dir():
+        raise ModelError(f"{out} is a folder; give the name of a file, such as {out / 'model.pt'}.")
     if out.exists() and not force:
         raise ModelError(f"{out} already exists; choose another name or use --force.")
     if head.class_count != len(classes) or not classes:

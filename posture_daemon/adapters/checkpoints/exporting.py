@@ -31,7 +31,10 @@ def write_checkpoint(backbone_dir: Path, head_path: Path, classes: Sequence[str]
     model.args = settings
     stream = io.BytesIO()
     torch.save(_checkpoint(model, settings), stream)
-    write_durably(out, stream.getvalue())
+    try:
+        write_durably(out, stream.getvalue())
+    except OSError as error:  # its name is that of a temporary file
+        raise ModelError(f"{out} cannot be written ({error.strerror}); mend that, or choose another place.") from error
 
 
 def _sound_backbone(folder: Path) -> tuple[BackboneDescription, bytes]:

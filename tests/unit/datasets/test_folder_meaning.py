@@ -1,5 +1,7 @@
 """Which folders of a data set are classes, which hold them, and which cannot be told. The pictures are empty files."""
 
+import os
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -173,6 +175,34 @@ def test_a_name_that_is_a_class_already_stays_one(tmp_path: Path, name: str) -> 
     """Whatever it looks like, once the owner or a model calls a class so."""
     root = tree(tmp_path, f"{name.title()}/1.jpg", "good/1.jpg")
     assert read(root, name) == {name.title(): 1, "good": 1}
+
+
+@pytest.mark.parametrize("name", ["runs", "thumbs", "checkpoints", "lost+found", "recycler", "WandB", "@eaDir"])
+def test_a_class_called_as_what_programs_make_is_read(tmp_path: Path, name: str) -> None:
+    """Once there is such a class, or an export says so, in splits and wrappers too; else it is left out."""
+    root = tree(tmp_path / "one", f"data/{{train,val}}/{{{name},good}}/1.jpg")
+    assert read(root) == {"good:train": 1, "good:holdout": 1}
+    of_class = {f"{name}:train": 1, f"{name}:holdout": 1}
+    assert read(root, name.upper()) == {**of_class, "good:train": 1, "good:holdout": 1}
+    (root / "data" / ".posture-daemon.json").write_text(f'{{"folders": {{"a.jpg": "train/{name}"}}}}')
+    assert read(root) == {**of_class, "good:train": 1, "good:holdout": 1}
+
+
+@pytest.mark.parametrize("depth", [60, 520, 1500])
+def test_folders_one_in_another_without_end_are_refused(tmp_path: Path, depth: int) -> None:
+    """As a program that copies a folder into itself makes them; the sentence names the outermost one."""
+    root = tree(tmp_path, "good/1.jpg", "bad/1.jpg")
+    before = Path.cwd()
+    try:
+        for name in (root / "wild", *map(Path, ["a"] * depth)):
+            name.mkdir()
+            os.chdir(name)
+        os.chdir(before)
+        with pytest.raises(DatasetError, match=r"/wild holds more than 50 folders.*take it out of"):
+            read(root)
+    finally:
+        os.chdir(before)
+        subprocess.run(["rm", "-rf", root / "wild"], check=True)  # pytest's own way goes down by recursion, too
 
 
 def test_the_root_is_inside_the_wrappers(tmp_path: Path) -> None:

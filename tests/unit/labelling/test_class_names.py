@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from posture_daemon.datasets.folder_names import SPLIT_WORDS
+from posture_daemon.datasets.folder_names import OTHER_PROGRAMS, SPLIT_WORDS, is_of_other_programs
 from posture_daemon.domain import PostureClass, Role
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.class_names import (
@@ -68,7 +68,16 @@ def test_reserved_names_are_refused(labelling: Labelling, name: str) -> None:
 
 def test_every_folder_that_holds_no_class_is_reserved() -> None:
     """Else a class would be lost when its export is read again."""
-    assert set(SPLIT_WORDS) <= RESERVED_NAMES
+    assert set(SPLIT_WORDS) | OTHER_PROGRAMS <= RESERVED_NAMES
+    for name in ("Runs", "Thumbs", "lost+found", "RECYCLER", "checkpoints", "@eaDir", "x@SynoEAStream"):
+        assert is_of_other_programs(name)
+        assert "reserved" in (flaw_of(name) or "")
+
+
+@pytest.mark.parametrize("name", ["COM¹", "lpt²", "Com³.good", "com0", "con .txt", "AUX . x", "CONIN$", "conout$"])
+def test_every_device_of_windows_is_reserved(name: str) -> None:
+    """Also by the digits of Latin-1, with a dot and spaces behind it: no such folder can be made there."""
+    assert "reserved" in (flaw_of(name) or "")
 
 
 @pytest.mark.parametrize(

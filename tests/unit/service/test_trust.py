@@ -1,6 +1,7 @@
 """Who can change what lies at a path: with real users, links and modes."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,22 @@ def test_a_folder_in_which_others_may_write_is_refused(open_place: Path) -> None
     open_place.chmod(0o777)
     with pytest.raises(DataFolderError, match="sudo chmod go-w"):
         decider(open_place / "posture")
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "socket", "link"])
+def test_what_keeps_nothing_is_said_to_be_that(open_place: Path, kind: str) -> None:
+    """Everybody may write to `/dev/null`, and nobody shall be told to change that."""
+    place = open_place / kind
+    if kind == "pipe":
+        os.mkfifo(place, 0o666)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(place))
+    else:
+        place.symlink_to("/dev/null")
+        place = place if kind == "link" else Path("/dev/null")
+    with pytest.raises(
+        DataFolderError, match=r"is a (device|pipe|socket), in which nothing is kept; give a folder"
+    ) as said:
+        decider(place)
+    assert "chmod" not in str(said.value)
