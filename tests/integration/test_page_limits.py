@@ -587,7 +587,7 @@ def test_a_request_that_comes_while_all_are_answered_waits_for_its_turn(
     from posture_daemon.ui.web.session import LabelPageSession
 
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
-    monkeypatch.setattr(newcomers, "ARRIVE_S", 2 * PATIENCE_S)
+    monkeypatch.setattr(newcomers, "TURN_S", 2 * PATIENCE_S)
     go, here = threading.Event(), threading.Semaphore(0)
 
     def state(_self: Any) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A client connects first, sends then, and often the head and the body of a request apart. So who is looked at only once, when it
 comes, may seem to have sent nothing or half a request, though it is a browser. Here it is looked at again and again for a
-while; the room is small, and who came first leaves first, so that a crowd that sends nothing costs next to nothing.
+while; the room is small, and who came first and has not sent all leaves first, so that a crowd that sends nothing costs next to
+nothing. Who has sent all is next when a place can be had, in turn.
 """
 
 import asyncio
@@ -15,10 +16,13 @@ from enum import Enum
 MAX_WAIT_S = 1.0
 """Seconds after which a connection that waits for its client may be closed for any new one, not only for a whole request."""
 MAX_NEWCOMERS = 100
-"""Connections at the door; the next one takes the place of the first of them. Even of ten thousand that come in a second, each
-has ten milliseconds, a hundred times what a client on this computer needs from connecting to sending."""
+"""Connections at the door; the next one takes the place of the first of those that have not sent all. Even of ten thousand
+that come in a second, each has ten milliseconds, a hundred times what a client on this computer needs from connecting to
+sending."""
 ARRIVE_S = 2.0
-"""Seconds that one is kept: over a bad network the first packet after connecting may have to be sent again, after one."""
+"""Seconds that a request has to arrive: over a bad network the first packet may have to be sent again, after a second."""
+TURN_S = 10.0
+"""Seconds that one who has sent all waits for a place, while the page is answering others."""
 LOOK_S = 0.01
 """Seconds between two looks."""
 BATCH = 8
@@ -50,25 +54,29 @@ class Newcomers:
 
     def __init__(self, take: Callable[[socket.socket, float], bool]) -> None:
         self._take = take
-        self._until: dict[socket.socket, float] = {}
-        """When each has to leave, in the loop's seconds; in the order in which they came."""
+        self._part: dict[socket.socket, float] = {}
+        """Whose request is not there yet, as they came, and when each has to leave, in the loop's seconds."""
+        self._whole: dict[socket.socket, float] = {}
+        """Whose request is there, in the order in which it was; they are next, and nobody who comes later is before them."""
         self._timer: asyncio.TimerHandle | None = None
         self._seen = bytearray(PEEK_BYTES)
 
     def welcome(self, connection: socket.socket) -> int:
         """Let one in that has just come; how many were taken over now. Half a request may only replace who waits for long."""
+        now = asyncio.get_running_loop().time()
         came = arrived(connection, self._seen)
         if came is Arrived.GONE:
             connection.close()
             return 0
-        if self._take(connection, 0.0 if came is Arrived.WHOLE else MAX_WAIT_S):
+        if came is Arrived.PART and not self._whole and self._take(connection, MAX_WAIT_S):
             return 1
-        taken = 0
-        while len(self._until) >= MAX_NEWCOMERS:
-            first = next(iter(self._until))
-            taken += self._is_taken(first)  # a last look: it may have sent all in the meantime
-            self._leave(first)
-        self._until[connection] = asyncio.get_running_loop().time() + ARRIVE_S
+        if came is Arrived.WHOLE:
+            self._whole[connection] = now + TURN_S
+        else:
+            self._part[connection] = now + ARRIVE_S
+        taken = self._serve(BATCH)
+        while len(self._part) + len(self._whole) > MAX_NEWCOMERS:
+            self._make_room()
         self._look_later()
         return taken
 
@@ -76,39 +84,61 @@ class Newcomers:
         """Send all away."""
         if self._timer is not None:
             self._timer.cancel()
-        for one in self._until:
+        for one in (*self._part, *self._whole):
             one.close()
-        self._until.clear()
+        self._part.clear()
+        self._whole.clear()
 
     def _look_later(self) -> None:
-        if self._timer is None and self._until:
+        if self._timer is None and (self._part or self._whole):
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
     def _look(self) -> None:
         """Look at all again, as far as one turn allows."""
         self._timer = None
-        now, taken = asyncio.get_running_loop().time(), 0
-        for one, until in list(self._until.items()):
-            taken += self._is_taken(one)
-            if now >= until:
-                self._leave(one)
-            if taken == BATCH:
-                break
+        for one in list(self._part):
+            self._look_at(one)
+        self._serve(BATCH)
+        now = asyncio.get_running_loop().time()
+        for waiting in (self._part, self._whole):
+            for one in [one for one, until in waiting.items() if now >= until]:
+                self._leave(one, waiting)
         self._look_later()
 
-    def _is_taken(self, one: socket.socket) -> bool:
-        """Take one over whose request has come meanwhile, or for whom a place has become free."""
-        came = arrived(one, self._seen)
+    def _look_at(self, one: socket.socket) -> None:
+        """Note that the request has come meanwhile, or that nobody waits for an answer to it any more."""
+        came = arrived(one, self._seen) if one in self._part else Arrived.PART
         if came is Arrived.GONE:
-            self._leave(one)
-        elif self._take(one, 0.0 if came is Arrived.WHOLE else NEVER):
-            del self._until[one]
-            return True
-        return False
+            self._leave(one, self._part)
+        elif came is Arrived.WHOLE:
+            del self._part[one]
+            self._whole[one] = asyncio.get_running_loop().time() + TURN_S
 
-    def _leave(self, one: socket.socket) -> None:
-        """Close it, unless it was taken over."""
-        if self._until.pop(one, None) is not None:
+    def _serve(self, most: int) -> int:
+        """Hand over who is next; how many. A place that nobody else wants is for the first of those who have not sent all."""
+        taken = 0
+        while taken < most and (self._whole or self._part):
+            waiting, wait_s = (self._whole, 0.0) if self._whole else (self._part, NEVER)
+            first = next(iter(waiting))
+            if not self._take(first, wait_s):
+                break
+            del waiting[first]
+            taken += 1
+        return taken
+
+    def _make_room(self) -> None:
+        """Send the first away that has not sent all, after a last look; only among others who have, the first of all."""
+        while self._part:
+            first = next(iter(self._part))
+            self._look_at(first)
+            if first in self._part:
+                self._leave(first, self._part)
+                return
+        self._leave(next(iter(self._whole)), self._whole)
+
+    def _leave(self, one: socket.socket, waiting: dict[socket.socket, float]) -> None:
+        """Close one of those who wait."""
+        if waiting.pop(one, None) is not None:
             one.close()
 
 
