@@ -9,6 +9,7 @@ code says whether the bars are met: the page within 1 s, the status never older 
 
 import argparse
 import http.client
+import itertools
 import multiprocessing
 import resource
 import selectors
@@ -37,7 +38,8 @@ HALF_BODY = (
     b"Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n{"
 )
 WHOLE = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-
+CHUNKED = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+TLS = b"\x16\x03\x01"
 
 TABLE = (
     "| attack | page, worst s | median s | not answered | status, oldest s | handles before, most, after | log lines "
@@ -48,13 +50,17 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Attack:
-    """What each connection sends first, then every `drip_s` seconds; whether it comes again when it was closed."""
+    """What each connection sends first, then every `drip_s` seconds; whether it comes again when it was closed.
+
+    Where there are `others`, connections send these and `first` in turn.
+    """
 
     name: str
     first: bytes
     drip: bytes = b""
     drip_s: float = 0.0
     again: bool = False
+    others: tuple[bytes, ...] = ()
 
 
 ATTACKS = (
@@ -66,6 +72,7 @@ ATTACKS = (
     Attack("half a head, again at once", HALF_HEAD, again=True),
     Attack("half a body, again at once", HALF_BODY, again=True),
     Attack("answers that nobody reads", WHOLE * 40, again=True),
+    Attack("a bit of all, again at once", HALF_HEAD, again=True, others=(WHOLE, HALF_BODY, CHUNKED, TLS, b"")),
 )
 
 
@@ -78,6 +85,7 @@ class Crowd(multiprocessing.Process):
         self.opened, self.alive = multiprocessing.Value("i", 0), multiprocessing.Value("i", 0)
         self._ends = multiprocessing.Event()
         self._held: set[socket.socket] = set()
+        self._firsts = itertools.cycle((attack.first, *attack.others))
 
     def run(self) -> None:
         """Open all, then keep it up."""
@@ -111,7 +119,7 @@ class Crowd(multiprocessing.Process):
         self.opened.value += 1
         self._held.add(one)
         self._selector.register(one, selectors.EVENT_READ)
-        self._send(one, self.attack.first)
+        self._send(one, next(self._firsts))
 
     def _send(self, one: socket.socket, data: bytes) -> None:
         try:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from posture_daemon.store import Store
-from posture_daemon.ui.web import connections
+from posture_daemon.ui.web import connections, newcomers
 from posture_daemon.ui.web.connections import LIMIT_S, MAX_CONNECTIONS, State
 from posture_daemon.ui.web.host import host_in, is_loopback, is_same_origin
 from posture_daemon.ui.web.link import token_for
@@ -504,6 +504,7 @@ def test_who_waits_for_an_answer_is_not_sent_away(port: int, monkeypatch: pytest
     from posture_daemon.ui.web.session import LabelPageSession
 
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(newcomers, "ARRIVE_S", 0.2)
     go, here = threading.Event(), threading.Semaphore(0)
 
     def state(_self: Any) -> dict[str, Any]:
@@ -522,6 +523,88 @@ def test_who_waits_for_an_answer_is_not_sent_away(port: int, monkeypatch: pytest
     for one in waiting:
         one.socket.close()
     assert said(port, request("GET /api/groups HTTP/1.1")) == 200
+
+
+@pytest.fixture
+def crowded(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """All places are held by others, none of whom has waited long enough to give theirs to half a request."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(newcomers, "MAX_WAIT_S", 2 * PATIENCE_S)
+    monkeypatch.setattr(newcomers, "ARRIVE_S", 2 * PATIENCE_S)
+    monkeypatch.setitem(LIMIT_S, State.IDLE, 2 * PATIENCE_S)
+    crowd = [Raw(port, request("GET /api/state HTTP/1.1")) for _ in range(4)]
+    crowd[-1].answer()
+    yield
+    for one in crowd:
+        one.socket.close()
+    wait_until(lambda: held(port) == 0, "the end of the crowd")
+
+
+UNDO = (request("POST /api/undo HTTP/1.1", OURS + "Content-Length: 25"), b'{"key": ', b'"piece by piece"}')
+
+
+@pytest.mark.usefixtures("crowded")
+@pytest.mark.parametrize(
+    "pieces", [[request("GET / HTTP/1.1")], [HALF, b"y\r\n\r\n"], UNDO], ids=["one", "head", "body"]
+)
+def test_who_is_looked_at_before_the_request_has_come_is_served(port: int, pieces: list[bytes]) -> None:
+    """A client connects, sends the head and sends the body; however busy, the page may look between any two of these."""
+    with Raw(port) as owner:
+        for piece in pieces:
+            assert said(port, request("GET /api/state HTTP/1.1")) == 200  # who came later: the owner has been looked at
+            owner.socket.sendall(piece)
+        assert owner.answer()[0] == 200
+
+
+@pytest.mark.usefixtures("crowded")
+def test_few_wait_at_the_door_and_the_first_leaves_first(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crowd that never sends all is let go without a word, and who sends all meanwhile is served."""
+    monkeypatch.setattr(newcomers, "MAX_NEWCOMERS", 5)
+    crowd = [Raw(port, (HALF, HALF_BODY, b"\x16\x03\x01", b"")[number % 4]) for number in range(12)]
+    with Raw(port) as owner:
+        assert [one.all() for one in crowd[:8]] == [b""] * 8
+        owner.socket.sendall(request("GET / HTTP/1.1"))
+        assert owner.answer()[0] == 200
+        crowd[-1].socket.sendall(request("GET / HTTP/1.1"))
+        assert crowd[-1].answer()[0] == 200
+    for one in crowd:
+        one.socket.close()
+
+
+@pytest.mark.usefixtures("crowded")
+def test_who_never_sends_all_leaves_after_a_while(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an answer, since nothing was made of what came."""
+    monkeypatch.setattr(newcomers, "ARRIVE_S", 0.2)
+    for data in (b"", HALF, HALF_BODY):
+        with Raw(port, data) as raw:
+            assert raw.all() == b""
+
+
+def test_a_request_that_comes_while_all_are_answered_waits_for_its_turn(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can give their place then, but soon somebody can."""
+    from posture_daemon.ui.web.session import LabelPageSession
+
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(newcomers, "TURN_S", 2 * PATIENCE_S)
+    go, here = threading.Event(), threading.Semaphore(0)
+
+    def state(_self: Any) -> dict[str, Any]:
+        here.release()
+        assert go.wait(PATIENCE_S)
+        return {}
+
+    monkeypatch.setattr(LabelPageSession, "state", state)
+    both = [Raw(port, request("GET /api/state HTTP/1.1")) for _ in range(2)]
+    for _ in both:
+        assert here.acquire(timeout=PATIENCE_S)
+    with Raw(port, request("GET /api/groups HTTP/1.1")) as third:
+        wait_until(lambda: held(port) == 3, "the third")
+        go.set()
+        assert third.answer()[0] == 200
+    for one in both:
+        one.socket.close()
 
 
 def test_more_work_than_it_can_do_is_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,16 @@
 
 The kernel refuses (or kills) at the lowest limit on the way up, so the least room of all levels counts. Of what a group uses,
 inactive file pages do not count: the kernel drops them first (as `docker stats` and the kubelet reckon). Sources:
-admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/memory.rst of the kernel's documentation.
+admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/memory.rst of the kernel's documentation. Where the hierarchies are mounted,
+and which part of one, is what /proc/self/mountinfo says (filesystems/proc.rst).
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from posture_daemon.adapters.probes.files import read_int, read_text
+from posture_daemon.adapters.probes.files import find, read_int, read_text
 from posture_daemon.adapters.probes.proc import waiting_in
 
 MOUNT = "sys/fs/cgroup"
@@ -50,7 +52,7 @@ def read_group(root: Path) -> GroupMemory:
     waiting = [waiting_in(group.folder / "memory.pressure") for group in groups]  # version 1 has none
     return GroupMemory(
         limit_bytes=min((limit for limit, _ in levels), default=None),
-        available_bytes=min((room for _, room in levels if room is not None), default=None),
+        available_bytes=min((room for _, room in levels), default=None),
         waiting_percent=next((percent for percent in waiting if percent is not None), None),
     )
 
@@ -63,8 +65,8 @@ class _Group:
     mount: Path
     folder: Path
 
-    def levels(self) -> Iterator[tuple[int, int | None]]:
-        """(limit, room) in bytes of each level that has a limit; room is unknown where the use is."""
+    def levels(self) -> Iterator[tuple[int, int]]:
+        """(limit, room) in bytes of each level that has a limit; the room is all of it where the use cannot be read."""
         for level in (self.folder, *self.folder.parents):
             statistics = _statistics(level)
             limits = [read_int(level / name) for name in self.files.limits]  # "max" is no number
@@ -73,28 +75,79 @@ class _Group:
             )  # version 1: of levels that a container cannot see
             found = [limit for limit in limits if limit is not None and 0 <= limit < NO_LIMIT]
             if found:
-                used = read_int(level / self.files.used)
-                held = None if used is None else max(0, used - statistics.get(self.files.inactive, 0))
-                yield min(found), None if held is None else max(0, min(found) - held)
+                used = (read_int(level / self.files.used) or 0) - statistics.get(self.files.inactive, 0)
+                yield min(found), max(0, min(found) - max(0, used))
             if level == self.mount:
                 return
 
 
+@dataclass(frozen=True)
+class _Mount:
+    """A hierarchy in the tree of files: `part` is the group that is seen at `folder`, a path as in `/proc/self/cgroup`."""
+
+    files: _Files
+    folder: Path
+    part: tuple[str, ...] = ()
+
+    def group(self, path: tuple[str, ...]) -> _Group:
+        """Of a path that leads out of the mount, as some containers see their own, only what is visible remains."""
+        below = path[len(self.part) :] if self.shows(path) else path
+        return _Group(self.files, self.folder, self.folder.joinpath(*below))
+
+    def shows(self, path: tuple[str, ...]) -> bool:
+        """Whether the group at `path` is in the part that is mounted."""
+        return path[: len(self.part)] == self.part
+
+
 def _own_groups(root: Path) -> Iterator[_Group]:
     """One for each version that is mounted; `/proc/self/cgroup` has lines NUMBER:CONTROLLERS:PATH, 0 for version 2."""
+    mounts = tuple(_mounts(root))
     for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if "memory" in controllers.split(","):
-            yield _group(V1, root / MOUNT / "memory", path)
+            yield from _seen_in([one for one in mounts if one.files is V1] or _usual_v1(root), _parts(path))
         elif not controllers:
-            mounts = (root / MOUNT, root / MOUNT / "unified")  # the latter where both versions are in use
-            yield from (_group(V2, mount, path) for mount in mounts if (mount / "cgroup.controllers").exists())
+            yield from _seen_in([one for one in mounts if one.files is V2] or _usual_v2(root), _parts(path))
 
 
-def _group(files: _Files, mount: Path, path: str) -> _Group:
-    """Of a path that leads out of the mount, as some containers see their own, only what is visible remains."""
-    return _Group(files, mount, mount.joinpath(*(part for part in path.split("/") if part not in ("", ".", ".."))))
+def _seen_in(mounts: Sequence[_Mount], path: tuple[str, ...]) -> Iterator[_Group]:
+    """Of a hierarchy that is mounted several times, the mounts with the own group, if there are any, are the ones to ask."""
+    right = [one for one in mounts if one.shows(path)]
+    return (one.group(path) for one in right or mounts)
+
+
+def _mounts(root: Path) -> Iterator[_Mount]:
+    """Lines of mountinfo: ID PARENT DEVICE PART FOLDER OPTIONS [MORE...] - KIND SOURCE OPTIONS."""
+    for line in (read_text(root / "proc/self/mountinfo") or "").splitlines():
+        here, _, what = line.partition(" - ")
+        place, kind = here.split(" "), what.split(" ")
+        if len(place) < 6 or len(kind) < 3:
+            continue
+        files = {"cgroup": V1 if "memory" in kind[2].split(",") else None, "cgroup2": V2}.get(kind[0])
+        if files is not None:
+            yield _Mount(files, root.joinpath(*_parts(_unescaped(place[4]))), _parts(_unescaped(place[3])))
+
+
+def _usual_v1(root: Path) -> list[_Mount]:
+    """Where it is by custom, alone or with other controllers (`cpu,memory`)."""
+    return [_Mount(V1, folder) for folder in find(root / MOUNT, "*memory*") if "memory" in folder.name.split(",")]
+
+
+def _usual_v2(root: Path) -> list[_Mount]:
+    """Where it is by custom; in `unified` where both versions are in use."""
+    folders = (root / MOUNT, root / MOUNT / "unified")
+    return [_Mount(V2, folder) for folder in folders if (folder / "cgroup.controllers").exists()]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """Names on the way; those that lead up or nowhere are left out, so that nothing leads out of `root`."""
+    return tuple(part for part in path.split("/") if part not in ("", ".", ".."))
+
+
+def _unescaped(text: str) -> str:
+    """Mountinfo writes spaces, tabs, line ends and backslashes as three octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
 def _statistics(level: Path) -> dict[str, int]:

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-MAX_BYTES = 1 << 16
+PIECE_BYTES = 1 << 16
+MAX_BYTES = 1 << 20
+"""A machine with many containers has some hundred thousand bytes of mounts; nothing else that is read here is large."""
 
 
 def read_text(path: Path) -> str | None:
@@ -13,7 +15,10 @@ def read_text(path: Path) -> str | None:
     except OSError:
         return None
     try:
-        return os.read(descriptor, MAX_BYTES).decode(errors="replace").strip(" \t\r\n\0")
+        data = b""
+        while len(data) < MAX_BYTES and (piece := os.read(descriptor, PIECE_BYTES)):
+            data += piece  # lists such as /proc/self/mountinfo come page by page
+        return data.decode(errors="replace").strip(" \t\r\n\0")
     except OSError:
         return None
     finally:

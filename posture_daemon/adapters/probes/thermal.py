@@ -5,6 +5,7 @@ is only a chip of hwmon (https://docs.kernel.org/hwmon/sysfs-interface.html).
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from posture_daemon.adapters.probes.files import find, read_int, read_text
@@ -16,6 +17,12 @@ MIN_PLAUSIBLE, MAX_PLAUSIBLE = -40.0, 150.0
 
 PROCESSOR_CHIPS = (*DIE, "k8temp", "zenpower", "via_cputemp", "soc", "scmi_sensors", "scpi_sensors", "bcm2835")
 """Prefixes of hwmon's names of processor sensors. Drives, batteries, radios and the firmware's `acpitz` are other things."""
+
+PROCESSOR_LABEL = re.compile(
+    r"cpu ?\d*( (package|core|die|temp|temperature))?|peci( agent)? \d+|tsi\d_temp|amd tsi addr \w+", re.IGNORECASE
+)
+"""Labels of the processor's sensor on a chip of the board (`dell_smm`, `thinkpad`, `nct6775`). Not `CPUTIN`: on many boards
+nothing is connected to that one, and it says 120 °C."""
 
 
 def read_zones(root: Path) -> tuple[ThermalZone, ...]:
@@ -34,23 +41,47 @@ def _thermal_zones(root: Path) -> tuple[ThermalZone, ...]:
 
 
 def _processor_chips(root: Path) -> tuple[ThermalZone, ...]:
-    """One for each sensor of a processor chip, such as `k10temp Tctl`; its critical temperature is a trip point."""
+    """The sensors of the processor's own chips, such as `k10temp Tctl`; where there is none, those of the board for it."""
     chips = sorted(find(root / "sys/class/hwmon", "hwmon*"), key=_number)
-    named = ((chip, read_text(chip / "name") or "") for chip in chips)
-    return tuple(
-        _sensor(sensor, name)
-        for chip, name in named
-        if name.lower().startswith(PROCESSOR_CHIPS)
-        for sensor in find(chip, "temp*_input")
-    )
+    sensors = [sensor for chip in chips for sensor in _sensors(chip)]
+    own = [sensor for sensor in sensors if sensor.chip.lower().startswith(PROCESSOR_CHIPS)]
+    of_board = [sensor for sensor in sensors if PROCESSOR_LABEL.fullmatch(sensor.label)]
+    return tuple(_zone(sensor) for sensor in own or of_board)
 
 
-def _sensor(path: Path, chip: str) -> ThermalZone:
-    """`max` is no limit: k10temp always says 70 °C, and coretemp the temperature at which a fan should run fast."""
-    critical = plausible(read_int(_beside(path, "crit")), 1000)
-    name = " ".join(filter(None, (chip, read_text(_beside(path, "label")))))
+@dataclass(frozen=True)
+class _Sensor:
+    """A `temp*_input` of hwmon, the name of its chip and its label, which may be empty."""
+
+    path: Path
+    chip: str
+    label: str
+
+    @property
+    def celsius(self) -> float | None:
+        """`None` where it tells nothing, or the chip says that what it tells is wrong (a broken wire)."""
+        return None if read_int(_beside(self.path, "fault")) == 1 else plausible(read_int(self.path), 1000)
+
+
+def _sensors(chip: Path) -> list[_Sensor]:
+    """All that count. Old kernels have the files of a chip one folder below, in `device`.
+
+    AMD's Tctl is for the fans: on some processors it is 10, 20 or 27 °C above the temperature of the die, Tdie, which is
+    there as well (https://docs.kernel.org/hwmon/k10temp.html).
+    """
+    name = read_text(chip / "name") or read_text(chip / "device/name") or ""
+    inputs = find(chip, "temp*_input") or find(chip / "device", "temp*_input")
+    found = [_Sensor(path, name, read_text(_beside(path, "label")) or "") for path in inputs]
+    if any(one.label == "Tdie" and one.celsius is not None for one in found):
+        return [one for one in found if one.label != "Tctl"]
+    return found
+
+
+def _zone(sensor: _Sensor) -> ThermalZone:
+    """`crit` is a trip point. `max` is none: k10temp always says 70 °C, coretemp where a fan should run fast."""
+    critical = plausible(read_int(_beside(sensor.path, "crit")), 1000)
     trips = {} if critical is None or critical <= 0 else {"critical": critical}
-    return ThermalZone(name, plausible(read_int(path), 1000), trips)
+    return ThermalZone(" ".join(filter(None, (sensor.chip, sensor.label))), sensor.celsius, trips)
 
 
 def _beside(path: Path, end: str) -> Path:

@@ -2,14 +2,14 @@
 
 uvicorn's own limits begin when a request is complete, so whoever sends half of one holds a connection, and a file handle of
 the daemon, for as long as they like. Here each connection is always in one `State`; all but one of them wait for the client,
-for a limited time that nothing extends. When there are `MAX_CONNECTIONS`, a new one whose request is there as a whole, as a
-browser's is, takes the place of the one that has waited longest for its client; half a request may only take the place of
-what has waited for a while, and is else closed before anything is made of it, so that thousands cost next to nothing.
+for a limited time that nothing extends. When there are `MAX_CONNECTIONS`, a new one waits at the door (`newcomers.py`) until
+its request is there as a whole, as a browser's soon is, and takes the place of the one that has waited longest for its client;
+half a request may only take the place of what has waited for a while, and is else closed before anything is made of it, so
+that thousands cost next to nothing.
 """
 
 import asyncio
 import logging
-import re
 import socket
 from collections.abc import Mapping
 from enum import Enum
@@ -19,29 +19,20 @@ import h11  # comes with uvicorn, whose protocol it is
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from posture_daemon.ui.web.newcomers import BATCH, Newcomers
 from posture_daemon.ui.web.refusals import raw_refusal
 
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 50
-MAX_WAIT_S = 1.0
-"""Seconds after which a connection that waits for its client may be closed for any other one, not only for a whole request."""
-
-BATCH = 8
-"""Connections taken over in one turn of the loop: far fewer than `MAX_CONNECTIONS`, so that what a new one has sent is read
-before it could be the oldest, however many others come meanwhile."""
-MOST_CLOSED = 64
-"""Connections closed in one turn; then those that are open have theirs."""
+MOST_MET = 64
+"""New connections looked at in one turn; then those that are open have theirs."""
 BACKLOG = 2048
 """Connections that the system holds until they are accepted; beyond it a client asks again only after a second."""
-PEEK_BYTES = 1 << 17
-"""More than the largest request that is allowed."""
 TRY_AGAIN_S = 1.0
 """Seconds after which it is tried again to accept, where that failed: no handles are left, for example."""
 
 MAX_LINGER_BYTES = 10_000_000
-
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?:\r\n|$)", re.IGNORECASE)
 
 
 class State(Enum):
@@ -207,6 +198,7 @@ class PageServer(uvicorn.Server):
         loop.set_exception_handler(self._once_each)
         self._said: set[str] = set()
         self._opening: set[asyncio.Task[Any]] = set()
+        self._newcomers = Newcomers(self._take)
         for listener in sockets or []:
             listener.setblocking(False)
             listener.listen(BACKLOG)
@@ -216,12 +208,13 @@ class PageServer(uvicorn.Server):
         """Accept no more, and end what is open."""
         for listener in sockets or []:
             asyncio.get_running_loop().remove_reader(listener)
+        self._newcomers.close()
         await super().shutdown(sockets)
 
     def _accept(self, listener: socket.socket) -> None:
-        """Take over or close what waits at the door, as many as one turn allows."""
+        """Let in what has come, as many as one turn allows."""
         taken = 0
-        for _ in range(MOST_CLOSED):
+        for _ in range(MOST_MET):
             try:
                 connection, _address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -229,17 +222,20 @@ class PageServer(uvicorn.Server):
             except OSError as error:
                 self._pause(listener, error)
                 return
-            if not self._has_room(connection):
-                connection.close()
-                continue
             connection.setblocking(False)
-            loop = asyncio.get_running_loop()
-            task = loop.create_task(loop.connect_accepted_socket(self._new_connection, connection))
-            self._opening.add(task)
-            task.add_done_callback(self._opened)
-            taken += 1
-            if taken == BATCH:
+            taken += self._newcomers.welcome(connection)
+            if taken >= BATCH:
                 return
+
+    def _take(self, connection: socket.socket, wait_s: float) -> bool:
+        """Take one over if there is a place, or one who has kept the page waiting for at least `wait_s` can give theirs."""
+        if not self._has_room(wait_s):
+            return False
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(self._new_connection, connection))
+        self._opening.add(task)
+        task.add_done_callback(self._opened)
+        return True
 
     def _opened(self, task: asyncio.Task[Any]) -> None:
         self._opening.discard(task)
@@ -249,14 +245,14 @@ class PageServer(uvicorn.Server):
     def _new_connection(self) -> Connection:
         return Connection(self.config, self.server_state, self.lifespan.state)
 
-    def _has_room(self, newcomer: socket.socket) -> bool:
-        """Whether there is a place, or one can be made by closing the connection that has waited longest for its client."""
+    def _has_room(self, wait_s: float) -> bool:
+        """Whether there is a place, or one was made by closing the connection that has waited longest for its client."""
         held = self.server_state.connections
         if len(held) + len(self._opening) < MAX_CONNECTIONS:
             return True
         waiting = [one for one in held if isinstance(one, Connection) and one.state is not State.OURS]
         oldest = min(waiting, key=lambda one: one.since, default=None)
-        if oldest is None or not (_is_whole(newcomer) or oldest.loop.time() - oldest.since > MAX_WAIT_S):
+        if oldest is None or oldest.loop.time() - oldest.since < wait_s:
             return False
         oldest.drop()
         return True
@@ -278,16 +274,3 @@ class PageServer(uvicorn.Server):
             self._said.add(message)
             trace = None if isinstance(error, OSError) else error
             log.error("the label page: %s (%s); this is said once", message, error, exc_info=trace)
-
-
-def _is_whole(connection: socket.socket) -> bool:
-    """Whether all of a request has arrived, as far as that can be seen from outside; it stays there to be read."""
-    try:
-        data = connection.recv(PEEK_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except OSError:
-        return False
-    head, end, body = data.partition(b"\r\n\r\n")
-    length = _LENGTH.search(head)
-    if b"\r\ntransfer-encoding:" in head.lower():
-        return body.endswith(b"0\r\n\r\n")
-    return bool(end) and len(body) >= (0 if length is None else int(length[1]))

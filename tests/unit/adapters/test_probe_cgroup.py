@@ -34,12 +34,19 @@ def group(root: Path, path: str, limit: str, used_mb: int | None = None, inactiv
 
 
 def group_v1(
-    root: Path, path: str, limit: str, used_mb: int, inactive_mb: int = 0, hierarchical: str = NO_LIMIT_V1
+    root: Path,
+    path: str,
+    limit: str,
+    used_mb: int | None,
+    inactive_mb: int = 0,
+    hierarchical: str = NO_LIMIT_V1,
+    mount: str = "sys/fs/cgroup/memory",
 ) -> None:
     """A group of version 1."""
-    folder = f"sys/fs/cgroup/memory/{path}".rstrip("/")
+    folder = f"{mount}/{path}".rstrip("/")
     put(root, f"{folder}/memory.limit_in_bytes", f"{limit}\n")
-    put(root, f"{folder}/memory.usage_in_bytes", f"{used_mb * MB}\n")
+    if used_mb is not None:
+        put(root, f"{folder}/memory.usage_in_bytes", f"{used_mb * MB}\n")
     stat = f"total_inactive_file {inactive_mb * MB}\nhierarchical_memory_limit {hierarchical}\n"
     put(root, f"{folder}/memory.stat", stat)
 
@@ -53,6 +60,17 @@ def memory(root: Path) -> tuple[int | None, int | None]:
 def member(root: Path, *lines: str) -> None:
     """What the kernel says of the process's own groups."""
     put(root, "proc/self/cgroup", "".join(f"{line}\n" for line in lines))
+
+
+def mounted(root: Path, *lines: str) -> None:
+    """What is mounted, among what every machine has; each line is PART FOLDER KIND OPTIONS."""
+    text = ["22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw", "nonsense", "23 22 0:5 /"]
+    for number, line in enumerate(lines, start=30):
+        part, folder, kind, options = line.split(" ")
+        text.append(
+            f"{number} 22 0:{number} {part} {folder} rw,nosuid shared:{number} master:2 - {kind} {kind} {options}"
+        )
+    put(root, "proc/self/mountinfo", "\n".join(text) + "\n")
 
 
 def test_a_container_s_limit_counts_without_what_the_kernel_can_drop(root: Path) -> None:
@@ -147,3 +165,71 @@ def test_the_gate_says_so_and_names_the_limit(root: Path) -> None:
     found = DeviceProbe(root, root).read()
     assert not memory_verdict(found, LimitsSettings(memory_reserve_mb=0), 500 * MB).passed
     assert any("limit memory to 512 MB" in source for source in found.sources)
+
+
+def test_a_limit_whose_use_cannot_be_read_still_counts(root: Path) -> None:
+    """There is never more room than the limit; a container that hides `memory.current` is no reason to believe the machine."""
+    member(root, "0::/a/b")
+    group(root, "", str(4000 * MB))
+    group(root, "a/b", str(512 * MB))
+    assert memory(root) == (512, 512)
+    group(root, "a", str(1000 * MB), 600)
+    assert memory(root) == (400, 512)
+
+
+def test_a_limit_of_version_1_whose_use_cannot_be_read_still_counts(root: Path) -> None:
+    """Also without one for the group itself, where the statistics tell of one above."""
+    member(root, "9:memory:/")
+    group_v1(root, "", NO_LIMIT_V1, None, 100, hierarchical=str(300 * MB))
+    assert memory(root) == (300, 300)
+
+
+USUAL = "sys/fs/cgroup"
+
+
+@pytest.mark.parametrize(
+    ("path", "mounts", "at"),
+    [
+        pytest.param("/x", [], f"{USUAL}/cpu,memory/x", id="together with another controller, without mountinfo"),
+        pytest.param("/x", ["/ /sys/fs/cgroup/cpu,memory cgroup rw,cpu,memory"], f"{USUAL}/cpu,memory/x", id="and with"),
+        pytest.param("/x", ["/ /cgroup/all cgroup rw,cpuset,cpu,memory"], "cgroup/all/x", id="where old systems have it"),
+        pytest.param("/x", ["/ /dev/memcg cgroup rw,memory"], "dev/memcg/x", id="where Android has it"),
+        pytest.param("/x", ["/ /my\\040groups cgroup rw,memory"], "my groups/x", id="a folder with a space"),
+        pytest.param("/docker/1/docker/2", ["/docker/1 /sys/fs/cgroup/memory cgroup rw,memory"],
+            f"{USUAL}/memory/docker/2", id="a container in a container, which sees the outer one's part"),
+        pytest.param("/docker/1", ["/docker/1 /sys/fs/cgroup/memory cgroup rw,memory"], f"{USUAL}/memory", id="a container"),
+        pytest.param("/docker/1", ["/docker/7 /other cgroup rw,memory", "/ /all cgroup rw,memory"], "all/docker/1",
+            id="mounted twice, once for somebody else"),
+        pytest.param("/docker/1", ["/../.. /sys/fs/cgroup/memory cgroup rw,memory"], f"{USUAL}/memory",
+            id="a namespace's own view, which leads out of it"),
+        pytest.param("/x", ["/ /sys/fs/cgroup/cpu cgroup rw,cpu", "/ /sys/fs/cgroup/systemd cgroup rw,name=memory"],
+            f"{USUAL}/memory/x", id="no mount is told: where it is by custom"),
+    ],
+)  # fmt: skip
+def test_version_1_is_found_wherever_it_is_mounted(root: Path, path: str, mounts: list[str], at: str) -> None:
+    """The kernel tells where, and what part of it; the folders' names are only custom."""
+    member(root, f"3:cpu,memory:{path}", "1:name=systemd:/")
+    if mounts:
+        mounted(root, *mounts)
+    group_v1(root, "", str(10 * MB), 10, mount="other")
+    group_v1(root, "", str(400 * MB), 100, mount=at)
+    assert memory(root) == (300, 400)
+
+
+def test_version_2_is_found_wherever_it_is_mounted(root: Path) -> None:
+    """With its pressure, in a part that a container has mounted elsewhere."""
+    member(root, "0::/pod/box")
+    mounted(root, "/pod /groups cgroup2 rw,nsdelegate")
+    for name, text in (("max", 400 * MB), ("current", 100 * MB), ("pressure", "some avg10=12.00 avg60=0")):
+        put(root, f"groups/box/memory.{name}", f"{text}\n")
+    assert memory(root) == (300, 400)
+    assert DeviceProbe(root, root).read().memory_waiting_percent == 12.0
+
+
+def test_mounts_after_a_thousand_others_are_read(root: Path) -> None:
+    """A machine with many containers: the list is longer than what one read gives, of which there are several."""
+    member(root, "3:memory:/x")
+    others = [f"/ /var/lib/docker/overlay2/{number:064d}/merged overlay rw" for number in range(1000)]
+    mounted(root, *others, "/ /dev/memcg cgroup rw,memory")
+    group_v1(root, "x", str(400 * MB), 100, mount="dev/memcg")
+    assert memory(root) == (300, 400)

@@ -94,8 +94,9 @@ def test_reading_leaves_no_file_open(tmp_path: Path) -> None:
 
 
 def add_chip(root: Path, number: int, name: str, **files: str) -> None:
-    """A chip of hwmon."""
-    put(root, f"sys/class/hwmon/hwmon{number}/name", f"{name}\n")
+    """A chip of hwmon; without a name it is in no file of that name."""
+    if name:
+        put(root, f"sys/class/hwmon/hwmon{number}/name", f"{name}\n")
     for file, text in files.items():
         put(root, f"sys/class/hwmon/hwmon{number}/{file}", f"{text}\n")
 
@@ -120,6 +121,32 @@ AMD = ThermalZone("k10temp Tctl", 71.5)
         pytest.param([("cpu_thermal", {"temp1_input": "71500"})], "cpu-thermal", [ThermalZone("cpu-thermal", 16.8)],
             id="not beside the zone that it is a copy of"),
         pytest.param([("coretemp", {"temp1_input": "-256000"})], None, [ThermalZone("coretemp", None)], id="a dead sensor"),
+        pytest.param([("coretemp", {"temp1_input": "127000", "temp1_fault": "1"})], None, [ThermalZone("coretemp", None)],
+            id="a sensor that says of itself that it is broken"),
+        pytest.param([("k10temp", {"temp1_input": "76000", "temp1_label": "Tctl", "temp2_input": "49000",
+            "temp2_label": "Tdie", "temp3_input": "50250", "temp3_label": "Tccd1"})], None,
+            [ThermalZone("k10temp Tdie", 49.0), ThermalZone("k10temp Tccd1", 50.25)],
+            id="AMD with 27 degrees on top for the fans: the die's own counts"),
+        pytest.param([("zenpower", {"temp1_input": "49000", "temp1_label": "Tdie", "temp2_input": "76000",
+            "temp2_label": "Tctl"})], None, [ThermalZone("zenpower Tdie", 49.0)], id="the same from the other driver"),
+        pytest.param([("k10temp", {"temp1_input": "71500", "temp1_label": "Tctl", "temp2_input": "",
+            "temp2_label": "Tdie"})], None, [AMD, ThermalZone("k10temp Tdie", None)],
+            id="AMD whose die tells nothing: rather too hot than unknown"),
+        pytest.param([("dell_smm", {"temp1_input": "96000", "temp1_label": "CPU", "temp2_input": "97000",
+            "temp2_label": "GPU", "temp3_input": "98000", "temp3_label": "Ambient"})], None,
+            [ThermalZone("dell_smm CPU", 96.0)], id="a Dell's board, which alone knows the processor"),
+        pytest.param([("nct6775", {"temp1_input": "120000", "temp1_label": "CPUTIN", "temp2_input": "61000",
+            "temp2_label": "PECI Agent 0", "temp3_input": "62000", "temp3_label": "SYSTIN"})], None,
+            [ThermalZone("nct6775 PECI Agent 0", 61.0)], id="a board's chip whose CPUTIN is connected to nothing"),
+        pytest.param([("asusec", {"temp1_input": "50000", "temp1_label": "CPU Package", "temp2_input": "80000",
+            "temp2_label": "VRM"}), ("thinkpad", {"temp1_input": "51000", "temp1_label": "CPU", "temp2_input": "0"})],
+            None, [ThermalZone("asusec CPU Package", 50.0), ThermalZone("thinkpad CPU", 51.0)], id="other boards"),
+        pytest.param([("dell_smm", {"temp1_input": "96000", "temp1_label": "CPU"}), ("coretemp", {"temp1_input":
+            "48000"})], None, [ThermalZone("coretemp", 48.0)], id="not beside the processor's own chip"),
+        pytest.param([("", {"device/name": "coretemp", "device/temp1_input": "96000", "device/temp1_crit": "100000"})],
+            None, [ThermalZone("coretemp", 96.0, {"critical": 100.0})], id="old kernels: all in device"),
+        pytest.param([("k10temp", {"device/temp1_input": "71500", "device/temp1_label": "Tctl"})], None, [AMD],
+            id="old kernels: only the name is not"),
     ],
 )  # fmt: skip
 def test_where_no_zone_is_on_the_die_the_processor_s_chip_counts(
