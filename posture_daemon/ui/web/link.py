@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from posture_daemon.store.files import read_ordinary
 from posture_daemon.store.lock import in_turn
 from posture_daemon.ui.web.host import is_loopback
 
@@ -21,8 +22,15 @@ def token_for(folder: Path, host: str) -> str | None:
         return None
     path = folder / TOKEN_NAME
     with in_turn(folder):  # daemon and command may create it at the same time
-        token = path.read_bytes().decode("ascii", "replace").strip() if path.exists() else ""
+        token = _read(path) if path.exists() else ""
         return token if _TOKEN.fullmatch(token) else _new_token(path)  # replaces a damaged file
+
+
+def _read(path: Path) -> str:
+    try:
+        return read_ordinary(path).decode("ascii").strip()
+    except ValueError:
+        return ""
 
 
 def address_of(host: str, port: int) -> str:
