@@ -17,12 +17,14 @@ PostureError                 anything a user can be told in one sentence
 ├── PageError                the label page cannot be served
 ├── ServiceError             the system service cannot be installed, removed or asked
 ├── UnwellError              the daemon does not run, or does not get on
-├── Stopped                  SIGTERM or Ctrl-C came while nothing was there to be finished: exit 0
 └── TrainingError            a training child process ended without a result
     ├── TrainingCancelled    … because it was told to, for example at shutdown
     └── TrainingOutOfMemory  … because memory ran out, in whatever form
 
 Expected endings (a training that is deferred, a challenger that is kept out) are values, not exceptions: see `domain.Outcome`.
+`Stopped` is none of them, since nobody may take it for a failure and go on: it passes every `except PostureError` and
+`except Exception`, and ends the command with 0.
+
 The message of each is one complete sentence: what is wrong, where, and what to do. The command line prints it and exits 1.
 """
 
@@ -99,8 +101,12 @@ class UnwellError(PostureError):
     """The daemon of a data folder does not run, is silent, or its capture loop hangs."""
 
 
-class Stopped(PostureError):
-    """SIGTERM or Ctrl-C ended a wait: an order that was obeyed, and no failure."""
+class Stopped(BaseException):
+    """The command was told to stop: an order that is obeyed, and no failure. `by` is the signal, where one is its cause."""
+
+    def __init__(self, words: str = "Stopped; nothing more was done.", by: int | None = None) -> None:
+        super().__init__(words)
+        self.by = by
 
 
 class TrainingError(PostureError):

@@ -26,7 +26,13 @@ INTRODUCTION = """\
 Every command explains itself with `--help`. These options stand before the command, as in
 `posture-daemon --data-dir FOLDER status`:
 
-{options}"""
+{options}
+
+Every command can be told to stop, by SIGTERM, by Ctrl-C, or by SIGHUP when its terminal goes away (unless `nohup`
+started it). An order that is obeyed is no failure: it says so and ends with 0, and gives the terminal back as it was.
+A transaction is done whole or not at all; `run`, `teach`, `label` and `train` see to their own end, and an import
+finishes its block. Only Ctrl-C at a question is an answer, a no, and ends with 1, so that what follows `setup &&`
+does not begin. A second signal within two seconds is the same order."""
 
 WORDS = {Path: "PATH", int: "NUMBER", float: "NUMBER", str: "TEXT"}
 

@@ -4,10 +4,12 @@ import errno
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn, cast
 
 import typer
 
+from posture_daemon import signals
 from posture_daemon.cli import (
     backup,
     classes,
@@ -76,14 +78,18 @@ def main() -> None:
     os.umask(0o077)  # what is written here shows somebody at home: nobody else's business
     ending = Ending()
     try:
-        _run()
+        with signals.raised():
+            _run()
     except SystemExit as end:
         ending.note(end.code)
         raise
+    except Stopped as order:
+        _say_error(str(order))
+        sys.exit(0)
 
 
 def _run() -> None:
-    """Run the command; always ends with `SystemExit`."""
+    """Run the command; always ends with `SystemExit`, or `Stopped`."""
     try:
         begin_as_root()
         sys.exit(app(prog_name=NAME, standalone_mode=False))
@@ -93,11 +99,8 @@ def _run() -> None:
             _say_error(f"{words} ({path} --help tells what it takes).")
         sys.exit(error.exit_code)
     except typer.Abort:  # the answer to a question was no, or Ctrl-C
-        _say_error("Stopped; nothing more was done.")
+        _say_error(str(Stopped()))
         sys.exit(1)
-    except Stopped:
-        _say_error("Stopped; nothing more was done.")
-        sys.exit(0)
     except PostureError as error:
         _say_error(str(error))
         sys.exit(1)
@@ -117,12 +120,22 @@ def _run() -> None:
 
 
 def _end_unexpected(error: Exception) -> NoReturn:
-    """Say that it is a bug; a traceback helps nobody who has not asked for it."""
+    """Say that it is a bug; a traceback helps nobody who has not asked for it. Raises `Stopped` where that is the cause."""
+    if (order := _order_behind(error)) is not None:
+        raise order
     log.log(logging.ERROR if is_journal(sys.stderr) else logging.DEBUG, "the whole story", exc_info=True)
     what = f"unexpected {type(error).__name__}: {error}"
     _say_error(f"{what} (a bug in posture-daemon; --verbose before the command tells more)")
     sys.exit(70)  # EX_SOFTWARE
 
 
+def _order_behind(error: BaseException | None) -> Stopped | None:
+    """The order to stop that a library has turned into an error of its own, as some do with whatever comes in their way."""
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def _say_error(words: str) -> None:
-    sys.stderr.write(f"{sentence(words)}\n")
+    with suppress(OSError):  # a full disk; the exit code tells it too
+        sys.stderr.write(f"{sentence(words)}\n")

@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,10 +24,12 @@ from rich.text import Text
 from posture_daemon import __version__
 from posture_daemon.cli.identity import go_on_as_owner, refuse_settings_of_others
 from posture_daemon.cli.typed import path
+from posture_daemon.errors import Stopped
 from posture_daemon.service.journal import set_up_logging
 from posture_daemon.service.plain_text import visible
 from posture_daemon.settings import Loaded, Settings, first_folder, load_settings, named_file
-from posture_daemon.ui.console import Part, PlainConsole, styled
+from posture_daemon.signals import on_stop
+from posture_daemon.ui.console import Part, PlainConsole, settle_size, styled
 
 if TYPE_CHECKING:
     from posture_daemon.domain import ModelVersion
@@ -38,6 +40,7 @@ T = TypeVar("T")
 LOOK_S = 0.1
 """How often is looked for a signal while a thread works, seconds."""
 
+settle_size()
 console = PlainConsole()
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
@@ -67,26 +70,33 @@ def say_json(data: Any) -> None:
 
 
 def confirm(question: str, *, default: bool | None = None, abort: bool = False) -> bool:
-    """Ask for yes or no. Raises `typer.Abort` at the end of the input, and for a no if `abort`."""
-    return typer.confirm(visible(question), default=default, abort=abort)
+    """Ask for yes or no. Raises `typer.Abort` at Ctrl-C and the end of the input, and for a no if `abort`."""
+    with _ctrl_c_is_no():
+        return typer.confirm(visible(question), default=default, abort=abort)
 
 
 def prompt(question: str, default: str) -> str:
-    """Ask for a line."""
-    return str(typer.prompt(visible(question), default=default))
+    """Ask for a line. Raises `typer.Abort` at Ctrl-C and the end of the input."""
+    with _ctrl_c_is_no():
+        return str(typer.prompt(visible(question), default=default))
 
 
-def on_stop(act: Callable[[], object]) -> None:
-    """Call `act` at SIGTERM and Ctrl-C instead of ending at once."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: act())
+@contextmanager
+def _ctrl_c_is_no() -> Iterator[None]:
+    """Who is asked and presses Ctrl-C has answered; `setup && run` must not go on. Other orders to stop pass."""
+    try:
+        yield
+    except Stopped as order:
+        if order.by != signal.SIGINT:
+            raise
+        raise typer.Abort from None
 
 
 def though_a_disk_hangs(work: Callable[[], T], stop: threading.Event, grace_s: float = 0.0) -> T:
     """What `work` gives or raises, from a thread of its own, so that Ctrl-C and SIGTERM end the command in any case.
 
     A call that waits for a dead network drive or USB disk hears no signal. `stop` is set by the signal; then `work` has
-    `grace_s` to end by itself. Raises `Abort` after that and leaves the thread behind, which ends with the process.
+    `grace_s` to end by itself. Raises `Stopped` after that and leaves the thread behind, which ends with the process.
     """
     on_stop(stop.set)
     results: Queue[Callable[[], T]] = Queue()
@@ -97,7 +107,7 @@ def though_a_disk_hangs(work: Callable[[], T], stop: threading.Event, grace_s: f
             return results.get(timeout=LOOK_S)()
         if stop.is_set() and until == math.inf:
             until = time.monotonic() + grace_s
-    raise typer.Abort
+    raise Stopped
 
 
 def _outcome(work: Callable[[], T]) -> Callable[[], T]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import psutil
@@ -16,6 +14,7 @@ import typer
 from posture_daemon.cli.context import confirm, console, has_keyboard, options, say, say_all
 from posture_daemon.cli.typed import camera as typed_camera
 from posture_daemon.domain import Outcome
+from posture_daemon.signals import taken_over
 
 if TYPE_CHECKING:
     from posture_daemon.labelling.guided_capture import GuidedCapture
@@ -94,7 +93,7 @@ def _conduct(capture: GuidedCapture, pace: float, asks: bool) -> float:
     from posture_daemon.ui.lesson_keys import LessonKeys
 
     stop, answered_at = threading.Event(), None
-    with keyboard() if asks else nullcontext(), _on_signals(stop.set):
+    with keyboard() if asks else nullcontext(), taken_over(stop.set):
         keys = LessonKeys(capture, pressed if asks else None)
         with LiveScreen(console) if console.is_terminal else PlainScreen(console) as screen:
             while not capture.state.over:
@@ -106,14 +105,3 @@ def _conduct(capture: GuidedCapture, pace: float, asks: bool) -> float:
                 if answered_at is None and state.phase is Phase.LIVE:
                     answered_at = time.time()
     return (answered_at or time.time()) - float(psutil.Process().create_time())  # what Python takes to start counts too
-
-
-@contextmanager
-def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the lesson and not the process, for the block."""
-    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

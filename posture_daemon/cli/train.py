@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from posture_daemon.cli import show
-from posture_daemon.cli.context import console, on_stop, opened, options, say
+from posture_daemon.cli.context import console, opened, options, say
 from posture_daemon.domain import Outcome, Strategy
+from posture_daemon.signals import on_stop
 
 
 def train(

@@ -14,7 +14,7 @@ from posture_daemon.datasets.layout import FolderImage, Layout, read_layout
 from posture_daemon.datasets.manifest import Manifest, read_manifest
 from posture_daemon.datasets.provenance import Provenance, read_provenance
 from posture_daemon.domain import NewFrame, Reason, Status
-from posture_daemon.errors import DatasetError
+from posture_daemon.errors import DatasetError, Stopped
 from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED, find, flaw_of, key_of, tidy
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import Settings
@@ -45,7 +45,7 @@ def import_folder(
     folder is missing, holds no pictures or no class folders, or has a folder name that cannot be a class.
 
     Each time block is one transaction, so an interrupted import can be repeated and adds the rest. When `stopped` returns
-    true it ends after the present block with a `DatasetError`.
+    true it ends after the present block with `Stopped`.
     """
     layout = layout or read_layout(path, class_names(store))
     known, left_in = read_provenance(layout.root), read_manifest(layout.root)
@@ -59,7 +59,7 @@ def import_folder(
     def until_stopped(things: Iterable[T]) -> Iterator[T]:
         for one in things:
             if stopped():
-                raise DatasetError(f"The import of {path} was stopped. {run.so_far()}")
+                raise Stopped(f"The import of {path} was stopped. {run.so_far()}")
             yield one
 
     for block in until_stopped(cut_blocks(until_stopped(in_blocks), settings.labels, now, known.pictures)):

@@ -9,7 +9,7 @@ from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.backup import BACKUPS, BackupFile, Backups
 from posture_daemon.store.database import FILE_NAME, refuse_lost, refuse_newer_schema
-from posture_daemon.store.files import write_durably
+from posture_daemon.store.files import read_ordinary, write_durably
 from posture_daemon.store.restore import Restored, restore
 from posture_daemon.store.sqlite_copy import damage_in, size_of
 from posture_daemon.store.sqlite_errors import user_errors
@@ -85,7 +85,7 @@ def _note(folder: Path, now: float) -> None:
 def _lately(folder: Path, now: float) -> bool:
     """Whether the last automatic restore was less than `DYING_DISK_S` ago."""
     try:
-        before = float((folder / RESTORED).read_text(encoding="ascii"))
+        before = float(read_ordinary(folder / RESTORED))
     except (OSError, ValueError):
         return False
     return abs(now - before) < DYING_DISK_S

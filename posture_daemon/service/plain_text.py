@@ -8,6 +8,7 @@ is not UTF-8 gets a look-alike, or the number of a character, instead of ending 
 
 import codecs
 import io
+import os
 import sys
 import unicodedata
 from contextlib import suppress
@@ -39,11 +40,29 @@ def in_one_line(text: str) -> str:
 
 
 def set_up_streams() -> None:
-    """Let no character that the terminal lacks, and no byte that is none, end a command."""
+    """Let no stream that is closed, no character that the terminal lacks, and no byte that is none, end a command.
+
+    Before any file is opened.
+    """
+    _open_what_is_closed()
     codecs.register_error(ERRORS, _look_alike)
     for stream in (sys.stdout, sys.stderr):
         _reconfigure(stream, ERRORS)
     _reconfigure(sys.stdin, "replace")
+
+
+def _open_what_is_closed() -> None:
+    """After `2>&-` Python has no such stream, and the database could get its number, and whatever libraries write there."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(nowhere, True)
+        if getattr(sys, name) is None:
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
 
 def _reconfigure(stream: TextIO | None, errors: str) -> None:

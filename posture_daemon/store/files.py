@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,15 @@ def file_errors(before: str, after: str) -> Iterator[None]:
     except OSError as error:
         kind = DiskUnwritable if error.errno in UNWRITABLE else DataFolderError
         raise kind(f"{before} ({error.strerror}){after}") from error
+
+
+def read_ordinary(path: Path, most: int = -1) -> bytes:
+    """What is in a file, up to `most` bytes. Raises `OSError`, and `ValueError` for a pipe, which would be waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is no ordinary file")
+        return file.read(most)
 
 
 def sha256_of(data: bytes) -> str:

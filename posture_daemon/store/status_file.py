@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from posture_daemon.store.files import file_errors, private
+from posture_daemon.store.files import file_errors, private, read_ordinary
 from posture_daemon.store.json_files import parse_json
 from posture_daemon.store.lock import DAEMON_LOCK, is_held, owner_of
 
@@ -28,7 +28,7 @@ def replace_words(folder: Path, words: str) -> None:
 def last_words(folder: Path) -> str:
     """The file as it is; nothing when it is missing or no text."""
     try:
-        return (folder / FILE_NAME).read_text(encoding="utf-8")
+        return read_ordinary(folder / FILE_NAME).decode()
     except (OSError, ValueError):
         return ""
 

@@ -1,16 +1,33 @@
 """The console of all commands: a string is one line of text on it, never markup, and cannot hold what a terminal obeys."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
 from posture_daemon.service.plain_text import visible
 
+LEAST_COLUMNS = 20
+"""Words are cut at this width even where the terminal has less: one letter a line can be read by nobody."""
+
 Part = str | tuple[str, str]
 """Text, or text and its style."""
+
+
+def settle_size(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Take away sizes of the terminal that nothing can be printed in, and those that are no numbers, before `rich` reads them.
+
+    They count for `rich` and typer's help, whatever the terminal says itself.
+    """
+    for name in ("COLUMNS", "LINES"):
+        words = environment.get(name, "")
+        if words and not (words.isascii() and words.isdecimal() and int(words[:9]) > 0 and len(words) < 5):
+            del environment[name]
+    if 0 < int(environment.get("COLUMNS", "0")) < LEAST_COLUMNS:
+        environment["COLUMNS"] = str(LEAST_COLUMNS)
 
 
 class PlainConsole(Console):
@@ -27,6 +44,16 @@ class PlainConsole(Console):
         """A string as text in one line. All strings that are printed, also in tables, titles and rules, come through here."""
         plain = {"markup": False, "emoji": False, "highlight": False}
         return super().render_str(visible(text), **{**options, **plain})
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Of the terminal, in characters; not less than words need."""
+        found = super().size
+        return ConsoleDimensions(max(LEAST_COLUMNS, found.width), max(1, found.height))
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
 
     @property
     def encoding(self) -> str:

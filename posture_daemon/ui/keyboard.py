@@ -3,13 +3,11 @@
 import codecs
 import os
 import select
-import signal
 import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
 
 from posture_daemon.errors import LabelError
 
@@ -25,7 +23,7 @@ LOOK_UP_S = 0.5
 
 @contextmanager
 def keyboard() -> Iterator[Keys]:
-    """Read standard input key by key, without echo; Ctrl-C stays an interrupt. Raises `LabelError` without a terminal."""
+    """Read standard input key by key, without echo; Ctrl-C stays a signal. Raises `LabelError` without a terminal."""
     if not sys.stdin.isatty():
         raise LabelError(
             "Labelling in the terminal needs a keyboard, but standard input is not a terminal; "
@@ -33,14 +31,12 @@ def keyboard() -> Iterator[Keys]:
         )
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    # The default action of SIGTERM would end the process before the terminal is restored.
-    old_handler = signal.signal(signal.SIGTERM, _leave)
     try:
         tty.setcbreak(descriptor)
         yield lambda: read_key(descriptor, sys.stdin.encoding)
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGTERM, old_handler)
+        with suppress(termios.error):  # it has gone
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def read_key(descriptor: int, encoding: str = "utf-8") -> str:
@@ -68,7 +64,3 @@ def pressed() -> str | None:
 
 def _comes(descriptor: int, within_s: float) -> bool:
     return bool(select.select([descriptor], [], [], within_s)[0])
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)

@@ -215,19 +215,19 @@ def test_without_colours_the_picture_is_a_file(labelling: Labelling, options: di
 # --- a real terminal -------------------------------------------------------------------------------------------------
 
 CHILD = """
-import fcntl, signal, sys, termios
+import fcntl, sys, termios
 from pathlib import Path
 from rich.console import Console
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import LabelSettings
+from posture_daemon.signals import raised
 from posture_daemon.store import Store
 from posture_daemon.ui.keyboard import keyboard
 from posture_daemon.ui.terminal import run_terminal
 
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C reaches this process
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 store = Store(Path(sys.argv[1]))
-with keyboard() as keys:
+with raised(), keyboard() as keys:
     run_terminal(Labelling(store, LabelSettings(), lambda: 1.7e9), Console(), keys)
 """
 
@@ -290,15 +290,15 @@ def test_keys_in_a_real_terminal(store: Store, terminal: RealTerminal) -> None:
     assert termios.tcgetattr(terminal.slave) == terminal.before
 
 
-@pytest.mark.parametrize("how", ["ctrl-c", "SIGTERM"])
+@pytest.mark.parametrize("how", ["ctrl-c", "SIGTERM", "SIGHUP"])
 def test_the_terminal_is_restored_when_the_session_is_interrupted(terminal: RealTerminal, how: str) -> None:
-    """Echo and lines are back after Ctrl-C and after SIGTERM."""
+    """Echo and lines are back after Ctrl-C, SIGTERM and SIGHUP."""
     terminal.wait_for("3 waiting")
     assert termios.tcgetattr(terminal.slave) != terminal.before
     if how == "ctrl-c":
         os.write(terminal.master, b"\x03")
     else:
-        terminal.process.send_signal(signal.SIGTERM)
+        terminal.process.send_signal(signal.Signals[how])
     assert terminal.wait_for_end() != 0
     assert termios.tcgetattr(terminal.slave) == terminal.before
 

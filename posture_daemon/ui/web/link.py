@@ -1,12 +1,12 @@
 """Address of the label page, and the secret in its link when other devices can reach it."""
 
-import os
 import re
 import secrets
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from posture_daemon.store.files import read_ordinary, write_durably
 from posture_daemon.store.lock import in_turn
 from posture_daemon.ui.web.host import is_loopback
 
@@ -21,8 +21,15 @@ def token_for(folder: Path, host: str) -> str | None:
         return None
     path = folder / TOKEN_NAME
     with in_turn(folder):  # daemon and command may create it at the same time
-        token = path.read_bytes().decode("ascii", "replace").strip() if path.exists() else ""
+        token = _read(path) if path.exists() else ""
         return token if _TOKEN.fullmatch(token) else _new_token(path)  # replaces a damaged file
+
+
+def _read(path: Path) -> str:
+    try:
+        return read_ordinary(path).decode("ascii").strip()
+    except ValueError:
+        return ""
 
 
 def address_of(host: str, port: int) -> str:
@@ -43,10 +50,7 @@ def link_to(address: str, folder: Path, host: str) -> str:
 
 def _new_token(path: Path) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(f"{token}\n")
+    write_durably(path, f"{token}\n".encode())  # in the place of whatever is there
     return token
 
 

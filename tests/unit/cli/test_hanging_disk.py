@@ -1,19 +1,20 @@
-"""A command whose disk does not answer ends by Ctrl-C and SIGTERM all the same."""
+"""A command whose disk does not answer ends by Ctrl-C, SIGTERM and SIGHUP all the same."""
 
 import signal
 import threading
 
 import pytest
-import typer
 
+from posture_daemon import signals
 from posture_daemon.cli.context import though_a_disk_hangs
+from posture_daemon.errors import Stopped
 from tests.waiting import poll
 
 
 @pytest.fixture(autouse=True)
 def _usual_signals():
     """Nobody else's handlers are changed."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in signals.NUMBERS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -26,7 +27,7 @@ def test_what_the_work_gives_or_raises_comes_back() -> None:
         though_a_disk_hangs(lambda: 1 // 0, threading.Event())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", signals.NUMBERS)
 def test_a_signal_ends_what_hangs(number: signal.Signals) -> None:
     """The thread is left behind, in a call that never returns."""
     hangs, answer, stop = threading.Event(), threading.Event(), threading.Event()
@@ -40,7 +41,7 @@ def test_a_signal_ends_what_hangs(number: signal.Signals) -> None:
         signal.raise_signal(number)
 
     threading.Thread(target=send).start()
-    with pytest.raises(typer.Abort):
+    with pytest.raises(Stopped):
         though_a_disk_hangs(work, stop)
     answer.set()
 

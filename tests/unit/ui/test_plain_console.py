@@ -12,7 +12,7 @@ from rich.text import Text
 import posture_daemon
 from posture_daemon.cli import context
 from posture_daemon.service.plain_text import ERRORS, in_one_line, set_up_streams, visible
-from posture_daemon.ui.console import PlainConsole, styled
+from posture_daemon.ui.console import LEAST_COLUMNS, PlainConsole, settle_size, styled
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp.exe\u2066\r\nforged \x00\x7f\u2028\udcff"
 SENT = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -129,3 +129,22 @@ def test_all_output_goes_through_the_one_console() -> None:
         if odd.search(line)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [("0", None), ("000", None), ("-1", None), ("²", None), ("٣", None), ("123456", None), ("1", "20"), ("120", "120")],
+)
+def test_a_size_that_nothing_fits_in_is_not_believed(said: str, left: str | None) -> None:
+    """Nor one that is no number, which `rich` takes for one."""
+    environment = {"COLUMNS": said}
+    settle_size(environment)
+    assert environment.get("COLUMNS") == left
+
+
+def test_a_terminal_of_one_column_gets_words() -> None:
+    """Of whatever says so: the terminal itself, which can be made narrower at any time."""
+    console = PlainConsole(width=1, height=0)
+    assert console.size == (LEAST_COLUMNS, 1)
+    console.size = (50, 10)
+    assert console.width == 50
