@@ -100,6 +100,7 @@ class PatientSocket(io.RawIOBase):
 
     def _patiently(self, act: Callable[[], Value]) -> Value:
         while True:
+            self._deadline.slice_ms()  # a camera that sends without a pause is never waited for
             try:
                 return act()
             except (BlockingIOError, ssl.SSLWantReadError):
