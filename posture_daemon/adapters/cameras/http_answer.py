@@ -1,14 +1,12 @@
 """One question to a camera over HTTP: redirects, user and password, and what each refusal means in words."""
 
-import zlib
-from collections.abc import Callable
-from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 
 from posture_daemon.adapters.cameras.credentials import Credentials
 from posture_daemon.adapters.cameras.http_head import HttpHead, NoHttp, read_head
 from posture_daemon.adapters.cameras.network_url import NetworkUrl
 from posture_daemon.adapters.cameras.patient_socket import Deadline, PatientSocket, connect
+from posture_daemon.adapters.cameras.unpacking import unpacker
 from posture_daemon.errors import CameraError, CameraRefused
 
 MAX_REDIRECTS = 5
@@ -22,7 +20,7 @@ class HttpAnswer:
         self.url = url
         """Where it came from, after redirects."""
         self._connection, self._response = connection, response
-        self._unpack = _unpacker(head.first("content-encoding"))
+        self._unpack = unpacker(head.first("content-encoding"))
         self.content_type = head.first("content-type").partition(";")[0].strip().lower()
         if self.content_type.startswith("multipart/"):
             response.length = None  # some announce a length of 0 and send for ever
@@ -64,7 +62,8 @@ def ask(url: NetworkUrl, credentials: Credentials, deadline: Deadline, check_cer
             return answer
         answer.close()
         if head.status == 401 and credentials.are_there and not has_fresh_challenge:
-            credentials.take(head.all("www-authenticate"))
+            if offered := credentials.take(head.all("www-authenticate")):
+                raise unknown_challenge(url, offered)
             has_fresh_challenge = True
         elif head.status in (301, 302, 303, 307, 308) and redirects < MAX_REDIRECTS:
             url, redirects, has_fresh_challenge = (
@@ -119,6 +118,14 @@ def _redirected(url: NetworkUrl, location: str) -> NetworkUrl:
     return there
 
 
+def unknown_challenge(url: NetworkUrl, offered: list[str]) -> CameraError:
+    """When the camera wants to know its user in a way that nobody here knows; nothing was sent."""
+    return CameraRefused(
+        f"camera {url.name} takes user and password only in a way that is not known here ({', '.join(offered[:4])}): "
+        "choose Digest with MD5 or SHA-256, or Basic, in the camera's settings."
+    )
+
+
 def refusal(url: NetworkUrl, status: int, has_user: bool) -> CameraError:
     """What a status of HTTP or RTSP means, and what to do."""
     name = f"camera {url.name}"
@@ -142,17 +149,3 @@ def _refusal_of_kind(status: int) -> str:
     if status >= 500:
         return f"fails with an error of its own ({status}): start it again"
     return f"refuses with status {status}: check the address"
-
-
-def _unpacker(encoding: str) -> Callable[[bytes], bytes]:
-    """What undoes a compression that nobody asked for; of one that we do not know, the bytes as they are."""
-    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        return bytes
-    unpack = zlib.decompressobj(47)
-
-    def unpacked(data: bytes) -> bytes:
-        with suppress(zlib.error):
-            return unpack.decompress(unpack.unconsumed_tail + data, 64 * CHUNK)
-        return b""
-
-    return unpacked

@@ -71,7 +71,9 @@ def _lines(stream: io.BufferedReader) -> Iterator[bytes]:
         if left <= 0:
             raise NoHttp("a head without end")
         if not line.strip():
-            break
+            if kept:
+                break
+            continue  # some leave the end of their last answer before the next
         if kept and line[:1] in b" \t":
             kept += b" " + line.strip()
             continue
