@@ -69,7 +69,7 @@ class CameraSettings(Section):
     )
     check_certificate: bool = Field(
         default=True,
-        description="Whether the TLS certificate of an https:// or rtsps:// camera must be one that this machine trusts.",
+        description="Whether an https:// camera's TLS certificate must be trusted; then video over TLS (rtsps://) is refused.",
     )
     blind_s: float = number(
         3.0, 0.1, 20, "Seconds of nothing but black, blank or repeated pictures after which the camera counts as blind."

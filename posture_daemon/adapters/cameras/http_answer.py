@@ -1,14 +1,12 @@
 """One question to a camera over HTTP: redirects, user and password, and what each refusal means in words."""
 
-import zlib
-from collections.abc import Callable
-from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
-from typing import Any, cast
 
 from posture_daemon.adapters.cameras.credentials import Credentials
+from posture_daemon.adapters.cameras.http_head import HttpHead, NoHttp, read_head
 from posture_daemon.adapters.cameras.network_url import NetworkUrl
 from posture_daemon.adapters.cameras.patient_socket import Deadline, PatientSocket, connect
+from posture_daemon.adapters.cameras.unpacking import unpacker
 from posture_daemon.errors import CameraError, CameraRefused
 
 MAX_REDIRECTS = 5
@@ -18,10 +16,12 @@ CHUNK = 65536
 class HttpAnswer:
     """The body of an answer as it comes, unpacked. `has_length` tells that its size was announced."""
 
-    def __init__(self, connection: PatientSocket, response: HTTPResponse) -> None:
+    def __init__(self, url: NetworkUrl, connection: PatientSocket, head: HttpHead, response: HTTPResponse) -> None:
+        self.url = url
+        """Where it came from, after redirects."""
         self._connection, self._response = connection, response
-        self._unpack = _unpacker(response.getheader("Content-Encoding", ""))
-        self.content_type = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
+        self._unpack = unpacker(head.first("content-encoding"))
+        self.content_type = head.first("content-type").partition(";")[0].strip().lower()
         if self.content_type.startswith("multipart/"):
             response.length = None  # some announce a length of 0 and send for ever
         self.has_length = response.length is not None
@@ -57,37 +57,37 @@ def ask(url: NetworkUrl, credentials: Credentials, deadline: Deadline, check_cer
     """Ask for `url`, and return the answer to follow. Raises `CameraError`, `OutOfTime`, `Interrupted`."""
     has_fresh_challenge, redirects = False, 0
     while True:
-        answer, response = _once(url, credentials, deadline, check_certificate)
-        if 200 <= response.status < 300:
+        answer, head = _once(url, credentials, deadline, check_certificate)
+        if 200 <= head.status < 300:
             return answer
         answer.close()
-        if response.status == 401 and credentials.are_there and not has_fresh_challenge:
-            credentials.take(response.msg.get_all("WWW-Authenticate") or [])
+        if head.status == 401 and credentials.are_there and not has_fresh_challenge:
+            if offered := credentials.take(head.all("www-authenticate")):
+                raise unknown_challenge(url, offered)
             has_fresh_challenge = True
-        elif response.status in (301, 302, 303, 307, 308) and redirects < MAX_REDIRECTS:
+        elif head.status in (301, 302, 303, 307, 308) and redirects < MAX_REDIRECTS:
             url, redirects, has_fresh_challenge = (
-                _redirected(url, response.getheader("Location", "")),
+                _redirected(url, head.first("location")),
                 redirects + 1,
                 False,
             )
         else:
-            raise refusal(url, response.status, credentials.are_there)
+            raise refusal(url, head.status, credentials.are_there)
 
 
 def _once(
     url: NetworkUrl, credentials: Credentials, deadline: Deadline, check_certificate: bool
-) -> tuple[HttpAnswer, HTTPResponse]:
+) -> tuple[HttpAnswer, HttpHead]:
     connection = connect(url, deadline, check_certificate)
     try:
         authorization = credentials.header("GET", url.target)
         lines = [f"GET {url.target} HTTP/1.1", f"Host: {url.netloc}", "User-Agent: posture-daemon", "Accept: */*"]
         lines += ["Accept-Encoding: identity", "Connection: close"]
         lines += [f"Authorization: {authorization}"] if authorization else []
-        connection.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
-        response = HTTPResponse(cast(Any, connection), method="GET")
-        response.begin()
-        return HttpAnswer(connection, response), response
-    except (HTTPException, ValueError) as error:
+        connection.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode("utf-8", "surrogateescape"))
+        head, response = read_head(connection)
+        return HttpAnswer(url, connection, head, response), head
+    except NoHttp as error:
         connection.close()
         raise CameraError(f"camera {url.name} {_no_http(str(error))}.") from None
     except OSError:
@@ -103,7 +103,7 @@ def _once(
 def _no_http(said: str) -> str:
     if "RTSP/" in said:
         return "speaks RTSP at that port: write rtsp:// instead of http://"
-    if "Remote end closed" in said:
+    if not said:
         return "hung up without an answer: it still starts, has too many viewers, or wants https://"
     return "does not answer in HTTP: look at the port, and whether it wants https:// or rtsp://"
 
@@ -116,6 +116,14 @@ def _redirected(url: NetworkUrl, location: str) -> NetworkUrl:
             "write the address of the pictures themselves."
         )
     return there
+
+
+def unknown_challenge(url: NetworkUrl, offered: list[str]) -> CameraError:
+    """When the camera wants to know its user in a way that nobody here knows; nothing was sent."""
+    return CameraRefused(
+        f"camera {url.name} takes user and password only in a way that is not known here ({', '.join(offered[:4])}): "
+        "choose Digest with MD5 or SHA-256, or Basic, in the camera's settings."
+    )
 
 
 def refusal(url: NetworkUrl, status: int, has_user: bool) -> CameraError:
@@ -141,17 +149,3 @@ def _refusal_of_kind(status: int) -> str:
     if status >= 500:
         return f"fails with an error of its own ({status}): start it again"
     return f"refuses with status {status}: check the address"
-
-
-def _unpacker(encoding: str) -> Callable[[bytes], bytes]:
-    """What undoes a compression that nobody asked for; of one that we do not know, the bytes as they are."""
-    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        return bytes
-    unpack = zlib.decompressobj(47)
-
-    def unpacked(data: bytes) -> bytes:
-        with suppress(zlib.error):
-            return unpack.decompress(unpack.unconsumed_tail + data, 64 * CHUNK)
-        return b""
-
-    return unpacked

@@ -33,6 +33,7 @@ class HttpCamera:
         """`url` may hold a password and is never shown; `name` is. Raises `SettingsError` for a URL that is none."""
         self.name, self._clock, self._patience = name, clock, patience
         self._url = network_url(name, url)
+        self._found = self._url
         self._credentials = Credentials(self._url.user, self._url.password)
         self._deadline = Deadline(0.0)
         self._stream: PictureStream | None = None
@@ -77,10 +78,12 @@ class HttpCamera:
         self._deadline.interrupt()
 
     def _ask(self) -> HttpAnswer:
-        return ask(self._url, self._credentials, self._deadline, self._patience.check_certificate)
+        answer = ask(self._url, self._credentials, self._deadline, self._patience.check_certificate)
+        self._found = answer.url
+        return answer
 
     def _play(self, is_playlist: bool) -> None:
-        self._video = FfmpegCamera(self.name, self._url.url, self._patience, is_paced=is_playlist, clock=self._clock)
+        self._video = FfmpegCamera(self.name, self._found.url, self._patience, is_paced=is_playlist, clock=self._clock)
         self._video.open()
 
     @contextmanager

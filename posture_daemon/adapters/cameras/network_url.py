@@ -54,7 +54,9 @@ class NetworkUrl:
         is_same = there.host.lower() == self.host.lower() and there.scheme in ("http", "https")
         if not is_same or (self.is_tls and not there.is_tls):
             return None
-        return replace(there, user=self.user, password=self.password, is_odd=self.is_odd)
+        user = "" if self.user is None else f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@"
+        url = f"{there.scheme}://{user}{there.netloc}{there.target}"
+        return replace(there, url=url, user=self.user, password=self.password, is_odd=self.is_odd)
 
 
 def network_url(name: str, text: str) -> NetworkUrl:

@@ -23,6 +23,7 @@ from posture_daemon.settings.address import hide_secrets
 
 Clock = Callable[[], float]
 
+NO_REDIRECTS = "|max_redirects;0"
 MAX_PAUSE_S = 2.0
 """Two pictures of a video lie closer together; a longer wait means that its clock has jumped."""
 
@@ -53,6 +54,9 @@ def quiet_opencv() -> None:
     `__init__` for what OpenCV reads when it is loaded.
     """
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"  # AV_LOG_QUIET
+    # Ours: FFmpeg gets an address whose redirects were followed already. Without a variable OpenCV itself prefers TCP.
+    theirs = os.environ.get("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_flags;prefer_tcp").removesuffix(NO_REDIRECTS)
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = theirs + NO_REDIRECTS
     # Seconds that a USB read may block; OpenCV's 10 would hide an unplugged camera for too long.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     # OpenCV as Debian builds it has only the first of these, OpenCV 5 only the second.
@@ -184,7 +188,9 @@ class FfmpegCamera(OpenCvCamera):
         `question` finds out why there is no video, which FFmpeg does not tell.
         """
         super().__init__(name, clock=clock)
-        self._url, self._patience, self._question = url, patience, question
+        scheme, colon, rest = url.partition(":")
+        self._url = scheme.lower() + colon + rest  # FFmpeg knows no RTSP://
+        self._patience, self._question = patience, question
         # After a timeout FFmpeg returns what its decoder still buffered: one old frame per further timeout.
         self._longest_read_s = 0.9 * patience.read_s
         self._rhythm = Rhythm() if is_paced else None
@@ -197,6 +203,7 @@ class FfmpegCamera(OpenCvCamera):
 
     def connect(self) -> cv2.VideoCapture:
         """Connect and wait for the first bytes of video."""
+        self._refuse_unchecked()
         if self._question is not None:
             self._question.reach()
         parameters = [number for pair in self._options.items() for number in pair]
@@ -216,6 +223,15 @@ class FfmpegCamera(OpenCvCamera):
             f"camera {self.name} cannot be opened: what it sends is malformed, or no video that is understood; choose H.264 or "
             "MJPEG in the camera's settings."
         )
+
+    def _refuse_unchecked(self) -> None:
+        """FFmpeg looks at no certificate, so it gets no password that TLS shall protect."""
+        if self._patience.check_certificate and self._url.startswith(("https:", "rtsps:")):
+            raise CameraError(
+                f"camera {self.name} is video over TLS, which is played without a look at the certificate: if its address has "
+                "JPEG or MJPEG, write that one with https://; if you trust everybody in your network, set "
+                "camera.check_certificate = false."
+            )
 
     def read(self) -> Frame | None:
         """As the others; a paced one waits until the picture is due."""

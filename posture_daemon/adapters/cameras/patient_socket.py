@@ -11,7 +11,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -47,6 +48,16 @@ class Deadline:
     def interrupt(self) -> None:
         """End every wait, now and later. Called from any thread."""
         self._interrupted.set()
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Wait no longer than this in the block."""
+        at = self._at
+        self._at = min(at, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._at = at
 
     def pause(self, seconds: float) -> None:
         """Sleep, at most until the deadline or an interruption."""
@@ -100,6 +111,7 @@ class PatientSocket(io.RawIOBase):
 
     def _patiently(self, act: Callable[[], Value]) -> Value:
         while True:
+            self._deadline.slice_ms()  # a camera that sends without a pause is never waited for
             try:
                 return act()
             except (BlockingIOError, ssl.SSLWantReadError):

@@ -14,12 +14,17 @@ from PIL import Image as PillowImage
 
 from posture_daemon.adapters.cameras.http_answer import HttpAnswer
 from posture_daemon.adapters.cameras.jpeg_scanner import MAX_PICTURE_BYTES, SOI, JpegScanner, MalformedStream
-from posture_daemon.adapters.cameras.patient_socket import Deadline
+from posture_daemon.adapters.cameras.patient_socket import Deadline, OutOfTime
 from posture_daemon.domain import Image
 from posture_daemon.errors import CameraError
 
 HEAD_BYTES = 12
 """Enough of an answer to know what it is."""
+PICTURE = SOI + b"\xff"
+ENVELOPE_BYTES = 2048
+"""So far behind the start of an answer its first picture may begin."""
+STILL_S = 1.0
+"""A picture without an envelope and a type that nothing follows in this time is a still on a connection that is kept."""
 PLAYLIST_TYPES = ("application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl")
 VIDEO_STARTS = (b"FLV\x01", b"\x1aE\xdf\xa3", b"\0\0\0\x01", b"\0\0\x01", b"G@")
 """FLV, Matroska and WebM, raw H.264, MPEG-PS, MPEG-TS."""
@@ -47,6 +52,7 @@ class PictureStream:
         self._asked_at = -self._pause_s
         self._scanner, self._count = JpegScanner(), 0
         self._polls = False
+        self._is_bare = self._stays_open = False
         self._last = b""
         self._has_given = False
         self.so_far = "gave no answer"
@@ -56,13 +62,27 @@ class PictureStream:
         """Wait for the next picture, BGR. Raises `CameraError`, `OutOfTime`, `Interrupted` and `IsVideo`."""
         while True:
             answer = self._answer or self._begin()
-            data = answer.read()
+            data = self._more(answer)
+            if data is None:
+                continue
             pictures = self._scanned(data) if data else self._end(answer)
-            if self._count and answer.content_type.startswith("image/"):
+            if self._count and (self._stays_open or answer.content_type.startswith("image/")):
                 self._finish(is_still=True)  # some keep the connection open after their one picture
             if pictures and (image := self._decoded(pictures[-1])) is not None:
                 self._has_given = True
                 return image
+
+    def _more(self, answer: HttpAnswer) -> bytes | None:
+        """The next bytes, none at the end. `None` where nothing follows one bare picture: a still."""
+        if self._count != 1 or not self._is_bare:
+            return answer.read()
+        try:
+            with self._deadline.at_most(STILL_S):
+                return answer.read()
+        except OutOfTime:
+            self._stays_open = True
+            self._finish(is_still=True)
+            return None
 
     def close(self) -> None:
         """Hang up."""
@@ -84,7 +104,9 @@ class PictureStream:
         answer = self._answer
         if answer is not None and not answer.is_known:
             data = _head(answer, data)
-            _refuse_other(self._name, answer.content_type, data)
+            self._is_bare = data.startswith(SOI)
+            if not (self._is_bare or data.lstrip().startswith(b"--")):
+                data = self._refuse_other(answer, data)
             answer.is_known = True
         try:
             pictures = self._scanner.feed(data)
@@ -95,6 +117,19 @@ class PictureStream:
             ) from None
         self._count += len(pictures)
         return pictures
+
+    def _refuse_other(self, answer: HttpAnswer, head: bytes) -> bytes:
+        """Raise for what is no picture, by its bytes; by its type only where no picture follows. Returns what was read."""
+        _refuse_start(self._name, answer.content_type, head)
+        try:
+            while PICTURE not in head and len(head) < ENVELOPE_BYTES and (more := answer.read()):
+                head += more
+        except OutOfTime:
+            _refuse_type(self._name, answer.content_type)
+            raise
+        if PICTURE not in head:
+            _refuse_type(self._name, answer.content_type)
+        return head
 
     def _end(self, answer: HttpAnswer) -> list[bytes]:
         """The answer is over: what may still be taken from it. Raises `CameraError` when the first one held no picture."""
@@ -137,30 +172,35 @@ def _head(answer: HttpAnswer, data: bytes) -> bytes:
     return data
 
 
-def _refuse_other(name: str, content_type: str, head: bytes) -> None:
-    """Raise for what is neither a stream of parts nor a JPEG: `IsVideo`, or `CameraError` with what it is."""
-    start = head.lstrip()
-    if start.startswith((SOI, b"--")):
-        return
+def _refuse_start(name: str, content_type: str, head: bytes) -> None:
+    """Raise for what its first bytes say: `IsVideo`, or `CameraError` with what it is."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"#EXTM3U") or content_type in PLAYLIST_TYPES:
         raise IsVideo(is_playlist=True)
-    if (
-        head.startswith(VIDEO_STARTS)
-        or head[4:8] == b"ftyp"
-        or head[8:12] == b"AVI "
-        or content_type.startswith("video/")
-    ):
+    if head.startswith(VIDEO_STARTS) or head[4:8] == b"ftyp" or head[8:12] == b"AVI ":
         raise IsVideo(is_playlist=False)
-    if start.startswith(b"<") or content_type in ("text/html", "application/xhtml+xml"):
-        raise CameraError(
-            f"camera {name} sends a web page and no pictures: this is the address for a browser; its manual tells that of the "
-            "stream, often with video, mjpg or snapshot in it."
-        )
+    if start.startswith(b"<"):
+        raise _web_page(name)
     kind = next((kind for magic, kind in PICTURE_STARTS.items() if head.startswith(magic)), None)
     if kind is not None:
         raise CameraError(
             f"camera {name} sends {kind} pictures, and only JPEG is read: choose JPEG or MJPEG at the camera."
         )
+
+
+def _refuse_type(name: str, content_type: str) -> None:
+    """Raise for what its type alone says."""
+    if content_type.startswith("video/"):
+        raise IsVideo(is_playlist=False)
+    if content_type in ("text/html", "application/xhtml+xml"):
+        raise _web_page(name)
+
+
+def _web_page(name: str) -> CameraError:
+    return CameraError(
+        f"camera {name} sends a web page and no pictures: this is the address for a browser; its manual tells that of the "
+        "stream, often with video, mjpg or snapshot in it."
+    )
 
 
 def _no_picture(answer: HttpAnswer) -> str:

@@ -1,7 +1,8 @@
 """What an RTSP camera says of itself: FFmpeg only tells that it failed, so it is asked why (RFC 2326)."""
 
 from posture_daemon.adapters.cameras.credentials import Credentials
-from posture_daemon.adapters.cameras.http_answer import refusal
+from posture_daemon.adapters.cameras.http_answer import refusal, unknown_challenge
+from posture_daemon.adapters.cameras.http_head import text
 from posture_daemon.adapters.cameras.network_patience import NetworkPatience
 from posture_daemon.adapters.cameras.network_url import NetworkUrl
 from posture_daemon.adapters.cameras.patient_socket import CONNECT_S, Deadline, Interrupted, OutOfTime, connect
@@ -33,7 +34,8 @@ class RtspQuestion:
             while True:
                 status, challenges = self._describe(credentials)
                 if status == 401 and credentials.are_there and not has_asked:
-                    credentials.take(challenges)
+                    if offered := credentials.take(challenges):
+                        raise unknown_challenge(self._url, offered)
                     has_asked = True
                 elif status == 200:
                     return
@@ -54,12 +56,12 @@ class RtspQuestion:
                 "User-Agent: posture-daemon",
             ]
             lines += [f"Authorization: {authorization}"] if authorization else []
-            connection.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+            connection.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode("utf-8", "surrogateescape"))
             with connection.makefile() as answer:
                 first = answer.readline(LINE_BYTES).decode("latin-1").split()
                 head: list[str] = []
                 while len(head) < LINES and (line := answer.readline(LINE_BYTES).strip()):
-                    head.append(line.decode("latin-1"))
+                    head.append(text(line))
         finally:
             connection.close()
         if len(first) < 2 or not first[0].startswith("RTSP/") or not first[1].isdecimal():

@@ -43,6 +43,11 @@ camera("A path that an RTSP camera does not have", RTSP % b"404 Not Found", "its
 camera("An HTTP camera behind rtsp://", b"HTTP/1.0 400 Bad Request\r\n\r\n", "write http:// instead", scheme="rtsp")
 camera("A camera that speaks no TLS", b"HTTP/1.0 400 Bad Request\r\n\r\n", "try http:// instead", scheme="https")
 
+camera("Video over TLS of a camera whose certificate nobody looks at", b"", "camera.check_certificate = false", "me:secret",
+    "rtsps")
+camera("A camera that wants another kind of password", head(None, "401 Unauthorized", 'WWW-Authenticate: Bearer realm="cam"'),
+    "choose Digest", "me:secret")
+
 network.plain("A host of no known name", "run --camera http://nobody.invalid/video", "nobody.invalid", "check its spelling")
 network.plain("A password that had to be encoded", "run --camera rtsp://me:sec/ret@camera/live",
     "rtsp://***", "/ as %2F")
