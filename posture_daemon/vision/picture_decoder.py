@@ -19,7 +19,7 @@ from posture_daemon.domain import Image
 from posture_daemon.errors import PictureRefused
 from posture_daemon.vision.image_files import read_file
 from posture_daemon.vision.picture_kinds import HEAD_BYTES, foreign_kind, format_of
-from posture_daemon.vision.picture_metadata import UPRIGHT, Orientation, Parts, orientation_of, parts_of
+from posture_daemon.vision.picture_metadata import UPRIGHT, Orientation, Parts, exif_of, orientation_of, parts_of
 from posture_daemon.vision.picture_pixels import BAND_BYTES, BAND_PIXELS, bgr_of, shrunk_size
 
 LONGEST_PX = 4096
@@ -65,7 +65,7 @@ def read_exif(path: Path) -> bytes | None:
     head = read_file(path, EXIF_WITHIN_BYTES)
     kind = format_of(head[:HEAD_BYTES])
     if kind in ("JPEG", "PNG"):
-        return parts_of(head, kind).exif
+        return exif_of(head, kind)
     if kind == "TIFF":  # EXIF has the form of a TIFF
         return read_file(path)
     if kind not in ("WEBP", "AVIF"):
@@ -175,7 +175,9 @@ class Picture:
             decoding = 2 * self._parts.held * self._size[0] * self._size[1]
             decoding += 8 * (self._check_size[0] + 7) * (self._check_size[1] + 7)
         shrunk = shrunk_size((width, height), longest_px)
-        afterwards = (3 if self._orientation.value == 1 else 6) * shrunk[0] * shrunk[1] + min(BAND_BYTES, 24 * width * height)
+        afterwards = (3 if self._orientation.value == 1 else 6) * shrunk[0] * shrunk[1] + min(
+            BAND_BYTES, 24 * width * height
+        )
         needed = 2 * len(self._parts.pixels) + len(self._data) + stored + max(decoding, afterwards)
         if needed > MAX_MEMORY_MB * 1_000_000:
             raise PictureRefused(f"it would take more than {MAX_MEMORY_MB} MB of memory, save it smaller")
@@ -212,8 +214,8 @@ class Picture:
 
 def _ends_grey(picture: PillowImage.Image) -> bool:
     """Whether its last pixel is what a decoder puts where rows are missing."""
-    corner = np.asarray(picture.crop((picture.width - 1, picture.height - 1, *picture.size)))
-    return bool((abs(corner.astype(int) - 128) <= 1).all())
+    corner = np.array(picture.getpixel((picture.width - 1, picture.height - 1)))
+    return bool((abs(corner - 128) <= 1).all())
 
 
 def _changed_px(one: PillowImage.Image, other: PillowImage.Image) -> int:

@@ -95,6 +95,13 @@ class Parts:
     held: int = 0
 
 
+def exif_of(data: bytes, kind: str) -> bytes | None:
+    """The EXIF alone of a JPEG or PNG, or of the beginning of one."""
+    if kind == "JPEG" and _EXIF_MARK not in data:
+        return None  # most files of a data set have none, and need not be taken apart once more
+    return parts_of(data, kind).exif
+
+
 def parts_of(data: bytes, kind: str) -> Parts:
     """Take a file of this format apart."""
     if kind == "JPEG":
@@ -141,7 +148,7 @@ class _Jpeg:
     def _scan(self, body: bytes) -> None:
         """Note which coefficients of which component a scan brings, and to which bit."""
         components, (first, last, bits) = body[1 : 1 + 2 * body[0] : 2], (*body[1 + 2 * body[0] :], 0, 0, 0)[:3]
-        self.several |= self.frame in _PROGRESSIVE or len(components) < len(self.components)
+        self.several = self.several or self.frame in _PROGRESSIVE or len(components) < len(self.components)
         for component in components:
             self.sent.setdefault(component, {}).update(dict.fromkeys(range(first, min(last, 63) + 1), bits & 15))
 
