@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
@@ -20,7 +19,8 @@ from posture_daemon.domain import Image
 from posture_daemon.errors import PictureRefused
 from posture_daemon.vision.image_files import read_file
 from posture_daemon.vision.picture_kinds import HEAD_BYTES, foreign_kind, format_of
-from posture_daemon.vision.picture_metadata import UPRIGHT, Orientation, Parts, orientation_of, parts_of
+from posture_daemon.vision.picture_metadata import UPRIGHT, Orientation, Parts, exif_of, orientation_of, parts_of
+from posture_daemon.vision.picture_pixels import BAND_BYTES, BAND_PIXELS, bgr_of, shrunk_size
 
 LONGEST_PX = 4096
 """Longest side of a decoded picture, more than a camera gives; larger ones are shrunk."""
@@ -35,29 +35,21 @@ MAX_PIXELS = 178_000_000
 """Most pixels of a picture, in the file."""
 
 TOO_MANY = "too many pixels, save it smaller"
-MAX_MEMORY_MB = 430
+MAX_MEMORY_MB = 400
 """Most memory that one picture may take while it is read, estimated from its header, MB."""
 
 MAX_MISSING = 0.01
-"""Share of a JPEG's pixels that may be missing; a camera that ends without the end marker loses a block or two."""
+"""Share of a JPEG that may be missing; a camera that ends without the end marker loses a block or two."""
+
+MOST_MISSING_PX = 1000
+"""As many pixels of the scale at which that is looked for may be missing at most, however large the picture is."""
 
 EXIF_WITHIN_BYTES = 262_144
 """EXIF of a JPEG or PNG is looked for in so much of its beginning; one block of a JPEG has at most 65,533 bytes."""
 
-_TURNS = {
-    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
-    3: PillowImage.Transpose.ROTATE_180,
-    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
-    5: PillowImage.Transpose.TRANSPOSE,
-    6: PillowImage.Transpose.ROTATE_270,
-    7: PillowImage.Transpose.TRANSVERSE,
-    8: PillowImage.Transpose.ROTATE_90,
-}
 _STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """Bytes that Pillow takes for a pixel, by mode; 4 for all others."""
-_CONVERTED_BYTES = {"1": 1, "P": 4, "PA": 4, "LA": 4, "RGBA": 4, "I;16": 3, "I;16B": 3, "I;16L": 3, "I": 4}
-"""The same for the copy that is shrunk."""
-_DECODER_BYTES = {"WEBP": 14, "AVIF": 16, "TIFF": 4, "GIF": 9}
+_DECODER_BYTES = {"WEBP": 14, "AVIF": 16, "TIFF": 4, "GIF": 9, "BMP": 3}
 """Bytes that a decoder itself takes for a pixel, measured as the peak of reading one, rounded up."""
 _FILLER = np.random.default_rng(0).integers(1, 255, 1_000_000, np.uint8).tobytes()
 
@@ -73,7 +65,7 @@ def read_exif(path: Path) -> bytes | None:
     head = read_file(path, EXIF_WITHIN_BYTES)
     kind = format_of(head[:HEAD_BYTES])
     if kind in ("JPEG", "PNG"):
-        return parts_of(head, kind).exif
+        return exif_of(head, kind)
     if kind == "TIFF":  # EXIF has the form of a TIFF
         return read_file(path)
     if kind not in ("WEBP", "AVIF"):
@@ -119,16 +111,13 @@ class Picture:
         self._data = data if kind == "JPEG" else b""  # only a JPEG may be kept as it is
         self._parts: Parts = parts_of(data, kind)
         self._picture = self._open(self._parts.pixels)
-        check_shape(*self._picture.size)
+        self._size = self._picture.size  # in the file
+        check_shape(*self._size)
 
     def upright_bgr(self, longest_px: int) -> Image:
         """Decode it, shrunk to at most `longest_px`; what is transparent lies on white."""
-        picture = self._decoded(longest_px)
-        orientation = self._orientation
-        shrinkable = _shrinkable(picture)
-        shrinkable.thumbnail((longest_px, longest_px))  # before the copies below, which would be as large
-        turned = shrinkable if orientation.value == 1 else shrinkable.transpose(_TURNS[orientation.value])
-        return np.asarray(cv2.cvtColor(np.asarray(_without_alpha(turned)), cv2.COLOR_RGB2BGR), dtype=np.uint8)
+        self._data = b""
+        return bgr_of(self._decoded(longest_px), longest_px, self._orientation.value)
 
     def own_jpeg(self, longest_px: int) -> bytes | None:
         """The file's own bytes if it is an upright baseline colour JPEG of at most `longest_px`: all readers decode it alike.
@@ -137,7 +126,7 @@ class Picture:
         """
         plain = self._kind == "JPEG" and self._picture.mode == "RGB" and not self._parts.progressive
         orientation = self._orientation
-        if not plain or orientation.value != 1 or max(self._picture.size) > longest_px:
+        if not plain or orientation.value != 1 or max(self._size) > longest_px:
             return None
         self._decoded(longest_px)  # all of it, so that a cut-off file is noticed
         unchanged = orientation.plain and self._parts.ended and not self._parts.followed
@@ -149,7 +138,7 @@ class Picture:
             return orientation_of(self._parts.exif)
         if self._kind == "TIFF":  # newer versions of Pillow turn it and then forget the tag
             value = getattr(self._picture, "tag_v2", {}).get(0x0112, 1)
-            return Orientation(value, plain=False) if value in _TURNS else UPRIGHT
+            return Orientation(value, plain=False) if value in range(2, 9) else UPRIGHT
         return orientation_of(self._picture.info.get("exif"))
 
     def _open(self, pixels: bytes) -> PillowImage.Image:
@@ -164,62 +153,74 @@ class Picture:
     def _decoded(self, longest_px: int) -> PillowImage.Image:
         """The picture, whole; a large JPEG at 1/2, 1/4 or 1/8, never below `longest_px`."""
         picture = self._picture
+        picture.draft("RGB", shrunk_size(self._size, longest_px))
         self._check_memory(longest_px)
         if not self._parts.all_scans:
             raise PictureRefused("cut off in the middle")
         picture.load()
-        if self._kind == "JPEG":
-            corner = np.asarray(picture.crop((picture.width - 1, picture.height - 1, *picture.size)))
-            suspicious = not self._parts.ended or bool((abs(corner.astype(int) - 128) <= 1).all())
-            if suspicious and self._lacks_rows(longest_px):
-                raise PictureRefused("cut off in the middle")
+        if self._kind == "JPEG" and (not self._parts.ended or _ends_grey(picture)) and self._lacks_rows():
+            raise PictureRefused("cut off in the middle")
         return picture
 
     def _check_memory(self, longest_px: int) -> None:
-        pixels = self._picture.width * self._picture.height
-        coefficients = 6 * pixels if self._parts.progressive else 0
-        self._picture.draft("RGB", (longest_px, longest_px))
-        pixels = self._picture.width * self._picture.height
-        mode = self._picture.mode
-        needed = coefficients + pixels * (_STORED_BYTES.get(mode, 4) + _DECODER_BYTES.get(self._kind, 0))
-        if max(self._picture.size) > longest_px:
-            needed += pixels * _CONVERTED_BYTES.get(mode, 0)
-        if needed + len(self._parts.pixels) + len(self._data) > MAX_MEMORY_MB * 1_000_000:
+        """Refuse what would take too much: the file twice, since decoders copy it, the picture, and what comes on top of it.
+
+        On top come while it is decoded the decoder's own and two of the scale at which `_lacks_rows` looks, and after that the
+        result, if it is turned before and after that, and a band of it.
+        """
+        width, height = self._picture.size
+        stored = _STORED_BYTES.get(self._picture.mode, 4) * width * height
+        decoding = self._decoder_bytes() * width * height
+        if self._kind == "JPEG":
+            decoding = 2 * self._parts.held * self._size[0] * self._size[1]
+            decoding += 8 * (self._check_size[0] + 7) * (self._check_size[1] + 7)
+        shrunk = shrunk_size((width, height), longest_px)
+        afterwards = (3 if self._orientation.value == 1 else 6) * shrunk[0] * shrunk[1] + min(
+            BAND_BYTES, 24 * width * height
+        )
+        needed = 2 * len(self._parts.pixels) + len(self._data) + stored + max(decoding, afterwards)
+        if needed > MAX_MEMORY_MB * 1_000_000:
             raise PictureRefused(f"it would take more than {MAX_MEMORY_MB} MB of memory, save it smaller")
 
-    def _lacks_rows(self, longest_px: int) -> bool:
+    def _decoder_bytes(self) -> float:
+        """Bytes that a decoder itself takes for a pixel of the picture."""
+        if self._kind != "TIFF":
+            return _DECODER_BYTES.get(self._kind, 0)
+        tags = getattr(self._picture, "tag_v2", {})
+        tile = int(tags.get(322, 0)) * int(tags.get(323, 0))  # which may be larger than the picture
+        return _DECODER_BYTES["TIFF"] * max(1, tile / (self._picture.width * self._picture.height))
+
+    @property
+    def _check_size(self) -> tuple[int, int]:
+        """Width and height at which rows are looked for: of a progressive JPEG the last scans show in half the size only."""
+        by = 2 if self._parts.held else 8
+        return self._size[0] // by, self._size[1] // by
+
+    def _lacks_rows(self) -> bool:
         """Whether other bytes in front of the end would change the picture: then that part of it is missing.
 
         A decoder fills it with grey and says nothing.
         """
-        other = self._open(self._parts.pixels[:-2] + _FILLER + self._parts.pixels[-2:])
-        other.draft("RGB", (longest_px, longest_px))
-        changed = np.asarray(self._picture) != np.asarray(other)
-        return bool(np.mean(changed.any(axis=2) if changed.ndim == 3 else changed) > MAX_MISSING)
+        pixels = memoryview(self._parts.pixels)
+        own, other = self._open(self._parts.pixels), self._open(b"".join((pixels[:-2], _FILLER, pixels[-2:])))
+        for picture in (own, other):
+            picture.draft("RGB", self._check_size)
+            picture.load()
+        rows = max(1, BAND_PIXELS // own.width)
+        boxes = [(0, at, own.width, min(at + rows, own.height)) for at in range(0, own.height, rows)]
+        changed = sum(_changed_px(own.crop(box), other.crop(box)) for box in boxes)
+        return changed > min(MAX_MISSING * own.width * own.height, MOST_MISSING_PX)
 
 
-def _shrinkable(picture: PillowImage.Image) -> PillowImage.Image:
-    """In a mode whose pixels can be averaged."""
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
-        bits = getattr(picture, "tag_v2", {}).get(258, (16,))[0]  # BitsPerSample: a TIFF may have 12
-        return PillowImage.fromarray((np.asarray(picture) >> (bits - 8)).clip(0, 255).astype(np.uint8))
-    if picture.mode in ("I", "F"):
-        raise PictureRefused("its pixels are numbers of which nothing says what is white, save it as JPEG")
-    if "transparency" in picture.info or picture.mode == "PA":
-        return picture.convert("RGBA")
-    if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
-        return picture
-    return picture.convert("L" if picture.mode == "1" else "RGB")
+def _ends_grey(picture: PillowImage.Image) -> bool:
+    """Whether its last pixel is what a decoder puts where rows are missing."""
+    corner = np.array(picture.getpixel((picture.width - 1, picture.height - 1)))
+    return bool((abs(corner - 128) <= 1).all())
 
 
-def _without_alpha(picture: PillowImage.Image) -> PillowImage.Image:
-    """In colour, on white. Transparency that is total is an unused channel, as some programs write it."""
-    if picture.mode not in ("LA", "RGBA"):
-        return picture.convert("RGB")
-    colours = picture.convert("RGBA")
-    if colours.getchannel("A").getextrema()[1] == 0:
-        return colours.convert("RGB")
-    return PillowImage.alpha_composite(PillowImage.new("RGBA", colours.size, "white"), colours).convert("RGB")
+def _changed_px(one: PillowImage.Image, other: PillowImage.Image) -> int:
+    changed = np.asarray(one) != np.asarray(other)
+    return int(np.count_nonzero(changed.any(axis=2) if changed.ndim == 3 else changed))
 
 
 def _reason(error: Exception) -> str:

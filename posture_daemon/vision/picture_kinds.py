@@ -12,7 +12,7 @@ HEAD_BYTES = 512
 _FORMATS = {
     "JPEG": rb"\xff\xd8\xff",
     "PNG": rb"\x89PNG\r\n\x1a\n",
-    "BMP": rb"BM.{4}\0\0\0\0",
+    "BMP": rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # the length of its header; what is reserved may hold anything
     "WEBP": rb"RIFF.{4}WEBP",
     "TIFF": rb"II\*\0|MM\0\*|II\+\0|MM\0\+",
     "GIF": rb"GIF8[79]a",

@@ -5,6 +5,7 @@ gets none of it, so a broken one cannot lose the picture. Marker codes: ITU-T T.
 section 11; tags: CIPA DC-008 (EXIF 2.32), section 4.6.
 """
 
+import io
 import re
 import struct
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)  # with "\xff+" it takes 30 times as long
-_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_RESTART_MARKS = tuple(bytes((0xFF, code)) for code in range(0xD0, 0xD8))
 _SCAN_MARK = b"\xff\xda"
 _END, _SCAN, _JFIF, _EXIF, _ADOBE, _COMMENT, _RESTARTS = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xFE, 0xDD
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA})
@@ -81,7 +82,8 @@ def _number(entry: bytes, order: str) -> Orientation:
 class Parts:
     """A file without what a decoder does not need, and its EXIF.
 
-    Of a JPEG also whether it has its end marker, and something after it, and whether it is progressive and has all scans.
+    Of a JPEG also whether it has its end marker, and something after it, whether it is progressive and has all scans, and how
+    many components of it a decoder holds until it has the last scan: 0 if it comes in one.
     """
 
     pixels: bytes
@@ -90,6 +92,14 @@ class Parts:
     followed: bool = False
     progressive: bool = False
     all_scans: bool = True
+    held: int = 0
+
+
+def exif_of(data: bytes, kind: str) -> bytes | None:
+    """The EXIF alone of a JPEG or PNG, or of the beginning of one."""
+    if kind == "JPEG" and _EXIF_MARK not in data:
+        return None  # most files of a data set have none, and need not be taken apart once more
+    return parts_of(data, kind).exif
 
 
 def parts_of(data: bytes, kind: str) -> Parts:
@@ -107,13 +117,14 @@ def parts_of(data: bytes, kind: str) -> Parts:
 class _Jpeg:
     """What has been read of a JPEG."""
 
-    kept: list[bytes] = field(default_factory=lambda: [b"\xff\xd8"])
+    kept: io.BytesIO = field(default_factory=io.BytesIO)  # a list of millions of pieces would be larger than the file
     exif: bytes | None = None
     frame: int = 0
     components: bytes = b""
     sizes: tuple[int, int] = (0, 0)
     sampling: bytes = b""
     interval: int = 0
+    several: bool = False
     sent: dict[int, dict[int, int]] = field(default_factory=dict)
 
     def take(self, code: int, body: bytes, whole: bytes) -> None:
@@ -132,11 +143,12 @@ class _Jpeg:
             code == _ADOBE and body.startswith(b"Adobe") and len(body) >= 12
         )
         if not metadata or about_colours:
-            self.kept.append(whole)
+            self.kept.write(whole)
 
     def _scan(self, body: bytes) -> None:
         """Note which coefficients of which component a scan brings, and to which bit."""
         components, (first, last, bits) = body[1 : 1 + 2 * body[0] : 2], (*body[1 + 2 * body[0] :], 0, 0, 0)[:3]
+        self.several = self.several or self.frame in _PROGRESSIVE or len(components) < len(self.components)
         for component in components:
             self.sent.setdefault(component, {}).update(dict.fromkeys(range(first, min(last, 63) + 1), bits & 15))
 
@@ -150,7 +162,7 @@ class _Jpeg:
         )
         units = -(-self.sizes[0] // max(wide, 8)) * -(-self.sizes[1] // max(high, 8))
         expected = -(-units // self.interval) - 1
-        return expected - len(_RESTART.findall(pixels)) > expected / 100
+        return expected - sum(map(pixels.count, _RESTART_MARKS)) > expected / 100
 
     @property
     def has_all_scans(self) -> bool:
@@ -164,10 +176,12 @@ class _Jpeg:
 
 def _jpeg_parts(data: bytes) -> Parts:
     read, at, in_scan, ended = _Jpeg(), 2, False, False
+    view = memoryview(data)  # slices of it are no copies
+    read.kept.write(view[:2])
     while (marker := _MARKER.search(data, at)) is not None:
         code, after = marker[1][0], marker.end()
         if in_scan:
-            read.kept.append(data[at : marker.start()])
+            read.kept.write(view[at : marker.start()])
         at, ended = after, code == _END
         if ended:
             break
@@ -177,11 +191,12 @@ def _jpeg_parts(data: bytes) -> Parts:
         read.take(code, data[after + 2 : at], data[marker.start() : at])
         in_scan = code == _SCAN
     if in_scan and not ended:
-        rest = data[at:].rstrip(b"\0")  # a copy that was given its room before its content leaves zeros
-        if rest.endswith(b"\xff"):  # half an end marker, or a byte of the picture and the zero that belongs to it
-            rest = rest[:-1] if data.endswith(b"\xff") else rest + b"\0"
-        read.kept.append(rest)
-    pixels = b"".join([*read.kept, b"\xff\xd9"])
+        end = max(at, len(data.rstrip(b"\0")))  # a copy that was given its room before its content leaves zeros
+        half = data[max(at, end - 1) : end] == b"\xff"  # of an end marker, or of a byte 255, which a zero follows
+        read.kept.write(view[at : end - 1 if half and end == len(data) else end])
+        read.kept.write(b"\0" if half and end < len(data) else b"")
+    read.kept.write(b"\xff\xd9")
+    pixels = read.kept.getvalue()
     return Parts(
         pixels=pixels,
         exif=read.exif,
@@ -189,25 +204,29 @@ def _jpeg_parts(data: bytes) -> Parts:
         followed=ended and at < len(data),
         progressive=read.frame in _PROGRESSIVE,
         all_scans=read.has_all_scans and not read.lacks_restarts(pixels),
+        held=len(read.components) if read.several else 0,
     )
 
 
 def _png_parts(data: bytes) -> Parts:
-    kept, exif = [data[:8]], None
-    for kind, body, whole in _chunks(data):
+    kept, exif, kind = io.BytesIO(), None, b""
+    kept.write(data[:8])
+    for kind, body, whole in _chunks(memoryview(data)):
         if kind == b"eXIf":
-            exif = body
+            exif = bytes(body)
         if kind[:1].isupper() or kind == b"tRNS":  # all others may be left out, says their first letter
-            kept.append(whole)
+            kept.write(whole)
         if kind == b"IEND":
-            return Parts(b"".join(kept), exif)
-    return Parts(b"".join([*kept, b"\0\0\0\0IEND\xaeB`\x82"]), exif)
+            break
+    if kind != b"IEND":
+        kept.write(b"\0\0\0\0IEND\xaeB`\x82")
+    return Parts(kept.getvalue(), exif)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+def _chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview, memoryview]]:
     """Type, content and the whole of each chunk."""
     at = 8
     while at + 8 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        yield data[at + 4 : at + 8], data[at + 8 : end - 4], data[at:end]
+        yield bytes(data[at + 4 : at + 8]), data[at + 8 : end - 4], data[at:end]
         at = end

@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from PIL.JpegImagePlugin import JpegImageFile
 
 from posture_daemon.domain import Image
 from posture_daemon.errors import PictureRefused
-from posture_daemon.vision import picture_decoder
+from posture_daemon.vision import picture_decoder, picture_pixels
 from posture_daemon.vision.picture_decoder import opened, read_picture
+from posture_daemon.vision.picture_metadata import parts_of
 
 SMOOTH = cv2.resize(
     np.random.default_rng(1).integers(0, 256, (12, 16, 3), np.uint8), (160, 120), interpolation=cv2.INTER_CUBIC
@@ -317,3 +319,65 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path, target: str) -> None:
     (tmp_path / "a.jpg").symlink_to(target)
     with pytest.raises(PictureRefused, match=r"no file|empty file"):
         read_picture(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("longest_px", [160, 100])
+def test_bands_give_what_one_piece_gives(tmp_path: Path, monkeypatch, mode: str, longest_px: int) -> None:
+    """No seam shows where a picture is converted and shrunk a few rows at a time."""
+    grey = PillowImage.fromarray(SMOOTH[..., 0].astype(np.uint16) * 257)
+    picture = grey if mode == "I;16" else PICTURE.convert(mode)
+    (tmp_path / "a.tif").write_bytes(encoded("TIFF" if mode in ("CMYK", "LA") else "PNG", picture))
+    whole = read_picture(tmp_path / "a.tif", longest_px)
+    monkeypatch.setattr(picture_pixels, "BAND_PIXELS", 160 * 11)
+    assert abs(read_picture(tmp_path / "a.tif", longest_px).astype(int) - whole).max() <= 2
+
+
+def test_a_palette_with_transparency_is_never_converted_in_one_piece(tmp_path: Path, monkeypatch) -> None:
+    """Its copies of four bytes a pixel would take many times the memory of the picture."""
+    picture = PillowImage.new("P", (3000, 2000), 1)
+    (tmp_path / "a.png").write_bytes(encoded("PNG", picture, transparency=0))
+    converted: list[int] = []
+    convert = PillowImage.Image.convert
+
+    def noted(self: PillowImage.Image, *args: object, **options: object) -> PillowImage.Image:
+        converted.append(self.width * self.height)
+        return convert(self, *args, **options)
+
+    monkeypatch.setattr(PillowImage.Image, "convert", noted)
+    assert read_picture(tmp_path / "a.png", 640).shape == (427, 640, 3)
+    assert 0 < max(converted) < picture.width * picture.height / 2
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_rows_are_looked_for_at_a_reduced_scale(tmp_path: Path, monkeypatch, ended: bool) -> None:
+    """A sound JPEG with a grey corner is not decoded at full size twice."""
+    grey = encoded("JPEG", PillowImage.new("RGB", (1600, 1200), (128, 128, 128)))
+    (tmp_path / "a.jpg").write_bytes(grey if ended else grey[:-2])
+    loaded: list[tuple[int, int]] = []
+    load = JpegImageFile.load
+    monkeypatch.setattr(JpegImageFile, "load", lambda self: [loaded.append(self.size), load(self)][1])
+    assert read_picture(tmp_path / "a.jpg").shape == (1200, 1600, 3)
+    assert set(loaded) == {(1600, 1200), (200, 150)}
+
+
+@pytest.mark.slow
+def test_a_large_jpeg_that_lacks_rows_is_refused(why) -> None:
+    """The bytes that are tried fill a small part of it only."""
+    whole = encoded("JPEG", PillowImage.effect_noise((7000, 7000), 60), quality=90)
+    assert why(whole[: len(whole) // 2] + b"\xff\xd9") == "cut off in the middle"
+
+
+def test_a_jpeg_in_several_scans_counts_what_its_decoder_holds() -> None:
+    """It keeps all coefficients until the last scan, of a progressive one and of one that brings a component at a time."""
+    colours = encoded("JPEG")
+    frame, scan = colours.index(b"\xff\xda"), b"\xff\xda\0\x08\1\1\0\0\x3f\0"
+    assert parts_of(colours, "JPEG").held == 0
+    assert parts_of(encoded("JPEG", progressive=True), "JPEG").held == 3
+    assert parts_of(colours[:frame] + scan + b"\x55" * 9 + b"\xff\xd9", "JPEG").held == 3
+
+
+def test_what_is_reserved_in_a_bitmap_may_hold_anything(read) -> None:
+    """Some programs leave their mark there."""
+    bitmap = encoded("BMP")
+    assert (read(bitmap[:6] + b"\1\2\3\4" + bitmap[10:]) == SMOOTH).all()
