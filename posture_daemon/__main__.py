@@ -1,6 +1,6 @@
 """`python -m posture_daemon`, and the installed command: what it does from its first moment on."""
 
-from posture_daemon import signals
+from posture_daemon.service import signals
 
 
 def main() -> None:

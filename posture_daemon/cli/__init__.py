@@ -9,7 +9,6 @@ from typing import NoReturn, cast
 
 import typer
 
-from posture_daemon import signals
 from posture_daemon.cli import (
     backup,
     classes,
@@ -32,6 +31,7 @@ from posture_daemon.cli.ending import Ending
 from posture_daemon.cli.identity import begin_as_root, denied
 from posture_daemon.cli.typed import hide_typed
 from posture_daemon.errors import PostureError, Stopped
+from posture_daemon.service import signals
 from posture_daemon.service.journal import is_journal, sentence
 from posture_daemon.service.plain_text import set_up_streams
 

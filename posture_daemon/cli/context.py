@@ -27,8 +27,8 @@ from posture_daemon.cli.typed import path
 from posture_daemon.errors import Stopped
 from posture_daemon.service.journal import set_up_logging
 from posture_daemon.service.plain_text import visible
+from posture_daemon.service.signals import on_stop
 from posture_daemon.settings import Loaded, Settings, first_folder, load_settings, named_file
-from posture_daemon.signals import on_stop
 from posture_daemon.ui.console import Part, PlainConsole, settle_size, styled
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from posture_daemon.cli import show
 from posture_daemon.cli.context import AsJson, console, opened, options, say, say_json
 from posture_daemon.cli.typed import camera as typed_camera
 from posture_daemon.service.daemon_status import check_health, read_status
+from posture_daemon.service.signals import on_stop
 from posture_daemon.settings import Settings
-from posture_daemon.signals import on_stop
 from posture_daemon.store.json_values import as_json
 
 

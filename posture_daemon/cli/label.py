@@ -14,8 +14,8 @@ from posture_daemon.cli.context import console, opened, options, say, say_all, t
 from posture_daemon.cli.identity import refuse_hands_of_others
 from posture_daemon.cli.typed import path
 from posture_daemon.errors import PageError
+from posture_daemon.service.signals import on_stop
 from posture_daemon.settings import Loaded, Settings
-from posture_daemon.signals import on_stop
 from posture_daemon.store import Store
 
 IMPORT_ENDS_S = 15.0

@@ -14,7 +14,7 @@ import typer
 from posture_daemon.cli.context import confirm, console, has_keyboard, options, say, say_all
 from posture_daemon.cli.typed import camera as typed_camera
 from posture_daemon.domain import Outcome
-from posture_daemon.signals import taken_over
+from posture_daemon.service.signals import taken_over
 
 if TYPE_CHECKING:
     from posture_daemon.labelling.guided_capture import GuidedCapture

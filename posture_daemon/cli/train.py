@@ -8,7 +8,7 @@ import typer
 from posture_daemon.cli import show
 from posture_daemon.cli.context import console, opened, options, say
 from posture_daemon.domain import Outcome, Strategy
-from posture_daemon.signals import on_stop
+from posture_daemon.service.signals import on_stop
 
 
 def train(

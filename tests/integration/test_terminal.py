@@ -220,7 +220,7 @@ from pathlib import Path
 from rich.console import Console
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import LabelSettings
-from posture_daemon.signals import raised
+from posture_daemon.service.signals import raised
 from posture_daemon.store import Store
 from posture_daemon.ui.keyboard import keyboard
 from posture_daemon.ui.terminal import run_terminal

@@ -10,7 +10,7 @@ from posture_daemon.adapters.cameras.reader_thread import Interruptible
 from posture_daemon.domain import Frame
 from posture_daemon.errors import Stopped
 from posture_daemon.ports import Camera
-from posture_daemon.signals import raised
+from posture_daemon.service.signals import raised
 
 Value = TypeVar("Value")
 

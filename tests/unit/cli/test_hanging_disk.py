@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from posture_daemon import signals
 from posture_daemon.cli.context import though_a_disk_hangs
 from posture_daemon.errors import Stopped
+from posture_daemon.service import signals
 from tests.waiting import poll
 
 
