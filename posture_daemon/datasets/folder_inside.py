@@ -28,6 +28,7 @@ class Inside:
 
     def __init__(self, known: Collection[str]) -> None:
         self._known = {key_of(name) for name in known}
+        self._is_known: dict[str, bool] = {}
         self._candidates: dict[Path, list[Folder]] = {}
         self._folders: dict[Path, list[Folder]] = {}
         self._verdicts: dict[Path, Verdict] = {}
@@ -36,7 +37,9 @@ class Inside:
 
     def is_known(self, folder: Folder) -> bool:
         """Whether it is a class, whatever it is called."""
-        return key_of(folder.name) in self._known
+        if folder.name not in self._is_known:
+            self._is_known[folder.name] = key_of(folder.name) in self._known
+        return self._is_known[folder.name]
 
     def is_evident(self, folder: Folder) -> bool:
         """Whether its name is that of a class, whatever lies in it."""

@@ -6,12 +6,16 @@ The words are in `folder_words`. A name alone never decides against a class that
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from posture_daemon.datasets import folder_words as words
 from posture_daemon.domain import Role, Split
 from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
 from posture_daemon.labelling.class_roles import guess_role, speaks_of_posture
 from posture_daemon.vision.image_files import is_of_machines
+
+MANY = 20_000
+"""Names of which the answers are kept: each folder is compared with all beside it."""
 
 HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Where a word begins within `PublicTest` or `JPEGImages`."""
@@ -24,6 +28,7 @@ def words_of(name: str) -> list[str]:
     return [word for word in re.split(r"[\W_]+", composed.casefold()) if word]
 
 
+@lru_cache(MANY)
 def split_of(name: str) -> Split | None:
     """The split that a folder of this name holds; `None` for none."""
     said = [word for word in _split_words(name) if word not in words.BESIDE_SPLIT]
@@ -32,12 +37,14 @@ def split_of(name: str) -> Split | None:
     return words.SPLIT_WORDS[glued[1]] if glued else None
 
 
+@lru_cache(MANY)
 def split_within(name: str) -> Split | None:
     """The split that one word of a longer name says, such as `posture_train`; `None` for none or several."""
     found = {words.SPLIT_WORDS[word] for word in _split_words(name) if word in words.SPLIT_WORDS}
     return found.pop() if len(found) == 1 else None
 
 
+@lru_cache(MANY)
 def without_split(name: str) -> str | None:
     """What a name says beside the split at its end or beginning, as `good_train` says `good`; `None` without a split."""
     said = _split_words(name)
@@ -57,12 +64,14 @@ def copied_from(name: str) -> str:
     return (match["of"] or match["by"]) if match else name
 
 
+@lru_cache(MANY)
 def special(name: str) -> str | None:
     """`uncategorized` or `discarded` for what has no class, however other tools call it; `None` else."""
     bare = "".join(_beside_pictures(name))
     return UNCATEGORIZED if words.WAITING.fullmatch(bare) else DISCARDED if bare == DISCARDED else None
 
 
+@lru_cache(MANY)
 def is_aside(name: str) -> bool:
     """Whether it holds what somebody put aside or a model made: `trash`, `rejected images`, `predict2`."""
     said = _beside_pictures(name)
@@ -78,6 +87,7 @@ def is_of_other_programs(name: str) -> bool:
     return is_of_machines(name) or name.casefold() in words.OTHER_PROGRAMS
 
 
+@lru_cache(MANY)
 def is_wrapper(name: str) -> bool:
     """Whether it only holds a data set, as `dataset/`, `images/` or `posture-main/` do."""
     said = [word for word in words_of(name) if not words.VERSION.fullmatch(word)]
@@ -92,6 +102,7 @@ def is_of_boxes(name: str) -> bool:
     return "".join(words_of(name)) in words.BOX_WORDS
 
 
+@lru_cache(MANY)
 def is_occasion(name: str) -> bool:
     """Whether it names a day, a person, a session, a camera or a part: what there is of every class."""
     said = "_".join(word for word in words_of(name) if word not in words.WRAPPER_WORDS or word == "camera")
@@ -103,6 +114,7 @@ def is_fold(name: str) -> bool:
     return words.FOLD.search("_".join(words_of(name))) is not None or name.strip().isdecimal()
 
 
+@lru_cache(MANY)
 def is_number(name: str) -> bool:
     """Whether it is a number, alone or after a letter but `v`, which may be a class or a session; `v2` is a version."""
     return words.NUMBERED.fullmatch(name.strip()) is not None
@@ -119,6 +131,7 @@ def are_shares(names: Iterable[str]) -> bool:
     return len(shares) > 1 and sum(int(match[1][:4]) for match in shares) == 100
 
 
+@lru_cache(MANY)
 def names_a_posture(name: str) -> bool:
     """Whether its words speak of one posture or of absence, so that it is a class and neither a wrapper nor both."""
     said = set(words_of(name))
@@ -131,6 +144,7 @@ def _says_both(name: str) -> bool:
     return opposes(words_of(name))
 
 
+@lru_cache(MANY)
 def role_of(name: str) -> Role:
     """The role that the words of a name suggest, in any of the languages; `NEUTRAL` if none does."""
     role, said = guess_role(name), set(words_of(name))
