@@ -6,12 +6,15 @@ Two trees may look alike and mean the opposite: `anna/{tree,cobra}` beside `ben/
 
 from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 
 from posture_daemon.datasets import folder_names as names
 from posture_daemon.datasets.folder_tree import Folder
 from posture_daemon.domain import Role, Split
 from posture_daemon.labelling.class_names import key_of
+
+_key = lru_cache(20_000)(key_of)
 
 
 class Verdict(Enum):
@@ -27,7 +30,7 @@ class Inside:
     """What folders hold, by the class names that are `known` already."""
 
     def __init__(self, known: Collection[str]) -> None:
-        self._known = {key_of(name) for name in known}
+        self._known = {_key(name) for name in known}
         self._is_known: dict[str, bool] = {}
         self._candidates: dict[Path, list[Folder]] = {}
         self._folders: dict[Path, list[Folder]] = {}
@@ -38,7 +41,7 @@ class Inside:
     def is_known(self, folder: Folder) -> bool:
         """Whether it is a class, whatever it is called."""
         if folder.name not in self._is_known:
-            self._is_known[folder.name] = key_of(folder.name) in self._known
+            self._is_known[folder.name] = _key(folder.name) in self._known
         return self._is_known[folder.name]
 
     def is_evident(self, folder: Folder) -> bool:
@@ -87,7 +90,7 @@ class Inside:
 
     def speak(self, folders: Iterable[Folder]) -> bool:
         """Whether half of the names at least are those of classes."""
-        by_key = {key_of(one.name): one for one in folders}
+        by_key = {_key(one.name): one for one in folders}
         evident = sum(map(self.is_evident, by_key.values()))
         return evident > 0 and 2 * evident >= len(by_key)
 
@@ -137,7 +140,7 @@ class Inside:
     def _judge_evident(self, folder: Folder, found: Sequence[Folder], level: Folder) -> Verdict:
         """`bad/{slouching,leaning}` are kinds of bad, `sitting/{upright,slouching}` is no class."""
         alone = len(level.with_pictures) == 1
-        called = {key_of(one.name) for one in found}
+        called = {_key(one.name) for one in found}
         if not self.speak(found):
             return Verdict.EITHER if alone and len(called) > 1 else Verdict.CLASS
         own = names.role_of(folder.name)
@@ -184,9 +187,11 @@ def is_occasion(folder: Folder) -> bool:
 
 def are_among(folders: Sequence[Folder], others: Sequence[Folder]) -> bool:
     """Whether each has the name of one of the others."""
-    known = {key_of(other.name) for other in others}
-    return bool(folders) and all(key_of(folder.name) in known for folder in folders)
+    if not folders:
+        return False
+    known = {_key(other.name) for other in others}
+    return all(_key(folder.name) in known for folder in folders)
 
 
 def _shared(one: Sequence[Folder], other: Sequence[Folder]) -> bool:
-    return bool({key_of(folder.name) for folder in one} & {key_of(folder.name) for folder in other})
+    return bool({_key(folder.name) for folder in one} & {_key(folder.name) for folder in other})

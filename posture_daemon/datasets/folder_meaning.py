@@ -44,6 +44,7 @@ class Meaning:
         self.placed: list[Placed] = []
         self.levels: list[Level] = []
         self.loose: list[Path] = []
+        self._splits: dict[Path, list[Folder]] = {}
         self._read_level(root, None, in_chain=False)
 
     def _read_level(self, level: Folder, split: Split | None, in_chain: bool) -> None:
@@ -156,9 +157,11 @@ class Meaning:
 
     def _refuse_beside_splits(self, folder: Folder, level: Folder) -> None:
         """Raise for a folder without a split among those that have one: `unseen_desk/` beside `train/` and `val/`."""
-        others = [one for one in level.with_pictures if one is not folder and not self._inside.is_evident(one)]
-        splits = [one for one in others if self._inside.split_of(one) or self._split_said_by(one)]
-        splits = [one for one in splits if self._inside.candidates(one) or self._inside.split_of(one)]
+        if level.path not in self._splits:
+            others = [one for one in level.with_pictures if not self._inside.is_evident(one)]
+            said = [one for one in others if self._inside.candidates(one) and self._split_said_by(one)]
+            self._splits[level.path] = [one for one in others if one in said or self._inside.split_of(one)]
+        splits = [one for one in self._splits[level.path] if one is not folder]
         if splits and not self._inside.is_known(folder):
             refusals.refuse_beside_splits(folder, splits)
 
