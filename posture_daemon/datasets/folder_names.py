@@ -1,236 +1,158 @@
 """What the name of a folder says before one looks inside: a split, what waits, a wrapper, boxes, a day or a person, a class.
 
-The words are those that data sets and other tools use (Roboflow, Label Studio, CVAT, COCO, Pascal VOC, Kaggle, GitHub's and
-Windows' zip files). A name alone never decides against a class that is known.
+The words are in `folder_words`. A name alone never decides against a class that is known.
 """
 
 import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
+from posture_daemon.datasets import folder_words as words
 from posture_daemon.domain import Role, Split
 from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
 from posture_daemon.labelling.class_roles import guess_role, speaks_of_posture
 from posture_daemon.vision.image_files import is_of_machines
 
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), Split.TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "evaluation", "holdout"), Split.HOLDOUT),
-    **dict.fromkeys(("test", "testing"), Split.TEST),
-}
-BESIDE_SPLIT = frozenset(
-    {"set", "data", "dataset", "split", "image", "images", "img", "imgs", "folder", "obj", "samples"}
-)
-"""Words that change nothing about a split: `train_set`, `images_train`, `obj_train_data`."""
-GLUED_SPLIT = re.compile(f"({'|'.join(SPLIT_WORDS)})(?:set|data|split|images|imgs|folder|\\d{{4}})?")
-"""`trainset`, `val2017`."""
+MANY = 20_000
+"""Names of which the answers are kept: each folder is compared with all beside it."""
 
-WAITING = frozenset(
-    {
-        "uncategorized",
-        "uncategorised",
-        "unlabeled",
-        "unlabelled",
-        "unlabeleddata",
-        "unlabelleddata",
-        "nolabel",
-        "nolabels",
-    }
-    | {"notlabeled", "notlabelled", "withoutlabel", "unsorted", "unclassified", "unannotated", "unassigned", "tolabel"}
-)
-"""Names, without `_` and spaces, of pictures that have no class yet."""
-
-OTHER_PROGRAMS = frozenset(
-    {
-        "runs",
-        "wandb",
-        "mlruns",
-        "lightning_logs",
-        "checkpoints",
-        "venv",
-        "__pycache__",
-        "thumbnails",
-        "thumbs",
-        "thumbs.db",
-        "picasaoriginals",
-        "node_modules",
-    }
-)
-"""Folders that programs make beside pictures; nobody sorted anything into them. Those of systems: see `image_files`."""
-
-WRAPPER_WORDS = frozenset(
-    {
-        "dataset",
-        "datasets",
-        "data",
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "picture",
-        "pictures",
-        "pic",
-        "pics",
-        "photo",
-        "photos",
-    }
-    | {
-        "jpegimages",
-        "leftimg8bit",
-        "frame",
-        "frames",
-        "archive",
-        "export",
-        "exports",
-        "exported",
-        "download",
-        "downloads",
-    }
-    | {
-        "raw",
-        "input",
-        "inputs",
-        "source",
-        "src",
-        "content",
-        "default",
-        "upload",
-        "uploads",
-        "media",
-        "files",
-        "original",
-    }
-    | {"originals", "processed", "classification", "classes", "categories", "category", "labeled", "labelled", "sorted"}
-    | {
-        "annotated",
-        "project",
-        "output",
-        "outputs",
-        "obj",
-        "new",
-        "folder",
-        "untitled",
-        "backup",
-        "old",
-        "tmp",
-        "temp",
-        "all",
-    }
-    | {
-        "augmented",
-        "augmentation",
-        "resized",
-        "cropped",
-        "bilder",
-        "fotos",
-        "foto",
-        "daten",
-        "datensatz",
-        "neuer",
-        "ordner",
-    }
-    | {"imagenes", "datos", "jpg", "jpeg", "png", "rgb", "final", "copy", "extracted", "unzipped", "dcim", "camera"}
-)
-VERSION = re.compile(r"v?\d+")
-STRONG_WRAPPER = re.compile(
-    r"(?:^|[^a-z])(?:datasets?|archive)(?:[^a-z]|$)|\.v\d+i?(?:\.|$)|-(?:master|main)$|dataset\d*$"
-)
-"""Whatever else stands there: `posture_dataset`, `posture.v2i.folder`, `posture-main`."""
-
-COPY = re.compile(
-    r"(?:copy|kopie) (?:of|von) (?P<of>.+)|(?P<by>.+?)(?: - copy| - kopie| copy|_copy)?(?: ?\(\d+\))?", re.IGNORECASE
-)
-"""What file managers call a folder that was copied: `copy of good`, `good - Copy (2)`."""
-
-BOX_WORDS = frozenset(
-    {"label", "labels", "annotation", "annotations", "ann", "anns", "labeltxt", "bboxes", "boxes", "groundtruth", "gt"}
-    | {"gtfine", "imagesets", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "masks"}
-)
-"""Folders of what was drawn into pictures."""
-
-OCCASION_WORDS = (
-    "session|sess|person|persons|subject|subj|user|participant|patient|people|proband|day|date|week|month|cam|camera|video|vid"
-    "|clip|rec|recording|take|run|part|batch|series|seq|sequence|scene|shot|round|group|fold|split|set|trial|visit"
-)
-WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
-OCCASION = re.compile(f"(?:{OCCASION_WORDS})_?\\d+|{WEEKDAY}")
-DATE = re.compile(
-    r"(?<!\d)(?:(?:19|20)\d\d[-_. ]?[01]\d[-_. ]?[0-3]\d(?:[T_ -]?\d{4,6})?|[0-3]?\d[-_.][01]?\d[-_.](?:19|20)\d\d)(?!\d)"
-)
-NUMBERED = re.compile(r"[a-uw-z]?[ _-]?\d+", re.IGNORECASE)
+HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a word begins within `PublicTest` or `JPEGImages`."""
 
 
 def words_of(name: str) -> list[str]:
-    """The lower-case words of a name, cut at anything but letters and digits."""
-    return [word for word in re.split(r"[\W_]+", name.casefold()) if word]
+    """The words of a name, in small letters and without accents; cut at anything but letters and digits, and at humps."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", HUMP.sub(" ", name)) if not unicodedata.combining(c))
+    composed = unicodedata.normalize("NFC", plain)
+    return [word for word in re.split(r"[\W_]+", composed.casefold()) if word]
 
 
+@lru_cache(MANY)
 def split_of(name: str) -> Split | None:
     """The split that a folder of this name holds; `None` for none."""
-    words = [word for word in words_of(name) if word not in BESIDE_SPLIT and not re.fullmatch(r"(?:19|20)\d\d", word)]
-    glued = GLUED_SPLIT.fullmatch(words[0]) if len(words) == 1 else None
-    return SPLIT_WORDS[glued[1]] if glued else None
+    said = [word for word in _split_words(name) if word not in words.BESIDE_SPLIT]
+    said = [word for word in said if not re.fullmatch(r"(?:19|20)\d\d", word)]
+    glued = words.GLUED_SPLIT.fullmatch(said[0]) if len(said) == 1 else None
+    return words.SPLIT_WORDS[glued[1]] if glued else None
 
 
+@lru_cache(MANY)
 def split_within(name: str) -> Split | None:
     """The split that one word of a longer name says, such as `posture_train`; `None` for none or several."""
-    found = {SPLIT_WORDS[word] for word in words_of(name) if word in SPLIT_WORDS}
+    found = {words.SPLIT_WORDS[word] for word in _split_words(name) if word in words.SPLIT_WORDS}
     return found.pop() if len(found) == 1 else None
 
 
+@lru_cache(MANY)
 def without_split(name: str) -> str | None:
     """What a name says beside the split at its end or beginning, as `good_train` says `good`; `None` without a split."""
-    words = words_of(name)
-    for split, rest in ((words[-1:], words[:-1]), (words[:1], words[1:])):
-        if rest and split[0] in SPLIT_WORDS:
+    said = _split_words(name)
+    for split, rest in ((said[-1:], said[:-1]), (said[:1], said[1:])):
+        if rest and split[0] in words.SPLIT_WORDS:
             return "_".join(rest)
     return None
 
 
+def _split_words(name: str) -> list[str]:
+    return re.sub(r"\bhold out\b", "holdout", " ".join(words_of(name))).split()
+
+
 def copied_from(name: str) -> str:
     """The name of the folder that one was copied from, as file managers say it; its own name when it is no copy."""
-    match = COPY.fullmatch(name)
+    match = words.COPY.fullmatch(name)
     return (match["of"] or match["by"]) if match else name
 
 
+@lru_cache(MANY)
 def special(name: str) -> str | None:
     """`uncategorized` or `discarded` for what has no class, however other tools call it; `None` else."""
-    bare = re.sub(r"[\W_]+", "", name.casefold())
-    return UNCATEGORIZED if bare in WAITING else DISCARDED if bare == DISCARDED else None
+    bare = "".join(_beside_pictures(name))
+    return UNCATEGORIZED if words.WAITING.fullmatch(bare) else DISCARDED if bare == DISCARDED else None
+
+
+@lru_cache(MANY)
+def is_aside(name: str) -> bool:
+    """Whether it holds what somebody put aside or a model made: `trash`, `rejected images`, `predict2`."""
+    said = _beside_pictures(name)
+    return bool(said) and all(re.sub(r"\d+$", "", word) in words.ASIDE for word in said)
+
+
+def _beside_pictures(name: str) -> list[str]:
+    return [word for word in words_of(name) if word not in words.PICTURE_WORDS]
 
 
 def is_of_other_programs(name: str) -> bool:
     """Whether a system or a program made it beside the pictures."""
-    return is_of_machines(name) or name.casefold() in OTHER_PROGRAMS
+    return is_of_machines(name) or name.casefold() in words.OTHER_PROGRAMS
 
 
+@lru_cache(MANY)
 def is_wrapper(name: str) -> bool:
     """Whether it only holds a data set, as `dataset/`, `images/` or `posture-main/` do."""
-    words = words_of(name)
-    said = [word for word in words if not VERSION.fullmatch(word)]
-    plain = bool(said) and all(word in WRAPPER_WORDS for word in said)
-    return plain or STRONG_WRAPPER.search(name.casefold()) is not None
+    said = [word for word in words_of(name) if not words.VERSION.fullmatch(word)]
+    plain = bool(said) and all(word in words.WRAPPER_WORDS for word in said)
+    whole = name.casefold() in words.WRAPPER_WORDS
+    strong = words.STRONG_WRAPPER.search("_".join(words_of(name))) or words.STRONG_FORM.search(name.casefold())
+    return plain or whole or strong is not None
 
 
 def is_of_boxes(name: str) -> bool:
     """Whether it holds boxes, masks or texts about pictures."""
-    return "".join(words_of(name)) in BOX_WORDS
+    return "".join(words_of(name)) in words.BOX_WORDS
 
 
+@lru_cache(MANY)
 def is_occasion(name: str) -> bool:
     """Whether it names a day, a person, a session, a camera or a part: what there is of every class."""
-    said = "_".join(word for word in words_of(name) if word not in WRAPPER_WORDS or word == "camera")
-    return OCCASION.fullmatch(said) is not None or DATE.search(name) is not None
+    said = "_".join(word for word in words_of(name) if word not in words.WRAPPER_WORDS or word == "camera")
+    return words.OCCASION.fullmatch(said) is not None or words.DATE.search(name) is not None
 
 
+def is_fold(name: str) -> bool:
+    """Whether it may be one of the repetitions of a cross-validation, as `fold_0`, `split1` or a bare number."""
+    return words.FOLD.search("_".join(words_of(name))) is not None or name.strip().isdecimal()
+
+
+@lru_cache(MANY)
 def is_number(name: str) -> bool:
     """Whether it is a number, alone or after a letter but `v`, which may be a class or a session; `v2` is a version."""
-    return NUMBERED.fullmatch(name.strip()) is not None
+    return words.NUMBERED.fullmatch(name.strip()) is not None
 
 
+def is_version(name: str) -> bool:
+    """Whether it is a version of something else: `v2`."""
+    return re.fullmatch(r"v(?:er(?:sion)?)?[ _.-]?\d+(?:[._]\d+)*", name.casefold()) is not None
+
+
+def are_shares(names: Iterable[str]) -> bool:
+    """Whether they are numbers that make up a hundred, as `80` and `20`: the shares of a split."""
+    shares = [match for name in names if (match := words.SHARE.fullmatch(name.casefold()))]
+    return len(shares) > 1 and sum(int(match[1][:4]) for match in shares) == 100
+
+
+@lru_cache(MANY)
 def names_a_posture(name: str) -> bool:
-    """Whether its words speak of a posture or of absence, so that it is a class and no wrapper."""
-    return speaks_of_posture(name) and not is_wrapper(name)
+    """Whether its words speak of one posture or of absence, so that it is a class and neither a wrapper nor both."""
+    said = set(words_of(name))
+    speaks = speaks_of_posture(name) or any(said & known for known in words.POSTURE_WORDS.values())
+    return speaks and not is_wrapper(name) and not _says_both(name)
 
 
-def opposes(names: list[str]) -> bool:
+def _says_both(name: str) -> bool:
+    """Whether it names a good and a bad class, as `correct_incorrect`: what holds both."""
+    return opposes(words_of(name))
+
+
+@lru_cache(MANY)
+def role_of(name: str) -> Role:
+    """The role that the words of a name suggest, in any of the languages; `NEUTRAL` if none does."""
+    role, said = guess_role(name), set(words_of(name))
+    if role is Role.NEUTRAL:
+        role = next((one for one, known in words.POSTURE_WORDS.items() if said & known), Role.NEUTRAL)
+    return Role.BAD if role is Role.GOOD and said & words.NEGATIONS else role
+
+
+def opposes(names: Sequence[str]) -> bool:
     """Whether there is a good and a bad one among them: then they are the classes, whatever is above them."""
-    return {Role.GOOD, Role.BAD} <= {guess_role(name) for name in names}
+    return {Role.GOOD, Role.BAD} <= {role_of(name) for name in names}

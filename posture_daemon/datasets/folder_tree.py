@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from posture_daemon.datasets.folder_names import is_of_other_programs
@@ -48,12 +49,12 @@ class Folder:
         for folder in self.folders:
             yield from folder.all()
 
-    @property
+    @cached_property
     def with_pictures(self) -> list["Folder"]:
         """The sub-folders that hold pictures at any depth."""
         return [folder for folder in self.folders if folder.holds_pictures]
 
-    @property
+    @cached_property
     def holds_pictures(self) -> bool:
         """Whether there is a picture at any depth."""
         return next(self.below(), None) is not None

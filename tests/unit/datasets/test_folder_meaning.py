@@ -39,6 +39,18 @@ def read(root: Path, *known: str) -> dict[str, int]:
 
 GB, BOTH = "{good,bad}", {"good": 1, "bad": 1}
 SPLIT = {"good:train": 1, "bad:train": 1, "good:holdout": 1, "bad:holdout": 1}
+
+
+def ones(*classes: str) -> dict[str, int]:
+    """One picture of each class."""
+    return dict.fromkeys(classes, 1)
+
+
+def splits(*classes: str) -> dict[str, int]:
+    """One picture of each class for training, and one held out."""
+    return ones(*(f"{name}:{split}" for name in classes for split in ("train", "holdout")))
+
+
 READ: dict[str, tuple[list[str], dict[str, int]]] = {
     # a data set one or more folders too deep
     "wrapper": ([f"posture-v1/{{train,valid}}/{GB}/1.jpg"], SPLIT),
@@ -71,6 +83,54 @@ READ: dict[str, tuple[list[str], dict[str, int]]] = {
     "a split unpacked twice": ([f"{{train/train,val/val}}/{GB}/1.jpg"], SPLIT),
     "flat pictures to be predicted": ([f"{{train,val}}/{GB}/1.jpg", "test/1.jpg"], SPLIT),
     "folds": ([f"fold{{1,2}}/{GB}/1.jpg"], {"good": 2, "bad": 2}),
+    "in French": (["{entraînement,validation}/{bon,mauvais}/1.jpg"], splits("bon", "mauvais")),
+    "in Spanish": (
+        ["{entrenamiento,validación,prueba}/{a,b}/1.jpg"],
+        {**splits("a", "b"), "a:test": 1, "b:test": 1},
+    ),
+    "of FER2013": (["{Training,PublicTest,PrivateTest}/{a,b}/1.jpg"], {"a": 1, "b": 1, "a:test": 2, "b:test": 2}),
+    "hold-out and unseen": ([f"{{train,hold-out,unseen}}/{GB}/1.jpg"], {**SPLIT, "good:test": 1, "bad:test": 1}),
+    "numbers too high": (["mnist_png/{train,val}/{0,1}/1.jpg"], splits("0", "1")),
+    "a data set of any name": (["foo_80_20/{train,val}/{a,b}/1.jpg"], splits("a", "b")),
+    "a single folder within splits": (["dataset/{train,val}/person/{gut,schlecht}/1.jpg"], splits("gut", "schlecht")),
+    "a single folder of unknown words within splits": (["{train,val}/person/{red,blue}/1.jpg"], splits("red", "blue")),
+    "splits in capitals within words": ([f"{{PostureTrain,PostureVal}}/{GB}/1.jpg"], SPLIT),
+    # wrappers that speak of a posture
+    "kinds of sitting": (["sitting_posture/{upright,slouching,phone}/1.jpg"], ones("upright", "slouching", "phone")),
+    "recognition": (["SittingPostureRecognition/{TUP,TLF,TLB}/1.jpg"], ones("TUP", "TLF", "TLB")),
+    "a desk": (["standing desk/{upright,slouched,keyboard}/1.jpg"], ones("upright", "slouched", "keyboard")),
+    "absence": (["na/{good_posture,bad_posture}/1.jpg"], ones("good_posture", "bad_posture")),
+    "versus": (["sitting vs standing/{a,b}/1.jpg"], ones("a", "b")),
+    "the same in two": (
+        ["{sitting,standing}/{upright,slouching,phone}/1.jpg"],
+        {"upright": 2, "slouching": 2, "phone": 2},
+    ),
+    # several folders that are no classes, and chains
+    **{
+        f"{one} and {other}": ([f"{{{one},{other}}}/{{gerade,krumm}}/1.jpg"], {"gerade": 2, "krumm": 2})
+        for one, other in (
+            ("Anna", "Bob"),
+            ("büro", "zuhause"),
+            ("office", "car"),
+            ("phone", "webcam"),
+            ("Lernen", "Prüfung"),
+            ("Montag", "Dienstag"),
+            ("v1", "v2"),
+            ("Person A", "Person B"),
+            ("01_anna", "02_ben"),
+        )
+    },
+    "weekdays with classes of any name": (["{Montag,Dienstag,lunes}/{red,blue}/1.jpg"], {"red": 3, "blue": 3}),
+    "versions of classes of any name": (["{v1,v2}/{red,blue}/1.jpg"], {"red": 2, "blue": 2}),
+    "persons by letter": (["Person {A,B}/{red,blue}/1.jpg"], {"red": 2, "blue": 2}),
+    "a person among persons by name": (["{anna,person_2}/{red,blue}/1.jpg"], {"red": 2, "blue": 2}),
+    "a chain": (["a/b/c/d/{cobra,tree}/1.jpg"], ones("cobra", "tree")),
+    "a chain of one name": (["archive/Posture/Posture/{gut,schlecht}/1.jpg"], ones("gut", "schlecht")),
+    "an artifact": (["artifacts/ds:v0/{a,b}/1.jpg"], ones("a", "b")),
+    "parts of a zip file of Google": (
+        ["good-20240101T101010Z-00{1,2}/good/1.jpg", "bad-20240101T101011Z-001/bad/1.jpg"],
+        {"good": 2, "bad": 1},
+    ),
     # persons and days above the classes
     "persons": ([f"person{{1,2}}/{GB}/1.jpg"], {"good": 2, "bad": 2}),
     "persons by name": ([f"{{anna,ben}}/{GB}/1.jpg"], {"good": 2, "bad": 2}),
@@ -90,18 +150,27 @@ READ: dict[str, tuple[list[str], dict[str, int]]] = {
     "sessions in classes": ([f"{GB}/2024-0{{1,2}}-01/1.jpg"], {"good": 2, "bad": 2}),
     "a single class with sessions": (["good_posture/{2024-01-01,session2}/1.jpg"], {"good_posture": 2}),
     "persons in classes": (["{standing,sitting}/{anna,ben}/1.jpg"], {"standing": 2, "sitting": 2}),
-    "classes of any name with folders": (["{red,blue}/{anna,ben}/1.jpg"], {"red": 2, "blue": 2}),
     "kinds of bad": (["good/1.jpg", "bad/{slouching,leaning}/1.jpg"], {"good": 1, "bad": 2}),
+    "evident classes with folders of the same names": (["{good,bad}/{anna,ben,phone}/1.jpg"], {"good": 3, "bad": 3}),
+    "a class of any name beside an evident one": (["{good,thing}/{anna,ben}/1.jpg"], {"good": 2, "thing": 2}),
+    "the same kinds of good and bad": (["{good,bad}/{sitting,standing}/1.jpg"], {"good": 2, "bad": 2}),
+    "classes of any name with days": (["{red,blue}/{2024-01-01,session 2,monday,007}/1.jpg"], {"red": 4, "blue": 4}),
+    "one fold": ([f"fold_0/{{train,val}}/{GB}/1.jpg"], SPLIT),
     "a class with pictures at two depths": (["red/1.jpg", "red/more/2.jpg", "blue/1.jpg"], {"red": 2, "blue": 1}),
     "numbered classes": (["{0,1,2}/1.jpg"], {"0": 1, "1": 1, "2": 1}),
     "lettered classes": (["{c0,c1}/1.jpg"], {"c0": 1, "c1": 1}),
     "of Teachable Machine": (["Class {1,2}/1.jpg"], {"Class 1": 1, "Class 2": 1}),
-    "a class with a split as one of its folders": (["good/{test,monday}/1.jpg", "bad/1.jpg"], {"good": 2, "bad": 1}),
     "texts beside pictures": (["good/1.jpg", "bad/1.jpg", "good/notes.md"], BOTH),
     "boxes beside pictures of postures": (["{good,bad}/1.{jpg,txt}"], BOTH),
     # what has no class, or is of other programs
     "of CVAT": (["default/{good,no_label}/1.jpg"], {"good": 1, "uncategorized": 1}),
     "unlabelled": (["{good,_unlabeled,Unlabelled,unsorted}/1.jpg"], {"good": 1, "uncategorized": 3}),
+    "waiting in other words": (
+        [
+            "{good,unlabelled images,to be labelled,not sorted,_todo,inbox,Images to label,un-sorted,nicht sortiert}/1.jpg"
+        ],
+        {"good": 1, "uncategorized": 8},
+    ),
     "of trainings": (["{good,runs,wandb}/1.jpg"], {"good": 1}),
     "other programs": ([f"{{.,__MACOSX,.ipynb_checkpoints,@eaDir,#recycle}}/{GB}/1.jpg"], BOTH),
     "a program's folder within a class": (["good/1.jpg", "good/@eaDir/1.jpg/THUMB.jpg"], {"good": 1}),
@@ -146,12 +215,60 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "films": (["video{1,2}_frames/1.jpg"], "session"),
     "splits in the names of classes": (["{good,bad}_{train,test}/1.jpg"], r"\w+_test names a split"),
     "arrays of a course": (["{x,y}_train/1.jpg"], r"x_train names a split"),
-    "a split in another language": (["{entrainement,validation}/{bon,mauvais}/1.jpg"], r"entrainement .*not called train"),
+    "a split in a language that is not known": (["{oefenen,validation}/{bon,mauvais}/1.jpg"], r"oefenen .*not called train"),
     "a copy of a class": (["{good,bad,good - Copy (2)}/1.jpg"], "looks like a copy"),
     "a task of CVAT": (["task_1/data/1.jpg", "task_1/annotations.json"], r"annotations\.json .*boxes"),
     "boxes by camera": (["{x,y}/images/1.jpg", "{x,y}/labels/1.txt"], "boxes"),
     "several data sets": ([f"posture-{{v1,v2}}/{{train,val}}/{GB}/1.jpg"], r"several .*give one of them, such as \S+v1\."),
     "versions side by side": ([f"{{v1,v2}}/{{train,val}}/{GB}/1.jpg"], "several data sets"),
+    "folds with splits": ([f"fold_{{0,1}}/{{train,val}}/{GB}/1.jpg"], r"several .*give one of them, such as \S+fold_0\."),
+    "splits by number": ([f"split{{1,2}}/{{train,test}}/{GB}/1.jpg"], "several data sets"),
+    "folds by number": ([f"{{0,1,2}}/{{train,val}}/{GB}/1.jpg"], "several data sets"),
+    "folds in a folder": ([f"cv/Fold {{1,2}}/{{train,val}}/{GB}/1.jpg"], r"/cv holds several"),
+    "shares": ([f"{{80,20}}/{GB}/1.jpg"], "shares of a split"),
+    "shares in percent": ([f"{{70%,15 %,15percent}}/{GB}/1.jpg"], "shares of a split"),
+    "a split of which nobody knows": ([f"{{train,val,heldback}}/{GB}/1.jpg"], r"heldback lies beside the splits train/, val/"),
+    "pictures of an unknown split": ([f"{{train,val}}/{GB}/1.jpg", "heldback/1.jpg"], r"heldback lies beside"),
+    "an unknown split within names": ([f"posture_{{train,val,rest}}/{GB}/1.jpg"], r"posture_rest lies beside"),
+    "splits and more in a class": (["{good,bad}/{train,val,extra}/1.jpg"], r"bad/train is called like a split"),
+    "splits and pictures in a class": (["good/{train,val}/1.jpg", "good/2.jpg"], r"good/train is called like a split"),
+    "a class with a split as one of its folders": (["good/{test,monday}/1.jpg", "bad/1.jpg"], r"good/test is called like"),
+    "splits deep in a class": (["{good,bad}/anna/{train,val}/1.jpg"], r"anna/train is called like a split"),
+    "a split in a class in another split": (["{train,val}/good/test/1.jpg"], "another split"),
+    "domains of CycleGAN": (["{trainA,trainB,testA,testB}/1.jpg"], r"testA names a split"),
+    "classes of any name with folders": (["{red,blue}/{anna,ben}/1.jpg"], r"told whether \S+blue .*classes add anna .*such as"),
+    "places with classes of any name": (["{office,home,car}/{cobra,tree}/1.jpg"], r"classes add cobra .*classes add car"),
+    "classes or persons, with splits": (["{red,blue}/{train,val}/{anna,ben}/1.jpg"], "told whether|several"),
+    "a name that speaks of a posture": (["forward-head/{normal,fhp}/1.jpg"], r"give \S+forward-head itself"),
+    "directions": (["leaning/{left,right,forward,back}/1.jpg"], r"give \S+leaning itself"),
+    "both in a name": (["correct_incorrect/{a,b}/1.jpg"], r"give \S+correct_incorrect itself"),
+    "pictures of postures": (["Sitting Posture Images/{TUP,TLF}/1.jpg"], r"give \S+Sitting Posture Images itself"),
+    "kinds of bad alone": (["bad/{slouching,leaning}/1.jpg"], r"give \S+bad itself"),
+    "one folder in one": (["yoga/tree/1.jpg"], r"give \S+yoga itself"),
+    **{
+        copy: ([f"{{good,bad,{copy}}}/1.jpg"], "looks like a copy")
+        for copy in (
+            "good 2",
+            "good - copia",
+            "copia de good",
+            "good – Kopie (2)",
+            "good (1)",
+            "good (conflicted copy 2024-01-01)",
+            "good (Annas Konflikt)",
+            "good.sync-conflict-20240101-101010-ABC",
+            "good_backup",
+        )
+    },
+    **{
+        aside: ([f"{{good,{aside}}}/1.jpg"], "put aside")
+        for aside in ("trash", "rejected", "Rejected Images", "predict", "predict2", "Papierkorb")
+    },
+    "parts of a data set with splits": ([f"dataset-fold{{1,2}}/{{train,val}}/{GB}/1.jpg"], "several data sets"),
+    "a person without classes beside others": ([f"{{anna,ben}}/{GB}/1.jpg", "carl/1.jpg"], r"carl holds no class folders"),
+    "persons with containers": (["{anna,ben}/images/{red,blue}/1.jpg"], r"classes add blue"),
+    "guesses of a model": ([f"{GB}/1.jpg", f"predictions/{GB}/2.jpg"], r"predictions is called like"),
+    "checked and not": (["{Validated,Rejected}/{gerade,krumm}/1.jpg"], r"Rejected is called like"),
+    "what was put aside within a class": (["good/{rejected,unsorted}/1.jpg", "bad/1.jpg"], r"lies in the class good"),
     "splits that contradict": ([f"train/val/{GB}/1.jpg"], "another split"),
     "nothing sorted": (["1.jpg"], "holds pictures but no class folders"),
     "no pictures": (["good/1.csv"], "no pictures"),
@@ -203,6 +320,30 @@ def test_folders_one_in_another_without_end_are_refused(tmp_path: Path, depth: i
     finally:
         os.chdir(before)
         subprocess.run(["rm", "-rf", root / "wild"], check=True)  # pytest's own way goes down by recursion, too
+
+
+@pytest.mark.parametrize(
+    ("known", "files", "expected"),
+    [
+        ("red", "{red,blue}/{anna,ben}/1.jpg", {"red": 2, "blue": 2}),
+        ("anna", "{red,blue}/{anna,ben}/1.jpg", {"anna": 2, "ben": 2}),
+        ("leaning", "leaning/{left,right,forward,back}/1.jpg", {"leaning": 4}),
+        ("yoga", "yoga/{tree,cobra}/1.jpg", {"yoga": 2}),
+        ("GOOD 2", "{good,good 2,bad}/1.jpg", {"good": 1, "good 2": 1, "bad": 1}),
+        ("trash", "{good,trash}/1.jpg", {"good": 1, "trash": 1}),
+        ("unseen", "{train,val}/{good,unseen}/1.jpg", splits("good", "unseen")),
+        ("test", "good/{test,monday}/1.jpg", {"good": 2}),
+    ],
+)
+def test_what_a_sentence_told_to_say_helps(tmp_path: Path, known: str, files: str, expected: dict[str, int]) -> None:
+    """Once one of the names is a class, the rest is told by it."""
+    assert read(tree(tmp_path, files), known) == expected
+
+
+def test_a_known_class_that_holds_good_and_bad_is_asked_about(tmp_path: Path) -> None:
+    """Its name says one thing and its folders another."""
+    with pytest.raises(DatasetError, match=r"sitting is a class or holds .*take its pictures out"):
+        read(tree(tmp_path, "sitting/{good,bad}/1.jpg", "standing/1.jpg"), "sitting")
 
 
 def test_the_root_is_inside_the_wrappers(tmp_path: Path) -> None:
