@@ -36,7 +36,51 @@ LAYOUT_NAMES = frozenset(
 DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 """No file or folder may have these names in Windows, whatever follows a dot."""
 
-RESERVED_NAMES = frozenset({UNKNOWN, *LAYOUT_NAMES, *DEVICES})
+SPLIT_NAMES = frozenset(
+    [
+        "trn",
+        "entrainement",
+        "apprentissage",
+        "entrenamiento",
+        "addestramento",
+        "treino",
+        "treinamento",
+        "trening",
+        "lerndaten",
+        "训练",
+        "訓練",
+        "学習",
+        "обучение",
+        "validate",
+        "validierung",
+        "validacion",
+        "validazione",
+        "validacao",
+        "validatie",
+        "walidacja",
+        "验证",
+        "驗證",
+        "検証",
+        "валидация",
+        "tests",
+        "tst",
+        "unseen",
+        "prueba",
+        "pruebas",
+        "prova",
+        "collaudo",
+        "teste",
+        "testes",
+        "prufdaten",
+        "测试",
+        "測試",
+        "テスト",
+        "тест",
+    ]
+)
+"""What a split is called elsewhere. A class that has such a name already keeps it: an export says that it is one."""
+
+RESERVED_NAMES = frozenset({UNKNOWN, *LAYOUT_NAMES, *SPLIT_NAMES, *DEVICES})
 """Names with another meaning, as a prediction or as a folder; compared by `key_of`."""
 
 MAX_NAME_LENGTH = 40

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from posture_daemon.datasets.folder_names import SPLIT_WORDS
+from posture_daemon.datasets.folder_words import SPLIT_WORDS
 from posture_daemon.domain import PostureClass, Role
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.class_names import (
