@@ -34,6 +34,7 @@ class Inside:
         self._is_known: dict[str, bool] = {}
         self._candidates: dict[Path, list[Folder]] = {}
         self._folders: dict[Path, list[Folder]] = {}
+        self._splits: dict[Path, list[Folder]] = {}
         self._verdicts: dict[Path, Verdict] = {}
 
     # --- what a name says
@@ -70,7 +71,9 @@ class Inside:
 
     def splits(self, folder: Folder) -> list[Folder]:
         """The splits directly in it."""
-        return [one for one in self.folders(folder) if self.split_of(one) is not None]
+        if folder.path not in self._splits:
+            self._splits[folder.path] = [one for one in self.folders(folder) if self.split_of(one) is not None]
+        return self._splits[folder.path]
 
     def candidates(self, folder: Folder) -> list[Folder]:
         """The folders that would be the classes if it held some: through splits, wrappers, occasions and single folders."""

@@ -45,6 +45,7 @@ class Meaning:
         self.levels: list[Level] = []
         self.loose: list[Path] = []
         self._splits: dict[Path, list[Folder]] = {}
+        self._holders: dict[Path, list[Folder]] = {}
         self._read_level(root, None, in_chain=False)
 
     def _read_level(self, level: Folder, split: Split | None, in_chain: bool) -> None:
@@ -144,9 +145,7 @@ class Meaning:
         said, evident = names.without_split(folder.name), self._inside.is_evident(folder)
         if said is not None and (not evident or any(names.without_split(one.name) == said for one in others)):
             self._refuse(folder, "names a split, and its pictures lie in no class folder")
-        splits = [
-            deep for one in others if self._inside.split_of(one) is not None for deep in self._inside.folders(one)
-        ]
+        splits = [deep for one in self._inside.splits(level) for deep in self._inside.folders(one)]
         if not evident and are_among(self._inside.folders(folder), splits):
             self._refuse(
                 folder, "holds the same classes as the split beside it, but it is not called train, val or test"
@@ -167,9 +166,12 @@ class Meaning:
 
     def _refuse_beside_holders(self, folder: Folder, level: Folder, in_chain: bool) -> None:
         """Raise for a folder of an unknown name beside persons or places that hold classes of other names."""
-        others = [one for one in self._inside.folders(level) if one is not folder and not names.is_wrapper(one.name)]
-        others = [one for one in others if self._inside.split_of(one) is None]
-        holders = [one for one in others if self._inside.judge(one, level, in_chain) is Verdict.HOLDS]
+        if level.path not in self._holders:
+            others = [one for one in self._inside.folders(level) if not names.is_wrapper(one.name)]
+            others = [one for one in others if self._inside.split_of(one) is None]
+            holders = [one for one in others if self._inside.judge(one, level, in_chain) is Verdict.HOLDS]
+            self._holders[level.path] = holders
+        holders = self._holders[level.path]  # not the folder itself, which is a class
         if holders and not are_among([folder], [deep for one in holders for deep in self._inside.candidates(one)]):
             refusals.refuse_beside_holders(folder, holders)
 

@@ -45,7 +45,51 @@ PROGRAM_FOLDERS = MACHINE_FOLDERS | frozenset(
 )
 """Folders that systems and programs make beside pictures: one that is no class yet is left out of an import."""
 
-RESERVED_NAMES = frozenset({UNKNOWN, *LAYOUT_NAMES, *DEVICES, *PROGRAM_FOLDERS})
+SPLIT_NAMES = frozenset(
+    [
+        "trn",
+        "entrainement",
+        "apprentissage",
+        "entrenamiento",
+        "addestramento",
+        "treino",
+        "treinamento",
+        "trening",
+        "lerndaten",
+        "训练",
+        "訓練",
+        "学習",
+        "обучение",
+        "validate",
+        "validierung",
+        "validacion",
+        "validazione",
+        "validacao",
+        "validatie",
+        "walidacja",
+        "验证",
+        "驗證",
+        "検証",
+        "валидация",
+        "tests",
+        "tst",
+        "unseen",
+        "prueba",
+        "pruebas",
+        "prova",
+        "collaudo",
+        "teste",
+        "testes",
+        "prufdaten",
+        "测试",
+        "測試",
+        "テスト",
+        "тест",
+    ]
+)
+"""What a split is called elsewhere. A class that has such a name already keeps it: an export says that it is one."""
+
+RESERVED_NAMES = frozenset({UNKNOWN, *LAYOUT_NAMES, *SPLIT_NAMES, *DEVICES, *PROGRAM_FOLDERS})
 """Names with another meaning, as a prediction or as a folder; compared by `key_of`."""
 
 RESERVED = "is reserved, because it means something else as a folder or as an answer"

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from posture_daemon.datasets.folder_names import OTHER_PROGRAMS, SPLIT_WORDS, is_of_other_programs
+from posture_daemon.datasets.folder_names import is_of_other_programs
+from posture_daemon.datasets.folder_words import OTHER_PROGRAMS, SPLIT_WORDS
 from posture_daemon.domain import PostureClass, Role
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.class_names import (
