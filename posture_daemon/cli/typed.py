@@ -12,10 +12,13 @@ from posture_daemon.settings import CameraAddress
 from posture_daemon.settings.address import LOCAL, near_scheme, remember
 from posture_daemon.settings.paths import absolute
 
+OF_CAMERA = ("run", "setup", "teach", "region")
 CAMERA, CAMERA_VARIABLE = "--camera", "POSTURE_CAMERA__ADDRESS"
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,11})(?::[/\\]+|[/\\]{2,})(?P<rest>.+)", re.DOTALL)
 _LOGIN = re.compile(r"[^\s/@:]+:[^\s@]+@(?:\[[0-9A-Fa-f:.%]+\]|[\w.-]+)(?::\d+)?(?:[/?].*)?", re.DOTALL)
+_RTSP = re.compile(r"(?i)r[tps]{3}s?:")
+"""However mistyped: never the beginning of anything else."""
 _SECRET = re.compile(r"(?i)pass|pwd|psw|token|secret|auth|api_?key|\bkey=|user|login|cred|signature|\bsig=")
 
 log = logging.getLogger(__name__)
@@ -55,12 +58,21 @@ def _addresses_in(words: Sequence[str]) -> list[str]:
 
     Other words stay as they were typed, so that a sentence can quote them: `--rename OLD=NEW` is no address.
     """
-    found = []
+    found, command = [], None
     for before, word in zip(["", *words], words, strict=False):
         option, _, value = word.partition("=") if word.startswith("-") else (before, "", word)
-        if option == CAMERA or looks_secret(value, is_value=option.startswith("-")):
+        is_value = option.startswith("-")
+        misplaced = not is_value and _is_misplaced(command, word)
+        if option == CAMERA or misplaced or _RTSP.match(value) or looks_secret(value, is_value):
             found.append(value)
+        if command is None and not is_value:
+            command = word
     return found
+
+
+def _is_misplaced(command: str | None, word: str) -> bool:
+    """Whether a word that no option takes may be an address: where a command should stand, or behind one that has a camera."""
+    return ":" in word if command is None else command in OF_CAMERA and (":" in word or "/" in word)
 
 
 def _is_address_in(name: str, value: str) -> bool:

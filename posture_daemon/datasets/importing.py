@@ -17,6 +17,7 @@ from posture_daemon.domain import NewFrame, Reason, Status
 from posture_daemon.errors import DatasetError, Stopped
 from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED, find, flaw_of, key_of, tidy
 from posture_daemon.labelling.session import Labelling
+from posture_daemon.service.plain_text import visible
 from posture_daemon.settings import Settings
 from posture_daemon.store import Store
 from posture_daemon.store.files import sha256_of
@@ -51,8 +52,10 @@ def import_folder(
     known, left_in = read_provenance(layout.root), read_manifest(layout.root)
     _refuse_without_pictures(path, layout, settings)
     labelling = Labelling(store, settings.labels, lambda: now)
-    classes = _Classes(labelling, layout, known, lambda: store.steps.begin(StepKind.IMPORT, str(path.resolve()), now))
-    source = f"{IMPORT_PREFIX}{path.resolve().name}"
+    place = path.resolve()
+    title = visible(str(place))  # the database keeps text, and a path may hold bytes that are none
+    classes = _Classes(labelling, layout, known, lambda: store.steps.begin(StepKind.IMPORT, title, now))
+    source = f"{IMPORT_PREFIX}{visible(place.name)}"
     run = _Import(store, settings, source, now, classes, left_in)
     in_blocks = [_as_exported(image, known) for image in layout.images if image.folder != DISCARDED]
 

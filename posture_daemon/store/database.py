@@ -35,6 +35,10 @@ PRAGMAS = (
 )
 
 
+KEPT_OPEN = 3
+"""Connections that are kept: the frames', the page's and a job's. More are opened for a moment only."""
+
+
 class Database:
     """One SQLite file. `read()` and `write()` are the only ways to a transaction."""
 
@@ -156,7 +160,9 @@ def _engine(path: Path) -> Engine:
     # isolation_level=None: pysqlite must not begin transactions by itself, `_begin` does (SQLAlchemy's own recipe).
     # A URL of parts: in a text `?`, `#` and `%` of the folder's name would mean something.
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"isolation_level": None, "timeout": 10}
+        URL.create("sqlite", database=str(path)),
+        connect_args={"isolation_level": None, "timeout": 10},
+        pool_size=KEPT_OPEN,
     )
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)

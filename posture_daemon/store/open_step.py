@@ -67,6 +67,19 @@ def forget_undone(session: Session, before: float | None = None, only: int | Non
         undone = undone.where(StepRow.id == only)
     if before is not None:
         undone = undone.where(StepRow.undone_at < before)
+    if before is not None or only is not None:  # else there is no undone step that keeps anything
+        _forget_in_notes(session, set(session.scalars(undone)))
     session.execute(delete(ChangeRow).where(ChangeRow.step_id.in_(undone)))
     forgotten = update(AnswerRow).where(AnswerRow.step_id.in_(undone), AnswerRow.status_after.is_not(None))
     session.execute(forgotten.values(status_after=None, class_id_after=None, label_after=None))
+
+
+def _forget_in_notes(session: Session, steps: set[int]) -> None:
+    """Answers of these steps to frames that an earlier step took along, which may still be done again itself."""
+    others = select(ChangeRow).join(StepRow, StepRow.id == ChangeRow.step_id).where(StepRow.undone_at.is_not(None))
+    for change in session.scalars(others.where(ChangeRow.what == FRAME)):
+        kept = change.row.get("removed") if change.step_id not in steps else None
+        if kept and any(answer["step_id"] in steps for answer in kept["answers"]):
+            answers = [answer for answer in kept["answers"] if answer["step_id"] not in steps]
+            change.row = {**change.row, "removed": {**kept, "answers": answers}}
+    session.flush()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, undefer
 
 from posture_daemon.store.open_step import BLOCK, CLASS, CLASS_BACK, FRAME, SPLIT
@@ -102,15 +102,17 @@ def _was_learned(session: Session, frames: set[int]) -> bool:
 
 
 def _remove_frames(session: Session, step_id: int, frames: set[int]) -> None:
-    """Frames go with their labels and answers; those of this step, and the pictures, are kept in its notes."""
+    """Frames go with their labels and answers.
+
+    In the step's notes are kept the pictures, its own answers, and those of later steps, which were undone before it.
+    """
     for ids in _portions(sorted(frames)):
         rows = {row.id: row for row in session.scalars(select(FrameRow).where(FrameRow.id.in_(ids)))}
         labels = {row.frame_id: row for row in session.scalars(select(LabelRow).where(LabelRow.frame_id.in_(ids)))}
         answers: dict[int, list[Any]] = {}
-        given = (
-            select(AnswerRow).where(AnswerRow.step_id == step_id, AnswerRow.frame_id.in_(ids)).order_by(AnswerRow.id)
-        )
-        for answer in session.scalars(given):
+        undone = select(StepRow.id).where(StepRow.undone_at.is_not(None))
+        given = select(AnswerRow).where(or_(AnswerRow.step_id == step_id, AnswerRow.step_id.in_(undone)))
+        for answer in session.scalars(given.where(AnswerRow.frame_id.in_(ids)).order_by(AnswerRow.id)):
             answers.setdefault(answer.frame_id, []).append(_values(answer))
         mine = ChangeRow.step_id == step_id, ChangeRow.what == FRAME, ChangeRow.row_id.in_(ids)
         for change in session.scalars(select(ChangeRow).where(*mine)):
@@ -238,7 +240,11 @@ def _put_frames(
             block_id = _mapped(ids, BlockRow, kept["frame"]["block_id"])
             frames.append({**kept["frame"], **blobs, "id": change.row_id, "block_id": block_id})
             labels += [_of_frame(label, change.row_id, "class_id", ids) for label in [kept["label"]] if label]
-            answers += [_of_frame(answer, change.row_id, "class_id_before", ids) for answer in kept["answers"]]
+            for answer in kept["answers"]:
+                moved = _of_frame(answer, change.row_id, "class_id_before", ids)
+                if answer["step_id"] != change.step_id:  # of a later step, which is done again by its own redo
+                    moved["class_id_after"] = _mapped(ids, ClassRow, answer["class_id_after"])
+                answers.append(moved)
         change.row, change.features, change.jpeg = {"sha256": digest}, None, None
     session.flush()
     for table, rows in ((FrameRow, frames), (LabelRow, labels), (AnswerRow, _renumbered(session, answers))):

@@ -198,6 +198,7 @@ def test_two_imports_are_taken_back_one_after_the_other(
     load(wrong_folder(tmp_path / "wrong", tmp_path / "camera"))
     between = exported(full, settings, tmp_path / "e")
     load(right_folder(tmp_path / "right"))
+    both = exported(full, settings, tmp_path / "e")
     undoing.undo()
     assert exported(full, settings, tmp_path / "e") == between
     undoing.undo()
@@ -205,6 +206,7 @@ def test_two_imports_are_taken_back_one_after_the_other(
     undoing.redo()
     assert exported(full, settings, tmp_path / "e") == between
     undoing.redo()
+    assert exported(full, settings, tmp_path / "e") == both
     undoing.undo(), undoing.undo()
     assert exported(full, settings, tmp_path / "e") == before
 

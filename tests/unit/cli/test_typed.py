@@ -34,6 +34,11 @@ def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
         ["run", f"camera.address=rtsp://me:{SECRET}@cam/live"],
         ["backup", "--to", f"http://cam/x?token={SECRET}"],
         [f"https://{SECRET}@cam/"],
+        ["run", f"http:/10.0.0.1/axis/{SECRET}"],
+        [f"cam1:{SECRET}/video"],
+        ["--data-dir", "/srv/data", f"cam1:{SECRET}/video"],
+        ["region", f"rtsp:10.0.0.1:{SECRET}"],
+        ["models", "import", f"rtps:me:{SECRET}:10.0.0.1"],
     ],
 )
 def test_no_secret_of_an_address_is_shown(words: Sequence[str]) -> None:
