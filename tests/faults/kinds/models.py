@@ -66,7 +66,7 @@ def outside(at: Place) -> Made:
 
 
 files.plain("A download that is not encrypted", "models fetch yolo11n-cls --release http://example.org/release.json",
-    "http://example.org/***", "begins with https://")
+    "http://example.org/release.json", "begins with https://")
 files.plain("A download from an address with a password", "models fetch yolo11n-cls --release https://example.org:pw@example.org/a",
     "it has a name or a password before the server", "which would not be sent")
 files.plain("Names for the classes of a base", "models import ~/model.pt --as-base --rename bad=x",
