@@ -47,7 +47,7 @@ def away_by_status(settings: Settings) -> Callable[[], float | None]:
 
 def away_by_loop(source: LatestFrame, loop: CaptureLoop) -> Callable[[], float | None]:
     """How long the owner has been away, as the capture loop sees it; unknown while the camera gives nothing."""
-    return lambda: loop.away_s if source.state.status == "running" else None
+    return lambda: loop.away_s if source.is_running else None
 
 
 def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> RollbackWatch:
