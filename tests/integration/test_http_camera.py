@@ -13,6 +13,7 @@ import zlib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -265,6 +266,22 @@ def test_a_refused_connection_an_unknown_host_and_a_host_that_is_not_there() -> 
             first(f"http://127.0.0.1:{full.getsockname()[1]}/x", NetworkPatience(open_s=0.5, read_s=0.5))
         for one in waiting:
             one.close()
+
+
+def test_a_machine_without_ipv6_reaches_a_camera_that_has_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of a kind that this kernel does not know is passed over; what is told is the one that could be tried."""
+    ask = socket.getaddrinfo
+
+    def both(*wanted: Any, **more: Any) -> list[Any]:
+        odd = (socket.AF_APPLETALK, socket.SOCK_STREAM, 0, "", ("::1", 80))
+        return [odd, *ask(*wanted, **more), odd]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    with RawCamera(head() + STREAM) as camera:
+        assert len(first(camera.url())) == 1
+        url = camera.url()
+    with pytest.raises(CameraError, match="refused the connection"):
+        first(url)
 
 
 def test_a_call_that_waits_can_be_ended_from_another_thread() -> None:
