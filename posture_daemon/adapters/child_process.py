@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import posture_daemon
 from posture_daemon.domain import MB
 
 OOM_SCORE = 900
@@ -29,13 +28,6 @@ def isolated(module: str) -> list[str]:
     return [sys.executable, "-I", START, module]
 
 
-def environment(**more: str) -> dict[str, str]:
-    """Ours and `more`; the child finds this very package, whatever its folder."""
-    package_root = str(Path(posture_daemon.__file__).resolve().parent.parent)
-    search_path = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(search_path), **more}
-
-
 def thread_caps(threads: int, openblas: int) -> dict[str, str]:
     """For the environment: libraries read their thread counts when they are loaded."""
     return {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(openblas)}
@@ -45,7 +37,7 @@ def quiet_environment(scratch: Path, **more: str) -> dict[str, str]:
     """For ultralytics: no network, nothing installed, and its settings and caches in `scratch`, not in the home folder."""
     folders = dict.fromkeys(("YOLO_CONFIG_DIR", "MPLCONFIGDIR"), str(scratch))
     quiet = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false", "ULTRALYTICS_SAFE_LOAD": "1"}
-    return environment(**quiet, **folders, **more)
+    return {**os.environ, **quiet, **folders, **more}
 
 
 def die_with_parent(told: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from posture_daemon.adapters.backbone.on_demand import backbone_of
 from posture_daemon.adapters.cameras.address import is_live
 from posture_daemon.adapters.cameras.factory import open_camera
 from posture_daemon.adapters.cameras.latest_frame import LatestFrame, Patience
-from posture_daemon.adapters.cameras.network_patience import MAX_POLLS_PER_S, NetworkPatience, is_network
+from posture_daemon.adapters.cameras.network_patience import MAX_POLLS_PER_S, NetworkPatience, is_network_camera
 from posture_daemon.adapters.probes import DeviceProbe
 from posture_daemon.adapters.trainer.process import SubprocessTrainer
 from posture_daemon.bootstrap.models import open_backbone
@@ -47,7 +47,7 @@ def away_by_status(settings: Settings) -> Callable[[], float | None]:
 
 def away_by_loop(source: LatestFrame, loop: CaptureLoop) -> Callable[[], float | None]:
     """How long the owner has been away, as the capture loop sees it; unknown while the camera gives nothing."""
-    return lambda: loop.away_s if source.state.status == "running" else None
+    return lambda: loop.away_s if source.is_running else None
 
 
 def build_watcher(store: Store, settings: Settings, live: LiveClassifier) -> RollbackWatch:
@@ -92,7 +92,7 @@ def newest_frame(settings: Settings, camera: Camera) -> LatestFrame:
     """The reader of the camera of the settings, as patient as they predict."""
     own = settings.camera
     patience = Patience(own.min_retry_s, own.max_retry_s, own.stale_s)
-    if is_network(own.address):
+    if is_network_camera(own.address):
         patience = replace(patience, open_s=own.open_timeout_s, read_s=own.read_timeout_s)
     live = is_live(own.address)
     return LatestFrame(

@@ -81,5 +81,6 @@ def write_manifest(root: Path, manifest: Manifest) -> None:
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file atomically, without fsync: an export can be repeated."""
     partial = path.with_name(f".{path.name}{PARTIAL}")
+    partial.unlink(missing_ok=True)  # whatever lies there: a link would be followed, a pipe waited for
     partial.write_bytes(data)
     partial.replace(path)

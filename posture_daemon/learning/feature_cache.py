@@ -181,7 +181,8 @@ class CachedSpace:
         rows = np.fromiter(index.values(), np.intp, len(index))
         beside = self.path.with_suffix(".partial")
         try:
-            beside.touch(mode=0o600)
+            beside.unlink(missing_ok=True)  # whatever lies there: a pipe would be waited for
+            beside.touch(mode=0o600, exist_ok=False)
             with beside.open("wb") as file:
                 for some in _portions(rows[self._sound(records, rows)]):
                     file.write(records[some].tobytes())

@@ -37,6 +37,10 @@ class FrameSource(Protocol):
     def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
         """The newest frame after this number, or `None` when none came in time."""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether more may come soon, by the camera's own pace: false while it is lost or blind, and once it has ended."""
+
 
 class CaptureLoop:
     """One frame a step. Owned by one thread; others may read `counts`, `last`, `state` and `away_s`, and take from `meter`."""
@@ -195,9 +199,12 @@ class CaptureLoop:
         return frame_id
 
     def _lose_sight(self) -> None:
-        """Without a frame for long, the time belongs to no posture: not to the last one, nor to being away."""
+        """Without a frame for long, the time belongs to no posture: not to the last one, nor to being away.
+
+        A camera that is slow by nature is waited for as long as its reader waits for it.
+        """
         gone_s = 0.0 if self._answered_at is None else self._clock() - self._answered_at
-        if self.last is not None and gone_s > self._settings.camera.stale_s:
+        if self.last is not None and gone_s > self._settings.camera.stale_s and not self._source.is_running:
             self._finish()
             self._tracker, self.last = PostureTracker(self._settings.posture), None
 

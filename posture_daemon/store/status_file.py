@@ -20,7 +20,8 @@ def replace_words(folder: Path, words: str) -> None:
     with file_errors(
         f"{folder / FILE_NAME}, in which the daemon says how it is, cannot be written", "; see to its disk."
     ):
-        with open(partial, "w", encoding="utf-8", opener=private) as file:
+        partial.unlink(missing_ok=True)  # whatever lies there: a link would be followed, a pipe waited for
+        with open(partial, "x", encoding="utf-8", opener=private) as file:
             file.write(words)
         os.replace(partial, folder / FILE_NAME)
 

@@ -111,6 +111,8 @@ class TrainerInProcess:
 class OnePicture:
     """A frame source that holds what it is given until it is taken."""
 
+    is_running = False
+
     def __init__(self) -> None:
         self._frame: Frame | None = None
         self._number = 0

@@ -13,6 +13,7 @@ import zlib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -144,11 +145,19 @@ def test_the_picture_may_turn_and_be_grey() -> None:
         (head("application/json") + b'{"error": "no such stream"}', r"without a JPEG picture \(application/json\)"),
         (head() + b"", "answers without a JPEG picture"),
         (head("image/png") + cv2.imencode(".png", scene(0))[1].tobytes(), "sends PNG pictures, and only JPEG is read"),
+        (
+            head() + b"--frame\r\nContent-Type: image/webp\r\n\r\nRIFF\x20\0\0\0WEBPVP8 " + bytes(9000),
+            "sends WEBP pictures",
+        ),
+        (head("image/avif") + b"\0\0\0\x20ftypavif" + bytes(50), "sends AVIF pictures, and only JPEG is read"),
+        (head("image/jp2") + b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(50), "sends JPEG 2000 or JPEG XL pictures"),
+        (head(None) + b'<?xml version="1.0"?><ResponseStatus/>', "answers without a JPEG picture, so"),
         (head("image/jpeg", "200 OK", "Content-Length: 9999") + jpeg(0)[:500], "hung up before a whole picture"),
         (head(status="404 Not Found"), "nothing at this path"),
         (head(status="503 Service Unavailable"), "too busy"),
         (head(status="500 Oops"), r"an error of its own \(500\)"),
         (head(status="418 Teapot"), "refuses with status 418"),
+        (head(status="304 Not Modified"), "refuses with status 304"),
         (head(None, "302 Found", "Location: /video"), "sends on and on"),
         (head(None, "302 Found", "Location: http://elsewhere.example/"), "sends on to another host"),
         (head(None, "302 Found"), "sends on"),
@@ -257,6 +266,22 @@ def test_a_refused_connection_an_unknown_host_and_a_host_that_is_not_there() -> 
             first(f"http://127.0.0.1:{full.getsockname()[1]}/x", NetworkPatience(open_s=0.5, read_s=0.5))
         for one in waiting:
             one.close()
+
+
+def test_a_machine_without_ipv6_reaches_a_camera_that_has_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of a kind that this kernel does not know is passed over; what is told is the one that could be tried."""
+    ask = socket.getaddrinfo
+
+    def both(*wanted: Any, **more: Any) -> list[Any]:
+        odd = (socket.AF_APPLETALK, socket.SOCK_STREAM, 0, "", ("::1", 80))
+        return [odd, *ask(*wanted, **more), odd]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    with RawCamera(head() + STREAM) as camera:
+        assert len(first(camera.url())) == 1
+        url = camera.url()
+    with pytest.raises(CameraError, match="refused the connection"):
+        first(url)
 
 
 def test_a_call_that_waits_can_be_ended_from_another_thread() -> None:

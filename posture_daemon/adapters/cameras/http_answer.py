@@ -9,12 +9,13 @@ from posture_daemon.adapters.cameras.patient_socket import Deadline, PatientSock
 from posture_daemon.adapters.cameras.unpacking import unpacker
 from posture_daemon.errors import CameraError, CameraRefused
 
+REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 5
 CHUNK = 65536
 
 
 class HttpAnswer:
-    """The body of an answer as it comes, unpacked. `has_length` tells that its size was announced."""
+    """The body of an answer as it comes, unpacked."""
 
     def __init__(self, url: NetworkUrl, connection: PatientSocket, head: HttpHead, response: HTTPResponse) -> None:
         self.url = url
@@ -24,7 +25,6 @@ class HttpAnswer:
         self.content_type = head.first("content-type").partition(";")[0].strip().lower()
         if self.content_type.startswith("multipart/"):
             response.length = None  # some announce a length of 0 and send for ever
-        self.has_length = response.length is not None
         self.is_known = False
         """Whether its first bytes were looked at."""
         self.was_cut = False
@@ -65,12 +65,9 @@ def ask(url: NetworkUrl, credentials: Credentials, deadline: Deadline, check_cer
             if offered := credentials.take(head.all("www-authenticate")):
                 raise unknown_challenge(url, offered)
             has_fresh_challenge = True
-        elif head.status in (301, 302, 303, 307, 308) and redirects < MAX_REDIRECTS:
-            url, redirects, has_fresh_challenge = (
-                _redirected(url, head.first("location")),
-                redirects + 1,
-                False,
-            )
+        elif head.status in REDIRECTS and redirects < MAX_REDIRECTS:
+            url = _redirected(url, head.first("location"))
+            redirects, has_fresh_challenge = redirects + 1, False
         else:
             raise refusal(url, head.status, credentials.are_there)
 
@@ -144,7 +141,7 @@ _REFUSALS = {404: _NOT_FOUND, 410: _NOT_FOUND, 429: _BUSY, 453: _BUSY, 503: _BUS
 
 
 def _refusal_of_kind(status: int) -> str:
-    if 300 <= status < 400:
+    if status in REDIRECTS:
         return "sends on and on to other addresses: open it in a browser and write the last one"
     if status >= 500:
         return f"fails with an error of its own ({status}): start it again"

@@ -62,6 +62,11 @@ class LatestFrame:
             self._check_reader()
             return self._health.state
 
+    @property
+    def is_running(self) -> bool:
+        """Whether usable frames come, at its own pace: false before the first, while it is lost or blind, after its end."""
+        return self.state.status == "running"
+
     def check(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
         """Open and close the camera once, before `start`: its `CameraError` tells a user at once that it is wrong.
 

@@ -19,6 +19,6 @@ MAX_POLLS_PER_S = 5.0
 """Stills are asked for one by one, each with a connection of its own: more would keep a small camera from its work."""
 
 
-def is_network(address: str) -> bool:
+def is_network_camera(address: str) -> bool:
     """Whether a camera is reached over the network, where everything takes longer than at a cable."""
     return re.match(r"(?i)(rtsps?|https?)://", address.strip()) is not None

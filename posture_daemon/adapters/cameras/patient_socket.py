@@ -155,39 +155,43 @@ def _dial(url: NetworkUrl, deadline: Deadline) -> socket.socket:
             f"camera {url.name}: no host of the name {url.host} is known here: check its spelling, and whether the network "
             "is up; its IP address always works."
         ) from None
-    error: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        connection = socket.socket(family, kind, protocol)
+    failed: list[OSError] = []
+    for place in found:
+        try:
+            return _dial_one(place, deadline, CONNECT_S / len(found))
+        except OSError as error:
+            failed.append(error)
+    raise CameraError(f"camera {url.name} {_unreached(url, failed)}.")
+
+
+def _unreached(url: NetworkUrl, failed: list[OSError]) -> str:
+    """What tells most of all addresses of a host: often only one of IPv4 and IPv6 can lead there."""
+    if any(isinstance(error, ConnectionRefusedError) for error in failed):
+        return f"refused the connection: nothing listens at {url.host}:{url.port}; check the address, or wait: it may start"
+    if any(isinstance(error, TimeoutError) for error in failed):
+        return f"gives no answer: {url.host} is switched off, not in this network, or behind a firewall"
+    said = failed[0].strerror if failed else "nothing"
+    return f"cannot be reached ({said}): check the network cable or Wi-Fi, and the address"
+
+
+def _dial_one(place: tuple[Any, ...], deadline: Deadline, longest_s: float) -> socket.socket:
+    """Connect to one that `getaddrinfo` found. Raises `OSError`, also where this machine knows no such kind of address."""
+    family, kind, protocol, _, address = place
+    connection, began = socket.socket(family, kind, protocol), time.monotonic()
+    try:
         connection.setblocking(False)
         try:
-            _dial_one(connection, address, deadline, CONNECT_S / len(found))
-            return connection
-        except OSError as failed:
-            connection.close()
-            error = failed
-        except BaseException:
-            connection.close()
-            raise
-    if isinstance(error, ConnectionRefusedError):
-        why = f"refused the connection: nothing listens at {url.host}:{url.port}; check the address, or wait: it may start"
-    elif isinstance(error, TimeoutError):
-        why = f"gives no answer: {url.host} is switched off, not in this network, or behind a firewall"
-    else:
-        said = "nothing" if error is None else error.strerror
-        why = f"cannot be reached ({said}): check the network cable or Wi-Fi, and the address"
-    raise CameraError(f"camera {url.name} {why}.")
-
-
-def _dial_one(connection: socket.socket, address: tuple[object, ...], deadline: Deadline, longest_s: float) -> None:
-    began = time.monotonic()
-    try:
-        connection.connect(address)
-    except BlockingIOError:
-        while not _wait(connection, select.POLLOUT, deadline):
-            if time.monotonic() - began > longest_s:
-                raise TimeoutError from None
-    if number := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        raise OSError(number, os.strerror(number))
+            connection.connect(address)
+        except BlockingIOError:
+            while not _wait(connection, select.POLLOUT, deadline):
+                if time.monotonic() - began > longest_s:
+                    raise TimeoutError from None
+        if number := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(number, os.strerror(number))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _wait(connection: socket.socket, event: int, deadline: Deadline) -> bool:

@@ -5,11 +5,10 @@ second. What is no JPEG is named in one sentence, or is left to FFmpeg (`IsVideo
 """
 
 import io
+import re
 import time
 from collections.abc import Callable
 
-import cv2
-import numpy as np
 from PIL import Image as PillowImage
 
 from posture_daemon.adapters.cameras.http_answer import HttpAnswer
@@ -17,8 +16,12 @@ from posture_daemon.adapters.cameras.jpeg_scanner import MAX_PICTURE_BYTES, SOI,
 from posture_daemon.adapters.cameras.patient_socket import Deadline, OutOfTime
 from posture_daemon.domain import Image
 from posture_daemon.errors import CameraError
+from posture_daemon.vision.picture_decoder import LONGEST_PX
+from posture_daemon.vision.picture_kinds import foreign_picture, format_of
+from posture_daemon.vision.picture_metadata import exif_of, orientation_of
+from posture_daemon.vision.picture_pixels import bgr_of
 
-HEAD_BYTES = 12
+HEAD_BYTES = 32
 """Enough of an answer to know what it is."""
 PICTURE = SOI + b"\xff"
 ENVELOPE_BYTES = 2048
@@ -28,7 +31,8 @@ STILL_S = 1.0
 PLAYLIST_TYPES = ("application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl")
 VIDEO_STARTS = (b"FLV\x01", b"\x1aE\xdf\xa3", b"\0\0\0\x01", b"\0\0\x01", b"G@")
 """FLV, Matroska and WebM, raw H.264, MPEG-PS, MPEG-TS."""
-PICTURE_STARTS = {b"\x89PNG": "PNG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
+BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+"""Ends the head of a part."""
 
 
 class IsVideo(Exception):
@@ -105,7 +109,7 @@ class PictureStream:
         if answer is not None and not answer.is_known:
             data = _head(answer, data)
             self._is_bare = data.startswith(SOI)
-            if not (self._is_bare or data.lstrip().startswith(b"--")):
+            if not self._is_bare:
                 data = self._refuse_other(answer, data)
             answer.is_known = True
         try:
@@ -119,16 +123,16 @@ class PictureStream:
         return pictures
 
     def _refuse_other(self, answer: HttpAnswer, head: bytes) -> bytes:
-        """Raise for what is no picture, by its bytes; by its type only where no picture follows. Returns what was read."""
+        """Raise for what is no picture, by its first bytes or where no picture follows. Returns what was read."""
         _refuse_start(self._name, answer.content_type, head)
         try:
             while PICTURE not in head and len(head) < ENVELOPE_BYTES and (more := answer.read()):
                 head += more
         except OutOfTime:
-            _refuse_type(self._name, answer.content_type)
+            _refuse_without_picture(self._name, answer.content_type, head)
             raise
         if PICTURE not in head:
-            _refuse_type(self._name, answer.content_type)
+            _refuse_without_picture(self._name, answer.content_type, head)
         return head
 
     def _end(self, answer: HttpAnswer) -> list[bytes]:
@@ -156,13 +160,16 @@ class PictureStream:
 
 
 def decode_jpeg(data: bytes) -> Image | None:
-    """BGR `uint8 (height, width, 3)`, or `None` for damaged data. By Pillow, since OpenCV's decoder writes to stderr itself."""
+    """BGR `uint8 (height, width, 3)`, upright as the same picture in a file is, or `None` for damaged data.
+
+    By Pillow, since OpenCV's decoder writes to stderr itself.
+    """
     try:
         with PillowImage.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            rgb = np.asarray(picture.convert("RGB"))
+            picture.load()
+            return bgr_of(picture, LONGEST_PX, orientation_of(exif_of(data, "JPEG")).value)
     except Exception:  # Pillow's decoders raise OSError, SyntaxError, ValueError, …
         return None
-    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
 
 
 def _head(answer: HttpAnswer, data: bytes) -> bytes:
@@ -177,23 +184,30 @@ def _refuse_start(name: str, content_type: str, head: bytes) -> None:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"#EXTM3U") or content_type in PLAYLIST_TYPES:
         raise IsVideo(is_playlist=True)
+    _refuse_picture(name, head)
     if head.startswith(VIDEO_STARTS) or head[4:8] == b"ftyp" or head[8:12] == b"AVI ":
         raise IsVideo(is_playlist=False)
-    if start.startswith(b"<"):
+    if start.startswith(b"<") and not start.startswith(b"<?xml"):
         raise _web_page(name)
-    kind = next((kind for magic, kind in PICTURE_STARTS.items() if head.startswith(magic)), None)
-    if kind is not None:
-        raise CameraError(
-            f"camera {name} sends {kind} pictures, and only JPEG is read: choose JPEG or MJPEG at the camera."
-        )
 
 
-def _refuse_type(name: str, content_type: str) -> None:
-    """Raise for what its type alone says."""
-    if content_type.startswith("video/"):
+def _refuse_without_picture(name: str, content_type: str, head: bytes) -> None:
+    """Raise for what its first part is, or else for what its type alone says."""
+    if head.lstrip().startswith(b"--"):
+        _refuse_picture(name, BLANK_LINE.split(head, maxsplit=1)[-1])
+    elif content_type.startswith("video/"):
         raise IsVideo(is_playlist=False)
-    if content_type in ("text/html", "application/xhtml+xml"):
+    elif content_type in ("text/html", "application/xhtml+xml"):
         raise _web_page(name)
+
+
+def _refuse_picture(name: str, head: bytes) -> None:
+    """Raise for a picture that is no JPEG."""
+    kind = format_of(head) or foreign_picture(head)
+    if kind is not None and kind != "JPEG":
+        raise CameraError(
+            f"camera {name} sends {kind.partition(',')[0]} pictures, and only JPEG is read: choose JPEG or MJPEG at the camera."
+        )
 
 
 def _web_page(name: str) -> CameraError:

@@ -62,7 +62,8 @@ class CheckpointKeeper:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = self._path.with_suffix(".partial")
         try:
-            with partial.open("wb") as file:
+            partial.unlink(missing_ok=True)  # whatever lies there: a pipe would be waited for
+            with partial.open("xb") as file:
                 torch.save({**state, "belongs_to": self._belongs_to}, file)
                 file.flush()
                 os.fsync(file.fileno())

@@ -6,6 +6,7 @@ loses only what it was computing.
 """
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from posture_daemon.adapters.child_process import command, environment, thread_caps
+from posture_daemon.adapters.child_process import command, thread_caps
 from posture_daemon.adapters.strategies.progress import ProgressLog, to_log
 from posture_daemon.adapters.trainer.child import DISK_FULL, ERROR, MODULE, OUT_OF_MEMORY, RESULT, TOLD_TO_END
 from posture_daemon.adapters.trainer.out_of_memory import ran_out_of_memory
@@ -56,7 +57,7 @@ class SubprocessTrainer:
         with (folder / LOG).open("wb") as output:
             child = subprocess.Popen(
                 command(MODULE, str(request)), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                env=environment(**_threads(request), TMPDIR=str(folder)),
+                env={**os.environ, **_threads(request), "TMPDIR": str(folder)},
             )  # fmt: skip
             try:
                 last = self._accompany(child, folder, supervise)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import posture_daemon
-from posture_daemon.adapters.child_process import command, environment, isolated
+from posture_daemon.adapters.child_process import command, isolated
 
 
 @pytest.mark.parametrize("name", ["numpy.py", "json.py", "runpy.py", "posture_daemon/__init__.py", "sitecustomize.py"])
@@ -16,7 +16,7 @@ def test_nothing_is_loaded_from_where_it_stands(tmp_path: Path, name: str) -> No
     planted, touched = tmp_path / name, tmp_path / "touched"
     planted.parent.mkdir(exist_ok=True)
     planted.write_text(f"import pathlib; pathlib.Path({str(touched)!r}).touch()\n")
-    inherited = {**environment(), "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(planted), "HOME": str(tmp_path)}
+    inherited = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(planted), "HOME": str(tmp_path)}
     done = subprocess.run(
         [*isolated("posture_daemon"), "--version"],
         cwd=tmp_path,

@@ -80,6 +80,7 @@ class StandInSource:
 
     picture: Callable[[], Image | None]
     sequence: int = 0
+    is_running: bool = True
     state: Any = field(default_factory=lambda: SimpleNamespace(status="running", error=None))
 
     def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:

@@ -45,6 +45,7 @@ class Source:
 
     def __init__(self, frames: Sequence[Frame], stop: threading.Event | None = None) -> None:
         self._frames, self._stop = list(frames), stop
+        self.is_running = True
 
     def add(self, *frames: Frame) -> None:
         """These come next."""
@@ -274,6 +275,8 @@ def test_the_loop_stops_when_it_is_told_to(store: Store) -> None:
     class Silent:
         """Waits for the test."""
 
+        is_running = True
+
         def wait(self, after_sequence: int, timeout_s: float) -> Frame | None:
             assert timeout_s <= 1.0
             waiting.set()
@@ -350,6 +353,7 @@ def test_a_posture_ends_with_the_last_frame_of_a_camera_that_is_lost(store: Stor
     clock, source = Clock(), Source(frames(*["away"] * 5))
     loop = run_through(loop_of(store, source, clock=clock))
     clock.now += 3.9
+    source.is_running = False
     loop.step()
     assert loop.away_s == 4.0
     clock.now += 0.2
@@ -363,6 +367,20 @@ def test_a_posture_ends_with_the_last_frame_of_a_camera_that_is_lost(store: Stor
     stop.set()
     loop.run(stop)
     assert seconds_by_posture(store) == {"away": 5.0}
+
+
+def test_a_posture_goes_on_between_the_pictures_of_a_slow_camera(store: Store) -> None:
+    """A picture each six seconds: the camera is not lost, so one glance ends no posture, and being away adds up."""
+    clock = Clock()
+    source = Source([])
+    loop = loop_of(store, source, clock=clock)
+    for number, posture in enumerate(("away", "away", "good", "away"), 1):
+        source.add(Frame(coloured_frame(posture, number), 6.0 * number, number))
+        loop.step()
+        clock.now += 6.0
+        assert not loop.step()
+    assert loop.state == PostureState("away", 6.0)
+    assert loop.away_s == 18.0
 
 
 def test_what_the_owner_calls_wrong_is_kept_however_sure_the_model_is(store: Store) -> None:

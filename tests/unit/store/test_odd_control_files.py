@@ -10,7 +10,7 @@ from posture_daemon.errors import DataFolderError
 from posture_daemon.store.files import read_ordinary
 from posture_daemon.store.json_files import read_json
 from posture_daemon.store.lock import exclusive, is_held, owner_of
-from posture_daemon.store.status_file import FILE_NAME, last_words
+from posture_daemon.store.status_file import FILE_NAME, last_words, replace_words
 from posture_daemon.ui.web.link import TOKEN_NAME, token_for
 
 
@@ -47,3 +47,27 @@ def test_a_pipe_for_a_status_or_a_token_counts_as_damaged(tmp_path: Path) -> Non
     assert last_words(tmp_path) == ""
     assert token_for(tmp_path, "0.0.0.0")
     assert (tmp_path / TOKEN_NAME).is_file()
+
+
+def link_to_a_letter(path: Path) -> None:
+    """A link to a file of somebody's."""
+    letter = path.parent / "letter"
+    letter.write_text("dear")
+    path.symlink_to(letter)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, link_to_a_letter, lambda path: path.write_text('{"pid')])
+def test_what_lies_where_the_status_is_written_is_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A pipe is not waited for, or the daemon would hang for ever; nothing is written through a link."""
+    make(tmp_path / f".{FILE_NAME}.partial")
+    replace_words(tmp_path, "fine")
+    assert last_words(tmp_path) == "fine"
+    assert [path.read_text() for path in tmp_path.glob("letter")] in ([], ["dear"])
+    assert not (tmp_path / FILE_NAME).is_symlink()
+
+
+def test_a_folder_where_the_status_is_written_is_a_sentence(tmp_path: Path) -> None:
+    """It may hold something, so it stays."""
+    (tmp_path / f".{FILE_NAME}.partial").mkdir()
+    with pytest.raises(DataFolderError, match=r"status\.json, in which the daemon says how it is, cannot be written"):
+        replace_words(tmp_path, "fine")
