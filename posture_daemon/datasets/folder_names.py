@@ -22,10 +22,13 @@ HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name, in small letters and without accents; cut at anything but letters and digits, and at humps."""
+    """The words of a name, in small letters and without accents; cut at anything but letters and digits, and at humps.
+
+    A byte that is no text belongs to its word: what is left of `gut` with an umlaut is not `gt`, a folder of boxes.
+    """
     plain = "".join(c for c in unicodedata.normalize("NFKD", HUMP.sub(" ", name)) if not unicodedata.combining(c))
     composed = unicodedata.normalize("NFC", plain)
-    return [word for word in re.split(r"[\W_]+", composed.casefold()) if word]
+    return [word for word in re.split(r"[^\w\udc80-\udcff]|_", composed.casefold()) if word]
 
 
 @lru_cache(MANY)

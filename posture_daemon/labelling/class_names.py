@@ -17,7 +17,19 @@ from posture_daemon.vision.image_files import MACHINE_FOLDERS, is_of_machines
 UNCATEGORIZED, DISCARDED = "uncategorized", "discarded"
 
 LAYOUT_NAMES = frozenset(
-    {UNCATEGORIZED, DISCARDED, "train", "training", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"}
+    {
+        UNCATEGORIZED,
+        DISCARDED,
+        "train",
+        "training",
+        "val",
+        "valid",
+        "validation",
+        "dev",
+        "eval",
+        "evaluation",
+        "holdout",
+    }
     | {"test", "testing"}
 )
 """Folders that hold no class in a data set."""
