@@ -18,10 +18,13 @@ LISTS = re.compile(
 BOXES = re.compile(r"(?:\d+(?:[ \t]+-?\d*\.?\d+(?:e-?\d+)?){4,}[ \t]*\s*)+")
 """Lines of a class number and at least four coordinates."""
 
-MARKS = ("<bndbox", "<object>", '"shapes"', '"bbox"', '"annotations"', '"objects"', '"regions"')
+MARKS = {
+    ".xml": ("<bndbox", "<object>"),
+    ".json": ('"shapes"', '"bbox"', '"annotations"', '"objects"', '"regions"'),
+}
 """What XML or JSON of boxes holds."""
 
-BESIDE = (".txt", ".xml", ".json")
+BESIDE = (".txt", *MARKS)
 MAX_LOOKED_AT = 50
 """Pictures of a folder whose neighbours are looked at."""
 
@@ -74,9 +77,4 @@ def _says_boxes(path: Path) -> bool:
         return False
     if path.suffix == ".txt":
         return BOXES.fullmatch(text[: text.rfind("\n") + 1] if len(text) == 4096 else text) is not None
-    marks = (
-        ("<bndbox", "<object>")
-        if path.suffix == ".xml"
-        else ('"shapes"', '"bbox"', '"annotations"', '"objects"', '"regions"')
-    )
-    return any(mark in text for mark in marks)
+    return any(mark in text for mark in MARKS[path.suffix])

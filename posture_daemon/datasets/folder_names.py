@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from posture_daemon.datasets import folder_words as words
 from posture_daemon.domain import Role, Split
-from posture_daemon.labelling.class_names import DISCARDED, UNCATEGORIZED
+from posture_daemon.labelling.class_names import DISCARDED, PROGRAM_FOLDERS, SPLIT_WORDS, UNCATEGORIZED
 from posture_daemon.labelling.class_roles import guess_role, speaks_of_posture
 from posture_daemon.vision.image_files import is_of_machines
 
@@ -22,10 +22,13 @@ HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name, in small letters and without accents; cut at anything but letters and digits, and at humps."""
+    """The words of a name, in small letters and without accents; cut at anything but letters and digits, and at humps.
+
+    A byte that is no text belongs to its word: what is left of `gut` with an umlaut is not `gt`, a folder of boxes.
+    """
     plain = "".join(c for c in unicodedata.normalize("NFKD", HUMP.sub(" ", name)) if not unicodedata.combining(c))
     composed = unicodedata.normalize("NFC", plain)
-    return [word for word in re.split(r"[\W_]+", composed.casefold()) if word]
+    return [word for word in re.split(r"[^\w\udc80-\udcff]|_", composed.casefold()) if word]
 
 
 @lru_cache(MANY)
@@ -34,13 +37,13 @@ def split_of(name: str) -> Split | None:
     said = [word for word in _split_words(name) if word not in words.BESIDE_SPLIT]
     said = [word for word in said if not re.fullmatch(r"(?:19|20)\d\d", word)]
     glued = words.GLUED_SPLIT.fullmatch(said[0]) if len(said) == 1 else None
-    return words.SPLIT_WORDS[glued[1]] if glued else None
+    return SPLIT_WORDS[glued[1]] if glued else None
 
 
 @lru_cache(MANY)
 def split_within(name: str) -> Split | None:
     """The split that one word of a longer name says, such as `posture_train`; `None` for none or several."""
-    found = {words.SPLIT_WORDS[word] for word in _split_words(name) if word in words.SPLIT_WORDS}
+    found = {SPLIT_WORDS[word] for word in _split_words(name) if word in SPLIT_WORDS}
     return found.pop() if len(found) == 1 else None
 
 
@@ -49,7 +52,7 @@ def without_split(name: str) -> str | None:
     """What a name says beside the split at its end or beginning, as `good_train` says `good`; `None` without a split."""
     said = _split_words(name)
     for split, rest in ((said[-1:], said[:-1]), (said[:1], said[1:])):
-        if rest and split[0] in words.SPLIT_WORDS:
+        if rest and split[0] in SPLIT_WORDS:
             return "_".join(rest)
     return None
 
@@ -84,7 +87,7 @@ def _beside_pictures(name: str) -> list[str]:
 
 def is_of_other_programs(name: str) -> bool:
     """Whether a system or a program made it beside the pictures."""
-    return is_of_machines(name) or name.casefold() in words.OTHER_PROGRAMS
+    return is_of_machines(name) or name.casefold() in PROGRAM_FOLDERS
 
 
 @lru_cache(MANY)

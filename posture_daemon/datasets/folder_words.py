@@ -1,46 +1,19 @@
 """The words in names of folders: those that data sets and other tools use, in the languages that people sort pictures in.
 
 Roboflow, Label Studio, CVAT, COCO, Pascal VOC, Kaggle, GitHub's, Google Drive's and Windows' zip files. All are in small
-letters and without accents, as `folder_names.words_of` gives them.
+letters and without accents, as `folder_names.words_of` gives them. Those that no class may have: see `class_names`.
 """
 
 import re
 
-from posture_daemon.domain import Role, Split
+from posture_daemon.domain import Role
+from posture_daemon.labelling.class_names import SPLIT_WORDS
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-SPLIT_WORDS = {
-    **dict.fromkeys(
-        sorted(
-            _words(
-                "train training trn entrainement apprentissage entrenamiento addestramento treino treinamento trening lerndaten"
-                " 训练 訓練 学習 обучение"
-            )
-        ),
-        Split.TRAIN,
-    ),
-    **dict.fromkeys(
-        sorted(
-            _words(
-                "val valid validation validate dev eval evaluation holdout validierung validacion validazione validacao "
-                "validatie walidacja 验证 驗證 検証 валидация"
-            )
-        ),
-        Split.HOLDOUT,
-    ),
-    **dict.fromkeys(
-        sorted(
-            _words(
-                "test tests testing tst unseen prueba pruebas prova collaudo teste testes prufdaten 测试 測試 テスト тест"
-            )
-        ),
-        Split.TEST,
-    ),
-}
 BESIDE_SPLIT = _words(
     "set sets data dataset split image images img imgs folder obj samples public private daten datensatz bilder"
 )
@@ -64,12 +37,6 @@ ASIDE = _words(
     " predict predicted prediction predictions inference inferences pseudolabels"
 )
 """What somebody put aside or a model made: no owner's labels."""
-
-OTHER_PROGRAMS = _words(
-    "runs wandb mlruns lightning_logs checkpoints venv __pycache__ thumbnails thumbs thumbs.db picasaoriginals"
-    " node_modules"
-)
-"""Folders that programs make beside pictures; nobody sorted anything into them. Those of systems: see `image_files`."""
 
 WRAPPER_WORDS = _words(
     "dataset datasets data image images img imgs picture pictures pic pics photo photos jpegimages leftimg8bit frame frames"

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from posture_daemon.domain import UNKNOWN
+from posture_daemon.domain import UNKNOWN, Split
 from posture_daemon.errors import LabelError
 from posture_daemon.vision.image_files import MACHINE_FOLDERS, is_of_machines
 
@@ -34,6 +34,22 @@ LAYOUT_NAMES = frozenset(
 )
 """Folders that hold no class in a data set."""
 
+SPLIT_WORDS = {
+    word: split
+    for split, words in {
+        Split.TRAIN: "train training trn entrainement apprentissage entrenamiento addestramento treino treinamento trening "
+        "lerndaten 训练 訓練 学習 обучение",
+        Split.HOLDOUT: "val valid validation validate dev eval evaluation holdout validierung validacion validazione "
+        "validacao validatie walidacja 验证 驗證 検証 валидация",
+        Split.TEST: "test tests testing tst unseen prueba pruebas prova collaudo teste testes prufdaten 测试 測試 テスト тест",
+    }.items()
+    for word in words.split()
+}
+"""What data sets call their splits, in small letters and without accents.
+
+A class that has such a name already keeps it, unless it is one of the `LAYOUT_NAMES`: an export says that it is a class.
+"""
+
 DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"} | {port + n for port in ("com", "lpt") for n in "0123456789¹²³"}
 )
@@ -45,51 +61,7 @@ PROGRAM_FOLDERS = MACHINE_FOLDERS | frozenset(
 )
 """Folders that systems and programs make beside pictures: one that is no class yet is left out of an import."""
 
-SPLIT_NAMES = frozenset(
-    [
-        "trn",
-        "entrainement",
-        "apprentissage",
-        "entrenamiento",
-        "addestramento",
-        "treino",
-        "treinamento",
-        "trening",
-        "lerndaten",
-        "训练",
-        "訓練",
-        "学習",
-        "обучение",
-        "validate",
-        "validierung",
-        "validacion",
-        "validazione",
-        "validacao",
-        "validatie",
-        "walidacja",
-        "验证",
-        "驗證",
-        "検証",
-        "валидация",
-        "tests",
-        "tst",
-        "unseen",
-        "prueba",
-        "pruebas",
-        "prova",
-        "collaudo",
-        "teste",
-        "testes",
-        "prufdaten",
-        "测试",
-        "測試",
-        "テスト",
-        "тест",
-    ]
-)
-"""What a split is called elsewhere. A class that has such a name already keeps it: an export says that it is one."""
-
-RESERVED_NAMES = frozenset({UNKNOWN, *LAYOUT_NAMES, *SPLIT_NAMES, *DEVICES, *PROGRAM_FOLDERS})
+RESERVED_NAMES = frozenset({UNKNOWN, *LAYOUT_NAMES, *SPLIT_WORDS, *DEVICES, *PROGRAM_FOLDERS})
 """Names with another meaning, as a prediction or as a folder; compared by `key_of`."""
 
 RESERVED = "is reserved, because it means something else as a folder or as an answer"

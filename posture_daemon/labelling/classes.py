@@ -12,7 +12,7 @@ from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import LabelSettings
 from posture_daemon.store import Store
 from posture_daemon.store.classes import ClassUse
-from posture_daemon.store.lock import exclusive
+from posture_daemon.store.lock import TRAINING_LOCK, exclusive
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class ClassChanges:
     @contextmanager
     def _without_training(self) -> Iterator[None]:
         """Hold the training lock, since a running training would end with the old classes. Raises `LabelError`."""
-        with exclusive(self._store.folder / "training.lock") as alone:
+        with exclusive(self._store.folder / TRAINING_LOCK) as alone:
             if not alone:
                 raise LabelError("A training is running; wait until it has ended, then change the classes.")
             yield

@@ -15,7 +15,7 @@ from posture_daemon.store.answers import Given, next_number, record_answer
 from posture_daemon.store.classes import live_class
 from posture_daemon.store.database import Repository
 from posture_daemon.store.files import sha256_of
-from posture_daemon.store.open_step import BLOCK, FRAME, SPLIT, StepKind, note, open_step
+from posture_daemon.store.open_step import BLOCK, SPLIT, StepKind, note, note_frames, open_step
 from posture_daemon.store.queue import add_frame_rows, frame_row
 from posture_daemon.store.schema import BlockRow, FrameRow, LabelRow, StepRow
 
@@ -124,16 +124,16 @@ def _add_missing(
             _note(session, given, BLOCK, block.id)
         new[digest] = frame_row(frame, digest, block, given.now)
     add_frame_rows(session, *new.values())
-    for digest, row in new.items():
-        _note(session, given, FRAME, row.id, sha256=digest)
-        there[digest] = row, None
+    if given.step:
+        note_frames(session, given.step, {digest: row.id for digest, row in new.items()})
+    there |= {digest: (row, None) for digest, row in new.items()}
     return set(new)
 
 
-def _note(session: Session, given: Given, what: str, row_id: int, **row: str) -> None:
+def _note(session: Session, given: Given, what: str, row_id: int) -> None:
     """Note what is added for undo; pictures that only wait, and are of no import, are not undone."""
     if given.step:
-        note(session, given.step, what, row_id, **row)
+        note(session, given.step, what, row_id)
 
 
 def _refuse_undone(session: Session, step: int) -> None:

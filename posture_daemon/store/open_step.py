@@ -1,10 +1,11 @@
 """Begin a step of the history, and note within it what it adds; `steps` takes whole steps back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from posture_daemon.store.schema import AnswerRow, ChangeRow, StepRow
@@ -48,6 +49,13 @@ def open_step(session: Session, kind: StepKind, now: float, within: Within = Non
 def note(session: Session, step_id: int, what: str, row_id: int, **row: Any) -> None:
     """Note that a step added this; `row` is what recognises it later."""
     session.add(ChangeRow(step_id=step_id, what=what, row_id=row_id, row=row))
+
+
+def note_frames(session: Session, step_id: int, ids: Mapping[str, int]) -> None:
+    """Note that a step added these frames, by digest: in one statement, since an import adds thousands."""
+    if ids:
+        rows = [{"step_id": step_id, "what": FRAME, "row_id": id_, "row": {"sha256": sha}} for sha, id_ in ids.items()]
+        session.execute(insert(ChangeRow), rows)
 
 
 def adopt_class(session: Session, step_id: int, class_id: int | None) -> None:

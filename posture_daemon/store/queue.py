@@ -128,11 +128,13 @@ def frame_row(frame: NewFrame, digest: str, block: BlockRow, now: float) -> Fram
 
 
 def add_frame_rows(session: Session, *rows: FrameRow) -> None:
-    """Insert new frames; SQLite counts their ids on, past those of frames that were taken back after a training knew them."""
-    if rows:
-        rows[0].id = next_frame_id(session)  # type: ignore[assignment]  # None until it is inserted
-        session.add_all(rows)
-        session.flush()
+    """Insert new frames, whose ids are said so that it takes one statement for all of them."""
+    if not rows:
+        return
+    for id_, row in enumerate(rows, start=next_frame_id(session)):
+        row.id = id_
+    session.add_all(rows)
+    session.flush()
 
 
 def as_queued(row: FrameRow) -> QueuedFrame:

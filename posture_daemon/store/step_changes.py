@@ -78,18 +78,16 @@ def put_back_changes(session: Session, step_id: int) -> dict[int, int]:
     return {old: new for (table, old), new in ids.items() if table == ClassRow.__tablename__}
 
 
-def next_frame_id(session: Session) -> int | None:
-    """Id for a new frame where SQLite would give one that a training knows as another; `None` lets SQLite choose."""
-    reserved = session.scalar(select(func.max(StepRow.ids_until)))
-    newest = session.scalar(select(func.max(FrameRow.id))) if reserved is not None else None
-    return None if reserved is None or (newest or 0) > reserved else reserved + 1
+def next_frame_id(session: Session) -> int:
+    """Id for a new frame: above those of all frames that are there, and of those that a training knew and that are gone."""
+    highest = (select(func.max(FrameRow.id)), select(func.max(StepRow.ids_until)))
+    return 1 + max(session.scalar(query) or 0 for query in highest)
 
 
 def _unused_frame_id(session: Session) -> int:
-    """An id above those of all frames: that are there, that a training knows, and that may still be put back."""
-    of_notes = select(func.max(ChangeRow.row_id)).where(ChangeRow.what == FRAME)
-    highest = (select(func.max(FrameRow.id)), select(func.max(StepRow.ids_until)), of_notes)
-    return 1 + max(session.scalar(query) or 0 for query in highest)
+    """The same, also above those of frames that may still be put back."""
+    of_notes = session.scalar(select(func.max(ChangeRow.row_id)).where(ChangeRow.what == FRAME)) or 0
+    return max(next_frame_id(session), 1 + of_notes)
 
 
 def _was_learned(session: Session, frames: set[int]) -> bool:

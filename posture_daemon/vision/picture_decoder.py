@@ -38,6 +38,9 @@ TOO_MANY = "too many pixels, save it smaller"
 MAX_MEMORY_MB = 400
 """Most memory that one picture may take while it is read, estimated from its header, MB."""
 
+METADATA_BYTES = 1_000_000
+"""By so much a JPEG may be larger than its picture is when decoded, to be stored as it is: an import holds a block of them."""
+
 MAX_MISSING = 0.01
 """Share of a JPEG that may be missing; a camera that ends without the end marker loses a block or two."""
 
@@ -122,7 +125,8 @@ class Picture:
     def own_jpeg(self, longest_px: int) -> bytes | None:
         """The file's own bytes if it is an upright baseline colour JPEG of at most `longest_px`: all readers decode it alike.
 
-        Without what follows its end, and without metadata that readers understand differently. `None` for any other.
+        Without what follows its end, and without metadata that readers understand differently or that is larger than the
+        picture. `None` for any other.
         """
         plain = self._kind == "JPEG" and self._picture.mode == "RGB" and not self._parts.progressive
         orientation = self._orientation
@@ -130,7 +134,9 @@ class Picture:
             return None
         self._decoded(longest_px)  # all of it, so that a cut-off file is noticed
         unchanged = orientation.plain and self._parts.ended and not self._parts.followed
-        return self._data if unchanged else self._parts.pixels
+        most = 3 * self._size[0] * self._size[1] + METADATA_BYTES
+        kept = (self._data, self._parts.pixels) if unchanged else (self._parts.pixels,)
+        return next((own for own in kept if len(own) <= most), None)
 
     @cached_property
     def _orientation(self) -> Orientation:
@@ -214,8 +220,8 @@ class Picture:
 
 def _ends_grey(picture: PillowImage.Image) -> bool:
     """Whether its last pixel is what a decoder puts where rows are missing."""
-    corner = np.array(picture.getpixel((picture.width - 1, picture.height - 1)))
-    return bool((abs(corner - 128) <= 1).all())
+    corner = picture.crop((picture.width - 1, picture.height - 1, picture.width, picture.height)).tobytes()
+    return all(127 <= value <= 129 for value in corner)
 
 
 def _changed_px(one: PillowImage.Image, other: PillowImage.Image) -> int:

@@ -12,6 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from posture_daemon.errors import PictureRefused
+
+MAX_SEGMENTS, MAX_SCANS = 20_000, 200
+"""Of a JPEG: a file of the largest size in segments of the largest size has 2,000, a progressive one ten scans, few have 30."""
+
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)  # with "\xff+" it takes 30 times as long
 _RESTART_MARKS = tuple(bytes((0xFF, code)) for code in range(0xD0, 0xD8))
 _SCAN_MARK = b"\xff\xda"
@@ -103,7 +108,7 @@ def exif_of(data: bytes, kind: str) -> bytes | None:
 
 
 def parts_of(data: bytes, kind: str) -> Parts:
-    """Take a file of this format apart."""
+    """Take a file of this format apart. Raises `PictureRefused` for a JPEG in too many pieces."""
     if kind == "JPEG":
         return _jpeg_parts(data)
     if kind == "PNG":
@@ -126,6 +131,8 @@ class _Jpeg:
     interval: int = 0
     several: bool = False
     sent: dict[int, dict[int, int]] = field(default_factory=dict)
+    segments: int = 0
+    scans: int = 0
 
     def take(self, code: int, body: bytes, whole: bytes) -> None:
         """Keep a segment, or not; `body` is without marker and length."""
@@ -185,6 +192,10 @@ def _jpeg_parts(data: bytes) -> Parts:
         at, ended = after, code == _END
         if ended:
             break
+        read.segments += 1
+        read.scans += code == _SCAN
+        if read.segments > MAX_SEGMENTS or read.scans > MAX_SCANS:
+            raise PictureRefused("in too many pieces, save it anew as JPEG")
         if code in _LONE:
             continue
         at = after + max(2, int.from_bytes(data[after : after + 2], "big"))

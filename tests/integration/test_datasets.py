@@ -20,6 +20,7 @@ from posture_daemon.errors import DatasetError
 from posture_daemon.labelling.session import Labelling
 from posture_daemon.settings import QueueSettings, Settings
 from posture_daemon.store import Store
+from posture_daemon.store.open_step import StepKind
 from posture_daemon.vision import jpeg as pictures
 from posture_daemon.vision.image_files import natural_key
 from tests.builders import add_frame, ensure_classes
@@ -319,6 +320,27 @@ def test_a_file_name_that_is_not_text_is_imported(tmp_path: Path, load) -> None:
     path = jpeg(tmp_path / "d" / "good" / "a.jpg", 1)
     os.rename(path, os.fsencode(path.parent) + b"/\xfc.jpg")
     assert load(tmp_path / "d").labelled == 1
+
+
+def test_a_folder_whose_path_is_not_text_is_imported_and_taken_back(tmp_path: Path, store: Store, load) -> None:
+    """The database keeps its path in a form that can be printed; above the class folders it may also be a wrapper."""
+    top = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d/b\xfcro"))
+    jpegs(top / "good", 2)
+    jpegs(top / "bad", 2, 10)
+    assert load(top).labelled == 4
+    step = store.steps.last(StepKind.IMPORT)
+    assert step is not None
+    assert step.title.endswith("b\\xfcro")
+    assert store.steps.undo(NOW, step.id) is not None
+    assert load(tmp_path / "d").labelled == 4
+
+
+def test_a_class_folder_whose_name_is_not_text_is_refused_by_name(tmp_path: Path, load) -> None:
+    """It is no folder of boxes, although `gt` would be one."""
+    jpegs(tmp_path / "d" / "bad", 1)
+    jpegs(Path(os.fsdecode(os.fsencode(tmp_path) + b"/d/g\xfct")), 1, 10)
+    with pytest.raises(DatasetError, match=r"(?s)no text \(U\+DCFC\); rename the folder"):
+        load(tmp_path / "d")
 
 
 # --- capture times ---------------------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ import unicodedata
 
 import pytest
 
-from posture_daemon.datasets.folder_names import is_of_other_programs
-from posture_daemon.datasets.folder_words import OTHER_PROGRAMS, SPLIT_WORDS
+from posture_daemon.datasets.folder_names import is_of_other_programs, split_of
 from posture_daemon.domain import PostureClass, Role
 from posture_daemon.errors import LabelError
 from posture_daemon.labelling.class_names import (
     MAX_NAME_LENGTH,
     RESERVED_NAMES,
+    SPLIT_WORDS,
     check,
     find,
     flaw_of,
@@ -69,7 +69,9 @@ def test_reserved_names_are_refused(labelling: Labelling, name: str) -> None:
 
 def test_every_folder_that_holds_no_class_is_reserved() -> None:
     """Else a class would be lost when its export is read again."""
-    assert set(SPLIT_WORDS) | OTHER_PROGRAMS <= RESERVED_NAMES
+    for name in (*SPLIT_WORDS, "Tests", "TEST"):
+        assert split_of(name) is not None
+        assert "reserved" in (flaw_of(name) or "")
     for name in ("Runs", "Thumbs", "lost+found", "RECYCLER", "checkpoints", "@eaDir", "x@SynoEAStream"):
         assert is_of_other_programs(name)
         assert "reserved" in (flaw_of(name) or "")

@@ -198,6 +198,29 @@ def test_what_follows_a_jpeg_is_not_stored(tmp_path: Path) -> None:
         assert picture.own_jpeg(640) == JPEG
 
 
+def test_metadata_that_is_larger_than_the_picture_is_not_stored(tmp_path: Path) -> None:
+    """An import holds a block of pictures at a time; small metadata stays, and padding has the picture encoded anew."""
+    path = tmp_path / "a.jpg"
+    preview = b"\xff\xe2\xff\xff" + b"x" * 65_533
+    for data, stored in (
+        (JPEG[:2] + preview + JPEG[2:], JPEG[:2] + preview + JPEG[2:]),
+        (JPEG[:2] + 20 * preview + JPEG[2:], JPEG),
+        (JPEG[:-2] + b"\xff\xd0" * 600_000 + JPEG[-2:], None),
+    ):
+        path.write_bytes(data)
+        with opened(path) as picture:
+            assert picture.own_jpeg(640) == stored
+    assert close_to(read_picture(path))
+
+
+def test_a_jpeg_in_very_many_pieces_is_refused(why) -> None:
+    """In millions of empty segments, or in thousands of scans, it would take minutes."""
+    scans = encoded("JPEG", progressive=True)
+    last = scans[scans.rindex(b"\xff\xda") : -2]
+    for data in (JPEG[:2] + b"\xff\xfe\0\2" * 30_000 + JPEG[2:], scans[:-2] + 300 * last + scans[-2:]):
+        assert "too many pieces" in why(data)
+
+
 # --- pixels ----------------------------------------------------------------------------------------------------------
 
 
