@@ -110,11 +110,6 @@ class Steps:
             row.undone_at = None
             return _as_step(session, row)
 
-    def forget_before(self, time: float) -> None:
-        """Drop what steps undone before then keep to be done again."""
-        with self._database.write() as session:
-            forget_undone(session, time)
-
 
 def _take_back(session: Session, row: StepRow) -> list[str]:
     """Undo answers to frames that stay, then what the step added; returns the classes that a model knows by now."""
