@@ -125,9 +125,9 @@ class Connection(H11Protocol):
             self.drop()
 
     def is_unread(self) -> bool:
-        """Whether it waits for us and not for its client: what the client has sent is read when the loop comes to it."""
-        if self.state not in (State.HEAD, State.BODY, State.IDLE):
-            return False  # nothing is read in the others, or it is thrown away
+        """Whether it waits for us and not for its client: a request has begun to arrive of which nothing was read yet."""
+        if self.state not in (State.HEAD, State.IDLE) or self._is_half_sent():
+            return False
         look = select.poll()
         look.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(look.poll(0))
