@@ -214,6 +214,8 @@ def _sentence(error: ValidationError, given: Mapping[str, Given]) -> str:
     key = ".".join(str(part) for part in error.errors()[0]["loc"])
     item = given[key]
     wrote = f"'{shown(item.value, key)}'" if isinstance(item.value, str) else shown(item.value, key)
+    if error.errors()[0]["type"] == "string_unicode":
+        return f"{item.source}: {item.written} is {wrote}, which is no UTF-8; rename what is called so, or link to it."
     return f"{item.source}: {item.written} is {wrote}, but must be {allowed(key)}."
 
 

@@ -20,7 +20,7 @@ from tests.builders import label
 from tests.label_page import START, AlikeFrames, chromium, plain_jpeg, queue_frames, served, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 GUESSES = ["slouching"] * 5 + ["upright"] * 4 + ["away"] * 3 + [None]
 
@@ -150,6 +150,26 @@ def test_each_class_has_a_key_and_the_answer_is_told(page: Page, store: Store) -
     assert given(store) == dict.fromkeys(range(1, 6), "slouching") | dict.fromkeys(range(6, 10), "upright")
     until(page, "document.getElementById('labelled').textContent === '9'")
     until(page, "document.getElementById('training-words').textContent.startsWith('11 more labels')")
+
+
+@pytest.mark.parametrize("size", [{"width": 360, "height": 740}, {"width": 1280, "height": 600}], ids=["phone", "low"])
+def test_what_happened_is_seen_each_time(browser: Browser, server: LabelPage, size: ViewportSize) -> None:
+    """On a small screen words leave after a while; the next ones are there again, within the screen and in nobody's way."""
+    page = opened(browser.new_context(viewport=size), server)
+    press(page, "2")
+    message(page, "slouching: 5 frames.")
+    page.evaluate("document.getElementById('message').getAnimations().forEach((leaving) => leaving.finish())")
+    seen = "document.getElementById('message').checkVisibility({ checkVisibilityCSS: true, checkOpacity: true })"
+    assert not page.evaluate(seen)
+    press(page, "u")
+    message(page, "Taken back: 5 frames.")
+    assert page.evaluate(seen)
+    box = page.locator("#message").bounding_box()
+    assert box is not None
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= size["height"]
+    inside = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    assert page.evaluate("(at) => document.elementFromPoint(...at).id", inside) != "message"
 
 
 def test_enter_without_a_guess_answers_nothing(page: Page, store: Store) -> None:

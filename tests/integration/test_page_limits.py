@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
@@ -13,11 +14,12 @@ import pytest
 
 from posture_daemon.store import Store
 from posture_daemon.ui.web import connections, newcomers
-from posture_daemon.ui.web.connections import LIMIT_S, MAX_CONNECTIONS, State
+from posture_daemon.ui.web.connections import LIMIT_S, MAX_CONNECTIONS, Connection, PageServer, State
 from posture_daemon.ui.web.host import host_in, is_loopback, is_same_origin
 from posture_daemon.ui.web.link import token_for
 from posture_daemon.ui.web.refusals import SECURITY
 from posture_daemon.ui.web.server import LabelPage
+from posture_daemon.ui.web.session import LabelPageSession
 from tests.builders import make_store
 from tests.label_page import queue_frames, served
 from tests.waiting import LIMIT_S as PATIENCE_S
@@ -360,8 +362,6 @@ def test_other_answers_have_all_headers(port: int) -> None:
 
 def test_an_error_of_ours_has_all_headers(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even one that nobody foresaw; the log has it."""
-    from posture_daemon.ui.web.session import LabelPageSession
-
     monkeypatch.setattr(LabelPageSession, "state", lambda _self: 1 / 0)
     logging.getLogger("uvicorn.error").disabled = True  # its traceback is right, and seen by nobody here
     try:
@@ -499,30 +499,78 @@ def test_a_thousand_half_requests_leave_room_for_the_owner(port: int) -> None:
     wait_until(lambda: psutil.Process().num_fds() <= before + 15, "the end of all connections")  # and SQLite's own
 
 
-def test_who_waits_for_an_answer_is_not_sent_away(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all are being answered, a new one is closed without a word, and the next one has its turn."""
-    from posture_daemon.ui.web.session import LabelPageSession
+@dataclass
+class Slow:
+    """Answers that are being made until `go` is set; `here` counts them."""
 
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
-    monkeypatch.setattr(newcomers, "ARRIVE_S", 0.2)
-    go, here = threading.Event(), threading.Semaphore(0)
+    go: threading.Event = field(default_factory=threading.Event)
+    here: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    def state(_self: Any) -> dict[str, Any]:
-        here.release()
-        assert go.wait(PATIENCE_S)
+    def state(self) -> dict[str, Any]:
+        """Instead of the page's own."""
+        self.here.release()
+        assert self.go.wait(PATIENCE_S)
         return {}
 
-    monkeypatch.setattr(LabelPageSession, "state", state)
-    waiting = [Raw(port, request("GET /api/state HTTP/1.1")) for _ in range(3)]
-    for _ in waiting:
-        assert here.acquire(timeout=PATIENCE_S)
+    def ask(self, port: int, times: int) -> list[Raw]:
+        """So many requests, each of which is being answered."""
+        asked = [Raw(port, request("GET /api/state HTTP/1.1")) for _ in range(times)]
+        for _ in asked:
+            assert self.here.acquire(timeout=PATIENCE_S)
+        return asked
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    """`GET /api/state` takes as long as the test likes, and there are three places."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    slow = Slow()
+    monkeypatch.setattr(LabelPageSession, "state", slow.state)
+    yield slow
+    slow.go.set()
+
+
+def test_who_waits_for_an_answer_is_not_sent_away(port: int, monkeypatch: pytest.MonkeyPatch, slow: Slow) -> None:
+    """Where all are being answered, a new one is closed without a word, and the next one has its turn."""
+    monkeypatch.setattr(newcomers, "ARRIVE_S", 0.2)
+    waiting = slow.ask(port, 3)
     with Raw(port) as late:
         assert late.all() == b""
-    go.set()
+    slow.go.set()
     assert [one.answer()[0] for one in waiting] == [200] * 3
     for one in waiting:
         one.socket.close()
     assert said(port, request("GET /api/groups HTTP/1.1")) == 200
+
+
+def test_who_has_sent_all_is_not_sent_away_unread(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many others come before the page has read it: who has done its part keeps nobody waiting."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(newcomers, "TURN_S", 2 * PATIENCE_S)
+    made: list[Connection] = []
+    begin = Connection.connection_made
+
+    def begin_unread(self: Connection, transport: Any) -> None:
+        begin(self, transport)
+        self.loop.call_soon(transport.pause_reading)
+        made.append(self)
+
+    monkeypatch.setattr(Connection, "connection_made", begin_unread)
+    wait_until(lambda: held(port) == 0, "the end of what was before")
+    crowd = [Raw(port, request("GET /api/groups HTTP/1.1")) for _ in range(3)]
+    wait_until(lambda: len(made) == 3, "all places taken")
+    monkeypatch.setattr(Connection, "connection_made", begin)
+    rooms: list[bool] = []
+    has_room = PageServer._has_room
+    monkeypatch.setattr(PageServer, "_has_room", lambda *given: rooms.append(has_room(*given)) or rooms[-1])
+    with Raw(port, request("GET /api/groups HTTP/1.1")) as late:
+        wait_until(lambda: bool(rooms), "one more")
+        assert rooms[0] is False
+        for one in made:
+            one.loop.call_soon_threadsafe(one.transport.resume_reading)
+        assert [one.answer()[0] for one in (*crowd, late)] == [200] * 4
+    for raw in crowd:
+        raw.socket.close()
 
 
 @pytest.fixture
@@ -581,29 +629,16 @@ def test_who_never_sends_all_leaves_after_a_while(port: int, monkeypatch: pytest
 
 
 def test_a_request_that_comes_while_all_are_answered_waits_for_its_turn(
-    port: int, monkeypatch: pytest.MonkeyPatch
+    port: int, monkeypatch: pytest.MonkeyPatch, slow: Slow
 ) -> None:
     """Nobody can give their place then, but soon somebody can."""
-    from posture_daemon.ui.web.session import LabelPageSession
-
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     monkeypatch.setattr(newcomers, "TURN_S", 2 * PATIENCE_S)
-    go, here = threading.Event(), threading.Semaphore(0)
-
-    def state(_self: Any) -> dict[str, Any]:
-        here.release()
-        assert go.wait(PATIENCE_S)
-        return {}
-
-    monkeypatch.setattr(LabelPageSession, "state", state)
-    both = [Raw(port, request("GET /api/state HTTP/1.1")) for _ in range(2)]
-    for _ in both:
-        assert here.acquire(timeout=PATIENCE_S)
-    with Raw(port, request("GET /api/groups HTTP/1.1")) as third:
-        wait_until(lambda: held(port) == 3, "the third")
-        go.set()
-        assert third.answer()[0] == 200
-    for one in both:
+    all_places = slow.ask(port, 3)
+    with Raw(port, request("GET /api/groups HTTP/1.1")) as late:
+        wait_until(lambda: held(port) == 4, "one more")
+        slow.go.set()
+        assert late.answer()[0] == 200
+    for one in all_places:
         one.socket.close()
 
 

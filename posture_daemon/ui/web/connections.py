@@ -10,6 +10,7 @@ that thousands cost next to nothing.
 
 import asyncio
 import logging
+import select
 import socket
 from collections.abc import Mapping
 from enum import Enum
@@ -122,6 +123,14 @@ class Connection(H11Protocol):
             self.cycle.keep_alive = False
         else:
             self.drop()
+
+    def is_unread(self) -> bool:
+        """Whether it waits for us and not for its client: a request has begun to arrive of which nothing was read yet."""
+        if self.state not in (State.HEAD, State.IDLE) or self._is_half_sent():
+            return False
+        look = select.poll()
+        look.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(look.poll(0))
 
     def drop(self) -> None:
         """End it now, without an answer; it does not count any more."""
@@ -251,7 +260,8 @@ class PageServer(uvicorn.Server):
         if len(held) + len(self._opening) < MAX_CONNECTIONS:
             return True
         waiting = [one for one in held if isinstance(one, Connection) and one.state is not State.OURS]
-        oldest = min(waiting, key=lambda one: one.since, default=None)
+        in_turn = sorted(waiting, key=lambda one: one.since)
+        oldest = next((one for one in in_turn if not one.is_unread()), None)
         if oldest is None or oldest.loop.time() - oldest.since < wait_s:
             return False
         oldest.drop()

@@ -209,6 +209,11 @@ class TestRefused:
         [
             ("POSTURE_CAMERA__FPS", "fast", "camera.fps is 'fast', but must be a number from 0.1 to 60."),
             ("POSTURE_CAMERA__FPS", "", "camera.fps is '', but must be a number from 0.1 to 60."),
+            (
+                "POSTURE_CAMERA__ADDRESS",
+                "replay:/\udcff",
+                "camera.address is 'replay:/***', which is no UTF-8; rename what is called so, or link to it.",
+            ),
             ("POSTURE_DATA_DIR", "", "data_dir is '', but must be the path of a folder."),
             ("POSTURE_CAMERA__FSP", "3", "there is no setting camera.fsp; did you mean POSTURE_CAMERA__FPS?"),
             ("POSTURE_DATADIR", "/x", "there is no setting datadir; did you mean POSTURE_DATA_DIR?"),

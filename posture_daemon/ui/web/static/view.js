@@ -139,6 +139,10 @@ export function showMessage(words, kind = "") {
   const message = find("message");
   message.className = kind;
   message.textContent = words;
+  for (const leaving of message.getAnimations()) {
+    leaving.cancel(); // the last message may have left, and this one is to stay for as long
+    leaving.play();
+  }
 }
 
 export function showAway(words) {
