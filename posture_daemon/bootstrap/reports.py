@@ -86,5 +86,5 @@ def evaluate_folder(store: Store, version: ModelVersion, folder: Path) -> tuple[
         truth.append(called[image.folder])
         answers.append(model.predict(picture).probabilities)
     if not answers:
-        raise DatasetError(f"None of the {unreadable} images in {folder} can be read; are they pictures?")
+        raise DatasetError(f"No picture in {folder} can be read (of {unreadable}); are they pictures?")
     return evaluate(np.array(answers), names, truth), unreadable

@@ -158,7 +158,8 @@ def _carry_out(steps: list[InstallStep]) -> None:
         try:
             step.do()
         except OSError as error:
-            raise ServiceError(f"That failed: {error.filename or ''} {error.strerror}.") from None
+            where = f"{error.filename}: " if error.filename else ""
+            raise ServiceError(f"That failed: {where}{error.strerror}.") from None
 
 
 def _ask_for_the_data(data: str) -> None:

@@ -81,9 +81,7 @@ def _refuse_without_pictures(path: Path, layout: Layout, settings: Settings) -> 
             refused.append(str(error))
         else:
             return
-    raise DatasetError(
-        f"None of the {len(refused)} pictures in {path} can be read, so nothing was imported. {refused[0]}"
-    )
+    raise DatasetError(f"No picture in {path} can be read (of {len(refused)}), so nothing was imported. {refused[0]}")
 
 
 def class_names(store: Store) -> set[str]:

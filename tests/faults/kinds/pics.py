@@ -36,7 +36,7 @@ def _film(at: Place, name: str, frames: int) -> Path:
 pictures.plain("A folder of pictures of another kind", "label --import ~/phone",
     "phone holds no pictures", "HEIC, to be saved as JPEG", {"phone/good_posture/1.heic": "x"})  # fmt: skip
 pictures.plain("A data set of which no picture can be read", "label --import ~/clone",
-    "None of the 1 pictures", "git lfs pull",
+    "No picture in", "git lfs pull",
     {"clone/good_posture/1.jpg": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"})  # fmt: skip
 pictures.plain("A document called .jpg", "label --import ~/letters",
     "1.jpg", "PostScript", {"letters/good_posture/1.jpg": "%!PS-Adobe-3.0 EPSF-3.0\n"})  # fmt: skip
