@@ -70,9 +70,8 @@ class _Group:
         for level in (self.folder, *self.folder.parents):
             statistics = _statistics(level)
             limits = [read_int(level / name) for name in self.files.limits]  # "max" is no number
-            limits.append(
-                statistics.get("hierarchical_memory_limit")
-            )  # version 1, of levels that a container cannot see
+            # version 1 tells it, also of levels that a container cannot see
+            limits.append(statistics.get("hierarchical_memory_limit"))
             found = [limit for limit in limits if limit is not None and 0 <= limit < NO_LIMIT]
             if found:
                 used = (read_int(level / self.files.used) or 0) - statistics.get(self.files.inactive, 0)
