@@ -29,7 +29,16 @@ def answered(folder: Path) -> Order | None:
     return Order(path.read_text()) if path.exists() else None
 
 
+CHANGED = """
+import sys
+from posture_daemon.adapters import child_process
+child_process.isolated = lambda module: [sys.executable, "-m", module]
+"""
+
+
 def let_children_be_changed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Start children without Python's isolated mode, and let them import from `folder` first, as nobody can in use."""
+    """Start children, and theirs, without Python's isolated mode, and let them import from `folder` first, as nobody can in use."""
+    with (folder / "sitecustomize.py").open("a") as file:
+        file.write(CHANGED)
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setattr(child_process, "isolated", lambda module: [sys.executable, "-m", module])

@@ -46,12 +46,13 @@ def break_some(folder: Path, whole: bytes, count: int) -> None:
 
 
 MEASURED = """
-import atexit, re, runpy, sys
+import re, runpy, sys
 from pathlib import Path
 peak = Path(sys.argv.pop(1))
-memory = lambda: re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
-atexit.register(lambda: peak.write_text(memory()))
-runpy.run_module("posture_daemon", run_name="__main__", alter_sys=True)
+try:
+    runpy.run_module("posture_daemon", run_name="__main__", alter_sys=True)
+finally:
+    peak.write_text(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 """The command, which leaves its peak memory (kB) in a file; what wait4(2) says begins with that of the forking process."""
 

@@ -14,7 +14,13 @@ from sqlalchemy import create_engine
 import posture_daemon.store
 from posture_daemon.store.database import FILE_NAME
 
-OLD_SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
+OLD_SCHEMAS = ("0001", "0002", "0003", "0004", "0005", "0006")
+
+ELSEWHERE = {
+    ("answers", "undone"): "(SELECT undone_at IS NOT NULL FROM new.steps WHERE id = step_id)",
+    ("answers", "batch"): "step_id",
+}
+"""What stands in another column or table by now."""
 
 
 def make_old(folder: Path, revision: str) -> None:
@@ -26,11 +32,9 @@ def make_old(folder: Path, revision: str) -> None:
         connection.execute("ATTACH ? AS new", (str(new),))
         connection.execute("BEGIN")
         for table in _tables(connection, "main"):
-            columns = [
-                name for name in _columns(connection, "main", table) if name in _columns(connection, "new", table)
-            ]
-            names = ", ".join(f'"{name}"' for name in columns)
-            connection.execute(f'INSERT INTO main."{table}" ({names}) SELECT {names} FROM new."{table}"')
+            values = _values(connection, table)
+            names = ", ".join(f'"{name}"' for name in values)
+            connection.execute(f'INSERT INTO main."{table}" ({names}) SELECT {", ".join(values.values())} FROM new."{table}"')
         connection.execute("COMMIT")
         connection.execute("DETACH new")
     for path in (new, *folder.glob(f"{FILE_NAME}-*")):
@@ -46,6 +50,13 @@ def _empty(path: Path, revision: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
     engine.dispose()
+
+
+def _values(connection: sqlite3.Connection, table: str) -> dict[str, str]:
+    """What to copy into each old column; those of which nothing is known by now keep their default."""
+    there = {name: f'"{name}"' for name in _columns(connection, "new", table)}
+    there |= {name: value for (of, name), value in ELSEWHERE.items() if of == table}
+    return {name: there[name] for name in _columns(connection, "main", table) if name in there}
 
 
 def _tables(connection: sqlite3.Connection, schema: str) -> list[str]:

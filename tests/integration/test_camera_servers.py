@@ -35,12 +35,12 @@ def frames_again(reader: LatestFrame, away: CameraState) -> None:
 
 @contextmanager
 def reading(url: str) -> Iterator[LatestFrame]:
-    """A reader as the daemon has it, with the usual patience and its first picture."""
+    """A reader as the daemon has it, with the usual patience, and enough pictures to know the camera's pace."""
     patience = Patience(open_s=20.0, read_s=20.0)
     with started(
         LatestFrame(open_camera(url), patience, quality=FrameQualityMonitor, another=lambda: open_camera(url))
     ) as reader:
-        assert reader.wait(0, LONG_S) is not None
+        assert reader.wait(3, LONG_S) is not None
         yield reader
 
 

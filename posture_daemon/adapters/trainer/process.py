@@ -39,6 +39,9 @@ GRACE_STOPPING_S = 1.5
 
 TAIL_BYTES = 4096
 
+UNFLUSHED = 120
+"""Python's exit code when its last words found no room (`sys.exit`), whatever the code was before."""
+
 STOPPING = Instruction(Order.END, "The training was stopped because the daemon is stopping.")
 
 
@@ -134,7 +137,7 @@ def _result(code: int, told: Instruction, folder: Path) -> Path:
         raise TrainingOutOfMemory(f"The training ran out of memory ({said.rstrip('.') or f'killed, code {code}'}).")
     if code == TOLD_TO_END:
         raise TrainingCancelled("The training ended before its time.")
-    if code == DISK_FULL:
+    if code in (DISK_FULL, UNFLUSHED):
         raise TrainingError("The training stopped because the disk is full; free some space.")
     if (folder / ERROR).exists():
         raise TrainingError(said)
