@@ -37,7 +37,7 @@ child_process.isolated = lambda module: [sys.executable, "-m", module]
 
 
 def let_children_be_changed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Start children, and theirs, without Python's isolated mode, and let them import from `folder` first, as nobody can in use."""
+    """Start children, and theirs, outside of Python's isolated mode; they import from `folder` first, as nobody can in use."""
     with (folder / "sitecustomize.py").open("a") as file:
         file.write(CHANGED)
     monkeypatch.setenv("PYTHONPATH", str(folder))

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from posture_daemon.domain import Outcome, Status
 from posture_daemon.fake_desk import FakeDesk
 from posture_daemon.settings import Settings, load_settings
 from posture_daemon.store import Store
+from posture_daemon.store.database import FILE_NAME
 from tests.e2e.command import frames_answered, posture_daemon, refused, running, status, told
 from tests.fakes.page_owner import PageOwner
 from tests.history import seconds_by_posture
@@ -139,6 +141,18 @@ def test_killed_at_any_moment_it_comes_back_with_everything(folder: Path, seed: 
     assert not list(folder.glob(".training-*"))
 
 
+def stopped_between_writes(daemon: subprocess.Popen[str], folder: Path) -> bool:
+    """Stop it by SIGSTOP; in the middle of a write nobody else could write, so then it goes on."""
+    daemon.send_signal(signal.SIGSTOP)
+    with closing(sqlite3.connect(folder / FILE_NAME, timeout=0.2, isolation_level=None)) as database:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            daemon.send_signal(signal.SIGCONT)
+            return False
+    return True
+
+
 @pytest.mark.slow
 def test_the_loop_closes(folder: Path) -> None:
     """Frames → queue → labels → training → promotion → swap while frames flow; then a rollback that the daemon follows."""
@@ -157,7 +171,7 @@ def test_the_loop_closes(folder: Path) -> None:
         assert frames["failed"] == 0
         assert frames["longest_gap_s"] < allowed_s(2)
         assert "standing" in [c.name for c in store.models.get(version).classes] or store.labels.counts()["standing"]
-        daemon.send_signal(signal.SIGSTOP)  # no further training may be promoted in between
+        wait_until(lambda: stopped_between_writes(daemon, folder), "a moment without a write")  # nor any promotion
         told(folder, "models", "rollback")
         back = store.models.champion_id()
         daemon.send_signal(signal.SIGCONT)

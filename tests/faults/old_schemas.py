@@ -34,7 +34,9 @@ def make_old(folder: Path, revision: str) -> None:
         for table in _tables(connection, "main"):
             values = _values(connection, table)
             names = ", ".join(f'"{name}"' for name in values)
-            connection.execute(f'INSERT INTO main."{table}" ({names}) SELECT {", ".join(values.values())} FROM new."{table}"')
+            connection.execute(
+                f'INSERT INTO main."{table}" ({names}) SELECT {", ".join(values.values())} FROM new."{table}"'
+            )
         connection.execute("COMMIT")
         connection.execute("DETACH new")
     for path in (new, *folder.glob(f"{FILE_NAME}-*")):
