@@ -222,10 +222,8 @@ def cpu_torch() -> tuple[dict[str, str], str]:
     for folder in pip_settings().get("find-links", "").split():
         for wheel in Path(folder).glob("torch-*+cpu-cp311-*x86_64.whl"):
             version = wheel.name.split("-")[1]
-            return {
-                "TORCH_INDEX": "",
-                "TORCH": f"torch=={version} torchvision",
-            }, f"a wheel of {version} on this machine"
+            torch = f"torch=={version} torchvision"
+            return {"TORCH_INDEX": "", "TORCH": torch}, f"a wheel of {version} on this machine"
     sys.exit(f"image-test: {CPU_INDEX} does not answer, and pip's find-links has no PyTorch for CPUs and Python 3.11.")
 
 
