@@ -88,7 +88,8 @@ def _kept(state: GuidedCaptureState) -> Iterator[str]:
         yield "Nothing was kept."
         return
     kept = {name: count for name, count in state.frames.items() if name not in state.dropped}
-    yield f"{total} pictures are kept with their labels: {counted(kept)}."
+    words = "1 picture is kept with its label" if total == 1 else f"{total} pictures are kept with their labels"
+    yield f"{words}: {counted(kept)}."
     few = [name for name, count in state.frames.items() if count < MIN_FRAMES and name not in state.dropped]
     if few and state.run is not None:
         yield f"Of {', '.join(few)} there is hardly a picture: does the camera hang?"

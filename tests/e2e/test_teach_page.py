@@ -104,7 +104,7 @@ def test_a_lesson_from_the_first_key_to_the_personal_model(browser: Browser, tmp
 
 
 def test_before_it_begins_the_poses_are_listed_and_one_can_be_left_out(browser: Browser, tmp_path: Path) -> None:
-    """With the time that is left of the lesson; without any there is nothing to begin. Stopped at once, nothing was kept."""
+    """With the time of the lesson that is left; without any there is nothing to begin. Stopped, it says what was kept."""
     with lesson_page(tmp_path) as page:
         tab = opened(browser, page)
         until(tab, "document.body?.dataset.ready === 'yes'")
@@ -123,7 +123,10 @@ def test_before_it_begins_the_poses_are_listed_and_one_can_be_left_out(browser: 
         tab.click("#start")
         until(tab, "document.getElementById('pose-number').textContent === 'Pose 1 of 4'")
         tab.click("#stop")
-        until(tab, "document.getElementById('said').textContent === 'Nothing was kept.'")
+        until(
+            tab,
+            "/^(Nothing was|1 picture is|[0-9]+ pictures are) kept/.test(document.getElementById('said').textContent)",
+        )
         tab.close()
 
 
