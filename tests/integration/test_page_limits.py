@@ -608,6 +608,7 @@ def test_who_is_looked_at_before_the_request_has_come_is_served(port: int, piece
 def test_few_wait_at_the_door_and_the_first_leaves_first(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crowd that never sends all is let go without a word, and who sends all meanwhile is served."""
     monkeypatch.setattr(newcomers, "MAX_NEWCOMERS", 5)
+    monkeypatch.setattr(newcomers, "ARRIVE_S", 2 * PATIENCE_S)
     crowd = [Raw(port, (HALF, HALF_BODY, b"\x16\x03\x01", b"")[number % 4]) for number in range(12)]
     with Raw(port) as owner:
         assert [one.all() for one in crowd[:8]] == [b""] * 8
