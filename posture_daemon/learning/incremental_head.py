@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from posture_daemon.domain import Floats
 from posture_daemon.learning.linear_fit import Doubles, FitSpace
 from posture_daemon.learning.linear_layer import Linear, Penalty
+from posture_daemon.learning.sample_weights import views_each
 
 REBUILD_AFTER = 1.1
 """Growth from which the coordinates are made anew."""
-
-MIN_VIEWS = 2
-"""The image itself and one more, by which it is known what makes no difference."""
 
 Weigh = Callable[[NDArray[np.intp]], Floats | None]
 """For how many images each of these rows counts when they are learned together; `None`: each for one."""
@@ -72,8 +70,13 @@ class IncrementalHead:
 
     @property
     def vectors(self) -> int:
-        """How many it holds: of each image so many views."""
-        return int(self._scaled.shape[0] * self._scaled.shape[1])
+        """How many it holds."""
+        return self.images * self.views
+
+    @property
+    def views(self) -> int:
+        """How many of each image it learns, with the image itself."""
+        return int(self._scaled.shape[1])
 
     @property
     def layer(self) -> Linear:
@@ -86,7 +89,7 @@ class IncrementalHead:
 
     def extend(self, views: Floats, targets: Sequence[int]) -> Linear:
         """Learn more images, `views (images, views, width)`, in one step; return the new layer."""
-        self._scaled = np.concatenate([self._scaled, self._space.scaled(views[:, : self._scaled.shape[1]])])
+        self._scaled = np.concatenate([self._scaled, self._space.scaled(views[:, : self.views])])
         self._targets = np.append(self._targets, np.asarray(targets, np.intp))
         if len(self._targets) > REBUILD_AFTER * self._built_with:
             self._scaled = self._rebuild(self._space.unscaled(self._scaled))
@@ -126,7 +129,7 @@ class IncrementalHead:
         """Make the coordinates anew; return the vectors in them. Only those are kept: there are megabytes of them."""
         self._built_with = len(self._targets)
         if self._max_vectors is not None:
-            views = views[:, : max(MIN_VIEWS, self._max_vectors // len(views))]
+            views = views[:, : views_each(len(views), self._max_vectors)]
         self._space = FitSpace.of(views, self._penalty)
         scaled = self._space.scaled(views)
         self._solution = self._solved(scaled, np.arange(len(self._targets)))

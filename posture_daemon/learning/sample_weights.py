@@ -20,6 +20,14 @@ from posture_daemon.domain import Floats
 MAX_CELL_WEIGHT = 20.0
 """No class of a session is lifted by more than so much."""
 
+MIN_VIEWS = 2
+"""The image itself and one more, by which it is known what makes no difference."""
+
+
+def views_each(images: int, max_vectors: int) -> int:
+    """How many views of each image to learn, with the image itself, where there is room for so many vectors."""
+    return max(MIN_VIEWS, max_vectors // max(1, images))
+
 
 def image_counts(sessions: Sequence[int], groups: Sequence[int | None], classes: Sequence[int]) -> Floats:
     """For how many images each one counts, `float32 (images,)`.

@@ -14,7 +14,7 @@ from posture_daemon.learning.calibration import fit_temperature, shrunk
 from posture_daemon.learning.feature_space import FeatureSpace
 from posture_daemon.learning.features import FeatureSource, Vectors
 from posture_daemon.learning.linear_layer import Linear
-from posture_daemon.learning.sample_weights import image_counts
+from posture_daemon.learning.sample_weights import image_counts, views_each
 from posture_daemon.learning.sign_test import probability_better
 from posture_daemon.learning.training_set import classes_to_learn, prior_of
 from posture_daemon.ports import Backbone
@@ -153,7 +153,7 @@ class OnlineSession:
             first += [image for image in images if steps.get(image.frame_id) == step]
         if len({image.class_name for image in first}) < 2:
             return
-        self._begin(self._vectors(first), steps)
+        self._begin(self._vectors(first, views_each(len(first), MAX_VECTORS)), steps)
 
     def _begin(self, data: Vectors, steps: dict[int, int]) -> None:
         from posture_daemon.learning.incremental_head import (
@@ -185,7 +185,7 @@ class OnlineSession:
     def _add_one_by_one(self, new: Sequence[LabelledImage], steps: dict[int, int]) -> None:
         """Each answer is asked before it is learned."""
         seen_by_champion = self._store.runs.labels_seen_by(self._champion)
-        vectors = self._vectors(new)
+        vectors = self._vectors(new, 1 if self._head is None else self._head.views)
         numbers = [steps.get(image.frame_id, NO_STEP) for image in vectors.images]
         for step in sorted(set(numbers)):
             rows = np.flatnonzero(np.array(numbers) == step)
@@ -207,9 +207,10 @@ class OnlineSession:
         self._fixed += ours >= 0.5 > theirs
         self._broken += theirs >= 0.5 > ours
 
-    def _vectors(self, images: Sequence[LabelledImage]) -> Vectors:
+    def _vectors(self, images: Sequence[LabelledImage], each: int) -> Vectors:
+        """So many of each image; all views of thousands would take hundreds of megabytes for a moment."""
         self._source.load(images[-MAX_VIEWED:], self._recipe.views)  # leaves them in the cache
-        return self._source.ready(images, self._recipe.views)
+        return self._source.ready(images, min(self._recipe.views, each - 1))
 
     def _remember(self, images: Iterable[LabelledImage], steps: dict[int, int]) -> None:
         for image in images:
