@@ -29,7 +29,7 @@ MAX_IMAGES = 2000
 """The newest labels that it begins with: what bounds its time (a tenth of a second)."""
 
 MAX_VECTORS = 6500
-"""All views of 500 images, fewer of each from there on: held for as long as the daemon runs, 7 MB with 256 features."""
+"""All views of 500 images, fewer of each from there on: held for as long as the daemon runs, 33 MB with 1,280 features."""
 
 MAX_VIEWED = 16
 """Newly answered pictures whose views are computed at once; those of more are left to `training/precompute.py`."""
