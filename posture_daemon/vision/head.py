@@ -163,9 +163,10 @@ class Head:
     def from_bytes(cls, data: bytes) -> Head:
         """Read what `to_bytes` wrote. Raises `ModelError` for anything else."""
         try:
-            return cls.from_tensors(parse_safetensors(data))
-        except SafetensorError as error:
+            tensors = parse_safetensors(data)
+        except (SafetensorError, KeyError, ValueError) as error:  # numbers or shapes that NumPy does not have
             raise ModelError(f"The head cannot be read as a safetensors file: {error}.") from error
+        return cls.from_tensors(tensors)
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:

@@ -1,3 +1,5 @@
+import json
+import struct
 from dataclasses import replace
 
 import numpy as np
@@ -130,6 +132,15 @@ def test_bytes_that_are_no_head_are_refused() -> None:
             Head.from_bytes(data)
     with pytest.raises(ModelError, match=r"lacks the tensor conv\.conv\.weight"):
         Head.from_bytes(save({"linear.bias": np.zeros(1, np.float32)}))
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("BF16", [2]), ("F8_E4M3", [4]), ("F32", [1] * 65), ("F32", [0, 2**62])])
+def test_what_numpy_does_not_have_is_refused(kind: str, shape: list[int]) -> None:
+    """A sound safetensors file with other numbers, or more or larger dimensions."""
+    size = 0 if 0 in shape else 4
+    words = json.dumps({"linear.bias": {"dtype": kind, "shape": shape, "data_offsets": [0, size]}}).encode()
+    with pytest.raises(ModelError, match="cannot be read"):
+        Head.from_bytes(struct.pack("<Q", len(words)) + words + bytes(size))
 
 
 def test_features_of_another_backbone_are_refused() -> None:
