@@ -331,8 +331,8 @@ learning.plain("A copy of a device that is not there", "doctor --root /none",
     "/none", "--root takes one that holds proc and sys")
 
 from tests.faults.kinds import cams as _cams  # noqa: E402, F401
+from tests.faults.kinds import exports as _exports  # noqa: E402, F401
 from tests.faults.kinds import layout as _layout  # noqa: E402, F401 - adds its groups to FAULTS
-from tests.faults.kinds import m2 as _m2  # noqa: E402, F401
 from tests.faults.kinds import models  # noqa: E402, F401
 from tests.faults.kinds import names as _names  # noqa: E402, F401
 from tests.faults.kinds import page as _page  # noqa: E402, F401

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from posture_daemon.adapters.cameras.rare_words import RareWords
+from posture_daemon.adapters.cameras.log_throttle import LogThrottle
 from posture_daemon.domain import Frame
 from posture_daemon.vision.frame_quality import FrameQuality
 
@@ -59,7 +59,7 @@ class CameraHealthLog:
     """Keeps the state of one camera. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, name: str, wanted_size: Size | None, clock: Callable[[], float]) -> None:
-        self._clock, self._rarely = clock, RareWords(clock)
+        self._clock, self._rarely = clock, LogThrottle(clock)
         self._was_told = True
         """Whether the present trouble was: only then is its end."""
         self.state = CameraState(name, "opening", clock(), None, wanted_size=wanted_size)

@@ -2,11 +2,11 @@
 
 from http.client import HTTPException, HTTPResponse
 
+from posture_daemon.adapters.cameras.content_encoding import unpacker
 from posture_daemon.adapters.cameras.credentials import Credentials
 from posture_daemon.adapters.cameras.http_head import HttpHead, NoHttp, read_head
 from posture_daemon.adapters.cameras.network_url import NetworkUrl
 from posture_daemon.adapters.cameras.patient_socket import Deadline, PatientSocket, connect
-from posture_daemon.adapters.cameras.unpacking import unpacker
 from posture_daemon.errors import CameraError, CameraRefused
 
 REDIRECTS = (301, 302, 303, 307, 308)

@@ -19,7 +19,7 @@ class _Kind:
     last_at: float = 0.0
 
 
-class RareWords:
+class LogThrottle:
     """Counts the events of each kind, and decides which are told. Not thread-safe."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posture_daemon.adapters.cameras.camera_health import CameraHealthLog
-from posture_daemon.adapters.cameras.rare_words import FEW, PAUSE_S, RareWords
+from posture_daemon.adapters.cameras.log_throttle import FEW, PAUSE_S, LogThrottle
 from posture_daemon.domain import Frame
 from posture_daemon.vision.frame_quality import FrameQuality
 from tests.fakes.clock import Clock
@@ -91,7 +91,7 @@ def test_each_kind_of_trouble_has_its_own_count(
 def test_a_clock_that_is_set_back_silences_nothing() -> None:
     """At worst more is told."""
     clock = Clock()
-    words = RareWords(clock)
+    words = LogThrottle(clock)
     assert [words.tells("x") for _ in range(FEW + 1)] == [0] * FEW + [None]
     clock.now -= 1e6
     assert words.tells("x") == 1
